@@ -1,0 +1,26 @@
+# reweigh: from extracted trial results to pooled estimates, pain-type subgroups and forest plots.
+# This file is the table of contents; nothing is computed in it.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/check.smk"
+include: "workflow/rules/effects.smk"
+include: "workflow/rules/pool.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{review}/{result}", review=REVIEWS, result=RESULTS),
+
+
+onsuccess:
+    print_summaries(REVIEWS)

@@ -1,0 +1,17 @@
+"""Check a review's protocol and tables; one report of every problem, or the checked files."""
+
+import sys
+from pathlib import Path
+
+from reweigh.check import check
+from reweigh.io import write_csv
+
+if __name__ == "__main__":
+    files = {Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}
+    tables, report = check(files, snakemake.wildcards.review)
+    if tables is None:
+        Path(snakemake.log[0]).write_text(report + "\n", encoding="utf-8")
+        sys.exit(1)
+    Path(snakemake.output.protocol).write_bytes(files["review.yaml"])
+    for name in ("studies", "arms", "contrasts"):
+        write_csv(getattr(tables, name), snakemake.output[name])

@@ -1,0 +1,82 @@
+"""Check a whole review: its protocol, its tables, and that the two speak of the same things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from reweigh.protocol import Protocol, load_protocol
+from reweigh.tables import Problem, TableRules, Tables, check_review, format_report
+from reweigh.tables.problems import did_you_mean
+
+PROTOCOL = "review.yaml"
+
+
+def check(files: Mapping[str, bytes], review: str) -> tuple[Tables | None, str]:
+    """Read everything of a review and find every problem at once.
+
+    Parameters
+    ----------
+    files
+        File name to bytes: review.yaml and the tables that the review has.
+    review
+        Name of the review's folder, for the report.
+
+    Returns
+    -------
+    The typed tables and an empty report, or None and one report of all problems.
+    """
+    protocol, problems = load_protocol(files.get(PROTOCOL), PROTOCOL)
+    tables, found = check_review({k: v for k, v in files.items() if k != PROTOCOL}, table_rules(protocol))
+    problems += found
+    if protocol is not None and not found:
+        problems += _disagreements(protocol, tables)
+    return (None, format_report(problems, review)) if problems else (tables, "")
+
+
+def table_rules(protocol: Protocol | None) -> TableRules:
+    """What the protocol demands of the tables; without a protocol only what every review must hold to."""
+    if protocol is None:
+        return TableRules()
+    used = {c for s in protocol.sets.values() for c in (*s.include, *s.exclude)}
+    used |= {protocol.groupings[c].column if c in protocol.groupings else c for c in protocol.subgroups}
+    return TableRules(
+        categories={column: tuple(labels) for column, labels in protocol.categories.items()},
+        outcomes_known=tuple(protocol.outcomes),
+        table_source={f"{table}.csv": source for table, source in protocol.table_source.items()},
+        subgroup_columns=tuple(sorted(used - {"eligible", "design"})),
+    )
+
+
+def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
+    """Names in the protocol that the tables do not have: they would select nothing, in silence."""
+    problems = []
+    ids = set(tables.studies["study_id"])
+    named = [(f"shared_arms: {s.study}", s.study) for s in protocol.shared_arms]
+    named += [(f"preferences: {p.study}", p.study) for p in protocol.preferences]
+    named += [(f"sets.{k}.preferences", p.study) for k, s in protocol.sets.items() for p in s.preferences]
+    for where, study in named:
+        if study not in ids:
+            message = f"is not a study of this review{did_you_mean(study, sorted(ids))}"
+            problems.append(Problem(PROTOCOL, None, where, study, message, "a study_id of the tables"))
+    for name, chosen in protocol.sets.items():
+        for what, conditions in (("include", chosen.include), ("exclude", chosen.exclude)):
+            for column, values in conditions.items():
+                problems += _absent(f"sets.{name}.{what}.{column}", column, values, protocol, tables.studies)
+    return problems
+
+
+def _absent(
+    where: str, column: str, values: tuple[str, ...], protocol: Protocol, studies: pd.DataFrame
+) -> list[Problem]:
+    """Values of a set's condition that neither the categories nor the studies know."""
+    known = {*protocol.categories.get(column, {}), *studies[column].dropna().astype(str)}
+    return [
+        Problem(
+            PROTOCOL, None, where, value, f"is no value of {column} in studies.csv{did_you_mean(value, sorted(known))}",
+            ", ".join(sorted(known)),
+        )
+        for value in values
+        if value not in known
+    ]  # fmt: skip

@@ -1,0 +1,64 @@
+"""What the terminal says: a wrong configuration in one line, the headline of each summary at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+FORMATS = ("svg", "pdf", "png")
+KEYS = ("reviews", "figure_formats")
+HEADLINE = "## What was pooled"
+
+
+def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:
+    """Everything that is wrong with config.yaml, or an empty string.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    available
+        The folders under data/.
+    """
+    problems = [
+        f"config: {key} is not a key{_near(key, KEYS)}; allowed: {', '.join(KEYS)}" for key in config if key not in KEYS
+    ]
+    for key, allowed, what in (
+        ("reviews", available, "has no folder under data/"),
+        ("figure_formats", FORMATS, "is not a figure format"),
+    ):
+        if key not in config:
+            problems.append(f"config: {key} is missing")
+            continue
+        value = config[key]
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not values:
+            problems.append(f"config: {key} must be a list that is not empty; allowed: {', '.join(sorted(allowed))}")
+            continue
+        problems += [
+            f"config: {key}: {one!r} {what}{_near(str(one), allowed)}; allowed: {', '.join(sorted(allowed))}"
+            for one in values
+            if one not in allowed
+        ]
+        if len(set(map(str, values))) < len(values):
+            problems.append(f"config: {key} names one twice")
+    return "\n".join(problems)
+
+
+def _near(value: str, known: Iterable[str]) -> str:
+    close = get_close_matches(value, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def print_summaries(reviews: Sequence[str]) -> None:
+    """Print what was pooled in each review, from its summary.md, and where the plots lie."""
+    for review in reviews:
+        path = Path("results") / review / "summary.md"
+        if not path.exists():
+            continue
+        text = path.read_text(encoding="utf-8")
+        title = text.partition("\n")[0].removeprefix("# ")
+        headline = text.partition(HEADLINE)[2].partition("\n## ")[0].strip()
+        print(f"\n{title}\n{headline}\nForest plots: results/{review}/figures/forest/  Summary: {path}")

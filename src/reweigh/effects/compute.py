@@ -1,0 +1,85 @@
+"""The table layer: one row per comparison as reported in, one effect size with its derivation out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from reweigh.effects.arms import arm_effects
+from reweigh.effects.contrasts import contrast_effects
+from reweigh.effects.conversions import z_critical
+from reweigh.effects.measures import RATIO_MEASURES
+from reweigh.effects.table import Options, Problem, Rows, read, validate
+from reweigh.effects.work import DISPLAY, Work
+
+__all__ = ["Options", "Problem", "compute", "validate"]
+
+#: Impossible values named in the message of a ValueError before it is cut.
+_SHOWN_PROBLEMS = 20
+
+
+def compute(table: pd.DataFrame, options: Options | None = None) -> pd.DataFrame:
+    """Effect size and variance of every row, or the reason why there is none.
+
+    ``table`` has one row per comparison as reported, with any of `table.COLUMNS`.  The result has its index and the
+    columns estimate, variance, se (analysis scale), scale ("log" or "natural"), estimate_natural, ci_lower_natural,
+    ci_upper_natural (Wald, at ``options.level``), corrected, mean1, sd1, mean2, sd2, events1, events2 (as used), route,
+    derivation, assumptions, flags, reason (empty where there is an estimate) and needed.  Raises ValueError with every
+    impossible value, its row and column.
+    """
+    options = options or Options()
+    problems = validate(table)
+    if problems:
+        shown = "\n".join(str(p) for p in problems[:_SHOWN_PROBLEMS])
+        more = f"\n... and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        msg = f"{len(problems)} impossible value(s):\n{shown}{more}"
+        raise ValueError(msg)
+    rows, _ = read(table)
+    contrast = _name_contrasts(rows)
+    w = Work(rows.n)
+    for which, effects in ((~contrast, arm_effects), (contrast, contrast_effects)):
+        if which.any():
+            at = np.flatnonzero(which)
+            w.merge(at, effects(rows.take(at), options))
+    return _frame(table.index, rows, w, options)
+
+
+def _name_contrasts(rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Rows that report a contrast; an estimate without arm data and without a name is of the target measure."""
+    reported = rows.words["reported_measure"]
+    per_arm = ("mean1", "median1", "events1", "percent1", "discordant1")
+    bare = (reported == "") & np.isnan([rows[c] for c in per_arm]).all(axis=0)
+    oe = bare & ~np.isnan(rows["oe"])
+    given = bare & ~oe & ~np.isnan(rows["estimate"])
+    named = np.where(oe, "OE_V", np.where(given, rows.words["measure"], reported)).astype(object)
+    rows.words["reported_measure"] = named
+    return np.asarray(named != "", dtype=bool)
+
+
+def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFrame:
+    lost = ~w.alive
+    yi, vi = np.where(lost, np.nan, w.yi), np.where(lost, np.nan, w.vi)
+    se = np.sqrt(vi)
+    log = np.isin(rows.words["measure"], list(RATIO_MEASURES))
+    half = z_critical(options.level) * se
+    natural = [np.where(log, np.exp(np.where(log, v, 0.0)), v) for v in (yi, yi - half, yi + half)]
+    return pd.DataFrame(
+        {
+            "estimate": yi,
+            "variance": vi,
+            "se": se,
+            "scale": np.where(log, "log", "natural").astype(object),
+            "estimate_natural": natural[0],
+            "ci_lower_natural": natural[1],
+            "ci_upper_natural": natural[2],
+            "corrected": w.corrected & ~lost,
+            **{name: w.shown[name] for name in DISPLAY},
+            "route": np.where(lost, "", w.route).astype(object),
+            "derivation": np.where(lost, "", w.derivation.chains()).astype(object),
+            "assumptions": np.where(lost, "", w.assumptions.chains()).astype(object),
+            "flags": w.flags.chains(),
+            "reason": w.reason,
+            "needed": w.needed,
+        },
+        index=index,
+    )

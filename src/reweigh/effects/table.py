@@ -1,0 +1,234 @@
+"""The table of comparisons as reported: its columns, the options of the protocol, and what is impossible in it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reweigh.effects.conversions import Floats
+from reweigh.effects.measures import MEASURES, RATIO_MEASURES, SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
+
+Strings = NDArray[np.object_]
+
+ARM_COLUMNS = (
+    "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time baseline_mean baseline_sd".split()
+)
+NUMERIC_COLUMNS = (
+    *(f"{c}{arm}" for arm in (1, 2) for c in ARM_COLUMNS),
+    *"estimate se ci_lower ci_upper ci_level p_value t f z oe v discordant1 discordant2 r phi icc".split(),
+    *"cluster_size scale_min scale_max target_min target_max".split(),
+)
+REPORTED_MEASURES = frozenset(MEASURES | {"SMD_paired", "p_only", "OE_V"})
+CATEGORIES: dict[str, tuple[str, ...]] = {
+    "measure": tuple(sorted(MEASURES)),
+    "reported_measure": tuple(sorted(REPORTED_MEASURES)),
+    "design": ("parallel", "crossover", "cluster", "first_period"),
+    "paired": ("yes", "no"),
+    "p_operator": ("=", "<", "<=", ">", ">="),
+    "direction": ("favours_intervention", "favours_control", "none"),
+    "better": ("lower", "higher"),
+}
+COLUMNS = (*CATEGORIES, *NUMERIC_COLUMNS, "flip")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the protocol decides about effect sizes.
+
+    r, phi: assumed within-person correlations of crossover trials (continuous, binary); r_baseline: of baseline and
+    final value.  crossover: "paired", or "as_independent" as older reviews did.  zero_cells, correction: see
+    `measures.correct_zero_cells`.  smd_variance: LS, LS2, UB or AV; smdh_version: "3.8" or "5" (metafor).
+    median_method: "luo-wan-shi", "wan", "lognormal" or "quantile" (McGrath 2020).  standardiser of crossover SMDs:
+    "between" persons or the SD of the "difference".  unknown_direction: what an exact p without direction is taken for.
+    contrast_ci: "normal" or "t" quantile behind the CI of a reported difference.  level: of the intervals given back.
+    """
+
+    r: float = 0.5
+    phi: float = 0.2
+    r_baseline: float = 0.5
+    crossover: str = "paired"
+    zero_cells: str = "only0"
+    correction: float = 0.5
+    smd_variance: str = "LS"
+    smdh_version: str = "3.8"
+    median_method: str = "luo-wan-shi"
+    p_inequality_as_equality: bool = False
+    unknown_direction: str = "exclude"
+    standardiser: str = "between"
+    contrast_ci: str = "normal"
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        allowed = {
+            "crossover": ("paired", "as_independent"),
+            "zero_cells": ZERO_CELL_POLICIES,
+            "smd_variance": SMD_VARIANCES,
+            "smdh_version": ("3.8", "5"),
+            "median_method": ("luo-wan-shi", "wan", "lognormal", "quantile"),
+            "unknown_direction": ("exclude", "favours_intervention", "favours_control"),
+            "standardiser": ("between", "difference"),
+            "contrast_ci": ("normal", "t"),
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                msg = f"{name} must be one of {', '.join(values)}, not {getattr(self, name)!r}"
+                raise ValueError(msg)
+        for name, low, high in (("r", -1, 1), ("phi", -1, 1), ("r_baseline", -1, 1)):
+            if not low <= getattr(self, name) <= high:
+                msg = f"{name} must lie between {low} and {high}, not {getattr(self, name)}"
+                raise ValueError(msg)
+        if not 0 < self.level < 1 or not self.correction > 0:
+            msg = f"level must lie between 0 and 1 and correction above 0, not {self.level}, {self.correction}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One impossible value: where it stands, what it is and what is wrong with it."""
+
+    index: Hashable
+    column: str
+    value: object
+    message: str
+
+    def __str__(self) -> str:
+        """One line for a report."""
+        return f"row {self.index!r}, {self.column} = {self.value}: {self.message}"
+
+
+@dataclass(slots=True)
+class Rows:
+    """The columns of the table as arrays, missing ones filled (NaN or "")."""
+
+    n: int
+    numbers: dict[str, Floats] = field(default_factory=dict)
+    words: dict[str, Strings] = field(default_factory=dict)
+    flip: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __getitem__(self, column: str) -> Floats:
+        """A numeric column."""
+        return self.numbers[column]
+
+    def take(self, rows: NDArray[np.intp]) -> Rows:
+        """The given rows only."""
+        return Rows(
+            len(rows),
+            {k: v[rows] for k, v in self.numbers.items()},
+            {k: v[rows] for k, v in self.words.items()},
+            self.flip[rows],
+        )
+
+
+def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
+    """Columns as arrays, with a problem for every cell that is no number where a number belongs."""
+    rows, problems = Rows(len(table)), []
+    missing = np.full(len(table), np.nan)
+    for column in NUMERIC_COLUMNS:
+        if column not in table:
+            rows.numbers[column] = missing
+            continue
+        raw = table[column]
+        values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
+        bad[bad] = [not (isinstance(v, str) and v.strip() == "") for v in raw[bad]]
+        problems += _problems(table, column, bad, "not a finite number")
+        rows.numbers[column] = np.where(np.isinf(values), np.nan, values)
+    for column, allowed in CATEGORIES.items():
+        if column not in table:
+            rows.words[column] = np.full(len(table), "", dtype=object)
+            continue
+        codes, labels = pd.factorize(table[column].astype(object), use_na_sentinel=True)
+        names = np.array([*("" if isinstance(w, float) else str(w).strip() for w in labels), ""], dtype=object)
+        words = names[codes]
+        rows.words[column] = words
+        known = np.array([name in allowed or name == "" for name in names], dtype=bool)[codes]
+        problems += _problems(table, column, ~known, f"not one of {', '.join(allowed)}")
+    if "flip" in table:
+        flip = table["flip"].map({True: True, False: False, "yes": True, "no": False, "": False}, na_action="ignore")
+        problems += _problems(
+            table, "flip", (flip.isna() & table["flip"].notna()).to_numpy(dtype=bool), "not true or false"
+        )
+        rows.flip = flip.eq(True).to_numpy(dtype=bool)
+    else:
+        rows.flip = np.zeros(len(table), dtype=bool)
+    level = rows.numbers["ci_level"]
+    level = np.where(level > 1, level / 100.0, level)
+    rows.numbers["ci_level"] = np.where(np.isnan(level), 0.95, level)
+    return rows, problems
+
+
+def validate(table: pd.DataFrame) -> list[Problem]:
+    """Every impossible value in the table, by row, column and reason; an empty list means that `compute` will run."""
+    rows, problems = read(table)
+    for column, bad, message in _checks(rows):
+        problems += _problems(table, column, bad, message)
+    return problems
+
+
+def _problems(table: pd.DataFrame, column: str, bad: Bools, message: str) -> list[Problem]:
+    at = np.flatnonzero(bad)
+    if at.size == 0:
+        return []
+    values = table[column].iloc[at] if column in table else [None] * at.size
+    return [Problem(index, column, value, message) for index, value in zip(table.index[at], values, strict=True)]
+
+
+def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
+    """Pairs of column and impossible rows; comparisons with a missing value are never impossible."""
+    yield "measure", x.words["measure"] == "", "every row needs a measure"
+    for arm in (1, 2):
+        n, events = x[f"n{arm}"], x[f"events{arm}"]
+        yield f"n{arm}", ~(n > 0) & ~np.isnan(n), "must be above 0"
+        yield f"events{arm}", events < 0, "must not be negative"
+        counts = np.isnan(x[f"time{arm}"])
+        yield f"events{arm}", counts & (events > n), f"more events than n{arm}"
+        percent = x[f"percent{arm}"]
+        yield f"percent{arm}", (percent < 0) | (percent > 100), "must lie between 0 and 100"
+        yield f"time{arm}", x[f"time{arm}"] <= 0, "must be above 0"
+        for spread in ("sd", "se", "baseline_sd"):
+            yield f"{spread}{arm}", x[f"{spread}{arm}"] <= 0, "must be above 0"
+        low, mean, high = x[f"ci_lower{arm}"], x[f"mean{arm}"], x[f"ci_upper{arm}"]
+        yield f"ci_lower{arm}", low >= high, f"not below ci_upper{arm}"
+        yield f"mean{arm}", (mean < low) | (mean > high), "outside its confidence interval"
+        single = (n <= 1) & (~np.isnan(x[f"sd{arm}"]) | ~np.isnan(x[f"se{arm}"]) | ~np.isnan(low) | ~np.isnan(high))
+        yield f"n{arm}", single, "a group of one has no SD, SE or CI"
+        five = [f"{c}{arm}" for c in ("min", "q1", "median", "q3", "max")]
+        for i, lower in enumerate(five):
+            for upper in five[i + 1 :]:
+                yield lower, x[lower] > x[upper], f"above {upper}"
+    yield from _contrast_checks(x)
+    for column, low_limit, high_limit in (("r", -1.0, 1.0), ("phi", -1.0, 1.0), ("icc", 0.0, 1.0)):
+        bad = (x[column] < low_limit) | (x[column] > high_limit)
+        yield column, bad, f"must lie between {low_limit:g} and {high_limit:g}"
+    yield "cluster_size", x["cluster_size"] < 1, "must be at least 1"
+    yield "scale_min", x["scale_min"] >= x["scale_max"], "not below scale_max"
+    yield "target_min", x["target_min"] >= x["target_max"], "not below target_max"
+    b, c = x["discordant1"], x["discordant2"]
+    for column, pairs in (("discordant1", b), ("discordant2", c)):
+        yield column, (pairs < 0) | (pairs > x["n1"]), "must lie between 0 and n1"
+    yield "discordant1", np.abs((x["events1"] - x["events2"]) - (b - c)) > 1e-9, "does not fit the events of the arms"
+    yield "discordant1", (b > x["events1"]) | (c > x["events2"]), "more discordant pairs than events"
+
+
+def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
+    estimate, low, high = x["estimate"], x["ci_lower"], x["ci_upper"]
+    reported = x.words["reported_measure"]
+    ratio = np.isin(reported, list(RATIO_MEASURES))
+    for column, value in (("estimate", estimate), ("ci_lower", low), ("ci_upper", high)):
+        yield column, ratio & (value <= 0), "a ratio must be above 0"
+    risk = reported == "RD"
+    yield "estimate", risk & (np.abs(estimate) > 1), "a risk difference lies between -1 and 1"
+    yield "se", x["se"] <= 0, "must be above 0"
+    yield "ci_lower", low >= high, "not below ci_upper"
+    yield "estimate", (estimate < low) | (estimate > high), "outside its confidence interval"
+    level = x["ci_level"]
+    yield "ci_level", (level <= 0) | (level >= 1), "must lie between 0 and 1 (or 0 and 100 percent)"
+    p = x["p_value"]
+    yield "p_value", (p <= 0) | (p > 1), "must lie above 0 and at most at 1 (p = 0.000 is p < 0.001)"
+    yield "f", x["f"] < 0, "must not be negative"
+    yield "v", x["v"] <= 0, "must be above 0"

@@ -1,0 +1,107 @@
+"""Which forest plots a review has, and what each says besides its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reweigh.figures.forest_table import ForestMeta
+from reweigh.protocol import MEASURE_LABELS, Protocol, describe_model
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One forest plot: its analysis, the rows of the tables that it draws, its words and its caption."""
+
+    analysis: str
+    effects: pd.DataFrame
+    pooled: pd.DataFrame
+    subgroups: pd.DataFrame | None
+    meta: ForestMeta
+    caption: str
+
+
+def plot_ids(effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFrame, protocol: Protocol) -> list[str]:
+    """Analyses that are drawn: every main one, overall and by the first subgroup column.
+
+    A further subgroup column is drawn where it splits the trials, a sensitivity set where it differs from the
+    main set. Every other analysis of the tables can still be asked for by name.
+    """
+    found = []
+    for analysis, group in effects.groupby("analysis", sort=False):
+        if group["set"].iloc[0] != "main":
+            if not _same_as_main(group, effects):
+                found.append(str(analysis))
+            continue
+        found.append(str(analysis))
+        for position, column in enumerate(protocol.subgroups):
+            if position == 0 or len(group[column].unique()) > 1:
+                found.append(f"{analysis}.by_{column}")
+    return found
+
+
+def _same_as_main(group: pd.DataFrame, effects: pd.DataFrame) -> bool:
+    first = group.iloc[0]
+    same = effects["set"].eq("main") & effects["measure"].eq(first["measure"])
+    main = effects[same & effects["outcome"].eq(first["outcome"]) & effects["window"].eq(first["window"])]
+    columns = ["comparison_id", "estimate", "variance"]
+    return group[columns].reset_index(drop=True).equals(main[columns].reset_index(drop=True))
+
+
+def plot(
+    analysis: str, effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFrame, protocol: Protocol
+) -> Plot:
+    """Everything that one forest plot needs.
+
+    Parameters
+    ----------
+    analysis
+        An analysis id of pooled.csv or subgroups.csv.
+    effects, pooled, subgroups
+        The tables of the review.
+    protocol
+        The protocol.
+
+    Raises
+    ------
+    KeyError
+        If no analysis has this id.
+    """
+    base, _, column = analysis.partition(".by_")
+    mine = effects[effects["analysis"] == base]
+    if mine.empty or (column and column not in protocol.subgroups):
+        known = [*effects["analysis"].unique(), *subgroups["analysis"].unique()]
+        raise KeyError(f"there is no analysis {analysis!r}; there are: {', '.join(known)}")
+    by = subgroups[subgroups["analysis"] == analysis] if column else None
+    if by is not None:
+        by = by[by["model"] == by["model"].iloc[0]]
+    first = mine.iloc[0]
+    outcome, chosen = protocol.outcomes[first["outcome"]], protocol.sets[first["set"]]
+    window = protocol.windows[first["window"]].label or first["window"]
+    title = f"{outcome.label}, {window[:1].lower()}{window[1:]}"
+    split = _column_label(column, protocol) if column else ""
+    detail = [chosen.label] if first["set"] != "main" else []
+    heading = title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + "".join(f": {d}" for d in detail)
+    lower_is_left = f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"
+    left, right = lower_is_left if outcome.better == "lower" else lower_is_left[::-1]
+    unit = f" ({outcome.unit})" if outcome.unit and first["measure"] == "MD" else ""
+    meta = ForestMeta(
+        title=heading,
+        measure_label=MEASURE_LABELS[first["measure"]] + unit,
+        intervention=protocol.words.intervention[:1].upper() + protocol.words.intervention[1:],
+        control=protocol.words.control[:1].upper() + protocol.words.control[1:],
+        favours_left=left,
+        favours_right=right,
+        scale=first["scale"],
+        level=protocol.level,
+        footnotes=tuple(filter(None, [chosen.note])),
+        subgroup_labels=protocol.subgroup_labels(column) if column else {},
+    )
+    models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
+    caption = f"{protocol.title}. {heading}. {models}."
+    return Plot(analysis, mine, pooled[pooled["analysis"] == base], by, meta, caption)
+
+
+def _column_label(column: str, protocol: Protocol) -> str:
+    return protocol.groupings[column].label if column in protocol.groupings else column.replace("_", " ")

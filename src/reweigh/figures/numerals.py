@@ -1,0 +1,128 @@
+"""Numbers as journals print them: fixed decimals, real minus signs, P-values, padding to the decimal point."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import combinations_with_replacement
+
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+NOT_ESTIMABLE = "not estimable"
+
+#: Ratios beyond these are printed as "<0.01" and ">9999": two decimals say nothing there.
+SMALLEST_RATIO, LARGEST_RATIO = 0.005, 9999.995
+
+_SPACES = "\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
+_NUMBER = re.compile(rf"[<>{MINUS}]?\d+(?:\.\d+)?")
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Format a number with fixed decimals and a real minus sign; zero carries no sign."""
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def ratio(value: float) -> str:
+    """Format a ratio with two decimals, extremes as "<0.01" and ">9999"."""
+    if value < SMALLEST_RATIO:
+        return "<0.01"
+    return ">9999" if value > LARGEST_RATIO else fixed(value, 2)
+
+
+def effect_text(estimate: float, lower: float, upper: float, *, is_ratio: bool) -> str:
+    """`2.80 (1.44 to 5.45)`; numbers on the natural scale, NaN where not estimable."""
+    number: Callable[[float], str] = ratio if is_ratio else lambda value: fixed(value, 2)
+    if math.isnan(estimate):
+        return NOT_ESTIMABLE
+    if math.isnan(lower) or math.isnan(upper):
+        return f"{number(estimate)} (CI {NOT_ESTIMABLE})"
+    return f"{number(estimate)} {interval_text(lower, upper, is_ratio=is_ratio)}"
+
+
+def interval_text(lower: float, upper: float, *, is_ratio: bool) -> str:
+    """`(1.44 to 5.45)`; numbers on the natural scale."""
+    number: Callable[[float], str] = ratio if is_ratio else lambda value: fixed(value, 2)
+    return f"({number(lower)} to {number(upper)})"
+
+
+def p_text(p: float) -> str:
+    """`P = 0.03`, `P = 0.004`, `P < 0.001`; three decimals also where two would turn 0.048 into 0.05."""
+    if p < 0.001:
+        return "P < 0.001"
+    if p > 0.99:
+        return "P > 0.99"
+    return f"P = {p:.3f}" if p < 0.0095 or 0.045 <= p < 0.05 else f"P = {p:.2f}"
+
+
+def small_text(value: float) -> str:
+    """Format a variance: two decimals, more where it is small (0.0042), never an exponent."""
+    if value == 0:
+        return "0"
+    if value < 0.0001:
+        return "<0.0001"
+    return f"{value:.2f}" if value >= 0.0095 else f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
+def needed_decimals(values: Sequence[float], most: int) -> int:
+    """Fewest decimals, at most `most`, that print every value as it stands to `most` decimals."""
+    texts = [f"{value:.{most}f}".rstrip("0") for value in values if not math.isnan(value)]
+    return max((len(text.partition(".")[2]) for text in texts), default=0)
+
+
+def level_text(level: float) -> str:
+    """`95%` of 0.95."""
+    return f"{100 * level:.4g}%"
+
+
+def align_numbers(texts: Sequence[str], width: Callable[[str], float]) -> list[str]:
+    """Pad the numbers within texts of the form `1.2 (0.3 to 4.5)` so that their decimal points lie below each other.
+
+    Parameters
+    ----------
+    texts
+        Cells of one column, to be set flush right; cells without numbers are left alone. A cell with fewer
+        numbers than the fullest lacks the first ones, as `(0.3 to 4.5)` does.
+    width
+        Width of a text in any unit.
+    """
+    split = [[(m.group(), *m.group().partition(".")[::2]) for m in _NUMBER.finditer(t)] for t in texts]
+    slots = max((len(numbers) for numbers in split), default=0)
+    before, after = [0.0] * slots, [0.0] * slots
+    for numbers in split:
+        for slot, (whole, head, _) in enumerate(numbers, start=slots - len(numbers)):
+            before[slot] = max(before[slot], width(head))
+            after[slot] = max(after[slot], width(whole) - width(head))
+    aligned = []
+    for text, numbers in zip(texts, split, strict=True):
+        pads = []
+        for slot, (whole, head, _) in enumerate(numbers, start=slots - len(numbers)):
+            lead = padding(before[slot] - width(head), width)
+            trail = padding(after[slot] - (width(whole) - width(head)), width)
+            pads.append(f"{lead}{whole}{trail}")
+        pieces = iter(pads)
+        aligned.append(_NUMBER.sub(lambda _, pieces=pieces: next(pieces), text))  # type: ignore[misc]
+    return aligned
+
+
+def padding(target: float, width: Callable[[str], float]) -> str:
+    """Spaces of the font whose widths add up to the target as nearly as three small ones can bring it."""
+    figure = width(_SPACES[0])
+    if target < figure / 20:
+        return ""
+    whole = max(0, int(target / figure + 1e-6))
+    rest = target - whole * figure
+    best = min(_small_spaces(tuple(width(space) for space in _SPACES[1:])), key=lambda pair: abs(pair[0] - rest))
+    return _SPACES[0] * whole + best[1]
+
+
+@lru_cache(maxsize=8)
+def _small_spaces(widths: tuple[float, ...]) -> list[tuple[float, str]]:
+    spaces = list(zip(widths, _SPACES[1:], strict=True))
+    combined = [(0.0, "")]
+    for count in (1, 2, 3):
+        for chosen in combinations_with_replacement(spaces, count):
+            combined.append((sum(w for w, _ in chosen), "".join(s for _, s in chosen)))
+    return combined

@@ -1,0 +1,114 @@
+"""Write a figure as SVG, PDF or PNG: the same figure gives the same bytes, and text stays text."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from functools import lru_cache
+from pathlib import Path
+from xml.sax.saxutils import escape, unescape
+
+import matplotlib as mpl
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from reweigh.figures.style import FAMILY, FONT_FILES, RC
+
+PNG_DPI = 200
+
+_TEXT = re.compile(r"<text[^>]*?style=\"([^\"]*)\"[^>]*>([^<]*)</text>")
+_CSS_WEIGHT = {"normal": "400", "bold": "700"}
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure; the suffix of the path (.svg, .pdf, .png) says as what.
+
+    Raises
+    ------
+    ValueError
+        For another suffix.
+    """
+    path = Path(path)
+    path.write_bytes(render(figure, path.suffix.removeprefix(".").lower()))
+
+
+def render(figure: Figure, format: str) -> bytes:
+    """Bytes of a figure as `svg` (selectable text, font embedded), `pdf` (TrueType) or `png` (200 dpi)."""
+    if format not in ("svg", "pdf", "png"):
+        raise ValueError(f"format {format!r} is unknown; allowed: svg, pdf, png")
+    title = getattr(figure, "title", "")
+    metadata: dict[str, dict[str, str | None]] = {
+        "svg": {"Creator": None, "Date": None, "Format": None, "Type": None},
+        "pdf": {"Title": title or None, "Creator": None, "Producer": None, "CreationDate": None},
+        "png": {"Title": title, "Software": None},
+    }
+    if figure.canvas is None or not isinstance(figure.canvas, FigureCanvasAgg):
+        FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    with mpl.rc_context(dict(RC)):
+        dpi = PNG_DPI if format == "png" else 72
+        figure.savefig(buffer, format=format, dpi=dpi, metadata=metadata[format])
+    if format != "svg":
+        return buffer.getvalue()
+    description = getattr(figure, "description", "")
+    return _finish_svg(buffer.getvalue().decode("utf-8"), title, description).encode("utf-8")
+
+
+def _finish_svg(svg: str, title: str, description: str) -> str:
+    """Embed the glyphs that the texts use and put title and description where screen readers look."""
+    used: dict[str, set[str]] = {}
+    for style, text in _TEXT.findall(svg):
+        weight = "bold" if re.search(r"\b(bold|700)\b", style) else "normal"
+        used.setdefault(weight, set()).update(unescape(text, {"&quot;": '"', "&apos;": "'"}))
+    faces = "".join(_font_face(weight, "".join(sorted(used[weight]))) for weight in sorted(used))
+    head, tag, body = re.split(r"(<svg [^>]*>)", svg, maxsplit=1)
+    if title:
+        tag = tag[:-1] + ' role="img" aria-labelledby="title description">'
+        tag += f'\n <title id="title">{escape(title)}</title>\n <desc id="description">{escape(description)}</desc>'
+    # Without white-space: pre, a renderer may fold the spaces that align columns.
+    body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
+    return f"{head}{tag}\n <style>{faces}text{{white-space:pre}}</style>{body}"
+
+
+@lru_cache(maxsize=256)
+def _font_face(weight: str, characters: str) -> str:
+    encoded = base64.b64encode(_subset(weight, characters)).decode("ascii")
+    return (
+        f"@font-face{{font-family:'{FAMILY}';font-weight:{_CSS_WEIGHT[weight]};font-style:normal;"
+        f"src:url(data:font/woff;base64,{encoded}) format('woff')}}"
+    )
+
+
+def _subset(weight: str, characters: str) -> bytes:
+    """WOFF font with these characters only."""
+    face = TTFont(io.BytesIO(_western(weight)), recalcTimestamp=False, lazy=True)
+    if not set(map(ord, characters)) <= face.getBestCmap().keys():
+        face = TTFont(FONT_FILES[weight], recalcTimestamp=False, lazy=True)
+    return _cut(face, [ord(c) for c in characters], "woff")
+
+
+@lru_cache(maxsize=2)
+def _western(weight: str) -> bytes:
+    """The Latin, Greek and typographic part of the font: small enough to be cut again for every figure."""
+    face = TTFont(FONT_FILES[weight], recalcTimestamp=False, lazy=True)
+    return _cut(face, [*range(0x20, 0x250), *range(0x370, 0x400), *range(0x2000, 0x2300)], None)
+
+
+def _cut(face: TTFont, codes: list[int], flavor: str | None) -> bytes:
+    options = subset.Options()
+    options.hinting = False
+    options.notdef_outline = True
+    options.layout_features = ["kern", "liga", "ccmp", "mark", "mkmk"]
+    options.drop_tables += ["FFTM", "MATH", "GDEF", "kern"]
+    options.name_IDs = [1, 2]
+    options.recalc_timestamp = False
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=codes)
+    cutter.subset(face)
+    face.flavor = flavor
+    out = io.BytesIO()
+    face.save(out)
+    return out.getvalue()

@@ -1,0 +1,35 @@
+"""Reading and writing the pipeline's own tables: text stays text, numbers keep 12 digits, bytes never vary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+# fmt: off
+NUMERIC = frozenset((
+    "row", "n", "mean", "sd", "se", "ci_lower", "ci_upper", "ci_level", "median", "q1", "q3", "min", "max",
+    "events", "percent", "person_time", "baseline_mean", "baseline_sd", "change_mean", "change_sd", "correlation",
+    "icc", "cluster_size", "scale_min", "scale_max", "timepoint_days", "estimate", "p_value", "t", "f", "z", "df",
+    "oe", "v", "n_intervention", "n_control", "events_intervention", "events_control", "mean_intervention",
+    "sd_intervention", "mean_control", "sd_control", "variance", "estimate_natural", "ci_lower_natural",
+    "ci_upper_natural", "level", "k", "participants", "statistic", "tau2", "tau2_ci_lower", "tau2_ci_upper", "tau",
+    "i2", "h2", "i2_from_q", "q", "q_df", "q_p_value", "pi_lower", "pi_upper", "pi_lower_natural",
+    "pi_upper_natural", "q_between", "q_between_df", "q_between_p_value", "phi", "discordant1", "discordant2",
+    "year",
+))
+# fmt: on
+"""Columns that hold numbers; every other column is text, so that an id such as 007 stays what it is."""
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table: UTF-8, LF, missing as empty, 12 significant digits."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.12g", encoding="utf-8")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote: columns of NUMERIC as floats, the others as text ("" where empty)."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    numbers = {c: pd.to_numeric(table[c].where(table[c] != "")) for c in table if c in NUMERIC}
+    return table.assign(**numbers)

@@ -1,0 +1,360 @@
+"""Inverse-variance pooling of one or many data sets in one vectorised call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from reweigh.pool import intervals
+from reweigh.pool.bootstrap import bootstrap_prediction
+from reweigh.pool.tau2 import CLOSED, Fit, Floats, Ints, estimate, pymare_tau2, q_statistic, residuals
+from reweigh.pool.tau2 import METHODS as TAU2_METHODS
+
+Bools = NDArray[np.bool_]
+
+CI_METHODS = ("wald", "t", "hartung-knapp", "hartung-knapp guarded", "profile likelihood")
+
+ONE_TRIAL = "one trial: its own estimate with a Wald interval, nothing pooled"
+NO_TRIALS = "no trials"
+FEW_FOR_PI = "a prediction interval needs three trials"
+ALL_EQUAL = "all effects are equal: the Hartung-Knapp standard error is 0, so no interval or test"
+COMMON_EFFECT = (
+    "common-effect model: tau2 is 0 by assumption, so it has no interval, no I2 or H2 and no prediction interval"
+)
+EMPTY_QP = "Q is below its Q-profile range: the interval of tau2 is empty and shown as 0 to 0"
+NO_HT = "two trials with Q at most 2: the test-based interval of Q-based I2 and H2 does not exist"
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Pooled results of D data sets; every array has shape (D,), ``weights`` (D, k).
+
+    All on the scale of ``yi`` (log for ratio measures); I2 and weights in percent. What cannot be computed is
+    NaN and ``reason`` says why.
+    """
+
+    tau2_method: str
+    ci_method: str
+    pi_method: str
+    level: float
+    #: Number of trials.
+    k: Ints
+    estimate: Floats
+    #: Standard error that the interval uses (Hartung-Knapp's where that is the method).
+    se: Floats
+    ci_lower: Floats
+    ci_upper: Floats
+    #: estimate/se; for the profile likelihood the signed root of the likelihood ratio.
+    statistic: Floats
+    #: Degrees of freedom of the t distribution; infinite for a normal one.
+    df: Floats
+    p_value: Floats
+    tau2: Floats
+    #: Q-profile limits, never capped.
+    tau2_ci_lower: Floats
+    tau2_ci_upper: Floats
+    tau: Floats
+    q: Floats
+    q_df: Ints
+    q_p_value: Floats
+    #: max(0, (Q - df)/Q) and Q/df (which may be below 1), with Higgins and Thompson's test-based interval.
+    i2_q: Floats
+    i2_q_ci_lower: Floats
+    i2_q_ci_upper: Floats
+    h2_q: Floats
+    h2_q_ci_lower: Floats
+    h2_q_ci_upper: Floats
+    #: tau2/(tau2 + typical variance) and 1 + tau2/(typical variance), intervals from the Q-profile limits.
+    i2_tau2: Floats
+    i2_tau2_ci_lower: Floats
+    i2_tau2_ci_upper: Floats
+    h2_tau2: Floats
+    h2_tau2_ci_lower: Floats
+    h2_tau2_ci_upper: Floats
+    pi_lower: Floats
+    pi_upper: Floats
+    #: Percent; 0 where a ragged set has no trial.
+    weights: Floats
+    #: How tau2 was found: "closed form", "Newton, 4 steps", "boundary" (tau2 = 0) ...
+    path: NDArray[np.object_]
+    #: Why something is missing, else "".
+    reason: NDArray[np.object_]
+
+    def row(self, i: int = 0) -> dict[str, Any]:
+        """Plain Python values of data set ``i``; ``weights`` as an array."""
+        out: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value = value[i] if value.ndim == 2 else value[i : i + 1].tolist()[0]
+            out[field.name] = value
+        return out
+
+
+class Options(NamedTuple):
+    """What :func:`pool` was asked for."""
+
+    tau2_method: str
+    ci_method: str
+    level: float
+    pi_method: str
+    seed: int = 0
+    draws: int = 25_000
+
+    def check(self) -> None:
+        """Raise ValueError on an unknown or impossible choice."""
+        for name, value, allowed in (
+            ("tau2_method", self.tau2_method, TAU2_METHODS),
+            ("ci_method", self.ci_method, CI_METHODS),
+            ("pi_method", self.pi_method, intervals.PI_METHODS),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} {value!r} is not known: use one of {', '.join(allowed)}")
+        if not 0 < self.level < 1:
+            raise ValueError(f"level {self.level} must lie between 0 and 1")
+        if self.ci_method == "profile likelihood" and self.tau2_method != "ML":
+            raise ValueError(f"the profile likelihood interval belongs to tau2_method 'ML', not {self.tau2_method!r}")
+
+
+class Sets(NamedTuple):
+    """Checked data sets: y = (yi - centre)/scale and v = vi/scale^2 of shape (D, k), inf where there is no trial."""
+
+    y: Floats
+    v: Floats
+    k: Ints
+    centre: Floats
+    scale: Floats
+    equal: Bools
+
+
+def prepare(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -> Sets:
+    """Check and normalise data sets of shape (k,) or (D, k).
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a value inside the mask is not finite or a variance not above 0.
+    """
+    y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
+    if y.shape != v.shape or y.ndim not in (1, 2):
+        raise ValueError(f"yi and vi must both have shape (k,) or (D, k), not {y.shape} and {v.shape}")
+    there = np.ones(y.shape, dtype=bool) if mask is None else np.asarray(mask)
+    if there.dtype != np.bool_ or there.shape != y.shape:
+        raise ValueError(f"mask must be boolean of shape {y.shape}, not {there.dtype} of shape {there.shape}")
+    for name, bad, rule in (
+        ("yi", there & ~np.isfinite(y), "finite"),
+        ("vi", there & ~(np.isfinite(v) & (v > 0)), "finite and above 0"),
+    ):
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            value = (y if name == "yi" else v)[at]
+            raise ValueError(f"{name}[{', '.join(map(str, at))}] is {value}: it must be {rule}")
+    y, v, there = np.atleast_2d(y), np.atleast_2d(v), np.atleast_2d(there)
+    if y.shape[1] == 0:
+        y, v, there = np.zeros((len(y), 1)), np.ones((len(y), 1)), np.zeros((len(y), 1), dtype=bool)
+    v = np.where(there, v, np.inf)
+    k = there.sum(axis=1)
+    empty = k == 0
+    # A power of 2 scales without rounding.
+    scale = np.exp2(np.round(np.log2(np.where(empty, 1.0, v.min(axis=1))) / 2))
+    w = (scale[:, None] / v) * scale[:, None]
+    centre = (w * np.where(there, y, 0.0)).sum(axis=1) / np.where(empty, 1.0, w.sum(axis=1))
+    high = np.where(there, y, -np.inf).max(axis=1)
+    low = np.where(there, y, np.inf).min(axis=1)
+    equal = high - low <= 8 * np.finfo(float).eps * np.maximum(np.abs(high), np.abs(low))
+    centred = np.where(there & ~equal[:, None], y - centre[:, None], 0.0) / scale[:, None]
+    return Sets(centred, v / scale[:, None] ** 2, k, centre, scale, equal)
+
+
+def pool(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    tau2_method: str = "REML",
+    ci_method: str = "hartung-knapp",
+    level: float = 0.95,
+    pi_method: str = "hartung-knapp",
+    start: str = "own",
+    seed: int = 0,
+    draws: int = 25_000,
+) -> Pooled:
+    """Pool effects by inverse variance: Viechtbauer 2005 for tau2, IntHout and others 2014 for Hartung-Knapp.
+
+    Parameters
+    ----------
+    yi, vi
+        Effects and sampling variances, shape (k,) or (D, k); ratio measures on the log scale.
+    mask
+        Which entries are trials, same shape; for ragged sets. Values outside are ignored.
+    tau2_method
+        EE (common effect), DL, HE, HS, SJ, ML, REML, EB or PM.
+    ci_method
+        "wald", "t", "hartung-knapp", "hartung-knapp guarded" (scale factor not below 1) or "profile likelihood"
+        (ML only).
+    pi_method
+        "t(k-2)" and "t(k-1)" on the Wald standard error, "hartung-knapp" (t(k-1) on the Hartung-Knapp standard
+        error, guarded if the interval is), or "bootstrap" (Nagashima and others 2019; ``seed``, ``draws``).
+    start
+        "pymare" takes PyMARE's tau2 (one set; DL, HE, ML, REML) where it serves and polishes it; "own" needs none.
+
+    Raises
+    ------
+    ValueError
+        On an unknown method, a level outside (0, 1), or data refused by :func:`prepare`.
+    """
+    o = Options(tau2_method, ci_method, level, pi_method, seed, draws)
+    o.check()
+    sets = prepare(yi, vi, mask)
+    guess = _pymare_tau2(tau2_method, sets, yi, vi) if start == "pymare" else None
+    if start not in ("own", "pymare"):
+        raise ValueError(f"start {start!r} is not known: use one of own, pymare")
+    two = sets.k >= 2
+    part = estimate(tau2_method, sets.y[two], sets.v[two], sets.k[two], guess)
+    fit = Fit(np.zeros(len(two)), np.zeros(len(two), dtype=np.intp), np.zeros(len(two), dtype=np.intp))
+    for whole, some in zip(fit, part, strict=True):
+        whole[two] = some
+    return summarise_fit(sets, fit, o, pymare=guess is not None)
+
+
+def _pymare_tau2(method: str, sets: Sets, yi: ArrayLike, vi: ArrayLike) -> Floats | None:
+    """PyMARE's tau2 of a single set, in our scaled units; None where PyMARE has no such fit."""
+    if len(sets.k) != 1 or sets.k[0] < 2 or sets.equal[0]:
+        return None
+    there = np.isfinite(sets.v[0])
+    tau2 = pymare_tau2(np.atleast_2d(yi)[0][there], np.atleast_2d(vi)[0][there], method)
+    return None if tau2 is None else np.array([tau2]) / sets.scale**2
+
+
+def summarise_fit(
+    sets: Sets, fit: Fit, o: Options, *, limits: tuple[Floats, Floats] | None = None, pymare: bool = False
+) -> Pooled:
+    """Everything that follows from tau2 (scaled units); ``limits`` replace the Q-profile limits of each set."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # k = 0 and 1, sorted out at the end
+        return _summary(sets, fit, o, limits, pymare)
+
+
+def _summary(sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | None, pymare: bool) -> Pooled:
+    y, v, k, centre, scale, equal = sets
+    two, random = k >= 2, o.tau2_method != "EE"
+    tau2 = np.maximum(fit.tau2, 0.0)
+    w, total, mu, r = residuals(y, v, tau2)
+    factor = (w * r * r).sum(axis=1) / (k - 1)
+    wald = 1 / np.sqrt(total)
+    knapp = np.where(equal, np.nan, np.sqrt(factor)) * wald
+    guarded = np.sqrt(np.maximum(factor, 1.0)) * wald
+
+    se = np.where(two, {"hartung-knapp": knapp, "hartung-knapp guarded": guarded}.get(o.ci_method, wald), wald)
+    normal = o.ci_method in ("wald", "profile likelihood")
+    df = np.where(two & (not normal), k - 1.0, np.inf)
+    half = intervals.t_quantile(df, (1 + o.level) / 2) * se
+    lower, upper, statistic = mu - half, mu + half, (mu + centre / scale) / se
+    if o.ci_method == "profile likelihood" and two.any():
+        profile = intervals.profile_mean(y[two], v[two], mu[two], tau2[two], (-centre / scale)[two], o.level)
+        lower[two], upper[two], statistic[two] = profile
+
+    q = q_statistic(y, v, np.zeros(len(y)))
+    q_low, q_high, q_empty = intervals.q_profile(y, v, k, o.level)
+    if limits is not None:
+        (q_low, q_high), q_empty = limits, limits[1] <= 0
+    h2_low, h2_high = intervals.higgins_thompson(q, k, o.level)
+    typical = intervals.typical_variance(v, k)
+    pi_low, pi_high = _prediction(sets, mu, wald, guarded if o.ci_method.endswith("guarded") else knapp, tau2, o)
+
+    def only(where: Bools, value: Floats) -> Floats:
+        return np.where(where, value, np.nan)
+
+    def share(h2: Floats) -> Floats:
+        return 100 * (1 - 1 / np.maximum(h2, 1.0))
+
+    there, fitted = k >= 1, two & random
+    h2, h2_tau2 = q / (k - 1), 1 + np.array([tau2, q_low, q_high]) / typical
+    return Pooled(
+        tau2_method=o.tau2_method,
+        ci_method=o.ci_method,
+        pi_method=o.pi_method,
+        level=o.level,
+        k=k,
+        estimate=only(there, mu * scale + centre),
+        se=only(there, se * scale),
+        ci_lower=lower * scale + centre,
+        ci_upper=upper * scale + centre,
+        statistic=statistic,
+        df=df,
+        p_value=intervals.two_sided_p(statistic, df),
+        tau2=only(two, tau2 * scale**2),
+        tau2_ci_lower=only(fitted, q_low * scale**2),
+        tau2_ci_upper=only(fitted, q_high * scale**2),
+        tau=only(two, np.sqrt(tau2) * scale),
+        q=only(there, q),
+        q_df=np.maximum(k - 1, 0),
+        q_p_value=only(two, special.chdtrc(np.maximum(k - 1, 1), q)),
+        i2_q=only(two, share(h2)),
+        i2_q_ci_lower=only(two, share(h2_low)),
+        i2_q_ci_upper=only(two, share(h2_high)),
+        h2_q=only(two, h2),
+        h2_q_ci_lower=only(two, h2_low),
+        h2_q_ci_upper=only(two, h2_high),
+        i2_tau2=only(fitted, share(h2_tau2[0])),
+        i2_tau2_ci_lower=only(fitted, share(h2_tau2[1])),
+        i2_tau2_ci_upper=only(fitted, share(h2_tau2[2])),
+        h2_tau2=only(fitted, h2_tau2[0]),
+        h2_tau2_ci_lower=only(fitted, h2_tau2[1]),
+        h2_tau2_ci_upper=only(fitted, h2_tau2[2]),
+        pi_lower=pi_low * scale + centre,
+        pi_upper=pi_high * scale + centre,
+        weights=np.where(there[:, None], 100 * w / total[:, None], 0.0),
+        path=_paths(fit, k, pymare, o.tau2_method),
+        reason=_reasons(
+            (NO_TRIALS, k == 0),
+            (ONE_TRIAL, k == 1),
+            (ALL_EQUAL, two & equal & np.isnan(se)),
+            (COMMON_EFFECT, two & (not random)),
+            (EMPTY_QP, fitted & q_empty),
+            (NO_HT, two & np.isnan(h2_high)),
+            (FEW_FOR_PI, fitted & (k < 3)),
+        ),
+    )
+
+
+def _prediction(sets: Sets, mu: Floats, wald: Floats, knapp: Floats, tau2: Floats, o: Options) -> tuple[Floats, Floats]:
+    """Prediction limits in scaled units: Higgins and others 2009, equation 12; Partlett and Riley 2017 for HK."""
+    able = (sets.k >= 3) & (o.tau2_method != "EE")
+    low, high = np.full((2, len(mu)), np.nan)
+    if o.pi_method == "bootstrap":
+        for i in np.flatnonzero(able):
+            there = np.isfinite(sets.v[i])
+            low[i], high[i] = bootstrap_prediction(sets.y[i][there], sets.v[i][there], o.level, o.seed, o.draws)
+        return low, high
+    df = np.where(able, sets.k - (2.0 if o.pi_method == "t(k-2)" else 1.0), np.nan)
+    se = knapp if o.pi_method == "hartung-knapp" else wald
+    half = intervals.t_quantile(df, (1 + o.level) / 2) * np.sqrt(tau2 + se * se)
+    return mu - half, mu + half
+
+
+def _paths(fit: Fit, k: Ints, pymare: bool, method: str) -> NDArray[np.object_]:
+    begin = "PyMARE, then " if pymare else ""
+    if method == "EE":
+        words = np.array(["tau2 is 0 by assumption"], dtype=object)[np.zeros(len(k), dtype=int)]
+    elif method in CLOSED:
+        choices = np.array([f"{begin}closed form", "boundary: the closed form is negative, tau2 = 0"], dtype=object)
+        words = choices[(fit.tau2 < 0).astype(int)]
+    else:
+        steps = [f"{begin}Newton, {n} step{'s' * (n != 1)}" for n in range(int(fit.steps.max(initial=0)) + 1)]
+        steps[0] = "boundary: tau2 = 0"
+        words = np.array(steps, dtype=object)[np.where(fit.tau2 > 0, fit.steps, 0)]
+        for i in np.flatnonzero(fit.maxima > 1):
+            words[i] += f"; the highest of {fit.maxima[i]} maxima"
+    words[k < 2] = "none"
+    return words
+
+
+def _reasons(*rules: tuple[str, Bools]) -> NDArray[np.object_]:
+    codes = sum(where.astype(np.intp) << bit for bit, (_, where) in enumerate(rules))
+    values, inverse = np.unique(codes, return_inverse=True)
+    texts = ["; ".join(text for bit, (text, _) in enumerate(rules) if code >> bit & 1) for code in values]
+    return np.array(texts, dtype=object)[inverse]

@@ -1,0 +1,267 @@
+"""The second engine: the headline numbers once more, by matrix algebra, scipy root finding and statsmodels.
+
+It shares no code with :func:`reweigh.pool.pool`: P matrices instead of sums over trials, Brent's method on the score
+instead of Newton's, statsmodels' weighted least squares and scipy.stats' distributions for the inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg, optimize, stats
+
+Array = NDArray[np.float64]
+
+#: What is compared, and the unit in which a difference counts when the number itself is near 0.
+HEADLINE = {
+    "estimate": "se",
+    "se": "se",
+    "ci_lower": "se",
+    "ci_upper": "se",
+    "p_value": "p",
+    "tau2": "v",
+    "tau2_ci_lower": "v",
+    "tau2_ci_upper": "v",
+    "q": "1",
+    "i2_tau2": "1",
+    "pi_lower": "se",
+    "pi_upper": "se",
+}
+
+
+class EngineDisagreement(ArithmeticError):  # noqa: N818
+    """The two engines give different numbers for the same data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Headline numbers of both engines and their relative differences, by name."""
+
+    first: dict[str, float]
+    second: dict[str, float]
+    difference: dict[str, float]
+    largest: float
+    #: Name of the number with the largest difference.
+    where: str
+
+
+def second_engine(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    tau2_method: str = "REML",
+    ci_method: str = "hartung-knapp",
+    level: float = 0.95,
+    pi_method: str = "hartung-knapp",
+) -> dict[str, float]:
+    """Headline numbers of one data set (k,), named as in :class:`reweigh.pool.Pooled`; options as in ``pool``.
+
+    NaN where ``pool`` has none either; the bootstrap prediction interval is not computed here. Viechtbauer 2005
+    (matrix form of the estimators).
+
+    Raises
+    ------
+    ValueError
+        If there is no trial.
+    """
+    y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
+    k = y.size
+    if k == 0:
+        raise ValueError("no trials")
+    out = dict.fromkeys(HEADLINE, np.nan)
+    if k == 1:
+        se, z = float(np.sqrt(v[0])), stats.norm.ppf((1 + level) / 2)
+        p = 2 * stats.norm.sf(abs(y[0]) / se)
+        return out | {
+            "estimate": float(y[0]), "se": se, "ci_lower": float(y[0] - z * se), "ci_upper": float(y[0] + z * se),
+            "p_value": float(p), "q": 0.0,
+        }  # fmt: skip
+    tau2 = max(0.0, _tau2(tau2_method, y, v))
+    out |= _mean(y, v, tau2, ci_method, level, pi_method if tau2_method != "EE" else "none")
+    out |= {"tau2": tau2, "q": _q(y, v, 0.0)}
+    if tau2_method != "EE":
+        tail = (1 - level) / 2
+        for name, probability in (("tau2_ci_lower", 1 - tail), ("tau2_ci_upper", tail)):
+            out[name] = _where_q_is(y, v, float(stats.chi2.ppf(probability, k - 1)))
+        out["i2_tau2"] = 100 * tau2 / (tau2 + (k - 1) / np.trace(_projection(v, 0.0)))
+    return out
+
+
+def compare(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    tau2_method: str = "REML",
+    ci_method: str = "hartung-knapp",
+    level: float = 0.95,
+    pi_method: str = "hartung-knapp",
+    first: Mapping[str, float] | None = None,
+    tolerance: float = 1e-6,
+) -> Comparison:
+    """Compare the two engines on one data set (k,).
+
+    Parameters
+    ----------
+    first
+        Numbers to check, by the names of ``HEADLINE`` (a subset will do); those of ``pool`` if not given.
+    tolerance
+        Largest relative difference; near 0 in units of the standard error (effects) or smallest variance (tau2).
+
+    Raises
+    ------
+    EngineDisagreement
+        If a difference exceeds the tolerance, or only one engine has a number.
+    """
+    if first is None:
+        from reweigh.pool.core import pool
+
+        first = pool(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method).row()
+    second = second_engine(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method)
+    names = [n for n in HEADLINE if n in first and not (n.startswith("pi_") and pi_method == "bootstrap")]
+    units = {"se": second["se"], "p": 1e-12, "v": float(np.min(vi)), "1": 1.0}
+    one = {n: float(first[n]) for n in names}
+    difference = {n: _difference(one[n], second[n], units[HEADLINE[n]]) for n in names}
+    where = max(difference, key=lambda n: difference[n])
+    if not difference[where] <= tolerance:
+        raise EngineDisagreement(
+            f"{where}: {one[where]!r} by the first engine, {second[where]!r} by the second "
+            f"(relative difference {difference[where]:.3g}, tolerance {tolerance:g})"
+        )
+    return Comparison(one, {n: second[n] for n in names}, difference, difference[where], where)
+
+
+def _difference(one: float, other: float, unit: float) -> float:
+    if np.isnan(one) or np.isnan(other):
+        return 0.0 if np.isnan(one) and np.isnan(other) else np.inf
+    gap = abs(one - other)
+    return gap / max(abs(other), unit if unit > 0 else 0.0) if gap > 0 else 0.0
+
+
+def _projection(v: Array, tau2: float) -> Array:
+    """P = W - W1(1'W1)^-1 1'W."""
+    w = 1 / (v + tau2)
+    return np.asarray(np.diag(w) - np.outer(w, w) / w.sum())
+
+
+def _q(y: Array, v: Array, tau2: float) -> float:
+    centred = y - np.average(y, weights=1 / (v + tau2))
+    return float(centred @ _projection(v, tau2) @ centred)
+
+
+def _where_q_is(y: Array, v: Array, target: float) -> float:
+    """tau2 >= 0 at which the generalised Q is ``target``, 0 if it never is that large."""
+    if _q(y, v, 0.0) <= target or np.ptp(y) == 0:
+        return 0.0
+    high = float(np.min(v))
+    while _q(y, v, high) > target:
+        high *= 2
+    return float(optimize.brentq(lambda t: _q(y, v, t) - target, 0.0, high, xtol=1e-300, rtol=1e-14))
+
+
+def _tau2(method: str, y: Array, v: Array) -> float:
+    k = len(y)
+    flat = np.eye(k) - 1 / k
+    centred = flat @ y
+    if method == "EE" or np.ptp(y) == 0:
+        return 0.0
+    if method in ("EB", "PM"):
+        return _where_q_is(y, v, k - 1.0)
+    if method == "HE":
+        return float((centred @ centred - np.trace(flat @ np.diag(v))) / (k - 1))
+    if method == "HS":
+        return float((_q(y, v, 0.0) - k) / np.sum(1 / v))
+    if method == "SJ":
+        crude = float(np.var(y))
+        return crude * _q(y, v, crude) / (k - 1)
+    if method == "DL":
+        from statsmodels.stats.meta_analysis import combine_effects
+
+        with np.errstate(invalid="ignore"):  # its tau2 is not truncated at 0, and roots are taken of it
+            return float(combine_effects(y, v, method_re="dl").tau2)
+    if method == "REML":
+        # Likelihood of the k - 1 error contrasts; Harville 1974.
+        basis = linalg.null_space(np.ones((1, k)))
+        contrasts, spread = basis.T @ y, basis.T @ np.diag(v) @ basis
+
+        def density(tau2: float) -> float:
+            cov = spread + tau2 * np.eye(k - 1)
+            return float(-np.linalg.slogdet(cov)[1] - contrasts @ linalg.solve(cov, contrasts, assume_a="pos")) / 2
+    elif method == "ML":
+
+        def density(tau2: float) -> float:
+            mean = np.average(y, weights=1 / (v + tau2))
+            return float(np.sum(stats.norm.logpdf(y, mean, np.sqrt(v + tau2))))
+    else:
+        raise ValueError(f"tau2_method {method!r} is not known")
+
+    def score(tau2: float) -> float:
+        p = _projection(v, tau2)
+        return float((p @ centred) @ (p @ centred) - (np.trace(p) if method == "REML" else np.sum(1 / (v + tau2))))
+
+    return _highest(score, density, float(np.min(v)), float(2 * centred @ centred + np.max(v)))
+
+
+def _highest(score: Callable[[float], float], density: Callable[[float], float], low: float, high: float) -> float:
+    """Maximum of ``density`` over [0, high]: every root of the score between points of a geometric grid, and 0."""
+    grid = [0.0, *np.geomspace(low / 100, high, 200)]
+    slopes = [score(t) for t in grid]
+    roots = [0.0]
+    for left, right, before, after in zip(grid, grid[1:], slopes, slopes[1:], strict=False):
+        if before > 0 >= after:
+            roots.append(float(optimize.brentq(score, left, right, xtol=1e-300, rtol=1e-14)))
+    return max(roots, key=density)
+
+
+def _mean(y: Array, v: Array, tau2: float, ci_method: str, level: float, pi_method: str) -> dict[str, float]:
+    """Mean, standard error, interval, p and prediction interval by statsmodels' weighted least squares."""
+    from statsmodels.regression.linear_model import WLS
+
+    k = len(y)
+    fit = WLS(y, np.ones(k), weights=1 / (v + tau2)).fit()
+    mu, wald = float(fit.params[0]), float(np.sqrt(fit.normalized_cov_params[0, 0]))
+    knapp = float(fit.bse[0]) if np.ptp(y) > 0 else np.nan
+    guarded = wald * float(np.sqrt(max(1.0, fit.scale)))
+    se = {"hartung-knapp": knapp, "hartung-knapp guarded": guarded}.get(ci_method, wald)
+    normal = ci_method in ("wald", "profile likelihood")
+    law = stats.norm() if normal else stats.t(k - 1)
+    half = law.ppf((1 + level) / 2) * se
+    out = {"estimate": mu, "se": se, "ci_lower": mu - half, "ci_upper": mu + half, "p_value": 2 * law.sf(abs(mu) / se)}
+    if ci_method == "profile likelihood":
+        out |= _profile(y, v, mu, tau2, level)
+    if k >= 3 and pi_method in ("t(k-2)", "t(k-1)", "hartung-knapp"):
+        df = k - 2 if pi_method == "t(k-2)" else k - 1
+        own = wald
+        if pi_method == "hartung-knapp":
+            own = guarded if ci_method.endswith("guarded") else knapp
+        half = stats.t.ppf((1 + level) / 2, df) * np.hypot(np.sqrt(tau2), own)
+        out |= {"pi_lower": mu - half, "pi_upper": mu + half}
+    return {name: float(value) for name, value in out.items()}
+
+
+def _profile(y: Array, v: Array, mu: float, tau2: float, level: float) -> dict[str, float]:
+    """Profile likelihood limits and likelihood ratio p value of the mean."""
+
+    def likelihood(mean: float, t: float) -> float:
+        return float(np.sum(stats.norm.logpdf(y, mean, np.sqrt(v + t))))
+
+    def profiled(mean: float) -> float:
+        d2 = (y - mean) ** 2
+        best = _highest(
+            lambda t: float(np.sum((d2 - v - t) / (v + t) ** 2)), lambda t: likelihood(mean, t), float(min(v)),
+            float(2 * d2.sum() + max(v)),
+        )  # fmt: skip
+        return likelihood(mean, best)
+
+    top = likelihood(mu, tau2)
+    drop = stats.chi2.ppf(level, 1) / 2
+    limits = []
+    for sign in (-1, 1):
+        far = float(np.sqrt(1 / np.sum(1 / (v + tau2))))
+        while top - profiled(mu + sign * far) < drop:
+            far *= 2
+        limits.append(optimize.brentq(lambda m: top - profiled(m) - drop, mu, mu + sign * far, xtol=1e-12 * far))
+    p = stats.chi2.sf(2 * (top - profiled(0.0)), 1)
+    return {"ci_lower": limits[0], "ci_upper": limits[1], "p_value": float(p)}

@@ -1,0 +1,268 @@
+"""Between-trial variance: closed forms and one bracketed Newton solver, over many data sets at once.
+
+Arrays are ``y`` (D, k), centred and scaled so that the smallest variance of a set is near 1, and ``v`` (D, k),
+with ``inf`` where a ragged set has no trial: its weight is then exactly 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+METHODS = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
+CLOSED = ("DL", "HE", "HS", "SJ")
+LIKELIHOOD = ("ML", "REML")
+#: Beside ML and REML, the likelihood with the mean known to be 0, for profiling over the mean.
+MEAN_KNOWN = "mean known"
+
+#: Grid points per factor e of (smallest variance + tau2). The score varies on a scale of about 1 in that
+#: logarithm, so two of its roots do not hide between neighbouring points.
+_DENSITY = 4
+#: Largest number of elements of one temporary array of the grid (32 MB).
+_CHUNK = 4_000_000
+_MAX_STEPS = 100
+
+
+class Fit(NamedTuple):
+    """tau2 of each data set (D,), the Newton steps spent on it, and how many local maxima there were."""
+
+    tau2: Floats
+    steps: Ints
+    maxima: Ints
+
+
+def residuals(y: Floats, v: Floats, tau2: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Weights (D, k), their sums (D,), weighted means (D,) and residuals (D, k) at ``tau2`` (D,)."""
+    w = 1.0 / (v + tau2[:, None])
+    total = w.sum(axis=1)
+    mu = (w * y).sum(axis=1) / total
+    return w, total, mu, y - mu[:, None]
+
+
+def q_statistic(y: Floats, v: Floats, tau2: Floats) -> Floats:
+    """Generalised Q at ``tau2`` (D,): DerSimonian and Kacker 2007, equation 6."""
+    w, _, _, r = residuals(y, v, tau2)
+    return np.asarray((w * r * r).sum(axis=1))
+
+
+def closed_form(method: str, y: Floats, v: Floats, k: Ints) -> Floats:
+    """Untruncated tau2 by DL, HE, HS or SJ (Viechtbauer 2005; Sidik and Jonkman 2005), k >= 2."""
+    zero = np.zeros(len(y))
+    w, total, _, r = residuals(y, v, zero)
+    if method == "DL":
+        q = (w * r * r).sum(axis=1)
+        return np.asarray((q - (k - 1)) / (total - (w * w).sum(axis=1) / total))
+    if method == "HS":
+        return np.asarray(((w * r * r).sum(axis=1) - k) / total)
+    there = np.isfinite(v)
+    deviation = np.where(there, y - (y.sum(axis=1) / k)[:, None], 0.0)
+    squares = (deviation * deviation).sum(axis=1)
+    if method == "HE":
+        return np.asarray(squares / (k - 1) - np.where(there, v, 0.0).sum(axis=1) / k)
+    crude = squares / k
+    return np.asarray(np.where(crude > 0, crude * q_statistic(y, v, crude) / (k - 1), 0.0))
+
+
+def solve_q(y: Floats, v: Floats, target: Floats, start: Floats | None = None) -> Fit:
+    """Smallest tau2 >= 0 at which the generalised Q around the weighted mean is at most ``target`` (D,)."""
+
+    def q_and_slope(rows: Ints, tau2: Floats) -> tuple[Floats, Floats]:
+        w, _, _, r = residuals(y[rows], v[rows], tau2)
+        wrr = w * r * r
+        return wrr.sum(axis=1), (w * wrr).sum(axis=1)
+
+    return fall_to(target, q_and_slope, start)
+
+
+def score(y: Floats, v: Floats, tau2: Floats, kind: str) -> tuple[Floats, Floats]:
+    """First and second derivative in tau2 of the log-likelihood of ``kind``, mu profiled out."""
+    w, s1, _, r = residuals(y, v, tau2)
+    r = y if kind == MEAN_KNOWN else r
+    w2 = w * w
+    w2r = w2 * r
+    w2rr = w2r * r
+    s2 = w2.sum(axis=1)
+    first = w2rr.sum(axis=1) - s1
+    second = s2 - 2 * (w * w2rr).sum(axis=1)
+    if kind != MEAN_KNOWN:
+        second = second + 2 * w2r.sum(axis=1) ** 2 / s1
+    if kind == "REML":
+        first = first + s2 / s1
+        second = second - 2 * (w * w2).sum(axis=1) / s1 + (s2 / s1) ** 2
+    return first / 2, second / 2
+
+
+def log_likelihood(y: Floats, v: Floats, tau2: Floats, kind: str) -> Floats:
+    """Log-likelihood of ``kind`` at ``tau2`` (D,), mu profiled out, without its constant."""
+    w, total, _, r = residuals(y, v, tau2)
+    r = y if kind == MEAN_KNOWN else r
+    log_w = np.log(w, out=np.zeros_like(w), where=w > 0)
+    value = (log_w - w * r * r).sum(axis=1)
+    return np.asarray((value - np.log(total) if kind == "REML" else value) / 2)
+
+
+def maximise(y: Floats, v: Floats, kind: str, start: Floats | None = None) -> Fit:
+    """Global maximum over tau2 >= 0 of the log-likelihood of ``kind``."""
+    return climb(
+        v.min(axis=1),
+        # The score is a sum of positive multiples of (z_i^2 - l_i - tau2), z contrasts of y, so no root is above.
+        2 * (y * y).sum(axis=1),
+        y.shape[1],
+        lambda part, grid: _score_on_grid(y[part], v[part], grid, kind),
+        lambda rows, tau2: score(y[rows], v[rows], tau2, kind),
+        lambda rows, tau2: log_likelihood(y[rows], v[rows], tau2, kind),
+        start,
+    )
+
+
+def _score_on_grid(y: Floats, v: Floats, grid: Floats, kind: str) -> Floats:
+    ones = np.ones_like(y)
+    w = 1.0 / (v[:, None, :] + grid[:, :, None])
+    first = w @ np.stack([ones, y], axis=2)
+    s1 = first[..., 0]
+    mu = 0.0 if kind == MEAN_KNOWN else first[..., 1] / s1
+    w *= w
+    second = w @ np.stack([ones, y, y * y], axis=2)
+    s2 = second[..., 0]
+    value = second[..., 2] - 2 * mu * second[..., 1] + mu * mu * s2 - s1
+    return np.asarray(value + s2 / s1 if kind == "REML" else value)
+
+
+def estimate(method: str, y: Floats, v: Floats, k: Ints, start: Floats | None = None) -> Fit:
+    """tau2 of each data set (k >= 2 each) by ``method``; not truncated for the closed forms."""
+    plain = np.zeros(len(y), dtype=np.intp)
+    if method == "EE":
+        return Fit(np.zeros(len(y)), plain, plain + 1)
+    if method in LIKELIHOOD:
+        return maximise(y, v, method, start)
+    if method in ("EB", "PM"):  # Morris 1983 as in Viechtbauer and others 2015: EB and PM share their root
+        return solve_q(y, v, (k - 1).astype(np.float64), start)
+    return Fit(closed_form(method, y, v, k), plain, plain + 1)
+
+
+def pymare_tau2(yi: Floats, vi: Floats, method: str) -> float | None:
+    """tau2 of one set (k,) by PyMARE for DL, HE, ML and REML, else None; its own tolerance is about 1e-6."""
+    from pymare import Dataset, estimators
+
+    fits = {"DL": estimators.DerSimonianLaird, "HE": estimators.Hedges}
+    if method in LIKELIHOOD:
+        fit = estimators.VarianceBasedLikelihoodEstimator(method=method)
+    elif method in fits:
+        fit = fits[method]()
+    else:
+        return None
+    return float(fit.fit_dataset(Dataset(y=yi[:, None], v=vi[:, None])).params_["tau2"].squeeze())
+
+
+def fall_to(
+    target: Floats, q_and_slope: Callable[[Ints, Floats], tuple[Floats, Floats]], start: Floats | None = None
+) -> Fit:
+    """Smallest tau2 >= 0 of each set at which its generalised Q is at most ``target`` (D,).
+
+    ``q_and_slope(rows, tau2)`` gives Q and -dQ/dtau2 of those sets. 1/Q is a weighted harmonic mean of
+    (eigenvalue + tau2), hence increasing and concave: Newton's steps on it from the left rise to the root and never
+    pass it.
+    """
+    rows = np.arange(len(target))
+    tau2, steps = np.zeros(len(target)), np.zeros(len(target), dtype=np.intp)
+    if start is not None:
+        tau2 = np.where((start > 0) & (q_and_slope(rows, np.maximum(start, 0.0))[0] > target), start, tau2)
+    for step in range(_MAX_STEPS):
+        q, slope = q_and_slope(rows, tau2[rows])
+        above = q > target[rows] if step == 0 else np.ones(rows.size, dtype=bool)
+        rows, q, slope = rows[above], q[above], slope[above]
+        if not rows.size:
+            break
+        move = q * (q / target[rows] - 1) / slope
+        tau2[rows] = np.maximum(tau2[rows] + move, 0.0)
+        steps[rows] += 1
+        rows = rows[np.abs(move) > 1e-9 * tau2[rows] + 1e-14]
+    return Fit(tau2, steps, np.ones(len(target), dtype=np.intp))
+
+
+def climb(
+    low: Floats,
+    top: Floats,
+    width: int,
+    grid_score: Callable[[slice, Floats], Floats],
+    score: Callable[[Ints, Floats], tuple[Floats, Floats]],
+    height: Callable[[Ints, Floats], Floats],
+    start: Floats | None = None,
+) -> Fit:
+    """Global maximum over tau2 >= 0 of a log-likelihood, for D sets.
+
+    The sign of the score on a grid over every possible root gives a bracket for each local maximum; Newton,
+    bisecting whenever it would leave its bracket, finds each; the highest wins.
+
+    Parameters
+    ----------
+    low, top
+        Smallest sampling variance, and a value above every root, of each set (D,).
+    width
+        Numbers that ``grid_score`` holds per set and grid point.
+    grid_score, score, height
+        First derivative on a grid (d, points) for a slice of sets; first and second derivative, and the
+        log-likelihood, at tau2 (n,) of the sets (n,).
+    start
+        Where to begin (D,), if it lies in the right bracket.
+    """
+    sets = len(low)
+    span = np.log1p(top / low)
+    points = int(np.clip(np.ceil(_DENSITY * span.max(initial=0.0)), 4, 400)) + 1
+    grid = low[:, None] * np.expm1(span[:, None] * np.linspace(0, 1, points))
+    rising = np.empty((sets, points), dtype=bool)
+    rows = max(1, _CHUNK // (points * width))
+    for i in range(0, sets, rows):
+        rising[i : i + rows] = grid_score(slice(i, i + rows), grid[i : i + rows]) > 0
+    rising[:, -1] = False
+    owner, cell = np.nonzero(rising[:, :-1] & ~rising[:, 1:])
+    guess = None if start is None else start[owner]
+    root, steps = _newton(lambda at, t: score(owner[at], t), grid[owner, cell], grid[owner, cell + 1], guess)
+
+    tau2, spent = np.zeros(sets), np.zeros(sets, dtype=np.intp)
+    maxima = np.bincount(owner, minlength=sets) + ~rising[:, 0]
+    single = maxima[owner] == 1
+    tau2[owner[single]], spent[owner[single]] = root[single], steps[single]
+    if not single.all():
+        best = np.full(sets, -np.inf)
+        at_zero = np.flatnonzero((maxima > 1) & ~rising[:, 0])
+        best[at_zero] = height(at_zero, np.zeros(at_zero.size))
+        heights = height(owner, root)
+        for i in np.flatnonzero(~single).tolist():
+            if heights[i] > best[owner[i]]:
+                best[owner[i]], tau2[owner[i]], spent[owner[i]] = heights[i], root[i], steps[i]
+    return Fit(tau2, spent, np.asarray(maxima))
+
+
+def _newton(
+    score: Callable[[Ints, Floats], tuple[Floats, Floats]], low: Floats, high: Floats, guess: Floats | None
+) -> tuple[Floats, Ints]:
+    """Roots of the score in brackets [low, high], the score being positive at low and not at high."""
+    low, high = low.copy(), high.copy()
+    root = np.sqrt((low + 1) * (high + 1)) - 1
+    if guess is not None:
+        root = np.where((guess > low) & (guess < high), guess, root)
+    steps = np.zeros(len(root), dtype=np.intp)
+    live = np.arange(len(root))
+    for _ in range(_MAX_STEPS):
+        if not live.size:
+            break
+        t = root[live]
+        slope, curve = score(live, t)
+        low[live] = np.where(slope > 0, t, low[live])
+        high[live] = np.where(slope > 0, high[live], t)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            new = t - slope / curve
+        inside = (curve < 0) & (new > low[live]) & (new < high[live])
+        done = (curve < 0) & (np.abs(new - t) <= 1e-9 * t + 1e-14)
+        middle = np.sqrt((low[live] + 1) * (high[live] + 1)) - 1
+        root[live] = np.where(inside, new, np.where(done, np.clip(new, low[live], high[live]), middle))
+        steps[live] += 1
+        live = live[~done & (high[live] - low[live] > 4e-16 * high[live])]
+    return root, steps

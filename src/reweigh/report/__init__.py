@@ -1,0 +1,1 @@
+"""What a reader gets: the summary of a review."""

@@ -1,0 +1,353 @@
+"""The tables of a review: their columns, and the rules across columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from reweigh.tables.columns import MAX_COUNT, Column, Rule, TableSpec
+
+ROLES = ("intervention", "control", "other")
+DESIGNS = ("parallel", "crossover", "cluster")
+MEASURES = ("MD", "SMD", "SMD_paired", "ROM", "RR", "OR", "RD", "HR", "IRR", "p_only")
+RATIOS = ("ROM", "RR", "OR", "HR", "IRR")
+P_TESTS = ("two_sample", "paired", "three_arm", "repeated_measures", "other", "unknown")
+YES_NO = ("yes", "no")
+
+_CHANGE = r"chang|reduc|relie|differ|improve|decreas|increas"
+
+
+def _text(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name) for name in names)
+
+
+def _keys(*names: str, filled: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, "key", filled=filled) for name in names)
+
+
+def _numbers(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "number") for name in names)
+
+
+def _positive(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "number", 0, above=True) for name in names)
+
+
+def _whole(*names: str, low: float = 1, high: float = MAX_COUNT) -> tuple[Column, ...]:
+    return tuple(Column(name, "whole", low, high) for name in names)
+
+
+def _choice(name: str, choices: tuple[str, ...], filled: bool = False) -> Column:
+    return Column(name, "category", choices=choices, filled=filled)
+
+
+_DAYS = Column("timepoint_days", "number", 0)
+_SOURCE = _text("evidence", "source_url", "source", "location", "extracted_by", "note")
+
+
+def _ordered(*names: str) -> tuple[Rule, ...]:
+    """Neighbours among the given values must not fall; a missing value lets its neighbours meet."""
+
+    def falls(low: str, high: str, between: tuple[str, ...]) -> Callable[[pd.DataFrame], pd.Series]:
+        return lambda d: (d[low] > d[high]) & d[list(between)].isna().all(axis=1)
+
+    return tuple(
+        Rule(low, falls(low, high, names[i + 1 : j]), f"is above {high} ({{{high}}})", f"a number up to {high}")
+        for i, low in enumerate(names)
+        for j, high in enumerate(names[i + 1 :], start=i + 1)
+    )
+
+
+def _interval(estimate: str) -> tuple[Rule, ...]:
+    """Bounds in order, with some width, around the estimate."""
+
+    def outside(d: pd.DataFrame) -> pd.Series:
+        sound = ~(d["ci_lower"] >= d["ci_upper"])
+        return sound & ((d[estimate] < d["ci_lower"]) | (d[estimate] > d["ci_upper"]))
+
+    return (
+        Rule("ci_lower", lambda d: d["ci_lower"] > d["ci_upper"], "is above ci_upper ({ci_upper})", "the lower bound"),
+        Rule(
+            "ci_lower",
+            lambda d: d["ci_lower"] == d["ci_upper"],
+            "equals ci_upper: the interval has no width",
+            "a number below ci_upper",
+        ),
+        Rule(estimate, outside, "is outside its interval ({ci_lower} to {ci_upper})", "a number within the interval"),
+    )
+
+
+def _scale_rules(*names: str) -> tuple[Rule, ...]:
+    """The scale itself, and values that must lie on it; changes may be as far below its width as above."""
+
+    def beyond(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+        def broken(d: pd.DataFrame) -> pd.Series:
+            low, high = d["scale_min"], d["scale_max"]
+            words = d["outcome"].fillna("") + " " + d["outcome_definition"].fillna("")
+            change = words.str.contains(_CHANGE, case=False, regex=True).astype(bool)
+            floor = low.where(~change, low - high)
+            ceiling = high.where(~change, high - low)
+            return (low < high) & ((d[name] < floor) | (d[name] > ceiling))
+
+        return broken
+
+    def alone(given: str, empty: str) -> Callable[[pd.DataFrame], pd.Series]:
+        return lambda d: d[given].notna() & d[empty].isna()
+
+    return (
+        Rule(
+            "scale_min",
+            lambda d: d["scale_min"] >= d["scale_max"],
+            "is not below scale_max ({scale_max})",
+            "a number below scale_max",
+        ),
+        *(
+            Rule(
+                here, alone(there, here), f"the cell is empty, but {there} is given", "both ends of the scale, or none"
+            )
+            for here, there in (("scale_min", "scale_max"), ("scale_max", "scale_min"))
+        ),
+        *(
+            Rule(name, beyond(name), "is outside the scale ({scale_min} to {scale_max})", "a number on the scale")
+            for name in names
+        ),
+    )
+
+
+def _percent_off(d: pd.DataFrame) -> pd.Series:
+    """More than one unit of the last printed digit apart (rounded or cut off), counts of persons only."""
+    unit = 10.0 ** -d["percent_decimals"]
+    gap = (100 * d["events"] / d["n"] - d["percent"]).abs()
+    return (gap > unit * (1 + 1e-9)) & (d["events"] <= d["n"]) & d["person_time"].isna()
+
+
+def _not_a_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda d: d["measure"].isin(RATIOS) & (d[name] <= 0)
+
+
+def _width(d: pd.DataFrame) -> pd.Series:
+    """Width of a sound scale, else missing."""
+    width: pd.Series = d["scale_max"] - d["scale_min"]
+    return width.where(width > 0)
+
+
+ARMS = TableSpec(
+    columns=(
+        *_keys("study_id", filled=True),
+        *_keys("comparison_id"),
+        *_text("label"),
+        *_keys("outcome", filled=True),
+        *_text("outcome_definition"),
+        *_keys("timepoint"),
+        _DAYS,
+        *_keys("arm"),
+        _choice("role", ROLES, filled=True),
+        *_numbers("scale_min", "scale_max"),
+        *_whole("n"),
+        *_numbers("mean"),
+        *_positive("sd", "se"),
+        *_numbers("ci_lower", "ci_upper", "median", "q1", "q3", "min", "max"),
+        *_whole("events", low=0),
+        Column("percent", "number", 0, 100),
+        *_positive("person_time"),
+        *_numbers("baseline_mean"),
+        *_positive("baseline_sd"),
+        *_numbers("change_mean"),
+        *_positive("change_sd"),
+        Column("correlation", "number", -1, 1),
+        *_SOURCE,
+    ),
+    required=(("study_id", "comparison_id"), ("outcome",), ("role",)),
+    unique=("study_id", "comparison_id", "outcome", "timepoint", "arm"),
+    rules=(
+        # With person time, events are occurrences and may outnumber persons.
+        Rule(
+            "events",
+            lambda d: (d["events"] > d["n"]) & d["person_time"].isna(),
+            "is more than n ({n})",
+            "a whole number from 0 to n",
+        ),
+        Rule(
+            "percent",
+            _percent_off,
+            "contradicts events and n ({events} of {n})",
+            "100 * events / n, rounded, or an empty cell",
+        ),
+        Rule("se", lambda d: d["se"] > d["sd"], "is above sd ({sd})", "a standard error: sd / sqrt(n) or the like"),
+        *_interval("mean"),
+        *_ordered("min", "q1", "median", "q3", "max"),
+        Rule(
+            "mean",
+            lambda d: ((d["mean"] < d["min"]) | (d["mean"] > d["max"])) & ~(d["min"] > d["max"]),
+            "is outside its range (min {min}, max {max})",
+            "a number from min to max",
+        ),
+        *_scale_rules("mean", "median", "q1", "q3", "min", "max", "baseline_mean"),
+        Rule(
+            "change_mean",
+            lambda d: d["change_mean"].abs() > _width(d),
+            "is wider than the scale ({scale_min} to {scale_max})",
+            "a change that the scale allows",
+        ),
+        # The SD of values (or changes) within a width w is at most w sqrt(n / (n - 1)), so below 1.42 w.
+        Rule(
+            "sd",
+            lambda d: d["sd"] > np.sqrt(2) * _width(d),
+            "is wider than the scale ({scale_min} to {scale_max})",
+            "a standard deviation that the scale allows",
+        ),
+    ),
+)
+
+CONTRASTS = TableSpec(
+    columns=(
+        *_keys("study_id", filled=True),
+        *_keys("comparison_id"),
+        *_text("label"),
+        *_keys("outcome", filled=True),
+        *_text("outcome_definition"),
+        *_keys("timepoint"),
+        _DAYS,
+        _choice("measure", MEASURES, filled=True),
+        *_numbers("scale_min", "scale_max", "estimate"),
+        *_positive("se"),
+        *_numbers("ci_lower", "ci_upper"),
+        Column("p_value", "number", 0, 1, above=True, advice="; a bound as in p < 0.001 is 0.001 with p_operator <"),
+        _choice("p_operator", ("=", "<", ">")),
+        *_numbers("t"),
+        Column("f", "number", 0),
+        *_numbers("z"),
+        *_positive("df"),
+        *_numbers("oe"),
+        *_positive("v"),
+        _choice("direction", ("favours_intervention", "favours_control", "none")),
+        *_whole("n_intervention", "n_control"),
+        _choice("paired", YES_NO),
+        _choice("p_test", P_TESTS),
+        *_SOURCE,
+    ),
+    required=(("study_id", "comparison_id"), ("outcome",), ("measure",)),
+    unique=("study_id", "comparison_id", "outcome", "timepoint", "measure"),
+    rules=(
+        *_scale_rules(),
+        *_interval("estimate"),
+        *(
+            Rule(
+                name,
+                _not_a_ratio(name),
+                "is not above 0, but {measure} is a ratio",
+                "a ratio on its natural scale, above 0",
+            )
+            for name in ("estimate", "ci_lower", "ci_upper")
+        ),
+        Rule(
+            "p_operator",
+            lambda d: d["p_operator"].notna() & d["p_written"].eq(""),
+            "stands without a p_value",
+            "an empty cell, or a p_value beside it",
+        ),
+        Rule(
+            "estimate",
+            lambda d: (d["measure"] == "p_only") & d["estimate"].notna(),
+            "is an estimate, but the measure is p_only",
+            "the measure of the estimate, or an empty cell",
+        ),
+        Rule(
+            "estimate",
+            lambda d: (d["measure"] == "MD") & (d["estimate"].abs() > _width(d)),
+            "is wider than the scale ({scale_min} to {scale_max})",
+            "a difference that the scale allows",
+        ),
+    ),
+)
+
+STUDIES = TableSpec(
+    columns=(
+        *_keys("study_id", filled=True),
+        *_text("label"),
+        *_whole("year", low=1900, high=2100),
+        *_text("doi", "pmid", "registry_id"),
+        _choice("design", DESIGNS),
+        *_text("condition"),
+        _choice("eligible", YES_NO, filled=True),
+        *_text("exclusion_reason", "note", "source_urls"),
+    ),
+    required=(("study_id",),),
+    unique=("study_id",),
+    closed=False,
+    guarded=("study_id", "label", "year", "design", "eligible"),
+)
+
+RISK_OF_BIAS = TableSpec(
+    columns=(*_keys("study_id", filled=True), *_keys("domain"), *_text("judgement", "support", "judged_by", "note")),
+    required=(("study_id",),),
+    closed=False,
+)
+
+PUBLISHED = TableSpec(
+    columns=(
+        *_text("review_id", "label"),
+        *_whole("year", low=1900, high=2100),
+        *_keys("outcome", "timepoint"),
+        _DAYS,
+        *_text("measure", "model"),
+        *_numbers("estimate", "ci_lower", "ci_upper"),
+        Column("i2", "number", 0, 100),
+        *_whole("k", "n_total"),
+        *_text("p_reported", "evidence", "source", "source_url", "note"),
+    ),
+    rules=_interval("estimate"),
+    closed=False,
+    guarded=("estimate", "ci_lower", "ci_upper", "source", "source_url"),
+)
+
+SPECS = {
+    "studies.csv": STUDIES,
+    "arms.csv": ARMS,
+    "contrasts.csv": CONTRASTS,
+    "risk_of_bias.csv": RISK_OF_BIAS,
+    "published.csv": PUBLISHED,
+}
+
+#: Reported results: a row with any of these needs a source.
+RESULTS = {
+    "arms.csv": (
+        "n",
+        "mean",
+        "sd",
+        "se",
+        "ci_lower",
+        "ci_upper",
+        "median",
+        "q1",
+        "q3",
+        "min",
+        "max",
+        "events",
+        "percent",
+        "person_time",
+        "baseline_mean",
+        "baseline_sd",
+        "change_mean",
+        "change_sd",
+        "correlation",
+    ),
+    "contrasts.csv": (
+        "estimate",
+        "se",
+        "ci_lower",
+        "ci_upper",
+        "p_value",
+        "t",
+        "f",
+        "z",
+        "df",
+        "oe",
+        "v",
+        "n_intervention",
+        "n_control",
+    ),
+    "published.csv": ("estimate", "ci_lower", "ci_upper", "i2", "k", "n_total"),
+}

@@ -1,0 +1,58 @@
+"""The real workflow, run once on the real data in a temporary folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "profiles", "workflow", "scripts", "config", "src", "data", "environment.yml")
+
+
+def copy_repository(target: Path) -> Path:
+    """The parts of the repository that a run needs, in another folder."""
+    target.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target / part)
+    return target
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder as a user would."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder by its relative path."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """A folder in which plain `snakemake` has built all five reviews on two cores. Tests must not change it."""
+    folder = copy_repository(tmp_path_factory.mktemp("built"))
+    run = snakemake(folder, "--cores", "2")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder
+
+
+@pytest.fixture
+def copy_of_built(built, tmp_path) -> Path:
+    """A copy of the built folder, with its timestamps, that a test may change."""
+    return Path(shutil.copytree(built, tmp_path / "copy", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict:
+    """What metafor gives for the main analyses (main_job.R)."""
+    return json.loads((ROOT / "tests" / "reference" / "main_job.json").read_text())

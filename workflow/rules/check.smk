@@ -1,0 +1,19 @@
+# The checked tables are working files, not results: a failed job loses its old outputs,
+# and bad input must leave every earlier result as it was.
+rule check:
+    input:
+        files=review_files,
+        source=modules("io", "protocol", "tables"),
+    output:
+        protocol="work/{review}/checked/review.yaml",
+        studies="work/{review}/checked/studies.csv",
+        arms="work/{review}/checked/arms.csv",
+        contrasts="work/{review}/checked/contrasts.csv",
+    log:
+        "logs/{review}/check.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: checking the tables"
+    script:
+        "../../scripts/check.py"

@@ -1,0 +1,64 @@
+# What all rules share: which reviews, where their files are, which library modules a rule depends on.
+import os
+import sys
+from pathlib import Path
+
+SOURCE = Path(workflow.basedir) / "src"
+# Scripts run in a Python of their own: they find the library without an installed copy of it.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH", "")]))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if str(SOURCE) not in sys.path:
+    sys.path.insert(0, str(SOURCE))
+
+from reweigh.console import config_error, print_summaries
+
+ENVIRONMENT = "../../environment.yml"
+TABLES = ("studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv")
+RESULTS = (
+    "effects.csv",
+    "exclusions.csv",
+    "rows.csv",
+    "pooled.csv",
+    "subgroups.csv",
+    "figures/forest.csv",
+    "summary.md",
+)
+
+if problem := config_error(config, [folder.name for folder in Path("data").glob("*/") if folder.is_dir()]):
+    raise WorkflowError(problem)
+
+REVIEWS = [config["reviews"]] if isinstance(config["reviews"], str) else list(config["reviews"])
+FORMATS = [config["figure_formats"]] if isinstance(config["figure_formats"], str) else list(config["figure_formats"])
+
+
+wildcard_constraints:
+    review="[^/]+",
+    analysis=r"[A-Za-z0-9_.-]+",
+    format="svg|pdf|png",
+
+
+def review_files(wildcards):
+    """The protocol and the tables that a review has; the check says which are missing."""
+    folder = Path("data") / wildcards.review
+    names = ("review.yaml", *TABLES)
+    return [str(folder / name) for name in names if (folder / name).exists()]
+
+
+def modules(*names):
+    """Library files of these stages: a change in one reruns the rules that use it."""
+    found = []
+    for name in names:
+        place = SOURCE / "reweigh" / name
+        found += sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    return [os.path.relpath(path) for path in found]
+
+
+def lost_figures(review):
+    """Plots on a review's list that somebody deleted: they are drawn again."""
+    index = Path("results") / review / "figures" / "forest.csv"
+    if not index.exists():
+        return []
+    listed = [line.split(",")[0] for line in index.read_text(encoding="utf-8").splitlines()[1:]]
+    paths = [index.parent / "forest" / f"{name}.{ending}" for name in listed for ending in FORMATS]
+    return [str(path) for path in paths if not path.exists()]

@@ -1,0 +1,19 @@
+rule effects:
+    input:
+        protocol="work/{review}/checked/review.yaml",
+        studies="work/{review}/checked/studies.csv",
+        arms="work/{review}/checked/arms.csv",
+        contrasts="work/{review}/checked/contrasts.csv",
+        source=modules("io", "protocol", "tables", "effects"),
+    output:
+        effects="results/{review}/effects.csv",
+        exclusions="results/{review}/exclusions.csv",
+        rows="results/{review}/rows.csv",
+    log:
+        "logs/{review}/effects.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: effect sizes"
+    script:
+        "../../scripts/effects.py"

@@ -1,0 +1,41 @@
+# All forest plots of a review are one job, which owns their list; a single one is also a target by its name.
+rule figures:
+    input:
+        protocol="work/{review}/checked/review.yaml",
+        effects="results/{review}/effects.csv",
+        pooled="results/{review}/pooled.csv",
+        subgroups="results/{review}/subgroups.csv",
+        source=modules("io", "protocol", "figures"),
+    output:
+        index="results/{review}/figures/forest.csv",
+    params:
+        formats=FORMATS,
+        folder="results/{review}/figures/forest",
+        lost=lambda wildcards: lost_figures(wildcards.review),
+    log:
+        "logs/{review}/figures.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: forest plots"
+    script:
+        "../../scripts/forest.py"
+
+
+rule figure:
+    input:
+        protocol="work/{review}/checked/review.yaml",
+        effects="results/{review}/effects.csv",
+        pooled="results/{review}/pooled.csv",
+        subgroups="results/{review}/subgroups.csv",
+        source=modules("io", "protocol", "figures"),
+    output:
+        figure="results/{review}/figures/forest/{analysis}.{format}",
+    log:
+        "logs/{review}/figure.{analysis}.{format}.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: forest plot of {wildcards.analysis}"
+    script:
+        "../../scripts/forest.py"

@@ -1,0 +1,19 @@
+rule report:
+    input:
+        protocol="work/{review}/checked/review.yaml",
+        effects="results/{review}/effects.csv",
+        rows="results/{review}/rows.csv",
+        pooled="results/{review}/pooled.csv",
+        subgroups="results/{review}/subgroups.csv",
+        index="results/{review}/figures/forest.csv",
+        source=modules("io", "protocol", "report"),
+    output:
+        "results/{review}/summary.md",
+    log:
+        "logs/{review}/report.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: summary"
+    script:
+        "../../scripts/report.py"
