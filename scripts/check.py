@@ -11,6 +11,7 @@ if __name__ == "__main__":
     tables, report = check(files, snakemake.wildcards.review)
     if tables is None:
         Path(snakemake.log[0]).write_text(report + "\n", encoding="utf-8")
+        print(f"\n{report}\n", file=sys.stderr)
         sys.exit(1)
     Path(snakemake.output.protocol).write_bytes(files["review.yaml"])
     for name in ("studies", "arms", "contrasts"):

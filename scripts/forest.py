@@ -25,7 +25,7 @@ if __name__ == "__main__":
             one = plot(snakemake.wildcards.analysis, *tables, protocol)
         except KeyError as unknown:
             Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
-            sys.exit(1)
+            sys.exit(f"\n{unknown.args[0]}\n")
         draw(one, snakemake.output.figure)
     else:
         folder = Path(snakemake.params.folder)

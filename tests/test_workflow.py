@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, contents, copy_repository, snakemake
 
+from conftest import ROOT, contents, copy_repository, snakemake
 from reweigh.io import read_csv
 
 pytestmark = pytest.mark.workflow
@@ -38,7 +38,9 @@ def test_every_review_has_its_tables_and_its_summary(built, review):
     folder = built / "results" / review
     for name in ("effects.csv", "exclusions.csv", "rows.csv", "pooled.csv", "subgroups.csv", "summary.md"):
         assert (folder / name).stat().st_size > 0
-    columns = {c for name in ("effects.csv", "pooled.csv", "subgroups.csv", "rows.csv") for c in table(built, review, name)}
+    columns = {
+        c for name in ("effects.csv", "pooled.csv", "subgroups.csv", "rows.csv") for c in table(built, review, name)
+    }
     documented = (ROOT / "results" / "README.md").read_text()
     protocol = (ROOT / "data" / review / "review.yaml").read_text()
     stems = {re.sub(r"_(intervention|control)$", "_*", c) for c in columns} - {"n_*"}
@@ -89,7 +91,9 @@ def test_main_analyses_agree_with_metafor(built, reference):
         np.testing.assert_allclose(mine["variance"], np.array(expected["vi"])[order], rtol=1e-9, err_msg=key)
         pooled = table(built, review, "pooled.csv")
         for model, tau2, ci in MODELS:
-            rows = pooled[(pooled["analysis"] == analysis) & (pooled["tau2_method"] == tau2) & (pooled["ci_method"] == ci)]
+            rows = pooled[
+                (pooled["analysis"] == analysis) & (pooled["tau2_method"] == tau2) & (pooled["ci_method"] == ci)
+            ]
             if rows.empty:
                 continue
             for name, value in expected[model].items():
@@ -98,7 +102,9 @@ def test_main_analyses_agree_with_metafor(built, reference):
                 if name.startswith("pi_") and len(expected["yi"]) < 3:
                     assert np.isnan(rows[name].iloc[0]), (key, name)
                     continue
-                np.testing.assert_allclose(rows[name].iloc[0], value, rtol=1e-8, atol=1e-10, err_msg=f"{key} {model} {name}")
+                np.testing.assert_allclose(
+                    rows[name].iloc[0], value, rtol=1e-8, atol=1e-10, err_msg=f"{key} {model} {name}"
+                )
                 compared += 1
     assert compared > 150
 
@@ -154,7 +160,11 @@ def test_pickering_is_read_as_the_protocol_says(built):
 
 
 def test_lumanauws_two_ketamine_arms_are_combined(built):
-    row = table(built, KETAMINE, "effects.csv").set_index(["analysis", "study_id"]).loc[("responder.immediate", "lumanauw2019")]
+    row = (
+        table(built, KETAMINE, "effects.csv")
+        .set_index(["analysis", "study_id"])
+        .loc[("responder.immediate", "lumanauw2019")]
+    )
     assert (row["events_intervention"], row["n_intervention"]) == (53, 65)
 
 
@@ -244,8 +254,12 @@ def test_a_review_is_a_folder_and_touches_no_code(tmp_path):
     shutil.copytree(folder / "data" / "bcg-vaccine", mine)
     (mine / "published.csv").unlink()
     protocol = (mine / "review.yaml").read_text()
-    protocol = protocol.replace("tuberculosis:", "leprosy:").replace("allocation: {random: Random", "climate: {hot: Hot")
-    protocol = protocol.replace("alternate: Alternate, systematic: Systematic", "cold: Cold").replace("[allocation]", "[climate]")
+    protocol = protocol.replace("tuberculosis:", "leprosy:").replace(
+        "allocation: {random: Random", "climate: {hot: Hot"
+    )
+    protocol = protocol.replace("alternate: Alternate, systematic: Systematic", "cold: Cold").replace(
+        "[allocation]", "[climate]"
+    )
     (mine / "review.yaml").write_text(protocol)
     (mine / "arms.csv").write_text((mine / "arms.csv").read_text().replace(",tuberculosis,", ",leprosy,"))
     studies = pd.read_csv(mine / "studies.csv", dtype=str)

@@ -30,7 +30,7 @@ def check(files: Mapping[str, bytes], review: str) -> tuple[Tables | None, str]:
     protocol, problems = load_protocol(files.get(PROTOCOL), PROTOCOL)
     tables, found = check_review({k: v for k, v in files.items() if k != PROTOCOL}, table_rules(protocol))
     problems += found
-    if protocol is not None and not found:
+    if protocol is not None and len(tables.studies):
         problems += _disagreements(protocol, tables)
     return (None, format_report(problems, review)) if problems else (tables, "")
 
@@ -71,6 +71,8 @@ def _absent(
     where: str, column: str, values: tuple[str, ...], protocol: Protocol, studies: pd.DataFrame
 ) -> list[Problem]:
     """Values of a set's condition that neither the categories nor the studies know."""
+    if column not in studies:  # reported as a missing column already
+        return []
     known = {*protocol.categories.get(column, {}), *studies[column].dropna().astype(str)}
     return [
         Problem(

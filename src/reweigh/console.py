@@ -48,7 +48,8 @@ def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:
 
 
 def _near(value: str, known: Iterable[str]) -> str:
-    close = get_close_matches(value, list(known), n=1)
+    close = [name for name in known if value.casefold() in name.casefold()] if value else []
+    close = close or get_close_matches(value, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

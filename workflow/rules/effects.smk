@@ -1,5 +1,7 @@
+# The tables as they were typed are an input too: while they are bad, the results are not up to date.
 rule effects:
     input:
+        files=review_files,
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",

@@ -117,7 +117,7 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
             reason = f"day {days:g} lies in no window"
         excluded.append(_exclusion(file, row, "window", reason, "the day of measurement" if pd.isna(days) else ""))
     table["window"], table["distance"] = window, distance
-    return table[window != ""]
+    return table.loc[window != ""]
 
 
 def _windows(table: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
@@ -174,8 +174,8 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
         record |= {"arms_note": "; ".join(notes), "blocked": reason}
         record |= {"time1": record.pop("person_time1"), "time2": record.pop("person_time2")}
         for name, column in COMPARISON_NUMBERS.items():
-            known = group[column].dropna() if column in group else ()
-            record[name] = float(known.iloc[0]) if len(known) else np.nan
+            known = group[column].dropna().tolist() if column in group else []
+            record[name] = float(known[0]) if known else np.nan
         found.append(record)
     return pd.DataFrame(found)
 
@@ -185,14 +185,14 @@ def _side(side: pd.DataFrame, role: str, shared: Any, design: Any) -> tuple[dict
     numbers = side[[c for c in ARM_NUMBERS if c in side]].astype(float)
     if shared is not None and shared.arm == role and len(side) > 1:
         # The same arm stands in several rows: its mean and SD once, its n summed only where the table had split it.
-        first = numbers.iloc[0].to_dict()
+        first = _numbers(numbers)
         if len(numbers.drop(columns=["n"], errors="ignore").drop_duplicates()) > 1:
             return first, "", f"the shared {role} arm has different results in its {len(side)} rows"
         first["n"] = numbers["n"].sum() if shared.n == "split" else first["n"]
         how = "the halves added up" if shared.n == "split" else "counted once"
         return first, f"shared {role} arm, n = {first['n']:.0f}, {how}", ""
     if len(side) == 1:
-        return numbers.iloc[0].to_dict(), "", ""
+        return _numbers(numbers), "", ""
     if design == "crossover":
         return (
             {},
@@ -200,6 +200,10 @@ def _side(side: pd.DataFrame, role: str, shared: Any, design: Any) -> tuple[dict
             f"{len(side)} {role} arms of a crossover trial: choose one, give the others the role other",
         )
     return _combine(numbers, role)
+
+
+def _numbers(arms: pd.DataFrame) -> dict[str, float]:
+    return {str(name): float(value) for name, value in arms.iloc[0].items()}
 
 
 def _combine(arms: pd.DataFrame, role: str) -> tuple[dict[str, float], str, str]:
@@ -239,7 +243,7 @@ def _contrasts(contrasts: pd.DataFrame) -> pd.DataFrame:
     table = contrasts.rename(columns={"measure": "reported_measure", "n_intervention": "n1", "n_control": "n2"})
     table = table.assign(
         file="contrasts.csv",
-        rows=[(("contrasts.csv", int(row)),) for row in table["row"]],
+        rows=pd.Series([(("contrasts.csv", int(row)),) for row in table["row"]], index=table.index, dtype=object),
         order=table["row"],
         timepoint=table["timepoint"].fillna(""),
         arms_note="",

@@ -1,4 +1,4 @@
-"""Effect sizes from what is reported between arms: an estimate with SE, CI or p, a statistic, an exact p, O - E and V."""
+"""Effect sizes from what is reported between arms: an estimate with SE, CI or p, a test, O - E and V."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
-from reweigh.effects.arms import correlation, finish
 from reweigh.effects.conversions import Floats
+from reweigh.effects.design import correlation, finish
 from reweigh.effects.measures import RATIO_MEASURES, Bools
 from reweigh.effects.notes import Texts, texts
 from reweigh.effects.table import Options, Rows
@@ -28,8 +28,10 @@ def contrast_effects(x: Rows, options: Options) -> Work:
     target, reported, design = x.words["measure"], x.words["reported_measure"], x.words["design"]
     _compatible(w, target, reported)
     w.flags.add(design == "first_period", "first period of a crossover trial only")
-    crossed = design == "crossover"
-    p_only, oe = reported == "p_only", reported == "OE_V"
+    crossed, oe = design == "crossover", reported == "OE_V"
+    to_smd = (target == "SMD") & np.isin(reported, ["p_only", "MD"])
+    nothing = np.isnan(x["estimate"]) & np.isnan(x["ci_lower"] + x["ci_upper"])
+    p_only = (reported == "p_only") | (to_smd & nothing)
     paired = (x.words["paired"] == "yes") | ((x.words["paired"] == "") & crossed)
     w.flags.add(crossed & (x.words["paired"] == "") & ~oe, "paired analysis presumed (crossover trial)")
     if options.crossover == "as_independent":
@@ -40,7 +42,6 @@ def contrast_effects(x: Rows, options: Options) -> Work:
     _o_minus_e(x, w, oe)
     estimate = _estimate(x, w, ~oe & ~p_only)
     se, source = _standard_error(x, w, estimate, ~oe & ~p_only, paired, options)
-    to_smd = (target == "SMD") & np.isin(reported, ["p_only", "MD"])
     plain = ~oe & ~to_smd & w.alive
     factor = _unpaired_factor(x, w, plain & (reported == "SMD_paired"), options) * _scale(x, w, plain)
     w.put(plain, (estimate[plain] * factor[plain], deff[plain] * (se * factor)[plain] ** 2))
@@ -101,13 +102,11 @@ def _estimate(x: Rows, w: Work, rows: Bools) -> Floats:
     )
     middle = rows & np.isnan(estimate) & ~np.isnan(low + high)
     w.flags.add(middle, "estimate not printed: middle of the CI taken")
-    tested = (x.words["measure"] == "SMD") & (x.words["reported_measure"] == "MD")
-    by_test = tested & ~np.isnan(np.where(np.isnan(x["t"]), x["f"], x["t"]))
     estimate = np.where(middle, (low + high) / 2, estimate)
-    w.fail(rows & np.isnan(estimate) & ~by_test, "no estimate reported", "the estimate with its CI")
+    w.fail(rows & np.isnan(estimate), "no estimate reported", "the estimate with its CI")
     off = conv.ci_asymmetry(estimate, low, high)
-    scale = np.where(log, " (log scale)", "").astype(object)
-    w.flags.add(rows & (off > ASYMMETRY), "estimate not in the middle of its CI" + scale)
+    scale: Texts = np.where(log, " (log scale)", "").astype(object)
+    w.flags.add(rows & (off > ASYMMETRY), np.asarray("estimate not in the middle of its CI" + scale, dtype=object))
     return estimate
 
 
@@ -123,7 +122,7 @@ def exact_p(x: Rows, options: Options) -> Floats:
 def p_text(x: Rows) -> Texts:
     """The p-value as printed, e.g. "p < 0.001"."""
     operator = np.where(x.words["p_operator"] == "", "=", x.words["p_operator"]).astype(object)
-    return "p " + operator + " " + texts(x["p_value"])
+    return np.asarray("p " + operator + " " + texts(x["p_value"]), dtype=object)
 
 
 def test_df(x: Rows, paired: Bools) -> Floats:
@@ -303,7 +302,7 @@ def _smd_from_t(x: Rows, w: Work, t: Floats, rows: Bools, paired: Bools, deff: F
     n = np.fmin(n1, n2)
     w.fail(rows & np.isnan(n1 + n2), "no n per arm: an MD or p-value without n gives no SMD", "n per arm")
     w.fail(rows & (test_df(x, paired) <= 1), "too few patients for Hedges' J (df at most 1)", "a larger trial")
-    md = rows & (x.words["reported_measure"] == "MD")
+    md = rows & (x.words["reported_measure"] == "MD") & ~np.isnan(x["estimate"])
     w.derivation.add(md & w.alive, "MD / SE -> t")
     w.assumptions.add(md & w.alive, "SE is that of an unadjusted difference")
     rows = rows & w.alive

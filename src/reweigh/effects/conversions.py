@@ -167,7 +167,7 @@ def events_from_percent(percent: ArrayLike, n: ArrayLike) -> tuple[Floats, NDArr
 def rescale(
     value: ArrayLike, scale_min: ArrayLike, scale_max: ArrayLike, target_min: ArrayLike, target_max: ArrayLike
 ) -> Floats:
-    """Linear map of a score from one scale to another, e.g. 0-100 to 0-10 (Handbook 15.5.3.2 in reverse)."""
+    """Linear map of a score from one scale to another, e.g. 0-100 to 0-10."""
     value, a, b, c, d = floats(value, scale_min, scale_max, target_min, target_max)
     return c + (value - a) * (d - c) / (b - a)
 

@@ -252,7 +252,7 @@ def arcsine(e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayLike) -> Pair:
 
 
 def conditional_or(b: ArrayLike, c: ArrayLike) -> Pair:
-    """Conditional log odds ratio log(b/c) of discordant pairs, variance 1/b + 1/c (Handbook 23.2.7.3; Elbourne 2002).
+    """Conditional log odds ratio log(b/c) of discordant pairs, variance 1/b + 1/c (Elbourne 2002).
 
     b: pairs with the event under intervention only, c: under control only.
     """

@@ -14,13 +14,12 @@ from reweigh.effects.measures import MEASURES, RATIO_MEASURES, SMD_VARIANCES, ZE
 
 Strings = NDArray[np.object_]
 
-ARM_COLUMNS = (
-    "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time baseline_mean baseline_sd".split()
-)
+_ARM = "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time baseline_mean baseline_sd"
+_CONTRAST = "estimate se ci_lower ci_upper ci_level p_value t f z oe v discordant1 discordant2"
+_SETTING = "r phi icc cluster_size scale_min scale_max target_min target_max"
 NUMERIC_COLUMNS = (
-    *(f"{c}{arm}" for arm in (1, 2) for c in ARM_COLUMNS),
-    *"estimate se ci_lower ci_upper ci_level p_value t f z oe v discordant1 discordant2 r phi icc".split(),
-    *"cluster_size scale_min scale_max target_min target_max".split(),
+    *(f"{column}{arm}" for arm in (1, 2) for column in _ARM.split()),
+    *f"{_CONTRAST} {_SETTING}".split(),
 )
 REPORTED_MEASURES = frozenset(MEASURES | {"SMD_paired", "p_only", "OE_V"})
 CATEGORIES: dict[str, tuple[str, ...]] = {

@@ -37,7 +37,9 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
         above = float(rows["ci_upper"].max()) - high if len(rows) else 0.0
         low, high = low - (below if 0 < below <= room else 0), high + (above if 0 < above <= room else 0)
     margin = 0.03 * (high - low)
-    return low - margin, high + margin
+    low, high = low - margin, high + margin
+    # Both sides of the null are seen.
+    return min(low, -0.1 * high), max(high, -0.1 * low)
 
 
 def round_ticks(
@@ -55,11 +57,8 @@ def round_ticks(
 
 def _log_candidates(low: float, high: float) -> list[tuple[list[float], list[str]]]:
     decades = range(math.floor(low / math.log(10)) - 1, math.ceil(high / math.log(10)) + 1)
-    found = []
-    for steps in ((1, 2, 5), (1, 3), (1,)):
-        found.append([(d, s) for d in decades for s in steps])
-    for every in (2, 3, 4, 6, 8, 12):
-        found.append([(d, 1) for d in decades if d % every == 0])
+    found = [[(d, s) for d in decades for s in steps] for steps in ((1, 2, 5), (1, 3), (1,))]
+    found += [[(d, 1) for d in decades if d % every == 0] for every in (2, 3, 4, 6, 8, 12)]
     candidates = []
     for pairs in found:
         inside = [(d, s) for d, s in pairs if low <= math.log(s) + d * math.log(10) <= high]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -16,25 +17,29 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, ScaledTranslation, Transform, blended_transform_factory
 
 from reweigh.figures import style
-from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.figures.forest_table import ARM_COLUMNS, ARMS, ForestMeta, forest_table
-from reweigh.figures.numerals import align_numbers
-from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, font, text_width, wrap
+from reweigh.figures.axis import round_ticks
+from reweigh.figures.forest_table import ARM_COLUMNS, ForestMeta, forest_table
+from reweigh.figures.layout import (
+    LINE_SPACING,
+    MARGIN,
+    PARAGRAPHS,
+    ROW,
+    TO_ARROWS,
+    TO_FAVOURS,
+    Line,
+    Page,
+    lay_out,
+    slash_sides,
+    weight_of,
+)
+from reweigh.figures.numerals import level_text
+from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
 
-__all__ = ["ForestMeta", "Layers", "draw_forest", "forest_table"]
+__all__ = ["ForestMeta", "Layers", "describe", "draw_forest", "forest_table"]
 
-#: Lengths in points.
-ROW, MARGIN, GAP, WIDE_GAP, INDENT = 14.0, 12.0, 11.0, 20.0, 9.0
-PANEL, NARROWEST, NARROWEST_LEFT = 210.0, 430.0, 165.0
-LARGEST_SQUARE, DIAMOND_HEIGHT, ARROW = 10.0, 0.36, 4.5
-LINE_SPACING = 1.3
-#: Lines of text that run over the columns, and their size.
-PARAGRAPHS = {
-    "title": TITLE_SIZE,
-    "heterogeneity line": SMALL_SIZE,
-    "test line": SMALL_SIZE,
-    "footnote": SMALL_SIZE,
-}
+#: Lengths in points: side of the heaviest trial's square, half height of a diamond, arrowheads.
+LARGEST_SQUARE, HALF_DIAMOND, ARROW = 11.5, 5.2, 5.0
+TICK_SIZE, MARK_SIZE = SMALL_SIZE + 0.5, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,15 @@ class Layers:
     favours: bool = True
     footnotes: bool = True
 
-    def off(self) -> set[str]:
+    def off(self) -> frozenset[str]:
         """Names of the layers that are switched off."""
-        return {layer.name for layer in fields(self) if not getattr(self, layer.name)}
+        return frozenset(layer.name for layer in fields(self) if not getattr(self, layer.name))
 
 
-def draw_forest(table: pd.DataFrame, meta: ForestMeta, *, layers: Layers = Layers()) -> RecordFigure:
+ALL_LAYERS = Layers()
+
+
+def draw_forest(table: pd.DataFrame, meta: ForestMeta, *, layers: Layers = ALL_LAYERS) -> RecordFigure:
     """Draw the table of a forest plot.
 
     Parameters
@@ -76,180 +84,47 @@ def draw_forest(table: pd.DataFrame, meta: ForestMeta, *, layers: Layers = Layer
     A figure as high as its lines and as wide as its text. Each artist has a `gid` `<layer>.<row_id>.<part>`; its
     one Axes has the analysis scale as x.
     """
-    with mpl.rc_context(dict(style.RC)):
-        page = _Page.of(table, meta, layers)
+    with mpl.rc_context(style.RC):
+        page = lay_out(table, meta, layers.off())
         figure = RecordFigure(figsize=(page.width / 72, page.height / 72), dpi=72, facecolor="white")
         FigureCanvasAgg(figure)
         figure.title = meta.title or "Forest plot"
         figure.description = describe(table, meta)
-        _Drawing(figure, page, meta, layers).draw()
+        _Drawing(figure, page, meta, layers.off()).draw()
     return figure
 
 
 def describe(table: pd.DataFrame, meta: ForestMeta) -> str:
     """The figure in words, line by line, for those who cannot see it."""
-    said = table[table["kind"] != "column header"]
     sentences = []
-    for label, effect, weight in zip(said["label"], said["effect"], said["weight_text"], strict=True):
-        value = f": {effect}" + (f", weight {weight}" if weight else "") if effect else ""
-        sentences.append(f"{label}{value}".rstrip(".") + ".")
-    return f"Forest plot, {meta.measure_label} with {100 * meta.level:.4g}% confidence interval. " + " ".join(sentences)
-
-
-@dataclass(slots=True)
-class _Page:
-    """Where everything goes: lines in units of rows from the top, columns in points from the left."""
-
-    lines: list[dict[str, Any]]
-    limits: tuple[float, float]
-    left: dict[str, tuple[float, float]] = field(default_factory=dict)
-    right: dict[str, tuple[float, float]] = field(default_factory=dict)
-    panel: tuple[float, float] = (0.0, 0.0)
-    body: tuple[float, float] = (0.0, 0.0)
-    width: float = 0.0
-    height: float = 0.0
-
-    @classmethod
-    def of(cls, table: pd.DataFrame, meta: ForestMeta, layers: Layers) -> _Page:
-        off = layers.off()
-        kept = table[~table["layer"].isin(off)]
-        lines: list[dict[str, Any]] = kept.to_dict("records")  # type: ignore[assignment]
-        page = cls(lines, axis_limits(table, log=meta.scale == "log"))
-        page._columns(off)
-        page._rows(table, meta, layers)
-        return page
-
-    def _columns(self, off: set[str]) -> None:
-        cells = [line for line in self.lines if line["kind"] not in PARAGRAPHS]
-        shown = [] if "arm_data" in off else [c for c in ARM_COLUMNS if any(line[c] for line in cells)]
-        x = MARGIN + max(
-            [NARROWEST_LEFT / 2]
-            + [
-                line["indent"] * INDENT
-                + text_width(line["label"], TEXT_SIZE, _weight(line))
-                + text_width(line["note_marks"], TEXT_SIZE * 0.7)
-                for line in cells
-            ]
-        )
-        self.left = {"label": (MARGIN, x)}
-        for arm in ARMS:
-            group = [c for c in shown if c.endswith(arm)]
-            x += WIDE_GAP if group else 0
-            start = x
-            for i, name in enumerate(group):
-                x += GAP if i else 0
-                below = [line[name] for line in cells if line["row_id"] != "header-top"]
-                sides = [_slash_sides(text) for text in below]
-                column = max(a for a, _ in sides) + max(b for _, b in sides)
-                column = max(column, max(text_width(text) for text in below))
-                self.left[name] = (x, x + column)
-                x += column
-            if group:
-                header = next((line[c] for line in cells for c in group if line["row_id"] == "header-top"), "")
-                missing = min(text_width(header, TEXT_SIZE, "bold"), 95.0) - (x - start)
-                if missing > 0:
-                    # Spread what the header needs over both sides of its columns.
-                    for name in group:
-                        a, b = self.left[name]
-                        self.left[name] = (a + missing / 2, b + missing / 2)
-                    x += missing
-        x = max(x, MARGIN + NARROWEST_LEFT)
-        self.panel = (x + WIDE_GAP, x + WIDE_GAP + PANEL)
-        x = self.panel[1] + WIDE_GAP
-        aligned = align_numbers([line["effect"] if line["marker"] else "" for line in cells], text_width)
-        for line, text in zip(cells, aligned, strict=True):
-            line["effect"] = text if line["marker"] else line["effect"]
-        for name in ("effect", "weight_text"):
-            if name == "weight_text" and ("weights" in off or not any(line[name] for line in cells)):
-                continue
-            weights = ["bold" if line["kind"] == "column header" else "normal" for line in cells]
-            wide = max(text_width(line[name], TEXT_SIZE, w) for line, w in zip(cells, weights, strict=True))
-            self.right[name] = (x, x + min(wide, 165.0))
-            x += min(wide, 165.0) + GAP
-        self.width = max(NARROWEST, x - GAP + MARGIN)
-        slack = self.width - (x - GAP + MARGIN)
-        if slack > 0:
-            # A narrow figure gives its slack to the panel.
-            self.panel = (self.panel[0], self.panel[1] + slack)
-            self.right = {name: (a + slack, b + slack) for name, (a, b) in self.right.items()}
-
-    def _rows(self, table: pd.DataFrame, meta: ForestMeta, layers: Layers) -> None:
-        """Close gaps, wrap what is long, and find how high the page is."""
-        shift, previous = 0.0, -1.0
-        dropped = iter(sorted(table.loc[table["layer"].isin(layers.off()), "y"]))
-        gone = next(dropped, None)
-        for line in self.lines:
-            while gone is not None and gone < line["y"]:
-                shift -= 1
-                gone = next(dropped, None)
-            line["y"] += shift
-            size = PARAGRAPHS.get(line["kind"])
-            line["lines"] = [line["label"]]
-            if size is not None:
-                inside = line["kind"] == "heterogeneity line" and line["indent"]
-                right = self.panel[0] - WIDE_GAP if inside else self.width - MARGIN
-                hang = text_width(line["note_marks"] + " ", SMALL_SIZE) if line["note_marks"] else 0
-                room = right - MARGIN - line["indent"] * INDENT - hang
-                line["lines"] = wrap(line["label"], room, size, "bold" if size == TITLE_SIZE else "normal")
-                extra = (len(line["lines"]) - 1) * size * LINE_SPACING / ROW
-                shift += extra
-            elif line["row_id"] == "header-top":
-                line["wrapped"] = {name: wrap(line[name], self.head_room(name), TEXT_SIZE, "bold")
-                                   for name in (*self.left, *self.right) if line[name]}
-                extra = (max(map(len, line["wrapped"].values())) - 1) * TEXT_SIZE * LINE_SPACING / ROW
-                line["y"] += extra
-                shift += extra
-            previous = line["y"] + (extra if size is not None else 0)
-        header = next(line["y"] for line in self.lines if line["row_id"] == "header")
-        marks = [line["y"] for line in self.lines if line["marker"] or line["kind"] == "subgroup heading"]
-        inner = [
-            line["y"] + (len(line["lines"]) - 1) * 0.7
-            for line in self.lines
-            if line["kind"] == "heterogeneity line" and line["indent"]
-        ]
-        self.body = (header + 0.62, max([header + 1.35, *marks, *inner]) + 0.75)
-        if not any(line["y"] > self.body[1] for line in self.lines):
-            previous = self.body[1] + (2.6 if "favours" not in layers.off() else 1.2)
-        self.height = 2 * MARGIN + (previous + 1) * ROW
-
-    def head_room(self, name: str) -> float:
-        """Width over which the upper header of a column may run."""
-        if name in self.right or name == "label":
-            start, end = {**self.left, **self.right}[name]
-            return end - start + 0.1
-        group = self.group(name.partition("_")[2])
-        return max(group[1] - group[0], 95.0) + 0.1
-
-    def group(self, arm: str) -> tuple[float, float]:
-        """Left and right end of the columns of an arm."""
-        spans = [span for name, span in self.left.items() if name.endswith(f"_{arm}")]
-        return min(a for a, _ in spans), max(b for _, b in spans)
+    for line in table[~table["kind"].isin(["column header", "title"])].to_dict("records"):
+        text = line["label"] + (f": {line['effect']}" if line["effect"] else "")
+        text += f", weight {line['weight_text']}" if line["weight_text"] else ""
+        sentences.append(text.rstrip(".") + ".")
+    start = f"Forest plot of {meta.measure_label[:1].lower()}{meta.measure_label[1:]}"
+    return f"{start} with {level_text(meta.level)} confidence interval. {' '.join(sentences)}"
 
 
 class _Drawing:
     """The artists of one figure."""
 
-    def __init__(self, figure: RecordFigure, page: _Page, meta: ForestMeta, layers: Layers) -> None:
-        self.figure, self.page, self.meta, self.off = figure, page, meta, layers.off()
+    def __init__(self, figure: RecordFigure, page: Page, meta: ForestMeta, off: frozenset[str]) -> None:
+        self.figure, self.page, self.meta, self.off = figure, page, meta, off
         (left, right), (top, bottom) = page.panel, page.body
-        up = page.height - MARGIN
-        self.axes: Axes = figure.add_axes(
-            (
-                left / page.width,
-                (up - (bottom + 0.5) * ROW) / page.height,
-                (right - left) / page.width,
-                (bottom - top) * ROW / page.height,
-            )
-        )
+        floor = page.height - MARGIN - (bottom + 0.5) * ROW
+        box = (left / page.width, floor / page.height, (right - left) / page.width, (bottom - top) * ROW / page.height)
+        self.axes: Axes = figure.add_axes(box)
         self.axes.set_xlim(*page.limits)
         self.axes.set_ylim(bottom, top)
         self.axes.patch.set_visible(False)
-        points = Affine2D().scale(figure.dpi / 72)
         points = Affine2D().scale(1 / page.width, 1 / page.height) + figure.transFigure
-        self.lines_down: Transform = blended_transform_factory(points, self.axes.transData)
+        #: x in points from the left, y in lines from the top.
+        self.place: Transform = blended_transform_factory(points, self.axes.transData)
+        weights = [line["weight"] for line in page.lines if line["kind"] == "study"]
+        self.heaviest = max(weights, default=np.nan)
 
     def draw(self) -> None:
-        """Draw all lines, then the axis."""
+        """Draw the axis, then all lines."""
         self._axis()
         for line in self.page.lines:
             if line["kind"] == "column header":
@@ -264,203 +139,163 @@ class _Drawing:
         self, x: float, y: float, text: str, gid: str, *, size: float = TEXT_SIZE, weight: str = "normal",
         color: str = style.INK, ha: str = "left", lift: float = 0.0,
     ) -> None:  # fmt: skip
-        """Text with its digits centred on line y, `x` in points."""
-        if not text:
-            return
-        shift = ScaledTranslation(0, (lift - 0.364 * size) / 72, self.figure.dpi_scale_trans)
-        artist = Text(
-            x, y, text, color=color, fontproperties=font(size, weight), ha=ha, va="baseline", parse_math=False,
-            transform=self.lines_down + shift, gid=gid, linespacing=LINE_SPACING,
-        )  # fmt: skip
-        self.figure.add_artist(artist)
+        """Text with its digits centred on line y, `x` and `lift` in points."""
+        if text:
+            shift = ScaledTranslation(0, (lift - 0.364 * size) / 72, self.figure.dpi_scale_trans)
+            how: dict[str, Any] = {"fontproperties": font(size, weight), "color": color, "ha": ha, "va": "baseline"}
+            self.figure.add_artist(Text(x, y, text, gid=gid, parse_math=False, transform=self.place + shift, **how))
 
-    def _header(self, line: dict[str, Any]) -> None:
-        page, y = self.page, line["y"]
-        for name, (a, b) in (*page.left.items(), *page.right.items()):
-            if not line[name]:
-                continue
-            layer = "arm_data" if name in ARM_COLUMNS else "weights" if name == "weight_text" else "study"
-            top = line["row_id"] == "header-top"
-            grouped = top and name in ARM_COLUMNS
-            if grouped:
-                a, b = page.group(name.partition("_")[2])
-            slash = name.startswith("events") and not top
-            x, ha = ((a + b) / 2, "center") if grouped or slash else (b, "right")
-            x, ha = (a, "left") if name == "label" else (x, ha)
-            texts = line["wrapped"][name] if top else [line[name]]
-            for i, text in enumerate(texts):
-                up = (len(texts) - 1 - i) * TEXT_SIZE * LINE_SPACING
-                gid = f"{layer}.{line['row_id']}.{name}" + (f"-{i}" if i else "")
-                self.text(x, y, text, gid, weight="bold", ha=ha, lift=up)
-        if line["row_id"] == "header":
-            self._rule(page.body[0], "study.rule.header")
+    def texts(
+        self, x: float, y: float, lines: list[str], gid: str, *, size: float, lift: float = 0.0, **how: Any
+    ) -> None:
+        """Lines of text below each other, the first on line y."""
+        for i, text in enumerate(lines):
+            self.text(x, y, text, f"{gid}-{i}" if i else gid, size=size, lift=lift - i * size * LINE_SPACING, **how)
 
-    def _rule(self, y: float, gid: str) -> None:
-        self.figure.add_artist(
-            Line2D(
-                [MARGIN, self.page.width - MARGIN], [y, y], transform=self.lines_down, color=style.INK, lw=0.8, gid=gid
-            )
-        )
-
-    def _paragraph(self, line: dict[str, Any]) -> None:
-        size = PARAGRAPHS[line["kind"]]
-        x = MARGIN + line["indent"] * INDENT
-        color = style.INK if size == TITLE_SIZE else style.MUTED
-        gid = f"{line['layer']}.{line['row_id']}"
-        if line["note_marks"]:
-            self.text(x, line["y"], line["note_marks"], f"{gid}.mark", size=size * 0.75, color=color, lift=2.2)
-            x += text_width(line["note_marks"] + " ", size)
-        for i, text in enumerate(line["lines"]):
-            self.text(
-                x, line["y"], text, f"{gid}.text" + (f"-{i}" if i else ""), size=size, color=color,
-                weight="bold" if size == TITLE_SIZE else "normal", lift=-i * size * LINE_SPACING,
-            )  # fmt: skip
-
-    def _cells(self, line: dict[str, Any]) -> None:
-        page, y, start = self.page, line["y"], f"{line['layer']}.{line['row_id']}"
-        indent = MARGIN + line["indent"] * INDENT
-        self.text(indent, y, line["label"], f"{start}.label", weight=_weight(line))
-        if "footnotes" not in self.off:
-            x = indent + text_width(line["label"], TEXT_SIZE, _weight(line)) + 1
-            gid = f"footnotes.{line['row_id']}.mark"
-            self.text(x, y, line["note_marks"], gid, size=TEXT_SIZE * 0.7, lift=2.6)
-        for name, (a, b) in page.left.items():
-            if name == "label" or not line[name]:
-                continue
-            x, ha = b, "right"
-            if name.startswith("events"):
-                before, after = (
-                    max(side[i] for side in (_slash_sides(row[name]) for row in page.lines if row["marker"]))
-                    for i in (0, 1)
-                )
-                x, ha = (a + b) / 2 + (before - after) / 2 - _slash_sides(line[name])[0], "left"
-            self.text(x, y, line[name], f"arm_data.{line['row_id']}.{name}", ha=ha)
-        self.text(page.right["effect"][1], y, line["effect"], f"{start}.effect", ha="right")
-        if "weight_text" in page.right:
-            x = page.right["weight_text"][1]
-            self.text(x, y, line["weight_text"], f"weights.{line['row_id']}.weight", ha="right")
-
-    def _marks(self, line: dict[str, Any]) -> None:
-        marker, y = line["marker"], line["y"]
-        lower, upper, estimate = line["ci_lower"], line["ci_upper"], line["estimate"]
-        if not marker or not np.isfinite([lower, upper]).all():
-            return
-        low, high = self.page.limits
-        a, b = float(np.clip(lower, low, high)), float(np.clip(upper, low, high))
-        start = f"{line['layer']}.{line['row_id']}"
-        if marker == "square":
-            if low <= estimate <= high:
-                heaviest = max(row["weight"] for row in self.page.lines if row["kind"] == "study")
-                share = line["weight"] / heaviest if np.isfinite(line["weight"]) else 0.6
-                size = LARGEST_SQUARE * share**0.5
-                self._line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=style.SQUARE, mew=0)
-            self._line([a, b], [y, y], f"{start}.interval", lw=1.1)
-        elif marker == "bar":
-            self._line([a, b], [y, y], f"{start}.interval", lw=3.2, color=style.PREDICTION)
-        else:
-            self._diamond(line, a, b)
-        color = {"bar": style.PREDICTION, "square": style.INK}.get(marker, style.DIAMOND)
-        for clipped, x, shape, side in (
-            (line["clipped_lower"], low, "<", "lower"),
-            (line["clipped_upper"], high, ">", "upper"),
-        ):
-            if clipped:
-                gid = f"{start}.arrow-{side}"
-                inward = ARROW / 2 if side == "lower" else -ARROW / 2
-                shift = ScaledTranslation(inward / 72, 0, self.figure.dpi_scale_trans)
-                arrow = self._line([x], [y], gid, marker=shape, ms=ARROW, mfc=color, mew=0)
-                arrow.set_transform(self.axes.transData + shift)
-
-    def _line(self, x: list[float], y: list[float], gid: str, **how: Any) -> Line2D:
-        line = Line2D(x, y, gid=gid, clip_on=False, **({"color": style.INK, "zorder": 3} | how))
+    def line(self, x: list[float], y: list[float], gid: str, **how: Any) -> Line2D:
+        """A line or marker on the analysis scale."""
+        default: dict[str, Any] = {"color": style.INK, "zorder": 3}
+        line = Line2D(x, y, gid=gid, clip_on=False, **default | how)
         self.axes.add_line(line)
         return line
 
-    def _diamond(self, line: dict[str, Any], a: float, b: float) -> None:
-        """A diamond; where it is clipped its outline is cut, not squeezed."""
-        y, estimate = line["y"], line["estimate"]
-        half = DIAMOND_HEIGHT * (0.72 if line["marker"] == "outline" else 1.0)
+    def _header(self, line: Line) -> None:
+        page, y, row_id = self.page, line["y"], line["row_id"]
+        for name, (a, b) in page.columns.items():
+            layer = "arm_data" if name in ARM_COLUMNS else "weights" if name == "weight_text" else "study"
+            x, ha = (a, "left") if name == "label" else (b, "right")
+            if row_id == "header-top":
+                if name in ARM_COLUMNS:
+                    x, ha = page.slashes.get(name, sum(page.group(name.partition("_")[2])) / 2), "center"
+                lines = line["wrapped"].get(name, [""])
+            else:
+                if name in page.slashes:
+                    x, ha = page.slashes[name] - slash_sides(line[name], "bold")[0], "left"
+                lines = [line[name]]
+            gid, up = f"{layer}.{row_id}.{name}", (len(lines) - 1) * TEXT_SIZE * LINE_SPACING
+            self.texts(x, y, lines, gid, size=TEXT_SIZE, weight="bold", ha=ha, lift=up)
+        if row_id == "header":
+            ends = [MARGIN, page.width - MARGIN]
+            rule = Line2D(ends, [page.body[0]] * 2, color=style.INK, lw=0.8, gid="study.header.rule")
+            rule.set_transform(self.place)
+            self.figure.add_artist(rule)
 
-        def height(x: float) -> float:
-            width = estimate - line["ci_lower"] if x < estimate else line["ci_upper"] - estimate
-            return half * (1 - abs(x - estimate) / width) if width > 0 else half
+    def _paragraph(self, line: Line) -> None:
+        size, x, gid = PARAGRAPHS[line["kind"]], line["x"], f"{line['layer']}.{line['row_id']}"
+        color = style.INK if line["kind"] == "title" else style.MUTED
+        if line["note_marks"]:
+            self.text(x, line["y"], line["note_marks"], f"{gid}.mark", size=size * 0.8, color=color, lift=2.0)
+            x += text_width(line["note_marks"] + " ", size)
+        self.texts(
+            x, line["y"], line["wrapped"]["label"], f"{gid}.text", size=size, color=color, weight=weight_of(line)
+        )
 
-        xs = [a, *([estimate] if a < estimate < b else []), b]
-        points = [(x, y - height(x)) for x in xs] + [(x, y + height(x)) for x in reversed(xs)]
-        fill = {"diamond": style.DIAMOND if line["kind"] == "overall" else style.SUBTOTAL, "outline": "white"}
-        self.axes.add_patch(
-            Polygon(
-                points, closed=True, fc=fill[line["marker"]], ec=style.DIAMOND, lw=0.9, clip_on=False, zorder=3,
-                gid=f"{line['layer']}.{line['row_id']}.diamond", joinstyle="miter",
+    def _cells(self, line: Line) -> None:
+        page, y, start = self.page, line["y"], f"{line['layer']}.{line['row_id']}"
+        self.text(line["x"], y, line["label"], f"{start}.label", weight=weight_of(line))
+        if "footnotes" not in self.off:
+            x = line["x"] + text_width(line["label"], TEXT_SIZE, weight_of(line)) + 0.8
+            self.text(
+                x, y, line["note_marks"], f"footnotes.{line['row_id']}.mark", size=TEXT_SIZE * MARK_SIZE, lift=2.6
             )
-        )  # fmt: skip
+        for name, (_, b) in page.columns.items():
+            if name in page.slashes:
+                x = page.slashes[name] - slash_sides(line[name])[0]
+                self.text(x, y, line[name], f"arm_data.{line['row_id']}.{name}")
+            elif name in ARM_COLUMNS:
+                self.text(b, y, line[name], f"arm_data.{line['row_id']}.{name}", ha="right")
+        self.text(page.columns["effect"][1], y, line["effect"], f"{start}.effect", ha="right")
+        if "weight_text" in page.columns:
+            x = page.columns["weight_text"][1]
+            self.text(x, y, line["weight_text"], f"weights.{line['row_id']}.weight", ha="right")
+
+    def _marks(self, line: Line) -> None:
+        marker, y, estimate = line["marker"], line["y"], line["estimate"]
+        if not marker or not np.isfinite([line["ci_lower"], line["ci_upper"]]).all():
+            return
+        low, high = self.page.limits
+        # An interval that leaves the axis ends where its arrowhead begins.
+        inside = ARROW / self.page.per_unit
+        a = low + inside if line["clipped_lower"] else line["ci_lower"]
+        b = high - inside if line["clipped_upper"] else line["ci_upper"]
+        start = f"{line['layer']}.{line['row_id']}"
+        color = {"bar": style.PREDICTION, "square": style.INK}.get(marker, style.DIAMOND)
+        if marker == "square":
+            if low <= estimate <= high:
+                share = line["weight"] / self.heaviest if np.isfinite(line["weight"]) else 0.6
+                size = LARGEST_SQUARE * share**0.5
+                self.line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=style.SQUARE, mew=0)
+            if a < b:
+                self.line([a, b], [y, y], f"{start}.interval", lw=1.1)
+        elif a < b or not (line["clipped_lower"] or line["clipped_upper"]):
+            if marker == "bar":
+                self.line([a, b], [y, y], f"{start}.interval", lw=3.0, color=color)
+            else:
+                self._diamond(line, a, b)
+        for side, tip, back in (("lower", low, low + inside), ("upper", high, high - inside)):
+            if line[f"clipped_{side}"]:
+                half = ARROW / 2 / ROW if marker == "square" else 1.5 / ROW + self._half(line, back)
+                points = [(tip, y), (back, y - half), (back, y + half)]
+                self._polygon(points, f"{start}.arrow-{side}", fc=color, ec="none")
+
+    def _polygon(self, points: list[tuple[float, float]], gid: str, **how: Any) -> None:
+        self.axes.add_patch(Polygon(points, closed=True, gid=gid, clip_on=False, zorder=3, **how))
+
+    def _half(self, line: Line, x: float) -> float:
+        """Half height of a bar or diamond at x, in rows."""
+        if line["marker"] == "bar":
+            return 1.5 / ROW
+        half = HALF_DIAMOND / ROW * (0.75 if line["marker"] == "outline" else 1.0)
+        width = line["estimate"] - line["ci_lower"] if x < line["estimate"] else line["ci_upper"] - line["estimate"]
+        return half * max(0.0, 1 - abs(x - line["estimate"]) / width) if width > 0 else half
+
+    def _diamond(self, line: Line, a: float, b: float) -> None:
+        """A diamond; where it leaves the axis its outline is cut, not squeezed."""
+        y, estimate = line["y"], line["estimate"]
+        xs = [a, estimate, b] if a < estimate < b else [a, b]
+        halves = [self._half(line, x) for x in xs]
+        points = [(x, y - half) for x, half in zip(xs, halves, strict=True)]
+        points += [(x, y + half) for x, half in zip(reversed(xs), reversed(halves), strict=True)]
+        fill = "white" if line["marker"] == "outline" else style.SUBTOTAL
+        fill = style.DIAMOND if line["kind"] == "overall" else fill
+        gid = f"{line['layer']}.{line['row_id']}.diamond"
+        self._polygon(points, gid, fc=fill, ec=style.DIAMOND, lw=0.9, joinstyle="round")
 
     def _axis(self) -> None:
-        page, axes = self.page, self.axes
-        low, high = page.limits
-        per_unit = (page.panel[1] - page.panel[0]) / (high - low)
+        page, axes, (low, high) = self.page, self.axes, self.page.limits
 
         def fits(ticks: list[float], labels: list[str]) -> bool:
-            wide = [text_width(label, SMALL_SIZE + 0.5) / per_unit for label in labels]
-            ends = [(t - w / 2, t + w / 2) for t, w in zip(ticks, wide, strict=True)]
-            return all(b[0] - a[1] > 9 / per_unit for a, b in zip(ends, ends[1:], strict=False)) and len(ticks) <= 9
+            wide = [text_width(label, TICK_SIZE) for label in labels]
+            ends = [(t * page.per_unit - w / 2, t * page.per_unit + w / 2) for t, w in zip(ticks, wide, strict=True)]
+            return len(ticks) <= 9 and all(b[0] - a[1] > 9 for a, b in pairwise(ends))
 
-        ticks, labels = round_ticks(low, high, log=self.meta.scale == "log", fits=fits)
-        axes.set_xticks(ticks, labels)
+        axes.set_xticks(*round_ticks(low, high, log=self.meta.scale == "log", fits=fits))
         axes.set_yticks([])
         axes.tick_params(length=3, width=0.8, pad=2.5, color=style.INK, labelcolor=style.INK)
         for label in axes.get_xticklabels():
-            label.set_fontproperties(font(SMALL_SIZE + 0.5))
+            label.set_fontproperties(font(TICK_SIZE))
         for side in ("left", "right", "top"):
             axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_linewidth(0.8)
-        axes.spines["bottom"].set_color(style.INK)
-        top, bottom = page.body
-        self._line([0, 0], [top, bottom], "study.null.line", lw=0.8, zorder=1)
+        axes.spines["bottom"].set(linewidth=0.8, color=style.INK)
+        self.line([0, 0], list(page.body), "study.null.line", lw=0.8, zorder=1)
         overall = next((line for line in page.lines if line["kind"] == "overall"), None)
         if overall is not None and "overall_line" not in self.off and low <= overall["estimate"] <= high:
             first = next(line["y"] for line in page.lines if line["kind"] == "study")
-            x = overall["estimate"]
-            dashes = {"ls": (0, (3, 2.5)), "lw": 0.8, "color": style.DIAMOND, "zorder": 1}
-            self._line([x, x], [first - 0.5, overall["y"]], "overall_line.overall.line", **dashes)
-        if "favours" not in self.off:
-            self._favours(per_unit)
+            x, dashes = overall["estimate"], {"ls": (0, (3, 2.5)), "lw": 0.8, "color": style.DIAMOND, "zorder": 1}
+            self.line([x, x], [first - 0.5, overall["y"]], "overall_line.overall.line", **dashes)
+        for name, lines in page.favours.items():
+            self._favours(name, lines)
 
-    def _favours(self, per_unit: float) -> None:
-        """Arrows from the null outward with what they favour, below the tick labels."""
-        page = self.page
-        zero = page.panel[0] - page.limits[0] * per_unit
-        y = page.body[1] + 1.62
-        for side, text in ((-1, self.meta.favours_left), (1, self.meta.favours_right)):
-            if not text:
-                continue
-            name = "left" if side < 0 else "right"
-            length = min(max(text_width(text, SMALL_SIZE), 30.0), abs((page.panel[side > 0] - zero)))
-            length = max(length, 18.0)
-            tip = zero + side * (4 + length)
-            arrow = Line2D(
-                [zero + side * 4, tip], [y, y], transform=self.lines_down, color=style.MUTED, lw=0.9,
-                gid=f"favours.{name}.line",
-            )  # fmt: skip
-            head = Line2D(
-                [tip], [y], transform=self.lines_down, marker="<" if side < 0 else ">", ms=4, mfc=style.MUTED, mew=0,
-                color=style.MUTED, gid=f"favours.{name}.head",
-            )  # fmt: skip
-            self.figure.add_artist(arrow)
-            self.figure.add_artist(head)
-            self.text(
-                zero + side * 4, y + 0.72, text, f"favours.{name}.text", size=SMALL_SIZE, color=style.MUTED,
-                ha="right" if side < 0 else "left",
-            )  # fmt: skip
-
-
-def _weight(line: dict[str, Any]) -> str:
-    return "bold" if line["kind"] in ("overall", "subgroup heading") else "normal"
-
-
-def _slash_sides(text: str) -> tuple[float, float]:
-    """Widths before and after the middle of the slash; other text is centred on it."""
-    head, slash, tail = text.partition("/")
-    if not slash:
-        return text_width(text) / 2, text_width(text) / 2
-    return text_width(head) + text_width(slash) / 2, text_width(slash) / 2 + text_width(tail)
+    def _favours(self, name: str, lines: list[str]) -> None:
+        """An arrow from the null outward over what it favours, as long as its words."""
+        sign, y = (-1 if name == "left" else 1), self.page.body[1] + TO_ARROWS
+        start = self.page.zero + sign * 4
+        tip = start + sign * max(text_width(text, SMALL_SIZE) for text in lines)
+        how: dict[str, Any] = {"transform": self.place, "color": style.MUTED}
+        head: dict[str, Any] = {"marker": "<" if sign < 0 else ">", "ms": 4, "mfc": style.MUTED, "mew": 0}
+        self.figure.add_artist(Line2D([start, tip - sign * 2], [y, y], lw=0.9, gid=f"favours.{name}.line", **how))
+        self.figure.add_artist(Line2D([tip - sign * 2], [y], gid=f"favours.{name}.head", **head, **how))
+        ha = "right" if sign < 0 else "left"
+        self.texts(
+            start, y + TO_FAVOURS, lines, f"favours.{name}.text", size=SMALL_SIZE, color=style.MUTED, ha=ha
+        )  # fmt: skip

@@ -16,7 +16,7 @@ NOT_ESTIMABLE = "not estimable"
 SMALLEST_RATIO, LARGEST_RATIO = 0.005, 9999.995
 
 _SPACES = "\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
-_NUMBER = re.compile(rf"[<>{MINUS}]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(rf"\(?[<>{MINUS}]?\d+(?:\.\d+)?")
 
 
 def fixed(value: float, decimals: int) -> str:
@@ -78,32 +78,35 @@ def level_text(level: float) -> str:
 
 
 def align_numbers(texts: Sequence[str], width: Callable[[str], float]) -> list[str]:
-    """Pad the numbers within texts of the form `1.2 (0.3 to 4.5)` so that their decimal points lie below each other.
+    """Pad effects, `1.2 (0.3 to 4.5)`, and bare intervals so that set flush right their decimal points align.
 
     Parameters
     ----------
     texts
-        Cells of one column, to be set flush right; cells without numbers are left alone. A cell with fewer
-        numbers than the fullest lacks the first ones, as `(0.3 to 4.5)` does.
+        Cells of one column; a cell with fewer than two numbers is left alone.
     width
         Width of a text in any unit.
     """
-    split = [[(m.group(), *m.group().partition(".")[::2]) for m in _NUMBER.finditer(t)] for t in texts]
-    slots = max((len(numbers) for numbers in split), default=0)
-    before, after = [0.0] * slots, [0.0] * slots
-    for numbers in split:
-        for slot, (whole, head, _) in enumerate(numbers, start=slots - len(numbers)):
-            before[slot] = max(before[slot], width(head))
-            after[slot] = max(after[slot], width(whole) - width(head))
+    cells = [[(m.group(), m.group().partition(".")[0]) for m in _NUMBER.finditer(text)] for text in texts]
+    before, after = [0.0] * 3, [0.0] * 3
+    for numbers in cells:
+        if len(numbers) in (2, 3):
+            for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers)):
+                before[slot] = max(before[slot], width(head))
+                after[slot] = max(after[slot], width(whole) - width(head))
     aligned = []
-    for text, numbers in zip(texts, split, strict=True):
-        pads = []
-        for slot, (whole, head, _) in enumerate(numbers, start=slots - len(numbers)):
-            lead = padding(before[slot] - width(head), width)
-            trail = padding(after[slot] - (width(whole) - width(head)), width)
-            pads.append(f"{lead}{whole}{trail}")
-        pieces = iter(pads)
-        aligned.append(_NUMBER.sub(lambda _, pieces=pieces: next(pieces), text))  # type: ignore[misc]
+    for text, numbers in zip(texts, cells, strict=True):
+        if len(numbers) not in (2, 3):
+            aligned.append(text)
+            continue
+        padded = [
+            padding(before[slot] - width(head), width)
+            + whole
+            + padding(after[slot] - width(whole) + width(head), width)
+            for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers))
+        ]
+        between = _NUMBER.split(text)
+        aligned.append("".join(piece for pair in zip(between, [*padded, ""], strict=True) for piece in pair))
     return aligned
 
 
@@ -121,8 +124,5 @@ def padding(target: float, width: Callable[[str], float]) -> str:
 @lru_cache(maxsize=8)
 def _small_spaces(widths: tuple[float, ...]) -> list[tuple[float, str]]:
     spaces = list(zip(widths, _SPACES[1:], strict=True))
-    combined = [(0.0, "")]
-    for count in (1, 2, 3):
-        for chosen in combinations_with_replacement(spaces, count):
-            combined.append((sum(w for w, _ in chosen), "".join(s for _, s in chosen)))
-    return combined
+    chosen = [c for count in range(4) for c in combinations_with_replacement(spaces, count)]
+    return [(sum(w for w, _ in c), "".join(s for _, s in c)) for c in chosen]

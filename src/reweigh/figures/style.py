@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ INK, MUTED, RULE = "#1c1c1c", "#5a5a5a", "#9a9a9a"
 SQUARE, DIAMOND, SUBTOTAL, PREDICTION = "#7fa3c7", "#1f4e79", "#8db3d9", "#c76b1f"
 
 #: Nothing of the user's own matplotlib configuration reaches a figure.
-RC: Mapping[str, Any] = {
+RC: Any = {
     "font.family": [FAMILY],
     "svg.fonttype": "none",
     "svg.hashsalt": "reweigh",
@@ -83,11 +82,20 @@ def text_width(text: str, size: float = TEXT_SIZE, weight: str = "normal") -> fl
     return _ems(text, weight) * size
 
 
-def wrap(text: str, width: float, size: float = TEXT_SIZE, weight: str = "normal") -> list[str]:
-    """Break a text at spaces into lines of at most `width` points; a longer word is broken where it must be."""
+def wrap(
+    text: str, width: float, size: float = TEXT_SIZE, weight: str = "normal", *, at_commas: bool = False
+) -> list[str]:
+    """Break a text at spaces into lines of at most `width` points; a longer word is broken where it must be.
+
+    `at_commas` keeps what stands between commas together if it fits on a line.
+    """
     lines: list[str] = []
     line = ""
-    for word in text.split(" "):
+    words = text.split(" ")
+    if at_commas:
+        parts = re.split(r"(?<=,) ", text)
+        words = parts if all(text_width(part, size, weight) <= width for part in parts) else words
+    for word in words:
         longer = f"{line} {word}" if line else word
         if text_width(longer, size, weight) <= width:
             line = longer
@@ -108,5 +116,22 @@ def clean(text: object) -> str:
 
 
 def symbols(text: str) -> str:
-    """Greek letters and superscripts for the plain names of the tables: tau2, I2."""
-    return re.sub(r"\bI2\b", "I²", re.sub(r"\btau2\b", "τ²", re.sub(r"\btau\b", "τ", text)))
+    """Greek letters, superscripts and arrows for the plain names of the tables: tau2, I2, phi, ->."""
+    for pattern, symbol in _SYMBOLS:
+        text = pattern.sub(symbol, text)
+    return text
+
+
+_SYMBOLS = [
+    (re.compile(pattern), symbol)
+    for pattern, symbol in (
+        (r"\btau2\b", "τ²"),
+        (r"\btau\b", "τ"),
+        (r"\bI2\b", "I²"),
+        (r"\bphi\b", "φ"),
+        (r" -> ", " → "),
+        (r"(?<=[\w)]) x (?=[\w(])", " × "),
+        (r"(?<=[\w)]) - (?=[\w(])", " − "),
+        (r"(?<![\w.)])-(?=\d)", "−"),
+    )
+]

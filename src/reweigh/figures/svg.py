@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 from xml.sax.saxutils import escape, unescape
+from zlib import crc32
 
 import matplotlib as mpl
 from fontTools import subset
@@ -48,7 +49,7 @@ def render(figure: Figure, format: str) -> bytes:
     if figure.canvas is None or not isinstance(figure.canvas, FigureCanvasAgg):
         FigureCanvasAgg(figure)
     buffer = io.BytesIO()
-    with mpl.rc_context(dict(RC)):
+    with mpl.rc_context(RC):
         dpi = PNG_DPI if format == "png" else 72
         figure.savefig(buffer, format=format, dpi=dpi, metadata=metadata[format])
     if format != "svg":
@@ -66,11 +67,11 @@ def _finish_svg(svg: str, title: str, description: str) -> str:
     faces = "".join(_font_face(weight, "".join(sorted(used[weight]))) for weight in sorted(used))
     head, tag, body = re.split(r"(<svg [^>]*>)", svg, maxsplit=1)
     if title:
-        tag = tag[:-1] + ' role="img" aria-labelledby="title description">'
-        tag += f'\n <title id="title">{escape(title)}</title>\n <desc id="description">{escape(description)}</desc>'
-    # Without white-space: pre, a renderer may fold the spaces that align columns.
-    body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
-    return f"{head}{tag}\n <style>{faces}text{{white-space:pre}}</style>{body}"
+        # Ids of their own, for pages that hold several figures.
+        mark = f"{crc32((title + description).encode('utf-8')):08x}"
+        tag = f'{tag[:-1]} role="img" aria-labelledby="title-{mark} description-{mark}">\n <title id="title-{mark}">'
+        tag += f'{escape(title)}</title>\n <desc id="description-{mark}">{escape(description)}</desc>'
+    return f"{head}{tag}\n <style>{faces}</style>{body}"
 
 
 @lru_cache(maxsize=256)

@@ -21,7 +21,7 @@ CI_METHODS = ("wald", "t", "hartung-knapp", "hartung-knapp guarded", "profile li
 ONE_TRIAL = "one trial: its own estimate with a Wald interval, nothing pooled"
 NO_TRIALS = "no trials"
 FEW_FOR_PI = "a prediction interval needs three trials"
-ALL_EQUAL = "all effects are equal: the Hartung-Knapp standard error is 0, so no interval or test"
+ALL_EQUAL = "all effects are equal: the Hartung-Knapp standard error is 0, and nothing can rest on it"
 COMMON_EFFECT = (
     "common-effect model: tau2 is 0 by assumption, so it has no interval, no I2 or H2 and no prediction interval"
 )
@@ -102,8 +102,6 @@ class Options(NamedTuple):
     ci_method: str
     level: float
     pi_method: str
-    seed: int = 0
-    draws: int = 25_000
 
     def check(self) -> None:
         """Raise ValueError on an unknown or impossible choice."""
@@ -180,8 +178,6 @@ def pool(
     level: float = 0.95,
     pi_method: str = "hartung-knapp",
     start: str = "own",
-    seed: int = 0,
-    draws: int = 25_000,
 ) -> Pooled:
     """Pool effects by inverse variance: Viechtbauer 2005 for tau2, IntHout and others 2014 for Hartung-Knapp.
 
@@ -198,7 +194,7 @@ def pool(
         (ML only).
     pi_method
         "t(k-2)" and "t(k-1)" on the Wald standard error, "hartung-knapp" (t(k-1) on the Hartung-Knapp standard
-        error, guarded if the interval is), or "bootstrap" (Nagashima and others 2019; ``seed``, ``draws``).
+        error, guarded if the interval is), or "bootstrap" (Nagashima and others 2019, without sampling error).
     start
         "pymare" takes PyMARE's tau2 (one set; DL, HE, ML, REML) where it serves and polishes it; "own" needs none.
 
@@ -207,7 +203,7 @@ def pool(
     ValueError
         On an unknown method, a level outside (0, 1), or data refused by :func:`prepare`.
     """
-    o = Options(tau2_method, ci_method, level, pi_method, seed, draws)
+    o = Options(tau2_method, ci_method, level, pi_method)
     o.check()
     sets = prepare(yi, vi, mask)
     guess = _pymare_tau2(tau2_method, sets, yi, vi) if start == "pymare" else None
@@ -312,7 +308,7 @@ def _summary(sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | N
         reason=_reasons(
             (NO_TRIALS, k == 0),
             (ONE_TRIAL, k == 1),
-            (ALL_EQUAL, two & equal & np.isnan(se)),
+            (ALL_EQUAL, two & equal & (np.isnan(se) | (fitted & (k >= 3) & np.isnan(pi_low)))),
             (COMMON_EFFECT, two & (not random)),
             (EMPTY_QP, fitted & q_empty),
             (NO_HT, two & np.isnan(h2_high)),
@@ -326,9 +322,9 @@ def _prediction(sets: Sets, mu: Floats, wald: Floats, knapp: Floats, tau2: Float
     able = (sets.k >= 3) & (o.tau2_method != "EE")
     low, high = np.full((2, len(mu)), np.nan)
     if o.pi_method == "bootstrap":
-        for i in np.flatnonzero(able):
+        for i in np.flatnonzero(able & ~sets.equal):
             there = np.isfinite(sets.v[i])
-            low[i], high[i] = bootstrap_prediction(sets.y[i][there], sets.v[i][there], o.level, o.seed, o.draws)
+            low[i], high[i] = bootstrap_prediction(sets.y[i][there], sets.v[i][there], o.level)
         return low, high
     df = np.where(able, sets.k - (2.0 if o.pi_method == "t(k-2)" else 1.0), np.nan)
     se = knapp if o.pi_method == "hartung-knapp" else wald

@@ -158,7 +158,7 @@ def _where_q_is(y: Array, v: Array, target: float) -> float:
     high = float(np.min(v))
     while _q(y, v, high) > target:
         high *= 2
-    return float(optimize.brentq(lambda t: _q(y, v, t) - target, 0.0, high, xtol=1e-300, rtol=1e-14))
+    return float(optimize.brentq(lambda t: _q(y, v, t) - target, 0.0, high, xtol=1e-300, rtol=1e-14, maxiter=2000))
 
 
 def _tau2(method: str, y: Array, v: Array) -> float:
@@ -211,7 +211,7 @@ def _highest(score: Callable[[float], float], density: Callable[[float], float],
     roots = [0.0]
     for left, right, before, after in zip(grid, grid[1:], slopes, slopes[1:], strict=False):
         if before > 0 >= after:
-            roots.append(float(optimize.brentq(score, left, right, xtol=1e-300, rtol=1e-14)))
+            roots.append(float(optimize.brentq(score, left, right, xtol=1e-300, rtol=1e-14, maxiter=2000)))
     return max(roots, key=density)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from reweigh.pool.core import Pooled, pool
+from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled, pool
 from reweigh.pool.subgroups import subgroups
 from reweigh.protocol import Model, Protocol
 
@@ -39,7 +39,7 @@ def pooled_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     groups = [(str(key), group) for key, group in effects.groupby("analysis", sort=False)]
     rows = _pooled_rows(groups, protocol)
     table = pd.DataFrame([row for group_rows in rows for row in group_rows])
-    return table if len(table) else pd.DataFrame(columns=[*IDENTITY, "model"])
+    return table.drop(columns="part") if len(table) else pd.DataFrame(columns=[*IDENTITY, "model"])
 
 
 def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -61,7 +61,9 @@ def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             parts = [(label, group[named == label]) for label in present]
             for model, test in _tests(group, named, protocol).items():
                 identity = {"analysis": f"{analysis}.by_{column}", "column": column}
-                rows += [{**row, **identity, **test} for of_part in _pooled_rows(parts, protocol, [model]) for row in of_part]
+                rows += [
+                    {**row, **identity, **test} for of_part in _pooled_rows(parts, protocol, [model]) for row in of_part
+                ]
     table = pd.DataFrame(rows)
     if table.empty:
         return pd.DataFrame(columns=[*IDENTITY, "model", "column", "subgroup"])
@@ -148,14 +150,13 @@ def _total(n: pd.Series) -> float:
 
 
 def _note(result: Pooled, at: int, values: dict[str, float], model: Model) -> str:
-    notes = [str(result.reason[at])] if result.reason[at] else []
+    irrelevant = (NO_HT, FEW_FOR_PI if model.prediction_interval == "none" else "")
+    notes = [reason for reason in str(result.reason[at]).split("; ") if reason and reason not in irrelevant]
     k = int(result.k[at])
     if k == 2 and model.interval.startswith("hartung-knapp"):
         notes.append("two trials: the Hartung-Knapp interval rests on one degree of freedom")
     if k >= 2 and values["tau2"] == 0 and model.tau2 != "EE":
         notes.append("tau2 is 0: the random-effects and the common-effect mean are the same")
-    if model.note and model.name not in ("cochrane", "revman-classic"):
-        notes.append(model.note)
     return "; ".join(notes)
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
+from reweigh.figures.numerals import effect_text, interval_text, level_text, p_text, small_text
 from reweigh.protocol import Protocol, describe_model
-
-MINUS = "\N{MINUS SIGN}"
 
 
 def summary(
@@ -33,38 +32,16 @@ def summary(
     effects, rows, pooled, subgroups, figures
         The tables of the review's results.
     """
-    main = pooled[(pooled["set"] == "main")] if len(pooled) else pooled
-    parts = [f"# {protocol.title}", _question(protocol), HEADLINE, _headline(main, protocol)]
-    parts += ["## By which model", _models(protocol)]
-    parts += ["## Main analyses", _pooled_table(main)]
-    others = pooled[pooled["set"] != "main"] if len(pooled) else pooled
+    main = pooled[pooled["set"] == "main"]
+    others = pooled[pooled["set"] != "main"]
+    parts = [f"# {protocol.title}", _question(protocol), HEADLINE, _headline(main, effects, protocol)]
+    parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(others):
-        parts += ["## Sensitivity sets", _sets(protocol), _pooled_table(_first_model(others))]
-    if len(protocol.subgroups):
+        parts += ["## Sensitivity sets", _sets(protocol), _estimates(others)]
+    if protocol.subgroups:
         parts += ["## Subgroup differences", _tests(subgroups)]
-    parts += ["## What became of every reported row", _fate(rows)]
-    parts += ["## Files", _files(review, figures, effects)]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def number(value: float, digits: int = 2) -> str:
-    """A number as printed: fixed digits, a real minus sign, no negative zero."""
-    if not np.isfinite(value):
-        return "not estimable" if np.isnan(value) else ("∞" if value > 0 else f"{MINUS}∞")
-    text = f"{value:.{digits}f}"
-    return f"{MINUS}{text[1:]}" if text.startswith("-") and float(text) else text.removeprefix("-")
-
-
-def p_value(value: float) -> str:
-    """A p-value as journals print it."""
-    if np.isnan(value):
-        return "not estimable"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
-
-
-def interval(low: float, high: float) -> str:
-    """`low to high`, or that there is none."""
-    return f"{number(low)} to {number(high)}" if np.isfinite(low) and np.isfinite(high) else "not estimable"
+    parts += ["## What became of every reported row", _fate(rows), "## Files", _files(review, figures, effects)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _question(protocol: Protocol) -> str:
@@ -76,79 +53,81 @@ def _lower(text: str) -> str:
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
-def _name(row: pd.Series, protocol: Protocol) -> str:
-    window = protocol.windows[row["window"]].label or row["window"]
-    return f"{protocol.outcomes[row['outcome']].label}, {_lower(window)}"
+def _window(name: str, protocol: Protocol) -> str:
+    return _lower(protocol.windows[name].label or name)
 
 
-def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
+def _effect(row: pd.Series, suffix: str = "_natural") -> str:
+    values = (row[f"{name}{suffix}"] for name in ("estimate", "ci_lower", "ci_upper"))
+    return effect_text(*values, is_ratio=row["scale"] == "log")
+
+
+def _headline(main: pd.DataFrame, effects: pd.DataFrame, protocol: Protocol) -> str:
     lines = []
-    for _, of_analysis in main.groupby("analysis", sort=False):
+    for analysis, of_analysis in main.groupby("analysis", sort=False):
         row = of_analysis.iloc[0]
-        if row["measure"] != protocol.outcomes[row["outcome"]].measure:
+        outcome = protocol.outcomes[row["outcome"]]
+        if row["measure"] != outcome.measure:
             continue
-        estimate = f"{row['measure']} {number(row['estimate_natural'])}"
-        ci = interval(row["ci_lower_natural"], row["ci_upper_natural"])
         n = "" if np.isnan(row["participants"]) else f", n = {row['participants']:.0f}"
+        trials = effects.loc[effects["analysis"] == analysis, "study_id"].nunique()
         if row["k"] == 1:
-            lines.append(f"- {_name(row, protocol)}: {estimate} ({ci}); one trial, nothing pooled{n}")
+            count = "one trial, not pooled"
+        elif trials == row["k"]:
+            count = f"k = {row['k']:.0f} trials"
         else:
-            level = f"{100 * row['level']:g}% CI"
-            lines.append(f"- {_name(row, protocol)}: {estimate} ({level} {ci}); k = {row['k']:.0f} trials{n}")
-    missing = [
-        f"{outcome.label}, {_lower(window.label or name)}"
-        for key, outcome in protocol.outcomes.items()
-        for name, window in protocol.windows.items()
-        if not ((main["outcome"] == key) & (main["window"] == name)).any()
-    ]
-    if missing:
-        lines.append(f"- No trial that could be used: {'; '.join(missing)}")
-    return "\n".join(lines) or "Nothing: no trial could be used."
+            count = f"k = {row['k']:.0f} comparisons from {trials} trials"
+        effect = _effect(row).replace("(", f"({level_text(row['level'])} CI ", 1)
+        lines.append(f"- {outcome.label}, {_window(row['window'], protocol)}: {row['measure']} {effect}; {count}{n}")
+    for key, outcome in protocol.outcomes.items():
+        there = set(main.loc[main["outcome"] == key, "window"])
+        missing = [_window(name, protocol) for name in protocol.windows if name not in there]
+        if missing:
+            lines.append(f"- {outcome.label}: no usable trial for {', '.join(missing)}")
+    return "\n".join(lines)
 
 
 def _models(protocol: Protocol) -> str:
-    names = {model.name: model for set_name in protocol.sets for model in protocol.models_of(set_name)}
+    models = {model.name: model for set_name in protocol.sets for model in protocol.models_of(set_name)}
     main = protocol.models_of("main")[0]
-    lines = [f"- **{m.name}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in names.values()]
+    lines = [f"- **{m.name}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in models.values()]
     assumed = protocol.assumptions
     lines.append(
-        f"- Assumed: correlation of the two periods of a crossover trial {assumed.crossover_correlation:g} "
-        f"(continuous), phi {assumed.crossover_phi:g} (binary). {assumed.source}".rstrip()
+        f"- Crossover trials: correlation of the two periods {assumed.crossover_correlation:g} (continuous), "
+        f"phi {assumed.crossover_phi:g} (binary). {assumed.source}".rstrip()
     )
     lines.append("- Ratio measures are pooled on the log scale and printed on the natural scale. I2 is tau2-based.")
     return "\n".join(lines)
 
 
-def _pooled_table(pooled: pd.DataFrame) -> str:
-    head = ("Analysis", "Model", "k", "n", "", "Estimate", "CI", "Prediction interval", "tau2", "I2", "P", "Note")
-    body = [
-        (
-            f"`{row['analysis']}`",
-            row["model"],
-            f"{row['k']:.0f}",
-            "" if np.isnan(row["participants"]) else f"{row['participants']:.0f}",
-            row["measure"],
-            number(row["estimate_natural"]),
-            interval(row["ci_lower_natural"], row["ci_upper_natural"]),
-            "" if np.isnan(row["pi_lower_natural"]) else interval(row["pi_lower_natural"], row["pi_upper_natural"]),
-            "" if np.isnan(row["tau2"]) else number(row["tau2"], 3),
-            "" if np.isnan(row["i2"]) else f"{row['i2']:.0f}%",
-            p_value(row["p_value"]),
-            row["note"],
+def _estimates(pooled: pd.DataFrame) -> str:
+    """One line per analysis: the main model with its heterogeneity, then the other models of its set."""
+    head = ("Analysis", "k", "n", "Main model", "95% prediction interval", "tau2", "I2", "P", "Other models")
+    body = []
+    for analysis, models in pooled.groupby("analysis", sort=False):
+        row, pooled_at_all = models.iloc[0], models["k"].iloc[0] > 1
+        others = [f"{other['model']}: {_effect(other)}" for _, other in models.iloc[1:].iterrows()]
+        body.append(
+            (
+                f"`{analysis}`",
+                f"{row['k']:.0f}",
+                "" if np.isnan(row["participants"]) else f"{row['participants']:.0f}",
+                f"{row['measure']} {_effect(row)}" + ("" if pooled_at_all else ", one trial, not pooled"),
+                ""
+                if np.isnan(row["pi_lower"])
+                else interval_text(row["pi_lower_natural"], row["pi_upper_natural"], is_ratio=row["scale"] == "log"),
+                small_text(row["tau2"]) if pooled_at_all else "",
+                f"{row['i2']:.0f}%" if pooled_at_all and not np.isnan(row["i2"]) else "",
+                p_text(row["p_value"]).removeprefix("P ").removeprefix("= "),
+                "; ".join(others) if pooled_at_all else "",
+            )
         )
-        for _, row in pooled.iterrows()
-    ]
-    return markdown_table(head, body) if body else "None."
+    return _table(head, body) if body else "None."
 
 
-def markdown_table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _first_model(pooled: pd.DataFrame) -> pd.DataFrame:
-    return pooled.drop_duplicates("analysis")
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _sets(protocol: Protocol) -> str:
@@ -160,40 +139,37 @@ def _sets(protocol: Protocol) -> str:
 
 
 def _tests(subgroups: pd.DataFrame) -> str:
-    if subgroups.empty:
-        return "None."
-    first = subgroups.drop_duplicates(["analysis", "model"]).drop_duplicates("analysis")
+    first = subgroups.drop_duplicates("analysis")
     estimable = first[first["q_between"].notna()]
     tests = f"{len(estimable)} test{'' if len(estimable) == 1 else 's'} for subgroup differences could be made"
-    head = f"{tests}; {len(first) - len(estimable)} are not estimable (subgroups.csv gives the reason for each)."
+    head = f"{tests}; {len(first) - len(estimable)} are not estimable (`subgroups.csv` gives the reason for each)."
+    if estimable.empty:
+        return head
     body = [
         (
             f"`{row['analysis']}`",
-            row["model"],
-            number(row["q_between"]),
+            f"{row['q_between']:.2f}",
             f"{row['q_between_df']:.0f}",
-            p_value(row["q_between_p_value"]),
+            p_text(row["q_between_p_value"]).removeprefix("P ").removeprefix("= "),
         )
         for _, row in estimable.iterrows()
     ]
-    return head + ("\n\n" + markdown_table(("Analysis", "Model", "Q between", "df", "P"), body) if body else "")
+    return f"{head}\n\n{_table(('Analysis', 'Q between', 'df', 'P'), body)}"
 
 
 def _fate(rows: pd.DataFrame) -> str:
     count = rows["status"].value_counts()
     lines = [
         f"{len(rows)} rows: {count.get('chosen', 0)} chosen, {count.get('not chosen', 0)} not chosen because another "
-        f"row of the same trial comes first, {count.get('excluded', 0)} excluded."
+        f"row of the same trial comes first, {count.get('excluded', 0)} excluded (`exclusions.csv` says why)."
     ]
     stages = rows.loc[rows["status"] == "excluded", "stage"].value_counts(sort=False)
-    lines += [f"- excluded at stage {stage}: {n}" for stage, n in stages.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"- excluded at stage {stage}: {n}" for stage, n in stages.items())])
 
 
 def _files(review: str, figures: pd.DataFrame, effects: pd.DataFrame) -> str:
-    studies = effects["study_id"].nunique()
     return (
-        f"{studies} trials give {len(effects)} effects in {effects['analysis'].nunique()} analyses. "
-        f"{len(figures)} forest plots lie under `results/{review}/figures/forest/`. "
+        f"{effects['study_id'].nunique()} trials give {len(effects)} effects in {effects['analysis'].nunique()} "
+        f"analyses. {len(figures)} forest plots lie under `results/{review}/figures/forest/`. "
         "`results/README.md` explains every file and column."
     )

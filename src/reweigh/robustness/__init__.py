@@ -1,0 +1,1 @@
+"""How fragile a pooled estimate is."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import special
 
-Floats = NDArray[np.float64]
+from reweigh.sequential.integration import REACH, START, Floats, Limit, State, advance, root_of, states_before, tail
+
 Spending = Literal["obrien-fleming", "pocock", "power"]
 SPENDING: tuple[Spending, ...] = ("obrien-fleming", "pocock", "power")
 
@@ -20,13 +20,7 @@ NEGLIGIBLE = 1e-9
 MIN_STEP = 5e-4
 UNREACHABLE = f"unreachable: less than {NEGLIGIBLE:g} of the error may be spent here (RTSA draws Z = 20)"
 SPENT = "the required information was reached at an earlier look: no error is left to spend"
-ONE_SIDED = "one-sided design"
 NOT_OPEN = "the error spent so far does not reach Z = 0: no futility boundary yet"
-
-# The density of the score is integrated by Gauss-Legendre panels of _NODES points, each at most _PANEL standard
-# deviations of the shorter neighbouring increment wide; beyond _REACH standard deviations 1e-19 is lost.
-_NODES, _PANEL, _REACH = 32, 8.0, 9.0
-_X, _W = np.polynomial.legendre.leggauss(_NODES)
 
 
 def spend(fraction: ArrayLike, error: float, method: Spending = "obrien-fleming", rho: float = 1.0) -> Floats:
@@ -100,58 +94,14 @@ class Futility:
     inflation: float
 
 
-class _State(NamedTuple):
-    """Null density of the score on the continuation region: P(node) * quadrature weight."""
-
-    time: float
-    nodes: Floats
-    mass: Floats
-
-
-_START = _State(0.0, np.zeros(1), np.ones(1))
-
-
-def _tail(state: _State, time: float, z: float, drift: Floats | float = 0.0, below: bool = False) -> Floats:
-    """P(still going, Z at ``time`` beyond z) under each drift.
-
-    The mass is that of drift 0; the likelihood ratio exp(drift*s - drift^2*t/2) carries it to any other.
-    """
-    step, sign = time - state.time, -1.0 if below else 1.0
-    theta = np.asarray(drift, dtype=np.float64)[..., None]
-    distance = state.nodes + theta * step - z * np.sqrt(time)
-    ratio = np.exp(theta * state.nodes - theta**2 * state.time / 2)
-    return np.asarray((state.mass * ratio * special.ndtr(sign * distance / np.sqrt(step))).sum(-1))
-
-
-def _advance(
-    state: _State, time: float, lower: float, upper: float, following: float, reach: float = _REACH
-) -> _State:
-    """Density at ``time`` between two Z boundaries, on a grid fit for a next look at ``following``.
-
-    Armitage, McPherson and Rowe 1969, J R Stat Soc A 132:235-44.
-    """
-    step, root = time - state.time, np.sqrt(time)
-    low, high = max(lower, -reach) * root, min(upper, reach) * root
-    if low >= high:
-        return _State(time, np.zeros(0), np.zeros(0))
-    panels = int(np.ceil((high - low) / (_PANEL * np.sqrt(min(step, following - time)))))
-    half = (high - low) / panels / 2
-    nodes = (low + half * (2 * np.arange(panels)[:, None] + 1 + _X)).ravel()
-    kernel = np.exp(-((nodes[:, None] - state.nodes) ** 2) / (2 * step))
-    return _State(time, nodes, np.tile(_W * half, panels) * (kernel @ state.mass) / np.sqrt(2 * np.pi * step))
-
-
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    return float(optimize.brentq(function, low, high, xtol=1e-14, rtol=1e-14, maxiter=200))
-
-
 def _looks(fraction: ArrayLike) -> Floats:
     t = np.atleast_1d(np.asarray(fraction, dtype=np.float64))
     if t.ndim != 1 or t.size == 0:
         raise ValueError("information fractions must be a non-empty one-dimensional array")
     if not np.all(np.isfinite(t)) or t[0] <= 0:
         raise ValueError(f"information fractions must be finite and above 0: {t.tolist()}")
-    for i in np.flatnonzero(np.diff(t) < MIN_STEP * t[1:]):
+    # Beyond 1 nothing is integrated any more, so only the order matters there.
+    for i in np.flatnonzero(~(np.diff(t) > 0) | ((np.diff(t) < MIN_STEP * t[1:]) & (t[:-1] < 1))):
         raise ValueError(
             f"looks {i} and {i + 1} at information fractions {t[i]:g} and {t[i + 1]:g} are not increasing by at "
             f"least {MIN_STEP:g} of the later: merge them"
@@ -183,18 +133,18 @@ def alpha_boundaries(
     """
     t = _looks(fraction)
     cumulative = spend(t, alpha / _number_of_sides(sides), spending, rho)
-    upper, spent, reason = _boundary_search(t, cumulative, sides, NEGLIGIBLE, _REACH)
+    upper, spent, reason = search(t, cumulative, sides, NEGLIGIBLE, REACH)
     lower = -upper if sides == 2 else np.full(t.size, np.nan)
     return Boundaries(t, upper, lower, spent * sides, reason, alpha, sides, spending, rho)
 
 
-def _boundary_search(
+def search(
     t: Floats, cumulative: Floats, sides: int, negligible: float, reach: float
 ) -> tuple[Floats, Floats, tuple[str, ...]]:
     """Upper boundaries, error spent per tail and reasons, one look after the other."""
     upper, spent = np.full(t.size, np.nan), np.zeros(t.size)
     reason = [""] * t.size
-    state, used, over = _START, 0.0, False
+    state, used, over = START, 0.0, False
     for k, time in enumerate(t):
         target = cumulative[k] - used
         if over or target < negligible:
@@ -204,31 +154,23 @@ def _boundary_search(
             bound = -special.ndtri(target)
             upper[k] = (
                 bound
-                if state is _START
-                else _root(lambda z: float(_tail(state, time, z)) - target, -reach, bound + 1e-6)  # noqa: B023
+                if state is START
+                else root_of(lambda z: float(tail(state, time, z)) - target, -reach, bound + 1e-6)  # noqa: B023
             )
             used = cumulative[k]
             # A look without a boundary stops nothing, so the recursion passes over it.
             if k + 1 < t.size:
-                state = _advance(state, time, -upper[k] if sides == 2 else -np.inf, upper[k], t[k + 1], reach)
+                state = advance(state, time, -upper[k] if sides == 2 else -np.inf, upper[k], t[k + 1], reach)
         spent[k] = used
         over = over or time >= 1
     return upper, spent, tuple(reason)
 
 
-def _limits(boundaries: Boundaries) -> list[tuple[float, float, float]]:
+def limits_of(boundaries: Boundaries) -> list[Limit]:
     """(time, lower, upper) of the looks at which an efficacy boundary exists."""
     exists = np.isfinite(boundaries.upper)
     lower = boundaries.lower if boundaries.sides == 2 else np.full(exists.size, -np.inf)
     return list(zip(boundaries.fraction[exists], lower[exists], boundaries.upper[exists], strict=True))
-
-
-def _states(limits: list[tuple[float, float, float]], reach: float = _REACH) -> list[_State]:
-    """State before each look."""
-    states = [_START]
-    for (time, lower, upper), (following, _, _) in zip(limits[:-1], limits[1:], strict=True):
-        states.append(_advance(states[-1], time, lower, upper, following, reach))
-    return states
 
 
 def exit_probabilities(boundaries: Boundaries, drift: float = 0.0) -> tuple[Floats, Floats]:
@@ -237,13 +179,13 @@ def exit_probabilities(boundaries: Boundaries, drift: float = 0.0) -> tuple[Floa
     ``drift`` is the expected Z at fraction 1. Looks without a boundary have probability 0.
     """
     p_upper, p_lower = np.zeros(boundaries.fraction.size), np.zeros(boundaries.fraction.size)
-    limits = _limits(boundaries)
+    limits = limits_of(boundaries)
     for i, (state, (time, lower, upper)) in enumerate(
-        zip(_states(limits, _REACH + abs(drift)), limits, strict=True) if limits else ()
+        zip(states_before(limits, REACH + abs(drift)), limits, strict=True) if limits else ()
     ):
         k = np.flatnonzero(np.isfinite(boundaries.upper))[i]
-        p_upper[k] = _tail(state, time, upper, drift)
-        p_lower[k] = _tail(state, time, lower, drift, below=True) if np.isfinite(lower) else 0.0
+        p_upper[k] = tail(state, time, upper, drift)
+        p_lower[k] = tail(state, time, lower, drift, below=True) if np.isfinite(lower) else 0.0
     return p_upper, p_lower
 
 
@@ -262,11 +204,11 @@ def inflation_factor(boundaries: Boundaries, beta: float) -> float:
 
     Power is that of crossing the upper boundary. Raises ValueError where the last look is before fraction 1.
 
-    Jennison and Turnbull 1999, Group Sequential Methods, section 7.2.
+    Jennison and Turnbull 1999, Group Sequential Methods, chapter 7.
     """
     _must_be_complete(boundaries)
     fixed = fixed_drift(boundaries.alpha, beta, boundaries.sides)
-    drift = _root(lambda d: exit_probabilities(boundaries, d)[0].sum() - (1 - beta), 0.5 * fixed, 3 * fixed)
+    drift = root_of(lambda d: exit_probabilities(boundaries, d)[0].sum() - (1 - beta), 0.5 * fixed, 3 * fixed)
     return float((drift / fixed) ** 2)
 
 
@@ -303,7 +245,7 @@ def futility_boundaries(
     # the open looks held so that it is smooth; a pattern seen before closes the looks in dispute.
     opened, seen = _futility(boundaries, cumulative, fixed, fixed, None)[1], set[bytes]()
     while True:
-        found = _root(
+        found = root_of(
             lambda d: _futility(boundaries, cumulative, fixed, d, opened)[0].spent[-1] - beta,  # noqa: B023
             0.5 * fixed,
             3 * fixed,
@@ -322,22 +264,22 @@ def _futility(
     """Futility boundaries under one drift, and at which looks they exist (``opened`` decides it where given)."""
     t, two_sided = boundaries.fraction, boundaries.sides == 2
     upper, spent, reason = np.full(t.size, np.nan), np.zeros(t.size), [""] * t.size
-    reach, last = _REACH + abs(drift), int(np.flatnonzero(t >= 1)[0])
-    state, used, power = _START, 0.0, 0.0
+    reach, last = REACH + abs(drift), int(np.flatnonzero(t >= 1)[0])
+    state, used, power = START, 0.0, 0.0
     for k, time in enumerate(t):
         if k > last:
             reason[k], spent[k] = SPENT, used
             continue
         efficacy = boundaries.upper[k] if np.isfinite(boundaries.upper[k]) else np.inf
 
-        def stopped(z: float, state: _State = state, time: float = time) -> float:
+        def stopped(z: float, state: State = state, time: float = time) -> float:
             """P(futility stop here) with the boundary at z."""
-            inside = float(_tail(state, time, z, drift, below=True))
-            return inside - float(_tail(state, time, -z, drift, below=True)) if two_sided else inside
+            inside = float(tail(state, time, z, drift, below=True))
+            return inside - float(tail(state, time, -z, drift, below=True)) if two_sided else inside
 
-        def opens(target: float, k: int = k, state: _State = state, time: float = time) -> bool:
+        def opens(target: float, k: int = k, state: State = state, time: float = time) -> bool:
             """Whether the region exists here: it did before, or the beta covers all Z below 0."""
-            return bool(np.isfinite(upper[:k]).any() or _tail(state, time, 0.0, drift, below=True) <= target)
+            return bool(np.isfinite(upper[:k]).any() or tail(state, time, 0.0, drift, below=True) <= target)
 
         limit, target = np.nan, cumulative[k] - used
         if k == last or state.nodes.size == 0:
@@ -348,16 +290,16 @@ def _futility(
             reason[k] = NOT_OPEN
         else:
             low, high = 0.0 if two_sided else -reach, min(efficacy, reach)
-            limit = high if stopped(high) <= target else _root(lambda z: stopped(z) - target, low, high)  # noqa: B023
+            limit = high if stopped(high) <= target else root_of(lambda z: stopped(z) - target, low, high)  # noqa: B023
         used += stopped(limit) if np.isfinite(limit) else 0.0
-        power += float(_tail(state, time, efficacy, drift)) if np.isfinite(efficacy) else 0.0
+        power += float(tail(state, time, efficacy, drift)) if np.isfinite(efficacy) else 0.0
         upper[k], spent[k] = limit, used
         if k < last and (np.isfinite(limit) or np.isfinite(efficacy)):
             edges = [(-efficacy if two_sided else -np.inf, efficacy)]
             if np.isfinite(limit):
                 edges = [(-efficacy, -limit), (limit, efficacy)] if two_sided else [(limit, efficacy)]
-            parts = [_advance(state, time, low, high, t[k + 1], reach) for low, high in edges]
-            state = _State(time, *(np.concatenate([getattr(p, f) for p in parts]) for f in ("nodes", "mass")))
+            parts = [advance(state, time, low, high, t[k + 1], reach) for low, high in edges]
+            state = State(time, *(np.concatenate([getattr(p, f) for p in parts]) for f in ("nodes", "mass")))
     lower = -upper if two_sided else np.full(t.size, np.nan)
     found = Futility(upper, lower, spent, tuple(reason), drift, power, float((drift / fixed) ** 2))
     return found, np.isfinite(upper)

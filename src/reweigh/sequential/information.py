@@ -91,7 +91,7 @@ def required_information_size(
     (``trials`` = K in total, earlier ones included). Raises ValueError on impossible or missing input.
 
     Wetterslev, Jakobsen and Gluud 2017, BMC Med Res Methodol 17:39; tau2: Kulinskaya and Wood 2014, Res Synth
-    Methods 5:136-50.
+    Methods 5:212-20.
     """
     if measure not in MEASURES:
         raise ValueError(f"no information size for measure {measure!r}: one of {', '.join(MEASURES)}")
@@ -109,7 +109,9 @@ def required_information_size(
             reasons.append(f"{name} is 100%: no number of participants suffices")
         else:
             adjusted[name] = _up(fixed / (1 - percent / 100))
-    by_tau2, fewest, by_trials = None, None, ()
+    by_tau2: int | None = None
+    fewest: int | None = None
+    by_trials: tuple[TrialCount, ...] = ()
     if tau2 is not None:
         fewest, by_trials = _equal_trials(z, effect, trial_variance, tau2, trials)
         by_tau2 = by_trials[-1 if trials else 0].total if trials is None or trials >= fewest else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,12 +47,14 @@ def _text(data: bytes, file: str) -> tuple[str | None, list[Problem]]:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", "replace") + "x"
-        around = data[max(0, error.start - 12) : error.start + 12].decode("cp1252", "replace")
+        left = re.split(rb"[,\r\n]", data[: error.start])[-1]
+        right = re.split(rb"[,\r\n]", data[error.start :], maxsplit=1)[0]
+        cell = (left + right).decode("cp1252", "replace").strip(' "')
         problem = Problem(
             file,
             sum(1 for _ in _lenient(before)),
             "",
-            around.replace("\r", "\n").strip(),
+            cell,
             "is not UTF-8; the file was probably saved as Windows-1252 or Latin-1",
             _CSV,
         )

@@ -11,8 +11,11 @@ from reweigh.tables.columns import MAX_COUNT, Column, Rule, TableSpec
 
 ROLES = ("intervention", "control", "other")
 DESIGNS = ("parallel", "crossover", "cluster")
-MEASURES = ("MD", "SMD", "SMD_paired", "ROM", "RR", "OR", "RD", "HR", "IRR", "p_only")
-RATIOS = ("ROM", "RR", "OR", "HR", "IRR")
+MEASURES = (
+    *("MD", "SMD", "SMDH", "GLASS", "SMD_paired", "ROM"),
+    *("RR", "OR", "RD", "PETO", "AS", "HR", "OE_V", "IRR", "IRD", "p_only"),
+)
+RATIOS = ("ROM", "RR", "OR", "PETO", "HR", "IRR")
 P_TESTS = ("two_sample", "paired", "three_arm", "repeated_measures", "other", "unknown")
 YES_NO = ("yes", "no")
 
@@ -157,6 +160,10 @@ ARMS = TableSpec(
         *_numbers("change_mean"),
         *_positive("change_sd"),
         Column("correlation", "number", -1, 1),
+        Column("phi", "number", -1, 1),
+        Column("icc", "number", 0, 1),
+        Column("cluster_size", "number", 1),
+        *_whole("discordant1", "discordant2", low=0),
         *_SOURCE,
     ),
     required=(("study_id", "comparison_id"), ("outcome",), ("role",)),
@@ -333,6 +340,10 @@ RESULTS = {
         "change_mean",
         "change_sd",
         "correlation",
+        "phi",
+        "icc",
+        "discordant1",
+        "discordant2",
     ),
     "contrasts.csv": (
         "estimate",

@@ -1,0 +1,93 @@
+"""What the assumed correlation does to the effect and SE of each crossover trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from reweigh.effects import crossover, measures
+from reweigh.effects.compute import compute
+from reweigh.effects.conversions import Floats
+from reweigh.effects.measures import BINARY_MEASURES
+from reweigh.effects.table import Options
+
+CORRELATIONS = tuple(i / 10 for i in range(1, 10))
+
+
+def sweep(
+    table: pd.DataFrame, options: Options | None = None, correlations: Sequence[float] = CORRELATIONS
+) -> pd.DataFrame:
+    """Effects of the crossover rows of ``table`` at each correlation: r of continuous, phi of binary outcomes.
+
+    One row per row of the table and correlation: its index as ``row``, parameter ("r" or "phi"), correlation, limit
+    (the phi that the margins allow; NaN for r), estimate, variance, se (analysis scale), estimate_natural,
+    ci_lower_natural, ci_upper_natural and protocol (True at the value of the options).  For phi the values end at the
+    limit, which is added.
+    A trial's own correlation gives way to those asked.  Rows without an effect, and rows whose effect needs no
+    correlation (a printed paired SE), are left out.
+    """
+    options = replace(options or Options(), crossover="paired")
+    if "design" not in table:
+        return _tidy([])
+    rows = table[table["design"].eq("crossover").to_numpy(dtype=bool)]
+    if rows.empty:
+        return _tidy([])
+    index = rows.index
+    rows = rows.reset_index(drop=True)
+    base = compute(rows, options)
+    binary = rows["measure"].isin(list(BINARY_MEASURES)).to_numpy(dtype=bool)
+    limit = _phi_limit(rows, base, options)
+    values = sorted({*correlations, options.r, options.phi})
+    parts = [_at(rows, np.full(len(rows), value), options, binary, limit) for value in values]
+    capped = np.where(binary & np.isfinite(limit), limit, np.nan)
+    if binary.any():
+        parts.append(_at(rows.loc[binary], capped[binary], options, binary[binary], limit[binary]))
+    every = pd.concat(parts, ignore_index=True)
+    asked = np.where(every["parameter"] == "r", every["correlation"].isin([*correlations, options.r]), True)
+    asked &= np.where(
+        every["parameter"] == "phi",
+        every["correlation"].isin([*correlations, options.phi]) | (every["correlation"] == every["limit"]),
+        True,
+    )
+    within = every["limit"].isna() | (every["correlation"] <= every["limit"] + 1e-12)
+    every = every[asked & within & every["estimate"].notna()].drop_duplicates(["row", "correlation"])
+    moves = every.groupby("row")["variance"].transform("nunique") > 1
+    single = every.groupby("row")["variance"].transform("size") == 1
+    every = every[moves | (single & (every["parameter"] == "phi"))].sort_values(["row", "correlation"])
+    every["protocol"] = every["correlation"] == np.where(every["parameter"] == "r", options.r, options.phi)
+    every["row"] = index.to_numpy()[every["row"].to_numpy()]
+    return _tidy([every])
+
+
+_COLUMNS = (
+    "row parameter correlation limit estimate variance se estimate_natural ci_lower_natural ci_upper_natural protocol"
+)
+
+
+def _tidy(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    frame = pd.concat(parts) if parts else pd.DataFrame(columns=_COLUMNS.split())
+    return frame[_COLUMNS.split()].reset_index(drop=True)
+
+
+def _phi_limit(rows: pd.DataFrame, base: pd.DataFrame, options: Options) -> Floats:
+    """Greatest phi that the (corrected) margins of each binary row allow; NaN for the others."""
+    limit = np.full(len(rows), np.nan)
+    for measure in sorted(BINARY_MEASURES):
+        of = ((rows["measure"] == measure) & base["events1"].notna()).to_numpy(dtype=bool)
+        if not of.any():
+            continue
+        e1, e2 = (base.loc[of, c].to_numpy(dtype=np.float64) for c in ("events1", "events2"))
+        n1, n2 = (rows.loc[of, c].to_numpy(dtype=np.float64) for c in ("n1", "n2"))
+        e1, n1, e2, n2, _ = measures.correct_zero_cells(measure, e1, n1, e2, n2, options.zero_cells, options.correction)
+        limit[of] = crossover.phi_limits(e1 / n1, e2 / n2)[1]
+    return limit
+
+
+def _at(rows: pd.DataFrame, value: Floats, options: Options, binary: measures.Bools, limit: Floats) -> pd.DataFrame:
+    drop = ["discordant1", "discordant2"]
+    asked = rows.drop(columns=[c for c in drop if c in rows]).assign(r=value, phi=value)
+    out = compute(asked, options)
+    return out.assign(row=rows.index, parameter=np.where(binary, "phi", "r"), correlation=value, limit=limit)

@@ -1,0 +1,160 @@
+"""What a forest plot says in words: model, heterogeneity, tests, and the notes on derived values."""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, product
+from typing import Any
+
+from reweigh.figures.numerals import NOT_ESTIMABLE, fixed, level_text, p_text, small_text
+from reweigh.figures.style import clean, symbols
+
+CI_WORDS = {
+    "wald": "Wald",
+    "t": "t",
+    "hartung-knapp": "Hartung-Knapp",
+    "hartung-knapp guarded": "guarded Hartung-Knapp",
+    "profile likelihood": "profile likelihood",
+}
+PI_WORDS = {
+    "hartung-knapp": "t(k−1) on the Hartung-Knapp standard error",
+    "t(k-1)": "t(k−1)",
+    "t(k-2)": "t(k−2)",
+    "bootstrap": "bootstrap",
+}
+
+#: Pieces of a derivation that only name the measure, or say that a result stands as printed: no footnote.
+PLAIN = re.compile(
+    r"arms?|arm data|counts|events|means and SDs"
+    r"|(log |Peto log )?(MD|RR|OR|RD|HR|IRR|IRD|SMD)|arcsine difference"
+    r"|(SMDH?|Glass's delta \(control SD\)), exact J|\w+ variance|variance as metafor .*"
+    r"|log ratio of means, not bias-corrected|reported .*|SE as printed"
+)
+
+Row = Mapping[Any, Any]
+
+
+def number(row: Row, name: str) -> float:
+    """Number of a table row, NaN where it is missing."""
+    value = row.get(name)
+    return math.nan if value is None or value == "" else float(value)
+
+
+def words(row: Row, name: str) -> str:
+    """Text of a table row, empty where it is missing."""
+    value = row.get(name)
+    return "" if value is None or value != value else str(value)
+
+
+def level_of(row: Row) -> float:
+    """Confidence level of a row of pooled.csv."""
+    level = number(row, "level")
+    return 0.95 if math.isnan(level) else level
+
+
+def model_text(row: Row) -> str:
+    """`REML, Hartung-Knapp`: the tau2 estimator and the interval of a row of pooled.csv."""
+    tau2, interval = words(row, "tau2_method"), words(row, "ci_method")
+    if not tau2:
+        return words(row, "model")
+    return ", ".join(filter(None, ["common effect" if tau2 == "EE" else tau2, CI_WORDS.get(interval, interval)]))
+
+
+def heterogeneity_text(row: Row, *, brief: bool = False) -> str:
+    """`Heterogeneity: τ² = 0.31, I² = 92% (τ²-based), Q = 152.23, df = 12, P < 0.001`.
+
+    `brief`, as subgroups print it, leaves out the interval of tau2 and the definition of I2.
+    """
+    names = ("tau2", "tau2_ci_lower", "tau2_ci_upper", "i2", "q", "q_df", "q_p_value")
+    tau2, low, high, i2, q, df, p = (number(row, name) for name in names)
+    parts = []
+    if not math.isnan(tau2):
+        interval = f" ({level_text(level_of(row))} CI {small_text(low)} to {small_text(high)})"
+        text = small_text(tau2)
+        text = f"τ² {text[0]} {text[1:]}" if text.startswith("<") else f"τ² = {text}"
+        parts.append(text + ("" if brief or math.isnan(low + high) else interval))
+    if not math.isnan(i2):
+        definition = symbols(words(row, "i2_definition").replace("tau2-", "τ²-"))
+        percent = f"{i2:.1f}%" if 99.5 <= i2 < 100 else f"{i2:.0f}%"
+        parts.append(f"I² = {percent}" + ("" if brief or not definition else f" ({definition})"))
+    if not math.isnan(q):
+        parts.append(f"Q = {fixed(q, 2)}")
+        parts += [f"df = {df:g}"] if not math.isnan(df) else []
+        parts += [p_text(p)] if not math.isnan(p) else []
+    return "Heterogeneity: " + (", ".join(parts) or NOT_ESTIMABLE)
+
+
+def overall_test_text(row: Row) -> str:
+    """`Test for overall effect: t = 4.33, df = 4, P = 0.01`, z where the test is normal; empty where there is none."""
+    statistic, df, p = (number(row, name) for name in ("statistic", "df", "p_value"))
+    if math.isnan(statistic + p):
+        return ""
+    name = f"t = {fixed(statistic, 2)}, df = {df:g}" if math.isfinite(df) else f"z = {fixed(statistic, 2)}"
+    return f"Test for overall effect: {name}, {p_text(p)}"
+
+
+def difference_text(row: Row) -> str:
+    """`Test for subgroup differences: Q = 1.86, df = 2, P = 0.39`, or why there is none."""
+    q, df, p = (number(row, f"q_between{name}") for name in ("", "_df", "_p_value"))
+    start = "Test for subgroup differences: "
+    if math.isnan(q + p):
+        reason = symbols(clean(words(row, "q_between_note")))
+        return start + NOT_ESTIMABLE + (f": {reason}" if reason else "")
+    return f"{start}Q = {fixed(q, 2)}, df = {df:g}, {p_text(p)}"
+
+
+def model_notes(main: Row, others: Sequence[Row]) -> Iterator[str]:
+    """Footnotes that name the model and print the notes of pooled.csv."""
+    interval = words(main, "ci_method")
+    common = words(main, "tau2_method") == "EE"
+    text = "Common-effect model" if common else f"Random-effects model: τ² by {words(main, 'tau2_method')}"
+    text += f", {level_text(level_of(main))} CI by {CI_WORDS.get(interval, interval)}" if interval else ""
+    if not math.isnan(number(main, "pi_lower")):
+        method = words(main, "pi_method")
+        text += f", prediction interval by {PI_WORDS.get(method, method)}" if method else ""
+    yield f"{text}. Weights and squares follow this model"
+    seen = {"", words(main, "note")}
+    if words(main, "note"):
+        yield sentence(words(main, "note"))
+    for row in others:
+        if words(row, "note") not in seen:
+            yield f"{model_text(row)}: {symbols(clean(words(row, 'note')))}"
+        seen.add(words(row, "note"))
+
+
+def trial_notes(trials: Sequence[Row], plain: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Marks of each trial (`a,c`), and the letter and text of each note.
+
+    A note is a piece, between semicolons, of derivation, assumptions and flags. Pieces that always stand together
+    share a letter.
+    """
+    known = {text.lower() for text in plain}
+    holders: dict[str, list[int]] = {}
+    for i, row in enumerate(trials):
+        texts = [words(row, name) for name in ("derivation", "assumptions", "flags")]
+        pieces = [clean(piece) for text in texts for piece in text.split(";")]
+        if words(row, "corrected") == "yes" and not any(re.match("zero cell|no events", p) for p in pieces):
+            pieces.append("zero cell: continuity correction")
+        for piece in dict.fromkeys(pieces):
+            if piece and piece.lower() not in known and not PLAIN.fullmatch(piece):
+                holders.setdefault(piece, []).append(i)
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for piece, rows in holders.items():
+        groups.setdefault(tuple(rows), []).append(piece)
+    letters = ("".join(p) for size in count(1) for p in product(string.ascii_lowercase, repeat=size))
+    marks: list[list[str]] = [[] for _ in trials]
+    notes = []
+    for (places, pieces), letter in zip(groups.items(), letters, strict=False):
+        notes.append((letter, sentence("; ".join(pieces))))
+        for i in places:
+            marks[i].append(letter)
+    return [",".join(m) for m in marks], notes
+
+
+def sentence(text: str) -> str:
+    """A note with its first letter raised (not the p of a P-value) and symbols in place of plain names."""
+    text = symbols(clean(text))
+    return text if re.match(r"(p|n|r|t|z|tau|phi|icc)\b", text) else text[:1].upper() + text[1:]

@@ -1,0 +1,365 @@
+"""Trial sequential analysis of a cumulative meta-analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from reweigh.sequential.boundaries import (
+    Boundaries,
+    Futility,
+    Spending,
+    alpha_boundaries,
+    exit_probabilities,
+    fixed_drift,
+    futility_boundaries,
+    inflation_factor,
+)
+from reweigh.sequential.cumulative import Pool, PoolMethod, chronological, cumulative_pool, effects_and_variances
+from reweigh.sequential.inference import Stagewise, repeated_p, stagewise_inference
+from reweigh.sequential.integration import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Verdict = Literal["upper", "lower", "futility", "none"]
+
+NO_TRIALS = "no trials"
+NO_DATES = "no trial has a date: nothing can be put in order"
+NO_BOUNDARY = "no look has a boundary: {}"
+#: A last look this close below the required information counts as having reached it.
+_NEARLY = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is fixed before the looks: errors, sides, spending, futility."""
+
+    alpha: float = 0.05
+    beta: float = 0.1
+    sides: int = 2
+    spending: Spending = "obrien-fleming"
+    #: Exponent of the power family of spending functions.
+    rho: float = 1.0
+    #: Whether to compute (non-binding) futility boundaries, by spending beta.
+    futility: bool = False
+    beta_spending: Spending = "obrien-fleming"
+    beta_rho: float = 1.0
+    #: Whether to enlarge the required information so that the looks do not cost power.
+    adjust_power: bool = False
+    #: Looks that add less than this share of the required information are merged with the next.
+    min_step: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialAnalysis:
+    """A trial sequential analysis; arrays have one element per look, on the scale of the estimates.
+
+    What cannot be computed is NaN and ``note`` (per look) or a ``reason`` says why. ``reason`` is "" where the
+    analysis could be done; else there is no look. The classic plot is ``z`` against ``information`` with
+    ``boundaries.upper`` and ``.lower`` against ``boundaries.fraction * required`` (the planned final look
+    included), the same of ``futility``, and the lines at -+ ``conventional``.
+    """
+
+    design: Design
+    #: Required information, enlarged by ``inflation`` where the design asks for it.
+    required: float
+    inflation: float
+    #: Power at the effect the required information was computed for, with these looks and one at the end.
+    power: float
+    #: +1 or -1: the sign of the effect that a one-sided design looks for.
+    direction: int
+    #: Critical |Z| of a single test.
+    conventional: float
+    #: Study ids that came with each look, dates of its last trial, and number of trials so far.
+    study_id: tuple[tuple[str, ...], ...]
+    date: tuple[Any, ...]
+    trials: NDArray[np.intp]
+    information: Floats
+    fraction: Floats
+    estimate: Floats
+    se: Floats
+    z: Floats
+    upper: Floats
+    lower: Floats
+    futility_upper: Floats
+    futility_lower: Floats
+    alpha_spent: Floats
+    beta_spent: Floats
+    #: Repeated confidence interval: estimate -+ boundary * se; infinite on the open side of a one-sided design.
+    ci_lower: Floats
+    ci_upper: Floats
+    note: tuple[str, ...]
+    #: With the planned final look; in the direction +1 and in fractions of ``required``.
+    boundaries: Boundaries | None
+    futility: Futility | None
+    #: First boundary crossed; efficacy counts before futility, which does not bind.
+    verdict: Verdict
+    crossed_look: int | None
+    futility_look: int | None
+    #: Whether the required information is reached.
+    reached: bool
+    #: Repeated p-value of the last look with a boundary: the smallest alpha at which that look would have crossed.
+    p_value: float
+    p_reason: str
+    stagewise: Stagewise | None
+    #: Study ids left out because they have no date.
+    undated: tuple[str, ...]
+    reason: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per look."""
+        import pandas as pd
+
+        names = [
+            *("trials", "information", "fraction", "estimate", "se", "z", "upper", "lower", "futility_upper"),
+            *("futility_lower", "alpha_spent", "beta_spent", "ci_lower", "ci_upper"),
+        ]
+        columns: dict[str, Any] = {"look": np.arange(1, len(self.note) + 1), "date": list(self.date)}
+        columns["study_id"] = ["; ".join(ids) for ids in self.study_id]
+        return pd.DataFrame(columns | {n: getattr(self, n) for n in names} | {"note": list(self.note)})
+
+
+def merge_looks(information: ArrayLike, required: float, min_step: float = 0.01) -> NDArray[np.intp]:
+    """Positions of the trials after which a look is taken.
+
+    A look is due once ``min_step`` * ``required`` has come in since the last; the last trial always closes the
+    last look. Raises ValueError where cumulative information does not grow or ``required`` is not above 0.
+    """
+    total = np.asarray(information, dtype=np.float64)
+    if not (required > 0 and np.isfinite(required)):
+        raise ValueError(f"the required information must be above 0 and finite, not {required}")
+    if not min_step >= _NEARLY:
+        raise ValueError(f"min_step must be at least {_NEARLY}, not {min_step}")
+    steps = np.diff(total, prepend=0.0)
+    for i in np.flatnonzero(~(steps > 0) | ~np.isfinite(total)).tolist():
+        raise ValueError(f"cumulative information {total[i]} after trial {i} does not exceed what was there before")
+    looks: list[int] = []
+    before = 0.0
+    for i, now in enumerate(total.tolist()):
+        # 1e-12: a trial of exactly the smallest step counts, whatever its rounding.
+        if now - before >= min_step * required * (1 - 1e-12):
+            looks.append(i)
+            before = now
+    if total.size and (not looks or looks[-1] != total.size - 1):
+        looks = [*looks[:-1], int(total.size) - 1]
+    return np.asarray(looks, dtype=np.intp)
+
+
+def sequential_analysis(
+    estimate: ArrayLike,
+    se: ArrayLike,
+    information: ArrayLike,
+    required: float,
+    *,
+    design: Design | None = None,
+    direction: int = 1,
+    null: float = 0.0,
+    study_id: Sequence[str] | None = None,
+    date: Sequence[Any] | None = None,
+    undated: Sequence[str] = (),
+) -> SequentialAnalysis:
+    """Trial sequential analysis from cumulative results after each trial, in order of date.
+
+    ``estimate`` and ``se`` of the cumulative meta-analysis on its analysis scale (log for ratios), cumulative
+    ``information`` in the unit of ``required`` (participants, as a rule), all of shape (k,). ``null`` is the
+    value of no effect; ``direction`` the sign of the effect a one-sided design looks for. A look beyond the
+    required information spends all alpha; later ones have no boundary. Raises ValueError on impossible input.
+
+    Wetterslev, Thorlund, Brok and Gluud 2008, J Clin Epidemiol 61:64-75.
+    """
+    design = design or Design()
+    mean, error, total = (np.asarray(a, dtype=np.float64) for a in (estimate, se, information))
+    if mean.ndim != 1 or not mean.shape == error.shape == total.shape:
+        raise ValueError(
+            f"estimate, se and information must be of one length: {mean.shape}, {error.shape}, {total.shape}"
+        )
+    ids = [str(i) for i in range(mean.size)] if study_id is None else [str(i) for i in study_id]
+    dates = [None] * mean.size if date is None else list(date)
+    if not len(ids) == len(dates) == mean.size:
+        raise ValueError(f"{mean.size} estimates, {len(ids)} study ids and {len(dates)} dates: lengths differ")
+    for i in np.flatnonzero(~np.isfinite(mean) | ~(error > 0) | ~np.isfinite(error)):
+        raise ValueError(f"cumulative estimate {mean[i]} with standard error {error[i]} after trial {i} is impossible")
+    if direction not in (1, -1):
+        raise ValueError(f"direction must be 1 or -1, not {direction}")
+    at = merge_looks(total, required, design.min_step)
+    if not at.size:
+        return not_done(NO_TRIALS, required=required, design=design, direction=direction, undated=undated)
+
+    inflation = _design_inflation(total[at] / required, design) if design.adjust_power else 1.0
+    fraction = total[at] / (required * inflation)
+    early = bool(1 - _NEARLY <= fraction[-1] < 1)
+    if early:
+        fraction[-1] = 1.0
+    bounds = _boundaries(_with_final(fraction), design)
+    drift = fixed_drift(design.alpha, design.beta, design.sides) * np.sqrt(inflation)
+    fut = None
+    if design.futility:
+        fut = futility_boundaries(bounds, design.beta, spending=design.beta_spending, rho=design.beta_rho, drift=drift)
+    power = fut.power if fut else float(exit_probabilities(bounds, drift)[0].sum())
+
+    sign = direction if design.sides == 1 else 1
+    n, z = at.size, (mean[at] - null) / error[at]
+    critical, missing = bounds.upper[:n], np.full(n, np.nan)
+    inner = fut.upper[:n] if fut else missing
+    open_side = np.where(np.isnan(critical), np.nan, np.inf)
+    margin = critical * error[at]
+    # In the direction looked for; a one-sided design that looks for a decrease is turned over.
+    upper, lower = critical, (-critical if design.sides == 2 else missing)
+    f_upper, f_lower = inner, (-inner if design.sides == 2 else missing)
+    ci_lower, ci_upper = mean[at] - margin, mean[at] + (margin if design.sides == 2 else open_side)
+    if sign < 0:
+        upper, lower, f_upper, f_lower = missing, -critical, missing, -inner
+        ci_lower, ci_upper = mean[at] - open_side, mean[at] + margin
+
+    crossed = _first(sign * z >= critical if design.sides == 1 else np.abs(z) >= critical)
+    futile = _first(sign * z <= inner if design.sides == 1 else np.abs(z) <= inner)
+    verdict: Verdict = "none" if futile is None else "futility"
+    if crossed is not None:
+        verdict = "upper" if z[crossed] > 0 else "lower"
+    with_boundary = np.flatnonzero(np.isfinite(critical))
+    p_value, p_reason, stagewise = np.nan, NO_BOUNDARY.format(bounds.reason[n - 1]), None
+    if with_boundary.size:
+        now = int(with_boundary[-1])
+        p_value, p_reason = repeated_p(sign * z[now], bounds, now)
+        stop = now if crossed is None else crossed
+        stagewise = stagewise_inference(sign * z[stop], bounds, stop, float(error[at[stop]]), null, sign)
+    starts = np.concatenate([[0], at[:-1] + 1])
+    return SequentialAnalysis(
+        design=design,
+        required=required * inflation,
+        inflation=inflation,
+        power=power,
+        direction=direction,
+        conventional=float(-special.ndtri(design.alpha / design.sides)),
+        study_id=tuple(tuple(ids[a : b + 1]) for a, b in zip(starts, at, strict=True)),
+        date=tuple(dates[i] for i in at),
+        trials=at + 1,
+        information=total[at],
+        fraction=total[at] / (required * inflation),
+        estimate=mean[at],
+        se=error[at],
+        z=z,
+        upper=upper,
+        lower=lower,
+        futility_upper=f_upper,
+        futility_lower=f_lower,
+        alpha_spent=bounds.spent[:n],
+        beta_spent=fut.spent[:n] if fut else missing,
+        ci_lower=ci_lower,
+        ci_upper=ci_upper,
+        note=tuple(_note(bounds.reason[i], fut.reason[i] if fut else "", early and i == n - 1) for i in range(n)),
+        boundaries=bounds,
+        futility=fut,
+        verdict=verdict,
+        crossed_look=crossed,
+        futility_look=futile,
+        reached=bool(fraction[-1] >= 1),
+        p_value=p_value,
+        p_reason=p_reason,
+        stagewise=stagewise,
+        undated=tuple(str(i) for i in undated),
+        reason="",
+    )
+
+
+def trial_sequential_analysis(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    participants: ArrayLike,
+    date: Sequence[Any],
+    study_id: Sequence[str],
+    required: float,
+    *,
+    pool: PoolMethod | Pool = "DL",
+    design: Design | None = None,
+    direction: int = 1,
+    null: float = 0.0,
+) -> SequentialAnalysis:
+    """Trial sequential analysis from the trials themselves.
+
+    ``yi`` and ``vi`` are effects and sampling variances on the analysis scale, ``participants`` the information of
+    each trial, all of shape (k,). Trials enter by date, ties by study id; undated ones are left out and listed.
+    ``pool`` names a built-in cumulative meta-analysis or is a function of (yi, vi) that returns
+    estimate and standard error. Without a date nothing is computed and ``reason`` says so. Raises ValueError on
+    impossible input.
+
+    Wetterslev, Thorlund, Brok and Gluud 2008, J Clin Epidemiol 61:64-75.
+    """
+    y, v = effects_and_variances(yi, vi)
+    size = np.asarray(participants, dtype=np.float64)
+    if not size.shape == y.shape == (len(study_id),):
+        raise ValueError(f"{y.size} effects, {size.size} numbers of participants, {len(study_id)} study ids")
+    order, without = chronological(date, study_id)
+    for i in order[~(size[order] > 0) | ~np.isfinite(size[order])].tolist():
+        raise ValueError(f"trial {study_id[i]} has {size[i]} participants")
+    undated = tuple(str(study_id[i]) for i in without)
+    if not order.size:
+        why = NO_DATES if y.size else NO_TRIALS
+        return not_done(why, required=required, design=design, direction=direction, undated=undated)
+    if callable(pool):
+        results = [pool(y[order[:k]], v[order[:k]]) for k in range(1, order.size + 1)]
+        estimate, se = (np.array([r[i] for r in results], dtype=np.float64) for i in (0, 1))
+    else:
+        estimate, se = cumulative_pool(y[order], v[order], pool)
+    return sequential_analysis(
+        estimate,
+        se,
+        np.cumsum(size[order]),
+        required,
+        design=design,
+        direction=direction,
+        null=null,
+        study_id=[study_id[i] for i in order],
+        date=[date[i] for i in order],
+        undated=undated,
+    )
+
+
+def not_done(
+    reason: str,
+    *,
+    required: float = np.nan,
+    design: Design | None = None,
+    direction: int = 1,
+    undated: Sequence[str] = (),
+) -> SequentialAnalysis:
+    """Return the empty result of an analysis that cannot be done, with its reason."""
+    design, none = design or Design(), np.zeros(0)
+    return SequentialAnalysis(
+        design, required, np.nan, np.nan, direction, float(-special.ndtri(design.alpha / design.sides)),
+        (), (), np.zeros(0, dtype=np.intp), none, none, none, none, none, none, none, none, none, none, none, none,
+        none, (), None, None, "none", None, None, False, np.nan, reason, None, tuple(str(i) for i in undated), reason,
+    )  # fmt: skip
+
+
+def _boundaries(fraction: Floats, design: Design) -> Boundaries:
+    return alpha_boundaries(fraction, design.alpha, sides=design.sides, spending=design.spending, rho=design.rho)
+
+
+def _with_final(fraction: Floats) -> Floats:
+    """The looks, and the planned one at the required information where they do not reach it."""
+    return fraction if fraction[-1] >= 1 else np.append(fraction, 1.0)
+
+
+def _design_inflation(fraction: Floats, design: Design) -> float:
+    """Factor for the required information from the looks before it and a last one at it."""
+    planned = _boundaries(np.append(fraction[fraction < 1 - _NEARLY], 1.0), design)
+    if design.futility:
+        return futility_boundaries(planned, design.beta, spending=design.beta_spending, rho=design.beta_rho).inflation
+    return inflation_factor(planned, design.beta)
+
+
+def _first(condition: NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(condition)) if condition.any() else None
+
+
+def _note(efficacy: str, futility: str, early: bool) -> str:
+    parts = [f"boundary: {efficacy}"] if efficacy else []
+    parts += [f"futility: {futility}"] if futility and futility != efficacy else []
+    return "; ".join(parts + ([f"within {_NEARLY:.1%} of the required information: taken as reached"] if early else []))
