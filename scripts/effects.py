@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+from reweigh.console import logged
 from reweigh.effects.selection import exclusions, select
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
 
 if __name__ == "__main__":
-    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-    tables = [read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts")]
-    selection = select(*tables, protocol)
-    write_csv(selection.effects, snakemake.output.effects)
-    write_csv(selection.rows, snakemake.output.rows)
-    write_csv(exclusions(selection.rows), snakemake.output.exclusions)
+    with logged(snakemake.log[0]):
+        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        tables = [read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts")]
+        selection = select(*tables, protocol)
+        write_csv(selection.effects, snakemake.output.effects)
+        write_csv(selection.rows, snakemake.output.rows)
+        write_csv(exclusions(selection.rows), snakemake.output.exclusions)

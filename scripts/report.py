@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from reweigh.console import logged
 from reweigh.io import read_csv
 from reweigh.protocol import load_checked
 from reweigh.report.summary import summary
 
 if __name__ == "__main__":
-    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-    tables = [read_csv(snakemake.input[name]) for name in ("effects", "rows", "pooled", "subgroups", "index")]
-    text = summary(snakemake.wildcards.review, protocol, *tables)
-    Path(snakemake.output[0]).write_text(text, encoding="utf-8")
+    with logged(snakemake.log[0]):
+        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        tables = [read_csv(snakemake.input[name]) for name in ("effects", "rows", "pooled", "subgroups", "index")]
+        text = summary(snakemake.wildcards.review, protocol, *tables)
+        Path(snakemake.output[0]).write_text(text, encoding="utf-8")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,26 @@ from typing import Any
 FORMATS = ("svg", "pdf", "png")
 KEYS = ("reviews", "figure_formats")
 HEADLINE = "## What was pooled"
+
+
+def prepare_jobs(source: Path) -> None:
+    """Let scripts find the library without an installed copy, and keep each of them on one core.
+
+    Scripts run in a Python of their own and inherit the environment.
+    """
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH", "")]))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+@contextmanager
+def logged(path: str | Path) -> Iterator[None]:
+    """Write what stops a script to its log as well as to the terminal."""
+    try:
+        yield
+    except Exception:
+        Path(path).write_text(traceback.format_exc(), encoding="utf-8")
+        raise
 
 
 def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:

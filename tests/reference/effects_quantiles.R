@@ -3,9 +3,9 @@
 # Run: Rscript effects_quantiles.R > effects_quantiles.json
 num <- function(x) ifelse(is.na(x), "null", sprintf("%.17g", as.numeric(x)))
 arr <- function(x) paste0("[", paste(num(x), collapse = ", "), "]")
-inp <- data.frame(n = c(20, 20, 65, 121, 33, 9, 50, 200, 40, 80), min = c(2, NA, 1, NA, 10, NA, 0.4, NA, NA, 1),
-                  q1 = c(NA, 4, 3, 10.1, 14, -330, NA, 45, 0.2, 9), median = c(6, 6, 7, 14.5, 19, -123, 2, 60, 0.35, 10),
-                  q3 = c(NA, 10, 12, 21, 27, 24, NA, 70, 0.6, 12.5), max = c(14, NA, 30, NA, 61, NA, 31, NA, NA, 14))
+inp <- data.frame(n = c(20, 20, 65, 121, 33, 9, 50, 200, 40, 80, 60, 45), min = c(2, NA, 1, NA, 10, NA, 0.4, NA, NA, 1, NA, 0.2),
+                  q1 = c(NA, 4, 3, 10.1, 14, -330, NA, 45, 0.2, 9, 0.5, 0.6), median = c(6, 6, 7, 14.5, 19, -123, 2, 60, 0.35, 10, 0.75, 0.75),
+                  q3 = c(NA, 10, 12, 21, 27, 24, NA, 70, 0.6, 12.5, 0.9, 0.86), max = c(14, NA, 30, NA, 61, NA, 31, NA, NA, 14, NA, 0.98))
 families <- list(
   normal = list(q = function(p, t) qnorm(p, t[1], exp(t[2])), ms = function(t) c(t[1], exp(t[2])), st = function(m, s) c(m, log(s)), hi = c(Inf, Inf)),
   lognormal = list(q = function(p, t) qlnorm(p, t[1], exp(t[2])),

@@ -3,7 +3,7 @@
 rule check:
     input:
         files=review_files,
-        source=modules("io", "protocol", "tables"),
+        source=modules("console", "io", "protocol", "tables"),
     output:
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",

@@ -4,17 +4,21 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(workflow.basedir) / "src"
-# Scripts run in a Python of their own: they find the library without an installed copy of it.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH", "")]))
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if str(SOURCE) not in sys.path:
     sys.path.insert(0, str(SOURCE))
 
-from reweigh.console import config_error, print_summaries
+from reweigh.console import config_error, prepare_jobs, print_summaries
+
+prepare_jobs(SOURCE)
 
 ENVIRONMENT = "../../environment.yml"
-TABLES = ("studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv")
+TABLES = (
+    "studies.csv",
+    "arms.csv",
+    "contrasts.csv",
+    "risk_of_bias.csv",
+    "published.csv",
+)
 RESULTS = (
     "effects.csv",
     "exclusions.csv",
@@ -25,11 +29,21 @@ RESULTS = (
     "summary.md",
 )
 
-if problem := config_error(config, [folder.name for folder in Path("data").glob("*/") if folder.is_dir()]):
+if problem := config_error(
+    config, [folder.name for folder in Path("data").glob("*/") if folder.is_dir()]
+):
     raise WorkflowError(problem)
 
-REVIEWS = [config["reviews"]] if isinstance(config["reviews"], str) else list(config["reviews"])
-FORMATS = [config["figure_formats"]] if isinstance(config["figure_formats"], str) else list(config["figure_formats"])
+REVIEWS = (
+    [config["reviews"]]
+    if isinstance(config["reviews"], str)
+    else list(config["reviews"])
+)
+FORMATS = (
+    [config["figure_formats"]]
+    if isinstance(config["figure_formats"], str)
+    else list(config["figure_formats"])
+)
 
 
 wildcard_constraints:
@@ -50,7 +64,11 @@ def modules(*names):
     found = []
     for name in names:
         place = SOURCE / "reweigh" / name
-        found += sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+        found += (
+            sorted(place.rglob("*.py"))
+            if place.is_dir()
+            else [place.with_suffix(".py")]
+        )
     return [os.path.relpath(path) for path in found]
 
 
@@ -59,6 +77,13 @@ def lost_figures(review):
     index = Path("results") / review / "figures" / "forest.csv"
     if not index.exists():
         return []
-    listed = [line.split(",")[0] for line in index.read_text(encoding="utf-8").splitlines()[1:]]
-    paths = [index.parent / "forest" / f"{name}.{ending}" for name in listed for ending in FORMATS]
+    listed = [
+        line.split(",")[0]
+        for line in index.read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    paths = [
+        index.parent / "forest" / f"{name}.{ending}"
+        for name in listed
+        for ending in FORMATS
+    ]
     return [str(path) for path in paths if not path.exists()]

@@ -6,7 +6,7 @@ rule effects:
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",
-        source=modules("io", "protocol", "tables", "effects"),
+        source=modules("console", "io", "protocol", "tables", "effects"),
     output:
         effects="results/{review}/effects.csv",
         exclusions="results/{review}/exclusions.csv",

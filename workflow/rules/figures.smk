@@ -5,17 +5,17 @@ rule figures:
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
-        source=modules("io", "protocol", "figures"),
+        source=modules("console", "io", "protocol", "figures"),
     output:
         index="results/{review}/figures/forest.csv",
-    params:
-        formats=FORMATS,
-        folder="results/{review}/figures/forest",
-        lost=lambda wildcards: lost_figures(wildcards.review),
     log:
         "logs/{review}/figures.log",
     conda:
         ENVIRONMENT
+    params:
+        formats=FORMATS,
+        folder="results/{review}/figures/forest",
+        lost=lambda wildcards: lost_figures(wildcards.review),
     message:
         "{wildcards.review}: forest plots"
     script:
@@ -28,7 +28,7 @@ rule figure:
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
-        source=modules("io", "protocol", "figures"),
+        source=modules("console", "io", "protocol", "figures"),
     output:
         figure="results/{review}/figures/forest/{analysis}.{format}",
     log:

@@ -2,7 +2,7 @@ rule pool:
     input:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
-        source=modules("io", "protocol", "pool"),
+        source=modules("console", "io", "protocol", "pool"),
     output:
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",

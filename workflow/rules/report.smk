@@ -6,7 +6,7 @@ rule report:
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
         index="results/{review}/figures/forest.csv",
-        source=modules("io", "protocol", "report", "figures"),
+        source=modules("console", "io", "protocol", "report", "figures"),
     output:
         "results/{review}/summary.md",
     log:

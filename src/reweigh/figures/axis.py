@@ -8,6 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+#: How much wider than the trials need it the axis may become to show these intervals in full. The pooled interval
+#: of two trials is often several times as wide as theirs: that is what it is there to say.
+MOST = {("overall",): 6.0, ("prediction interval", "comparison model"): 2.0, ("study", "subgroup pooled"): 1.35}
+
 
 def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     """Limits on the analysis scale that show what carries the evidence; single wide intervals are clipped.
@@ -30,12 +34,13 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     full_low = min(0.0, float(marks["ci_lower"].min()), float(marks["estimate"].min()))
     full_high = max(0.0, float(marks["ci_upper"].max()), float(marks["estimate"].max()))
     low, high = max(low, full_low), min(high, full_high)
-    for kinds, most in ((("overall", "subgroup pooled"), 1.5), (("prediction interval", "study"), 1.35)):
+    for kinds, most in MOST.items():
         rows = marks[marks["kind"].isin(kinds)]
         room = (most - 1) * (high - low)
-        below = low - float(rows["ci_lower"].min()) if len(rows) else 0.0
-        above = float(rows["ci_upper"].max()) - high if len(rows) else 0.0
-        low, high = low - (below if 0 < below <= room else 0), high + (above if 0 < above <= room else 0)
+        low, high = (
+            min([low, *(v for v in rows["ci_lower"] if low - room <= v)]),
+            max([high, *(v for v in rows["ci_upper"] if v <= high + room)]),
+        )
     margin = 0.03 * (high - low)
     low, high = low - margin, high + margin
     # Both sides of the null are seen.

@@ -223,8 +223,8 @@ class _Drawing:
         if marker == "square":
             if low <= estimate <= high:
                 share = line["weight"] / self.heaviest if np.isfinite(line["weight"]) else 0.6
-                size = LARGEST_SQUARE * share**0.5
-                self.line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=style.SQUARE, mew=0)
+                size, edge = LARGEST_SQUARE * share**0.5, {"mec": style.DIAMOND, "mew": 0.6}
+                self.line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=style.SQUARE, **edge)
             if a < b:
                 self.line([a, b], [y, y], f"{start}.interval", lw=1.1)
         elif a < b or not (line["clipped_lower"] or line["clipped_upper"]):

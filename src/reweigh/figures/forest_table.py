@@ -22,7 +22,15 @@ from reweigh.figures.forest_words import (
     trial_notes,
     words,
 )
-from reweigh.figures.numerals import DASH, effect_text, fixed, interval_text, level_text, needed_decimals
+from reweigh.figures.numerals import (
+    DASH,
+    difference_decimals,
+    effect_text,
+    fixed,
+    interval_text,
+    level_text,
+    needed_decimals,
+)
 from reweigh.figures.style import clean, symbols
 
 SORTS = ("protocol", "estimate", "weight", "year")
@@ -112,7 +120,7 @@ def forest_table(
     marks, notes = trial_notes(trials, meta.plain)
     for trial, mark in zip(trials, marks, strict=True):
         trial["note_marks"] = mark
-    lines = _Lines(meta, trials)
+    lines = _Lines(meta, trials, main)
     lines.headers()
     for at, (row, group) in enumerate(parts, start=1):
         lines.subgroup(at, row, group)
@@ -192,11 +200,14 @@ def _fold(text: str) -> str:
 class _Lines:
     """Collects printed lines from top to bottom."""
 
-    def __init__(self, meta: ForestMeta, trials: Sequence[Row]) -> None:
+    def __init__(self, meta: ForestMeta, trials: Sequence[Row], main: Row) -> None:
         self.meta, self.trials = meta, trials
         self.rows: list[dict[str, Any]] = []
         self.y = 0.0
         self.is_ratio = meta.scale == "log"
+        shown = main if len(trials) > 1 else next(iter(trials), {})
+        half_width = (number(shown, "ci_upper") - number(shown, "ci_lower")) / 2
+        self.decimals = None if self.is_ratio else difference_decimals(half_width)
         self.arms = _arm_formats(trials)
 
     def add(self, kind: str, layer: str, row_id: str, *, advance: float = 1.0, **cells: Any) -> None:
@@ -258,7 +269,7 @@ class _Lines:
         )  # fmt: skip
         lower, upper = number(main, "pi_lower"), number(main, "pi_upper")
         if not math.isnan(lower + upper):
-            text = interval_text(*self._natural(lower, upper), is_ratio=self.is_ratio)
+            text = interval_text(*self._natural(lower, upper), decimals=self.decimals)
             self.add(
                 "prediction interval", "prediction_interval", "prediction", marker="bar", effect=text,
                 label=f"{level_text(self.meta.level)} prediction interval", ci_lower=lower, ci_upper=upper,
@@ -297,7 +308,7 @@ class _Lines:
 
     def _interval(self, row: Row) -> dict[str, Any]:
         values = [number(row, name) for name in ("estimate", "ci_lower", "ci_upper")]
-        text = effect_text(*self._natural(*values), is_ratio=self.is_ratio)
+        text = effect_text(*self._natural(*values), decimals=self.decimals)
         return dict(zip(("estimate", "ci_lower", "ci_upper"), values, strict=True)) | {"effect": text}
 
     def _weight(self, group: Sequence[Row]) -> dict[str, Any]:

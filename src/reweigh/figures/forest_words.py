@@ -72,10 +72,12 @@ def heterogeneity_text(row: Row, *, brief: bool = False) -> str:
     tau2, low, high, i2, q, df, p = (number(row, name) for name in names)
     parts = []
     if not math.isnan(tau2):
-        interval = f" ({level_text(level_of(row))} CI {small_text(low)} to {small_text(high)})"
+        interval = ""
+        if not brief and not math.isnan(low + high):
+            interval = f" ({level_text(level_of(row))} CI {small_text(low)} to {small_text(high)})"
         text = small_text(tau2)
         text = f"τ² {text[0]} {text[1:]}" if text.startswith("<") else f"τ² = {text}"
-        parts.append(text + ("" if brief or math.isnan(low + high) else interval))
+        parts.append(text + interval)
     if not math.isnan(i2):
         definition = symbols(words(row, "i2_definition").replace("tau2-", "τ²-"))
         percent = f"{i2:.1f}%" if 99.5 <= i2 < 100 else f"{i2:.0f}%"
@@ -101,7 +103,7 @@ def difference_text(row: Row) -> str:
     q, df, p = (number(row, f"q_between{name}") for name in ("", "_df", "_p_value"))
     start = "Test for subgroup differences: "
     if math.isnan(q + p):
-        reason = symbols(clean(words(row, "q_between_note")))
+        reason = symbols(clean(words(row, "q_between_note"))).removeprefix(NOT_ESTIMABLE).lstrip(" :;,")
         return start + NOT_ESTIMABLE + (f": {reason}" if reason else "")
     return f"{start}Q = {fixed(q, 2)}, df = {df:g}, {p_text(p)}"
 
@@ -116,13 +118,13 @@ def model_notes(main: Row, others: Sequence[Row]) -> Iterator[str]:
         method = words(main, "pi_method")
         text += f", prediction interval by {PI_WORDS.get(method, method)}" if method else ""
     yield f"{text}. Weights and squares follow this model"
-    seen = {"", words(main, "note")}
-    if words(main, "note"):
-        yield sentence(words(main, "note"))
-    for row in others:
-        if words(row, "note") not in seen:
-            yield f"{model_text(row)}: {symbols(clean(words(row, 'note')))}"
-        seen.add(words(row, "note"))
+    seen = {""}
+    for row in (main, *others):
+        pieces = [piece for piece in map(clean, words(row, "note").split(";")) if piece not in seen]
+        seen.update(pieces)
+        if pieces:
+            text = "; ".join(pieces)
+            yield sentence(text) if row is main else f"{model_text(row)}: {symbols(text)}"
 
 
 def trial_notes(trials: Sequence[Row], plain: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:

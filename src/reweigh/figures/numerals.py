@@ -32,20 +32,29 @@ def ratio(value: float) -> str:
     return ">9999" if value > LARGEST_RATIO else fixed(value, 2)
 
 
-def effect_text(estimate: float, lower: float, upper: float, *, is_ratio: bool) -> str:
-    """`2.80 (1.44 to 5.45)`; numbers on the natural scale, NaN where not estimable."""
-    number: Callable[[float], str] = ratio if is_ratio else lambda value: fixed(value, 2)
+def effect_text(estimate: float, lower: float, upper: float, *, decimals: int | None) -> str:
+    """`2.80 (1.44 to 5.45)`; numbers on the natural scale, NaN where not estimable; decimals None for ratios."""
+    number = _number_format(decimals)
     if math.isnan(estimate):
         return NOT_ESTIMABLE
     if math.isnan(lower) or math.isnan(upper):
         return f"{number(estimate)} (CI {NOT_ESTIMABLE})"
-    return f"{number(estimate)} {interval_text(lower, upper, is_ratio=is_ratio)}"
+    return f"{number(estimate)} {interval_text(lower, upper, decimals=decimals)}"
 
 
-def interval_text(lower: float, upper: float, *, is_ratio: bool) -> str:
-    """`(1.44 to 5.45)`; numbers on the natural scale."""
-    number: Callable[[float], str] = ratio if is_ratio else lambda value: fixed(value, 2)
+def interval_text(lower: float, upper: float, *, decimals: int | None) -> str:
+    """`(1.44 to 5.45)`; numbers on the natural scale; decimals None for ratios."""
+    number = _number_format(decimals)
     return f"({number(lower)} to {number(upper)})"
+
+
+def _number_format(decimals: int | None) -> Callable[[float], str]:
+    return ratio if decimals is None else lambda value: fixed(value, decimals)
+
+
+def difference_decimals(half_width: float) -> int:
+    """Decimals of differences: two, more where the interval is narrow (risk differences)."""
+    return 4 if half_width < 0.003 else 3 if half_width < 0.03 else 2
 
 
 def p_text(p: float) -> str:
@@ -58,11 +67,15 @@ def p_text(p: float) -> str:
 
 
 def small_text(value: float) -> str:
-    """Format a variance: two decimals, more where it is small (0.0042), never an exponent."""
+    """Format a variance: two decimals, more where it is small (0.0042), fewer from 100 on, never an exponent."""
     if value == 0:
         return "0"
     if value < 0.0001:
         return "<0.0001"
+    if math.isinf(value):
+        return "∞"
+    if value >= 99.995:
+        return f"{value:.1f}" if value < 999.95 else f"{value:.0f}"
     return f"{value:.2f}" if value >= 0.0095 else f"{value:.{1 - math.floor(math.log10(value))}f}"
 
 

@@ -63,7 +63,7 @@ class Posterior:
     reason: str
 
 
-def bayes(
+def posterior(
     yi: ArrayLike,
     vi: ArrayLike,
     prior: Prior,

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from reweigh.pool import intervals
-from reweigh.pool.bootstrap import bootstrap_prediction
 from reweigh.pool.tau2 import CLOSED, Fit, Floats, Ints, estimate, pymare_tau2, q_statistic, residuals
 from reweigh.pool.tau2 import METHODS as TAU2_METHODS
 
@@ -322,6 +321,8 @@ def _prediction(sets: Sets, mu: Floats, wald: Floats, knapp: Floats, tau2: Float
     able = (sets.k >= 3) & (o.tau2_method != "EE")
     low, high = np.full((2, len(mu)), np.nan)
     if o.pi_method == "bootstrap":
+        from reweigh.pool.bootstrap import bootstrap_prediction
+
         for i in np.flatnonzero(able & ~sets.equal):
             there = np.isfinite(sets.v[i])
             low[i], high[i] = bootstrap_prediction(sets.y[i][there], sets.v[i][there], o.level)

@@ -13,7 +13,7 @@ from reweigh.pool import design
 from reweigh.pool.core import prepare
 from reweigh.pool.intervals import t_quantile, two_sided_p
 from reweigh.pool.tau2 import METHODS as TAU2_METHODS
-from reweigh.pool.tau2 import Floats
+from reweigh.pool.tau2 import Floats, Ints
 
 TESTS = ("wald", "t", "hartung-knapp")
 INTERCEPT = "intercept"
@@ -265,7 +265,7 @@ def design_matrix(
 
 def _refuse_dependent(x: Floats, names: Sequence[str]) -> None:
     norms = np.sqrt((x * x).sum(axis=0))
-    for j in np.flatnonzero(norms == 0):
+    for j in np.flatnonzero(norms == 0).tolist():
         raise ValueError(f"column {names[j]!r} is 0 for every trial")
     _, r, order = linalg.qr(x / norms, mode="economic", pivoting=True)
     size = np.abs(np.diag(r))
@@ -287,7 +287,7 @@ def _coefficients(
     return fit.beta @ back.T, cov, factor, fit.w
 
 
-def _quadratic(estimate: Floats, covariance: Floats, which: np.ndarray | list[int]) -> float:
+def _quadratic(estimate: Floats, covariance: Floats, which: Ints) -> float:
     """Wald chi2 of the coefficients ``which``."""
     if not len(which):
         return np.nan
@@ -309,7 +309,7 @@ def _terms(
     r = covariance[start:, start:] / np.outer(d, d)
     out = []
     for name, columns in members.items():
-        qm, m = _quadratic(estimate, covariance, columns), len(columns)
+        qm, m = _quadratic(estimate, covariance, np.array(columns, dtype=np.intp)), len(columns)
         own = np.isin(np.arange(len(d)), np.array(columns) - start)
         vif = np.linalg.det(r[np.ix_(own, own)]) * np.linalg.det(r[np.ix_(~own, ~own)]) / np.linalg.det(r)
         out.append(Term(name, qm / (m if np.isfinite(df) else 1), m, _omnibus_p(qm, m, df), float(vif)))
@@ -323,7 +323,7 @@ def _r2(method: str, y: Floats, v: Floats, tau2: float, k: int) -> float:
 
 
 def _permute(
-    y: Floats, v: Floats, q: Floats, back: Floats, moving: np.ndarray, intercept: bool, method: str, test: str,
+    y: Floats, v: Floats, q: Floats, back: Floats, moving: Ints, intercept: bool, method: str, test: str,
     observed: Floats, permutations: int, seed: int,
 ) -> Floats:  # fmt: skip
     """Share of permutations, the observed one counted in, with a statistic at least as large."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
-from reweigh.figures.numerals import effect_text, interval_text, level_text, p_text, small_text
+from reweigh.figures.numerals import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
 from reweigh.protocol import Protocol, describe_model
 
 
@@ -37,7 +37,10 @@ def summary(
     parts = [f"# {protocol.title}", _question(protocol), HEADLINE, _headline(main, effects, protocol)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(others):
-        parts += ["## Sensitivity sets", _sets(protocol), _estimates(others)]
+        differ = others[others["analysis"].isin(figures["analysis"])]
+        parts += ["## Sensitivity sets", _sets(protocol), _estimates(differ)]
+        if len(differ) < len(others):
+            parts += ["A set that leaves an analysis as it is has no line here; `pooled.csv` has all of them."]
     if protocol.subgroups:
         parts += ["## Subgroup differences", _tests(subgroups)]
     parts += ["## What became of every reported row", _fate(rows), "## Files", _files(review, figures, effects)]
@@ -57,9 +60,14 @@ def _window(name: str, protocol: Protocol) -> str:
     return _lower(protocol.windows[name].label or name)
 
 
-def _effect(row: pd.Series, suffix: str = "_natural") -> str:
-    values = (row[f"{name}{suffix}"] for name in ("estimate", "ci_lower", "ci_upper"))
-    return effect_text(*values, is_ratio=row["scale"] == "log")
+def _decimals(row: pd.Series) -> int | None:
+    half_width = (row["ci_upper_natural"] - row["ci_lower_natural"]) / 2
+    return None if row["scale"] == "log" else difference_decimals(half_width)
+
+
+def _effect(row: pd.Series) -> str:
+    values = (row[name] for name in ("estimate_natural", "ci_lower_natural", "ci_upper_natural"))
+    return effect_text(*values, decimals=_decimals(row))
 
 
 def _headline(main: pd.DataFrame, effects: pd.DataFrame, protocol: Protocol) -> str:
@@ -115,7 +123,7 @@ def _estimates(pooled: pd.DataFrame) -> str:
                 f"{row['measure']} {_effect(row)}" + ("" if pooled_at_all else ", one trial, not pooled"),
                 ""
                 if np.isnan(row["pi_lower"])
-                else interval_text(row["pi_lower_natural"], row["pi_upper_natural"], is_ratio=row["scale"] == "log"),
+                else interval_text(row["pi_lower_natural"], row["pi_upper_natural"], decimals=_decimals(row)),
                 small_text(row["tau2"]) if pooled_at_all else "",
                 f"{row['i2']:.0f}%" if pooled_at_all and not np.isnan(row["i2"]) else "",
                 p_text(row["p_value"]).removeprefix("P ").removeprefix("= "),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import optimize, special
 
 from reweigh.sequential.boundaries import (
     Boundaries,
@@ -18,7 +18,6 @@ from reweigh.sequential.boundaries import (
     exit_probabilities,
     fixed_drift,
     futility_boundaries,
-    inflation_factor,
 )
 from reweigh.sequential.cumulative import Pool, PoolMethod, chronological, cumulative_pool, effects_and_variances
 from reweigh.sequential.inference import Stagewise, repeated_p, stagewise_inference
@@ -70,7 +69,7 @@ class SequentialAnalysis:
     #: Required information, enlarged by ``inflation`` where the design asks for it.
     required: float
     inflation: float
-    #: Power at the effect the required information was computed for, with these looks and one at the end.
+    #: Power at the effect the required information was computed for, with these looks and one at the end of it.
     power: float
     #: +1 or -1: the sign of the effect that a one-sided design looks for.
     direction: int
@@ -191,17 +190,10 @@ def sequential_analysis(
     if not at.size:
         return not_done(NO_TRIALS, required=required, design=design, direction=direction, undated=undated)
 
-    inflation = _design_inflation(total[at] / required, design) if design.adjust_power else 1.0
+    inflation = _inflation(total[at] / required, design) if design.adjust_power else 1.0
     fraction = total[at] / (required * inflation)
-    early = bool(1 - _NEARLY <= fraction[-1] < 1)
-    if early:
-        fraction[-1] = 1.0
-    bounds = _boundaries(_with_final(fraction), design)
-    drift = fixed_drift(design.alpha, design.beta, design.sides) * np.sqrt(inflation)
-    fut = None
-    if design.futility:
-        fut = futility_boundaries(bounds, design.beta, spending=design.beta_spending, rho=design.beta_rho, drift=drift)
-    power = fut.power if fut else float(exit_probabilities(bounds, drift)[0].sum())
+    bounds, fut, power = _planned(fraction, design, inflation)
+    reached = bool(fraction[-1] >= 1 - _NEARLY)
 
     sign = direction if design.sides == 1 else 1
     n, z = at.size, (mean[at] - null) / error[at]
@@ -241,7 +233,7 @@ def sequential_analysis(
         date=tuple(dates[i] for i in at),
         trials=at + 1,
         information=total[at],
-        fraction=total[at] / (required * inflation),
+        fraction=fraction,
         estimate=mean[at],
         se=error[at],
         z=z,
@@ -253,13 +245,16 @@ def sequential_analysis(
         beta_spent=fut.spent[:n] if fut else missing,
         ci_lower=ci_lower,
         ci_upper=ci_upper,
-        note=tuple(_note(bounds.reason[i], fut.reason[i] if fut else "", early and i == n - 1) for i in range(n)),
+        note=tuple(
+            _note(bounds.reason[i], fut.reason[i] if fut else "", reached and fraction[-1] < 1 and i == n - 1)
+            for i in range(n)
+        ),
         boundaries=bounds,
         futility=fut,
         verdict=verdict,
         crossed_look=crossed,
         futility_look=futile,
-        reached=bool(fraction[-1] >= 1),
+        reached=reached,
         p_value=p_value,
         p_reason=p_reason,
         stagewise=stagewise,
@@ -338,21 +333,28 @@ def not_done(
     )  # fmt: skip
 
 
-def _boundaries(fraction: Floats, design: Design) -> Boundaries:
-    return alpha_boundaries(fraction, design.alpha, sides=design.sides, spending=design.spending, rho=design.rho)
+def _planned(fraction: Floats, design: Design, inflation: float) -> tuple[Boundaries, Futility | None, float]:
+    """Boundaries, futility and power of the looks and a last one at the required information."""
+    if 1 - _NEARLY <= fraction[-1] < 1:
+        fraction = np.append(fraction[:-1], 1.0)
+    if fraction[-1] < 1:
+        fraction = np.append(fraction, 1.0)
+    bounds = alpha_boundaries(fraction, design.alpha, sides=design.sides, spending=design.spending, rho=design.rho)
+    drift = fixed_drift(design.alpha, design.beta, design.sides) * float(np.sqrt(inflation))
+    if not design.futility:
+        return bounds, None, float(exit_probabilities(bounds, drift)[0].sum())
+    fut = futility_boundaries(bounds, design.beta, spending=design.beta_spending, rho=design.beta_rho, drift=drift)
+    return bounds, fut, fut.power
 
 
-def _with_final(fraction: Floats) -> Floats:
-    """The looks, and the planned one at the required information where they do not reach it."""
-    return fraction if fraction[-1] >= 1 else np.append(fraction, 1.0)
+def _inflation(fraction: Floats, design: Design) -> float:
+    """Factor by which the required information must grow for these looks to leave the power at 1 - beta."""
 
+    def gain(factor: float) -> float:
+        return _planned(fraction / factor, design, factor)[2] - (1 - design.beta)
 
-def _design_inflation(fraction: Floats, design: Design) -> float:
-    """Factor for the required information from the looks before it and a last one at it."""
-    planned = _boundaries(np.append(fraction[fraction < 1 - _NEARLY], 1.0), design)
-    if design.futility:
-        return futility_boundaries(planned, design.beta, spending=design.beta_spending, rho=design.beta_rho).inflation
-    return inflation_factor(planned, design.beta)
+    # 1e-8: the power may jump where a look passes the required information, and the search then closes in on that.
+    return 1.0 if gain(1.0) >= 0 else float(optimize.brentq(gain, 1.0, 4.0, xtol=1e-8))
 
 
 def _first(condition: NDArray[np.bool_]) -> int | None:

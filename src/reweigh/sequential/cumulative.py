@@ -34,10 +34,8 @@ def chronological(date: Sequence[Any], study_id: Sequence[str]) -> tuple[NDArray
 
 
 def _missing(value: Any) -> bool:
-    if value is None or value == "":
-        return True
     try:
-        return bool(value != value)
+        return value is None or bool(value != value) or bool(value == "")
     except TypeError:  # pandas.NA refuses to be true or false
         return True
 

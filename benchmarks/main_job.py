@@ -1,0 +1,47 @@
+"""Time the main job: from clean, with nothing to do, and after one changed number."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("Snakefile", "profiles", "workflow", "scripts", "config", "src", "data", "environment.yml")
+
+
+def run(folder: Path) -> tuple[float, str]:
+    """Seconds and output of plain `snakemake` on two cores."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return time.perf_counter() - start, done.stdout + done.stderr
+
+
+def jobs(log: str) -> dict[str, int]:
+    """Jobs that ran, by review."""
+    found: dict[str, int] = {}
+    for review in re.findall(r"^Job \d+: ([\w-]+):", log, flags=re.MULTILINE):
+        found[review] = found.get(review, 0) + 1
+    return found
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+            copy(ROOT / part, folder / part)
+        clean, log = run(folder)
+        nothing, idle = run(folder)
+        arms = folder / "data" / "bcg-vaccine" / "arms.csv"
+        arms.write_text(arms.read_text().replace(",139,11", ",139,12"))
+        changed, after = run(folder)
+        assert not jobs(idle)
+        print("| what | target | measured |\n|---|---|---|")
+        print(f"| from clean, two cores | under 60 s | {clean:.1f} s, {sum(jobs(log).values())} jobs |")
+        print(f"| nothing to do | under 3 s | {nothing:.1f} s |")
+        ran = ", ".join(f"{n} jobs of {review}" for review, n in jobs(after).items())
+        print(f"| one number changed in `bcg-vaccine/arms.csv` | only that review's jobs | {changed:.1f} s: {ran} |")

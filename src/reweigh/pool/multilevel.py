@@ -1,0 +1,423 @@
+"""Dependent effects: three-level model, cluster-robust inference, aggregation, shared arms."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg, special
+
+from reweigh.pool.intervals import t_quantile, two_sided_p
+from reweigh.pool.tau2 import Floats, Ints
+
+TESTS = ("wald", "t(k-p)", "t(clusters-p)")
+
+
+@dataclass(frozen=True, slots=True)
+class ThreeLevel:
+    """Three-level model by REML; coefficient arrays (p,), scale of ``yi``."""
+
+    k: int
+    clusters: int
+    test: str
+    level: float
+    estimate: Floats
+    se: Floats
+    ci_lower: Floats
+    ci_upper: Floats
+    statistic: Floats
+    df: float
+    p_value: Floats
+    #: Variance between clusters (level 3) and between effects within clusters (level 2).
+    sigma2_between: float
+    sigma2_within: float
+    #: Percent of the total variance, typical sampling variance included, at the two levels.
+    i2_between: float
+    i2_within: float
+    q: float
+    q_df: int
+    q_p_value: float
+    #: Prediction interval of an effect in a new cluster; for models with an intercept only.
+    pi_lower: float
+    pi_upper: float
+    log_likelihood: float
+    #: Marginal covariance of the effects (k, k): the working model of :func:`cluster_robust`.
+    sigma: Floats
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Robust:
+    """Cluster-robust results (CR2), arrays (p,)."""
+
+    clusters: int
+    level: float
+    estimate: Floats
+    se: Floats
+    ci_lower: Floats
+    ci_upper: Floats
+    statistic: Floats
+    #: Satterthwaite degrees of freedom.
+    df: Floats
+    p_value: Floats
+    reason: str
+
+
+def three_level(
+    yi: ArrayLike,
+    v: ArrayLike,
+    cluster: Sequence[Hashable] | np.ndarray,
+    *,
+    inner: Sequence[Hashable] | np.ndarray | None = None,
+    x: ArrayLike | None = None,
+    test: str = "t(clusters-p)",
+    level: float = 0.95,
+) -> ThreeLevel:
+    """Effects within clusters (trials) by REML: Konstantopoulos 2011, Research Synthesis Methods 2:61-76.
+
+    Parameters
+    ----------
+    yi
+        Effects (k,).
+    v
+        Sampling variances (k,) or their covariance matrix (k, k).
+    cluster, inner
+        Cluster of each effect, and its unit within the cluster (each effect its own, if not given).
+    x
+        Design (k, p); an intercept if not given.
+    test
+        "wald", "t(k-p)" or "t(clusters-p)".
+
+    Raises
+    ------
+    ValueError
+        On impossible data, fewer than two clusters, or when no cluster holds two units or more (the two variances
+        cannot be told apart).
+    """
+    if test not in TESTS:
+        raise ValueError(f"test {test!r} is not known: use one of {', '.join(TESTS)}")
+    y, sampling, design = _check(yi, v, x, level)
+    k, p = design.shape
+    outer = _codes(cluster, k, "cluster")
+    nested = _codes(range(k) if inner is None else list(zip(cluster, inner, strict=True)), k, "inner")
+    clusters, units = int(outer.max()) + 1, int(nested.max()) + 1
+    if clusters < 2 or clusters <= p:
+        raise ValueError(f"{clusters} cluster(s) for {p} coefficient(s): too few")
+    if units == clusters:
+        raise ValueError("no cluster holds two units or more: level 2 and level 3 cannot be told apart")
+    unit = float(np.diag(sampling).min())
+    shared = [(codes[:, None] == codes).astype(np.float64) for codes in (outer, nested)]
+    sigma2, steps = _reml(y / np.sqrt(unit), sampling / unit, design, shared)
+    sigma2 = sigma2 * unit
+    sigma = sampling + sigma2[0] * shared[0] + sigma2[1] * shared[1]
+    cov, beta, projection = _gls(y, sigma, design)
+    se = np.sqrt(np.diag(cov))
+    df = {"wald": np.inf, "t(k-p)": float(k - p), "t(clusters-p)": float(clusters - p)}[test]
+    critical = float(t_quantile(np.array([df]), (1 + level) / 2)[0])
+    p0 = _gls(y, sampling, design)[2]
+    q = float(y @ p0 @ y)
+    typical = (k - p) / float(np.trace(p0))
+    share = 100 * sigma2 / (sigma2.sum() + typical)
+    wide = critical * np.sqrt(se[0] ** 2 + sigma2.sum())
+    only_mean = p == 1 and bool(np.all(design == 1))
+    value = -(
+        np.linalg.slogdet(sigma)[1] - np.linalg.slogdet(cov)[1] + y @ projection @ y + (k - p) * np.log(2 * np.pi)
+    )
+    at_zero = [name for name, s in zip(("between clusters", "within clusters"), sigma2, strict=True) if s == 0]
+    path = f"Newton, {steps} step{'s' * (steps != 1)}"
+    return ThreeLevel(
+        k=k,
+        clusters=clusters,
+        test=test,
+        level=level,
+        estimate=beta,
+        se=se,
+        ci_lower=beta - critical * se,
+        ci_upper=beta + critical * se,
+        statistic=beta / se,
+        df=df,
+        p_value=two_sided_p(beta / se, np.full(p, df)),
+        sigma2_between=float(sigma2[0]),
+        sigma2_within=float(sigma2[1]),
+        i2_between=float(share[0]),
+        i2_within=float(share[1]),
+        q=q,
+        q_df=k - p,
+        q_p_value=float(special.chdtrc(k - p, q)),
+        pi_lower=float(beta[0] - wide) if only_mean else np.nan,
+        pi_upper=float(beta[0] + wide) if only_mean else np.nan,
+        log_likelihood=float(value + np.linalg.slogdet(design.T @ design)[1]) / 2,
+        sigma=sigma,
+        path=path + (f"; boundary: 0 {' and '.join(at_zero)}" if at_zero else ""),
+        reason="" if only_mean else "a prediction interval needs a model with the mean only",
+    )
+
+
+def cluster_robust(
+    yi: ArrayLike,
+    sigma: ArrayLike,
+    cluster: Sequence[Hashable] | np.ndarray,
+    *,
+    x: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Robust:
+    """CR2 standard errors with Satterthwaite df: Tipton 2015; Pustejovsky and Tipton 2018, equations 6 and 10.
+
+    Parameters
+    ----------
+    yi, cluster, x
+        As in :func:`three_level`.
+    sigma
+        Working covariance of the effects (k, k), or their variances (k,): vi + tau2, or ``ThreeLevel.sigma``. Its
+        inverse gives the weights.
+
+    Raises
+    ------
+    ValueError
+        On impossible data, fewer than two clusters, or covariances between clusters.
+    """
+    y, phi, design = _check(yi, sigma, x, level)
+    k, p = design.shape
+    codes = _codes(cluster, k, "cluster")
+    count = int(codes.max()) + 1
+    if count < 2:
+        raise ValueError("cluster-robust standard errors need at least two clusters")
+    if np.any((codes[:, None] != codes) & (phi != 0)):
+        raise ValueError("sigma holds covariances between clusters: these are taken as independent")
+    cov, beta, _ = _gls(y, phi, design)
+    residual = y - design @ beta
+    weighted = linalg.solve(phi, design, assume_a="pos")
+    meat = np.zeros((p, p))
+    pieces = []
+    for c in range(count):
+        own = codes == c
+        root = linalg.cholesky(phi[np.ix_(own, own)])
+        inner = root @ (phi[np.ix_(own, own)] - design[own] @ cov @ design[own].T) @ root.T
+        adjust = root.T @ _inverse_root(inner) @ root
+        bread = adjust @ weighted[own] @ cov
+        score = bread.T @ residual[own]
+        meat += np.outer(score, score)
+        pieces.append((own, bread))
+    se = np.sqrt(np.diag(meat))
+    hat = design @ cov @ weighted.T
+    df = np.empty(p)
+    for j in range(p):
+        g = np.zeros((k, count))
+        for c, (own, bread) in enumerate(pieces):
+            g[:, c] = (np.eye(k)[own] - hat[own]).T @ bread[:, j]
+        middle = g.T @ phi @ g
+        df[j] = np.trace(middle) ** 2 / np.sum(middle * middle)
+    critical = t_quantile(df, (1 + level) / 2)
+    statistic = beta / se
+    few = "fewer than 4 degrees of freedom: the test is unreliable" if (df < 4).any() else ""
+    return Robust(
+        count,
+        level,
+        beta,
+        se,
+        beta - critical * se,
+        beta + critical * se,
+        statistic,
+        df,
+        two_sided_p(statistic, df),
+        few,
+    )
+
+
+def aggregate(
+    yi: ArrayLike,
+    v: ArrayLike,
+    cluster: Sequence[Hashable] | np.ndarray,
+    *,
+    rho: float | None = None,
+    weighted: bool = True,
+) -> tuple[tuple[Hashable, ...], Floats, Floats]:
+    """One effect per cluster: labels in order of appearance, effects and variances.
+
+    Weighted by the inverse covariance, or the plain mean; Borenstein and others 2009, chapter 24.
+
+    Parameters
+    ----------
+    v
+        Variances (k,), with ``rho``, the correlation of the sampling errors within a cluster; or the covariance
+        matrix (k, k), without.
+
+    Raises
+    ------
+    ValueError
+        On impossible data, a ``rho`` outside [-1, 1], or one for which a covariance is not positive definite.
+    """
+    y, phi, _ = _check(yi, v, None, 0.95)
+    given = np.asarray(v).ndim == 2
+    if given == (rho is not None):
+        raise ValueError("give variances with rho, or a covariance matrix without")
+    if rho is not None:
+        if not -1 <= rho <= 1:
+            raise ValueError(f"rho {rho} must lie between -1 and 1")
+        s = np.sqrt(np.diag(phi))
+        phi = rho * np.outer(s, s)
+        np.fill_diagonal(phi, s * s)
+    codes = _codes(cluster, len(y), "cluster")
+    labels = tuple(dict.fromkeys(cluster))
+    out = np.empty((2, len(labels)))
+    for c in range(len(labels)):
+        own = np.flatnonzero(codes == c)
+        block, one = phi[np.ix_(own, own)], np.ones(len(own))
+        if np.linalg.eigvalsh(block)[0] <= 1e-12 * block.max() and (weighted or np.linalg.eigvalsh(block)[0] < 0):
+            raise ValueError(f"the covariance of cluster {labels[c]!r} is not positive definite: check rho")
+        w = np.linalg.solve(block, one) if weighted else one
+        w = w / w.sum()
+        out[:, c] = w @ y[own], w @ block @ w
+    return labels, out[0], out[1]
+
+
+def shared_arm_covariance(
+    arm1: Sequence[Hashable],
+    arm2: Sequence[Hashable],
+    v1: ArrayLike,
+    v2: ArrayLike,
+    *,
+    d: ArrayLike | None = None,
+    total: ArrayLike | None = None,
+) -> Floats:
+    """Covariance matrix (k, k) of comparisons that share arms: Gleser and Olkin 2009, section 19.3.
+
+    Parameters
+    ----------
+    arm1, arm2
+        Intervention and control arm of each comparison, unique over all trials (say "trial: arm").
+    v1, v2
+        What each arm adds to the variance, from its whole, unsplit n: sd^2/n for MD, 1/n for SMD, 1/events - 1/n for
+        log RR, 1/events + 1/(n - events) for log OR, p(1 - p)/n for RD.
+    d, total
+        For the SMD: effects, and patients in all arms of the trial; adds d_i d_j/(2 total) within shared arms and
+        d^2/(2 total) to the variances.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, an arm has two different variances, or a comparison has the same arm on both sides.
+    """
+    a, b = list(arm1), list(arm2)
+    one, two = np.asarray(v1, dtype=np.float64), np.asarray(v2, dtype=np.float64)
+    k = len(a)
+    if not (len(b) == k and one.shape == two.shape == (k,)):
+        raise ValueError("arm1, arm2, v1 and v2 must have one length")
+    known: dict[Hashable, float] = {}
+    for i in range(k):
+        if a[i] == b[i]:
+            raise ValueError(f"comparison {i} has arm {a[i]!r} on both sides")
+        for arm, variance in ((a[i], float(one[i])), (b[i], float(two[i]))):
+            if not (np.isfinite(variance) and variance > 0):
+                raise ValueError(f"comparison {i}: variance {variance} of arm {arm!r} must be finite and above 0")
+            if not np.isclose(known.setdefault(arm, variance), variance, rtol=1e-9):
+                raise ValueError(f"arm {arm!r} has two variances, {known[arm]} and {variance}: use its whole n")
+    arms = list(known)
+    side = np.zeros((k, len(arms)))
+    for i in range(k):
+        side[i, arms.index(a[i])], side[i, arms.index(b[i])] = 1.0, -1.0
+    out = side @ np.diag([known[arm] for arm in arms]) @ side.T
+    if (d is None) != (total is None):
+        raise ValueError("d and total go together")
+    if d is not None:
+        effect, n = np.asarray(d, dtype=np.float64), np.asarray(total, dtype=np.float64)
+        related = (np.abs(side) @ np.abs(side).T) > 0
+        out = out + np.where(related, np.outer(effect, effect) / (np.sqrt(np.outer(n, n)) * 2), 0.0)
+    return np.asarray(out)
+
+
+def _check(yi: ArrayLike, v: ArrayLike, x: ArrayLike | None, level: float) -> tuple[Floats, Floats, Floats]:
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} must lie between 0 and 1")
+    y, variance = np.asarray(yi, dtype=np.float64), np.asarray(v, dtype=np.float64)
+    k = y.size
+    if y.ndim != 1 or k == 0 or variance.shape not in ((k,), (k, k)):
+        raise ValueError(f"yi must have shape (k,), v (k,) or (k, k), not {y.shape} and {variance.shape}")
+    for i in np.flatnonzero(~np.isfinite(y)):
+        raise ValueError(f"yi[{i}] is {y[i]}: it must be finite")
+    phi = np.diag(variance) if variance.ndim == 1 else variance
+    for i in np.flatnonzero(~(np.isfinite(np.diag(phi)) & (np.diag(phi) > 0))):
+        raise ValueError(f"variance {i} is {phi[i, i]}: it must be finite and above 0")
+    if not np.isfinite(phi).all() or np.abs(phi - phi.T).max() > 1e-10 * np.abs(phi).max():
+        raise ValueError("v must be finite and symmetric")
+    s = np.sqrt(np.diag(phi))
+    if variance.ndim == 2 and np.linalg.eigvalsh(phi / np.outer(s, s))[0] < -1e-10:
+        raise ValueError("v is not positive semi-definite: no covariance matrix")
+    design = np.ones((k, 1)) if x is None else np.asarray(x, dtype=np.float64)
+    if design.ndim != 2 or len(design) != k or not np.isfinite(design).all():
+        raise ValueError(f"x must be finite of shape ({k}, p)")
+    if (
+        k <= design.shape[1]
+        or np.linalg.matrix_rank(design / np.maximum(np.abs(design).max(axis=0), 1e-300)) < design.shape[1]
+    ):
+        raise ValueError(f"x: {design.shape[1]} columns, linearly dependent or too many for {k} effects")
+    return y, phi, design
+
+
+def _codes(labels: Sequence[Hashable] | np.ndarray | range, k: int, name: str) -> Ints:
+    values = list(labels)
+    if len(values) != k:
+        raise ValueError(f"{name} has {len(values)} labels for {k} effects")
+    index = {label: i for i, label in enumerate(dict.fromkeys(values))}
+    return np.array([index[label] for label in values], dtype=np.intp)
+
+
+def _gls(y: Floats, sigma: Floats, design: Floats) -> tuple[Floats, Floats, Floats]:
+    """Covariance of the coefficients, coefficients, and P = S - S X (X'SX)^-1 X'S with S the inverse of sigma."""
+    inverse = linalg.inv(sigma)
+    sx = inverse @ design
+    cov = linalg.inv(design.T @ sx)
+    return cov, cov @ (sx.T @ y), inverse - sx @ cov @ sx.T
+
+
+def _inverse_root(matrix: Floats) -> Floats:
+    """Symmetric Moore-Penrose inverse square root."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    good = values > 1e-12 * max(values[-1], 0.0)
+    root = np.zeros_like(values)
+    root[good] = values[good] ** -0.5
+    return np.asarray((vectors * root) @ vectors.T)
+
+
+def _reml(y: Floats, sampling: Floats, design: Floats, shared: list[Floats]) -> tuple[Floats, int]:
+    """REML variances (2,): best point of a grid, then Newton on the free ones, halving any step that does not climb."""
+
+    def height(s: Floats) -> float:
+        sigma = sampling + s[0] * shared[0] + s[1] * shared[1]
+        cov, _, projection = _gls(y, sigma, design)
+        return float(-np.linalg.slogdet(sigma)[1] + np.linalg.slogdet(cov)[1] - y @ projection @ y) / 2
+
+    spread = float(np.var(y)) + 1e-300
+    values = [0.0, *(spread * np.array([0.01, 0.1, 0.3, 1.0, 3.0]))]
+    grid = [np.array([a, b]) for a in values for b in values]
+    s = max(grid, key=height)
+    best = height(s)
+    for step in range(1, 200):
+        sigma = sampling + s[0] * shared[0] + s[1] * shared[1]
+        projection = _gls(y, sigma, design)[2]
+        pd = [projection @ m for m in shared]
+        py = projection @ y
+        gradient = np.array([py @ m @ py - np.trace(d) for m, d in zip(shared, pd, strict=True)]) / 2
+        observed = np.array([[py @ a @ (pb @ py) for pb in (projection @ b for b in shared)] for a in shared])
+        traces = np.array([[np.sum(a * b.T) for b in pd] for a in pd]) / 2
+        free = (s > 0) | (gradient > 0)
+        if not free.any():
+            return s, step
+        move = np.zeros(2)
+        # Newton where the likelihood is concave, Fisher scoring elsewhere.
+        curve = (observed - traces)[np.ix_(free, free)]
+        if np.linalg.eigvalsh(curve)[0] <= 0:
+            curve = traces[np.ix_(free, free)]
+        move[free] = np.linalg.solve(curve, gradient[free])
+        new, factor = np.maximum(s + move, 0.0), 1.0
+        while height(new) < best - 1e-12 * abs(best) and factor > 1e-8:
+            factor /= 2
+            new = np.maximum(s + factor * move, 0.0)
+        change = np.abs(new - s).max()
+        s, best = new, height(new)
+        if change <= 1e-12 * s.max() + 1e-14:
+            return s, step
+    raise ArithmeticError("the REML iterations of the three-level model did not settle")

@@ -1,0 +1,204 @@
+"""One result per trial, outcome and window: pairing and combining arms, windows, preferences, and every row's fate."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reweigh.check import table_rules
+from reweigh.effects.selection import select
+from reweigh.protocol import load_checked
+from reweigh.tables import check_review
+
+PROTOCOL = """\
+title: A review
+question: {population: people, intervention: a, comparator: b}
+words: {intervention: a, control: b}
+table_source: {arms: a table, contrasts: a table}
+outcomes:
+  pain: {label: Pain, type: continuous, measure: SMD, also: [MD], better: lower, scale: [0, 10]}
+  response: {label: Response, type: binary, measure: RR, better: higher}
+windows:
+  early: {from: 0, to: 7, nominal: 2}
+  late: {over: 7, below: 30, nominal: 14, text: [end of trial]}
+EXTRA
+"""
+ARMS = "study_id,role,arm,outcome,timepoint,timepoint_days,scale_min,scale_max,n,mean,sd,se,events,percent"
+CONTRASTS = "study_id,outcome,timepoint,timepoint_days,measure,estimate,se,ci_lower,ci_upper,p_value,p_operator,direction,n_intervention,n_control,paired,p_test"
+
+
+def run(arms="", contrasts="", extra="", studies=""):
+    protocol = load_checked(PROTOCOL.replace("EXTRA", extra).encode())
+    files = {"arms.csv": f"{ARMS}\n{arms}".encode()} if arms else {}
+    files |= {"contrasts.csv": f"{CONTRASTS}\n{contrasts}".encode()} if contrasts else {}
+    files |= {"studies.csv": studies.encode()} if studies else {}
+    tables, problems = check_review(files, table_rules(protocol))
+    assert not problems, problems
+    return select(tables.studies, tables.arms, tables.contrasts, protocol)
+
+
+def fates(selection):
+    return dict(zip(selection.rows["row"], selection.rows["status"], strict=True))
+
+
+def test_several_intervention_arms_are_combined():
+    arms = (
+        "a,intervention,low,response,day 1,1,,,30,,,,25,\n"
+        "a,intervention,high,response,day 1,1,,,35,,,,28,\n"
+        "a,control,placebo,response,day 1,1,,,32,,,,13,\n"
+        "b,intervention,low,pain,day 1,1,0,10,10,3,1,,,\n"
+        "b,intervention,high,pain,day 1,1,0,10,20,5,2,,,\n"
+        "b,control,placebo,pain,day 1,1,0,10,15,6,2,,,\n"
+    )
+    effects = run(arms).effects.set_index(["study_id", "measure"])
+    assert tuple(effects.loc[("a", "RR"), ["events_intervention", "n_intervention"]]) == (53, 65)
+    combined = effects.loc[("b", "MD")]
+    # Cochrane Handbook table 6.5.a, by hand
+    assert combined["mean_intervention"] == pytest.approx(13 / 3)
+    between = 10 * 20 / 30 * (3 - 5) ** 2
+    assert combined["sd_intervention"] == pytest.approx(np.sqrt((9 * 1 + 19 * 4 + between) / 29))
+
+
+def test_an_arm_of_role_other_and_a_lone_arm_are_excluded_with_a_reason():
+    arms = (
+        "a,intervention,x,response,day 1,1,,,30,,,,25,\n"
+        "a,other,y,response,day 1,1,,,35,,,,28,\n"
+        "a,control,placebo,response,day 1,1,,,32,,,,13,\n"
+        "b,intervention,x,response,day 1,1,,,30,,,,25,\n"
+    )
+    rows = run(arms).rows.set_index("row")
+    assert list(rows["status"]) == ["chosen", "excluded", "chosen", "excluded"]
+    assert "role other" in rows.loc[3, "reason"]
+    assert "no control arm" in rows.loc[5, "reason"] and "control" in rows.loc[5, "needed"]
+
+
+def test_arms_of_a_crossover_trial_are_not_added_up():
+    arms = (
+        "a,intervention,low,response,day 1,1,,,12,,,,7,\n"
+        "a,intervention,high,response,day 1,1,,,12,,,,8,\n"
+        "a,control,placebo,response,day 1,1,,,12,,,,2,\n"
+    )
+    selection = run(arms, studies="study_id,design\na,crossover\n")
+    assert selection.effects.empty
+    assert "crossover" in selection.rows["reason"].iloc[0]
+
+
+def test_arms_come_before_a_contrast_and_a_contrast_with_ci_before_a_p_value():
+    arms = "a,intervention,x,pain,day 2,2,0,10,20,3,1,,,\na,control,y,pain,day 2,2,0,10,20,4,1,,,\n"
+    contrasts = (
+        "a,pain,d2,2,SMD,-0.5,0.2,,,,,,20,20,no,\n"
+        "b,pain,d2,2,p_only,,,,,0.03,=,favours_intervention,20,20,no,\n"
+        "b,pain,d7,7,SMD,-0.5,0.2,,,,,,20,20,no,\n"
+    )
+    selection = run(arms, contrasts)
+    chosen = selection.effects[selection.effects["measure"] == "SMD"].set_index("study_id")
+    assert chosen.loc["a", "route"] == "arms"
+    assert chosen.loc["b", "rows"] == "contrasts.csv:4"
+    assert sorted(selection.rows["status"]) == ["chosen"] * 3 + ["not chosen"] * 2
+
+
+def test_the_nearest_nominal_day_and_then_the_first_listed_is_chosen():
+    def pair(days, name, events):
+        return f"a,intervention,x,response,{name},{days},,,30,,,,{events},\na,control,y,response,{name},{days},,,30,,,,5,\n"
+
+    selection = run(pair(7, "week", 9) + pair(1, "day", 10) + pair(3, "days", 11))
+    assert selection.effects["events_intervention"].tolist() == [10]
+    assert fates(selection) == {2: "not chosen", 3: "not chosen", 4: "chosen", 5: "chosen", 6: "not chosen", 7: "not chosen"}
+
+
+def test_the_protocol_can_prefer_a_table_for_a_trial():
+    arms = "a,intervention,x,pain,day 2,2,0,10,20,3,1,,,\na,control,y,pain,day 2,2,0,10,20,4,1,,,\n"
+    contrasts = "a,pain,d2,2,SMD,-0.2,0.2,,,,,,20,20,no,\n"
+    extra = (
+        "preferences: [{study: a, outcome: pain, use: contrasts, reason: the authors' own}]\n"
+        "sets: {main: {label: all}, means: {label: means, preferences: [{study: a, outcome: pain, use: arms, reason: x}]}}"
+    )
+    effects = run(arms, contrasts, extra).effects.set_index("analysis")
+    assert effects.loc["pain.early", "estimate"] == -0.2
+    assert effects.loc["pain.early.means", "estimate"] < -0.9
+
+
+def test_windows_take_days_and_named_time_points():
+    arms = "".join(
+        f"{study},intervention,x,response,{text},{day},,,30,,,,9,\n{study},control,y,response,{text},{day},,,30,,,,5,\n"
+        for study, text, day in (("a", "d", "7"), ("b", "d", "7.5"), ("c", "End of trial", ""), ("d", "baseline", ""), ("e", "d", "30"))
+    )
+    selection = run(arms)
+    assert dict(zip(selection.effects["study_id"], selection.effects["window"], strict=True)) == {"a": "early", "b": "late", "c": "late"}
+    reasons = selection.rows.set_index("study_id")["reason"]
+    assert "no window names it" in reasons["d"].iloc[0] and "day 30 lies in no window" in reasons["e"].iloc[0]
+
+
+def test_a_p_value_of_another_test_is_not_converted():
+    contrasts = (
+        "a,pain,d2,2,p_only,,,,,0.03,=,favours_intervention,20,20,no,three_arm\n"
+        "b,pain,d2,2,p_only,,,,,0.03,=,favours_intervention,20,20,no,repeated_measures\n"
+        "c,pain,d2,2,p_only,,,,,0.03,=,favours_intervention,20,20,no,two_sample\n"
+        "d,pain,d2,2,p_only,,,,,0.03,<,favours_intervention,20,20,no,\n"
+        "e,pain,d2,2,p_only,,,,,0.03,=,none,20,20,no,\n"
+    )
+    extra = "sets: {main: {label: all}, signed: {label: signed, unknown_direction: favours_control}}"
+    selection = run(contrasts=contrasts, extra=extra)
+    assert set(selection.effects.loc[selection.effects["set"] == "main", "study_id"]) == {"c"}
+    signed = selection.effects[selection.effects["set"] == "signed"].set_index("study_id")
+    assert set(signed.index) == {"c", "e"} and signed.loc["e", "estimate"] > 0 > signed.loc["c", "estimate"]
+    assert dict(zip(selection.rows["study_id"], selection.rows["status"], strict=True)) == {
+        "a": "excluded", "b": "excluded", "c": "chosen", "d": "excluded", "e": "chosen",
+    }  # fmt: skip
+
+
+SHARED = """\
+comparison_id,study_id,role,arm,outcome,timepoint,timepoint_days,scale_min,scale_max,n,mean,sd
+a1,a,intervention,x,pain,d,2,0,10,50,4,2
+a1,a,control,y,pain,d,2,0,10,90,5,2
+a2,a,intervention,x,pain,d,2,0,10,50,4,2
+a2,a,control,z,pain,d,2,0,10,90,6,2
+"""
+
+
+@pytest.mark.parametrize(("n", "expected"), [("split", 100), ("repeated", 50)])
+def test_comparisons_that_share_an_arm_are_combined_unless_kept(n, expected):
+    extra = (
+        f"shared_arms: [{{study: a, arm: intervention, n: {n}, source: the paper}}]\n"
+        "sets: {main: {label: all}, published: {label: as published, shared_arms: keep}}"
+    )
+    protocol = load_checked(PROTOCOL.replace("EXTRA", extra).encode())
+    tables, problems = check_review({"arms.csv": SHARED.encode()}, table_rules(protocol))
+    assert not problems
+    effects = select(tables.studies, tables.arms, tables.contrasts, protocol).effects
+    effects = effects[effects["measure"] == "SMD"]
+    main, published = (effects[effects["set"] == s] for s in ("main", "published"))
+    assert main["n_intervention"].tolist() == [expected] and main["n_control"].tolist() == [180]
+    assert main["sd_intervention"].tolist() == [2]
+    assert published["comparison_id"].tolist() == ["a1", "a2"]
+
+
+def test_a_set_says_why_a_trial_is_not_in_it():
+    studies = "study_id,eligible,exclusion_reason,kind\na,yes,,x\nb,no,not randomised,x\nc,yes,,y\n"
+    arms = "".join(
+        f"{s},intervention,x,response,d,2,,,30,,,,9,\n{s},control,y,response,d,2,,,30,,,,5,\n" for s in ("a", "b", "c")
+    )
+    extra = (
+        "categories: {kind: [x, y]}\n"
+        'sets: {main: {label: x, include: {eligible: ["yes"], kind: [x]}}, wide: {label: all, include: {kind: [x, y]}}}'
+    )
+    selection = run(arms, extra=extra, studies=studies)
+    used = selection.effects.groupby("set")["study_id"].apply(list)
+    assert used["main"] == ["a"] and used["wide"] == ["a", "c"]
+    assert selection.rows.set_index("study_id").loc["b", "reason"].iloc[0] == "not eligible: not randomised"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(6)), st.data())
+def test_permuting_studies_permutes_the_effects_and_loses_no_row(order, data):
+    rows = []
+    for i in order:
+        e1, e2 = data.draw(st.integers(0, 20)), data.draw(st.integers(0, 20))
+        rows.append(f"s{i},intervention,x,response,d,2,,,20,,,,{e1},\ns{i},control,y,response,d,2,,,20,,,,{e2},\n")
+    selection = run("".join(rows))
+    assert len(selection.rows) == 12
+    other = run("".join(reversed(rows)))
+    columns = ["study_id", "estimate", "variance"]
+    one, two = (s.effects[columns].sort_values("study_id").reset_index(drop=True) for s in (selection, other))
+    pd.testing.assert_frame_equal(one, two)
