@@ -1,15 +1,29 @@
 """Pooled estimates and subgroups of every analysis of a review."""
 
+import sys
 from pathlib import Path
 
 from reweigh.console import logged
 from reweigh.io import read_csv, write_csv
-from reweigh.pool.summarise import pooled_table, subgroup_table
+from reweigh.pool.dependence import dependence_table
+from reweigh.pool.engines import EngineDisagreement
+from reweigh.pool.few_trials import bayes_table
+from reweigh.pool.moderators import regression_table
+from reweigh.pool.summarise import engines_table, pooled_table, subgroup_table
 from reweigh.protocol import load_checked
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         effects = read_csv(snakemake.input.effects)
-        write_csv(pooled_table(effects, protocol), snakemake.output.pooled)
+        pooled = pooled_table(effects, protocol)
+        try:
+            engines = engines_table(effects, pooled, protocol)
+        except EngineDisagreement as disagreement:
+            sys.exit(f"\n{snakemake.wildcards.review}: the two engines disagree: {disagreement}\n")
+        write_csv(engines, snakemake.output.engines)
+        write_csv(pooled, snakemake.output.pooled)
         write_csv(subgroup_table(effects, protocol), snakemake.output.subgroups)
+        write_csv(bayes_table(effects, protocol), snakemake.output.bayes)
+        write_csv(regression_table(effects, protocol), snakemake.output.meta_regression)
+        write_csv(dependence_table(effects, protocol), snakemake.output.dependence)

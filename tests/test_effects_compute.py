@@ -79,6 +79,26 @@ def test_change_from_baseline() -> None:
     assert row["assumptions"] == "r of baseline and final = 0.6"
 
 
+def test_change_as_printed_comes_first() -> None:
+    arms = {
+        "measure": "MD", "n1": 20, "mean1": 40, "sd1": 12, "baseline_mean1": 60, "baseline_sd1": 10, "n2": 22, "mean2": 50,
+        "sd2": 11, "baseline_mean2": 61, "baseline_sd2": 9,
+    }  # fmt: skip
+    change = {"change_mean1": -21, "change_sd1": 8, "change_mean2": -10, "change_sd2": 9}
+    row = one(**arms, **change)
+    assert (row["estimate"], row["variance"]) == (-11, pytest.approx(64 / 20 + 81 / 22))
+    assert row["derivation"] == "change from baseline as printed; MD"
+    row = one(measure="MD", n1=20, n2=22, **change, scale_min=0, scale_max=100, target_min=0, target_max=10, flip=True)
+    assert row["estimate"] == pytest.approx(1.1)
+    final = one(Options(change_scores=False), **arms)
+    assert (final["estimate"], final["derivation"]) == (-10, "MD")
+
+
+def test_degrees_of_freedom_as_printed() -> None:
+    md = {"measure": "MD", "reported_measure": "MD", "estimate": -2.0, "p_value": 0.03, "n1": 25, "n2": 22}
+    assert one(**md, df=40)["se"] == pytest.approx(2 / conv.t_from_p(0.03, 40))
+
+
 def test_rescaling_and_flipping() -> None:
     arm = {"measure": "MD", "n1": 20, "mean1": 60, "sd1": 10, "n2": 20, "mean2": 40, "sd2": 20}
     scale = {"scale_min": 0, "scale_max": 100, "target_min": 0, "target_max": 10}
@@ -197,6 +217,28 @@ def test_ratio_with_ci_or_p(measure: str) -> None:
     row = one(measure=measure, reported_measure=measure, estimate=2.1, p_value=0.004)
     assert row["se"] == pytest.approx(np.log(2.1) / conv.z_from_p(0.004))
     assert row["route"] == "exact p"
+
+
+def test_log_ratio_with_its_ci() -> None:
+    natural = one(measure="HR", reported_measure="HR", estimate=0.58, ci_lower=0.41, ci_upper=0.82)
+    logs = dict(zip(("estimate", "ci_lower", "ci_upper"), np.log([0.58, 0.41, 0.82]), strict=True))
+    row = one(measure="HR", reported_measure="logHR", **logs)
+    assert (row["estimate"], row["se"]) == (pytest.approx(natural["estimate"]), pytest.approx(natural["se"]))
+    assert one(measure="RR", reported_measure="logHR", **logs)["reason"] == "a reported HR is no RR"
+
+
+def test_contradictions_are_flagged() -> None:
+    row = one(measure="MD", reported_measure="MD", estimate=-1.12, ci_lower=-2.33, ci_upper=0.09, p_value=0.0005)
+    assert row["flags"] == "p-value and SE or CI disagree"
+    row = one(measure="MD", reported_measure="MD", estimate=-1, se=0.2, ci_lower=-2, ci_upper=0)
+    assert row["flags"] == "SE and CI disagree: SE taken"
+    row = one(measure="MD", n1=9, mean1=12, sd1=1, n2=9, mean2=4, sd2=1, scale_min=0, scale_max=10)
+    assert "outside its scale" in row["flags"]
+
+
+def test_no_correction_leaves_zero_cells_without_a_ratio() -> None:
+    row = one(Options(zero_cells="none"), measure="RR", n1=9, events1=0, n2=9, events2=3)
+    assert row["reason"] == "a zero cell and no continuity correction in the protocol"
 
 
 def test_asymmetric_ci_is_flagged() -> None:
@@ -368,6 +410,12 @@ def test_several_problems_are_listed_together() -> None:
 def test_blank_cells_are_absent_not_wrong() -> None:
     row = one(**{**ARMS, "se1": "", "design": None, "reported_measure": np.nan, "flip": None})
     assert row["estimate"] == 1
+    typed = pd.DataFrame([ARMS, ARMS]).assign(
+        flip=pd.array([True, None], dtype="boolean"), n1=pd.array([20, None], dtype="Int64")
+    )
+    out = compute(typed)
+    assert out["estimate"].iloc[0] == -1
+    assert out["reason"].iloc[1] == "no n in the intervention arm"
 
 
 def test_empty_table_and_index() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reweigh.effects import conversions as conv
@@ -60,6 +60,7 @@ def test_quantile_estimation_as_base_r() -> None:
     assert set(QUANTILES["family"]) == {"normal", "lognormal", "gamma", "weibull", "beta"}
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.floats(0.01, 1000))
 def test_quantile_estimation_does_not_depend_on_the_unit(unit: float) -> None:
     mean, sd = mean_sd_by_quantile_estimation(65, 7, 3, 12, 1, 30)
@@ -121,9 +122,7 @@ def test_small_ones() -> None:
     assert conv.ci_asymmetry(2, 1, 4) == pytest.approx(1 / 3)
 
 
-samples = st.lists(
-    st.lists(st.floats(-100, 100), min_size=2, max_size=12), min_size=1, max_size=5
-)
+samples = st.lists(st.lists(st.floats(-100, 100), min_size=2, max_size=12), min_size=1, max_size=5)
 
 
 @given(samples)

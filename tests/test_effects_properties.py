@@ -66,7 +66,7 @@ def test_permuting_rows_permutes_the_result(seed: int) -> None:
     pd.testing.assert_frame_equal(compute(table).iloc[order], compute(table.iloc[order]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seeds)
 def test_each_row_stands_alone(seed: int) -> None:
     table = tables(seed, 12)
@@ -116,6 +116,7 @@ def test_flipping_turns_differences_round(seed: int) -> None:
 contrast = st.tuples(st.floats(-2, 2), st.floats(0.05, 1.5), st.sampled_from(sorted(MEASURES - {"RD"})))
 
 
+@settings(deadline=None)
 @given(contrast, st.floats(1.0, 5.0))
 def test_a_wider_ci_never_gives_a_smaller_se(case: tuple[float, float, str], wider: float) -> None:
     estimate, se, measure = case
@@ -131,6 +132,7 @@ def test_a_wider_ci_never_gives_a_smaller_se(case: tuple[float, float, str], wid
     assert out[0]["estimate"] == pytest.approx(estimate, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 0.999), st.integers(3, 100), st.integers(3, 100), st.sampled_from(["yes", "no"]))
 def test_a_smaller_p_gives_a_larger_effect(p: float, n1: int, n2: int, paired: str) -> None:
     row = {"measure": "SMD", "reported_measure": "p_only", "direction": "favours_control", "better": "lower"}
@@ -143,7 +145,9 @@ def test_a_smaller_p_gives_a_larger_effect(p: float, n1: int, n2: int, paired: s
 @given(seeds, st.floats(0.0, 0.9), st.floats(0.01, 0.09))
 def test_a_higher_correlation_never_widens_a_crossover_trial(seed: int, r: float, step: float) -> None:
     table = tables(seed)
-    table = table[(table["design"] == "crossover") & table["measure"].isin(["MD", "SMD", "GLASS", "ROM", "RR", "OR", "RD"])]
+    table = table[
+        (table["design"] == "crossover") & table["measure"].isin(["MD", "SMD", "GLASS", "ROM", "RR", "OR", "RD"])
+    ]
     low, high = (compute(table, Options(r=v, phi=v)) for v in (r, r + step))
     ok = low["reason"].eq("") & high["reason"].eq("")
     assert (high.loc[ok, "variance"] <= low.loc[ok, "variance"] * (1 + 1e-12)).all()

@@ -104,7 +104,14 @@ def test_the_nearest_nominal_day_and_then_the_first_listed_is_chosen():
 
     selection = run(pair(7, "week", 9) + pair(1, "day", 10) + pair(3, "days", 11))
     assert selection.effects["events_intervention"].tolist() == [10]
-    assert fates(selection) == {2: "not chosen", 3: "not chosen", 4: "chosen", 5: "chosen", 6: "not chosen", 7: "not chosen"}
+    assert fates(selection) == {
+        2: "not chosen",
+        3: "not chosen",
+        4: "chosen",
+        5: "chosen",
+        6: "not chosen",
+        7: "not chosen",
+    }
 
 
 def test_the_protocol_can_prefer_a_table_for_a_trial():
@@ -122,10 +129,20 @@ def test_the_protocol_can_prefer_a_table_for_a_trial():
 def test_windows_take_days_and_named_time_points():
     arms = "".join(
         f"{study},intervention,x,response,{text},{day},,,30,,,,9,\n{study},control,y,response,{text},{day},,,30,,,,5,\n"
-        for study, text, day in (("a", "d", "7"), ("b", "d", "7.5"), ("c", "End of trial", ""), ("d", "baseline", ""), ("e", "d", "30"))
+        for study, text, day in (
+            ("a", "d", "7"),
+            ("b", "d", "7.5"),
+            ("c", "End of trial", ""),
+            ("d", "baseline", ""),
+            ("e", "d", "30"),
+        )
     )
     selection = run(arms)
-    assert dict(zip(selection.effects["study_id"], selection.effects["window"], strict=True)) == {"a": "early", "b": "late", "c": "late"}
+    assert dict(zip(selection.effects["study_id"], selection.effects["window"], strict=True)) == {
+        "a": "early",
+        "b": "late",
+        "c": "late",
+    }
     reasons = selection.rows.set_index("study_id")["reason"]
     assert "no window names it" in reasons["d"].iloc[0] and "day 30 lies in no window" in reasons["e"].iloc[0]
 

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from fontTools.ttLib import TTFont
+from matplotlib import rc_context
 from matplotlib.text import Text
+from matplotlib.transforms import Affine2D
 from scipy import stats
 
 from reweigh.figures.forest import ForestMeta, Layers, draw_forest, forest_table
-from reweigh.figures.style import FONT_FILES, text_width
+from reweigh.figures.style import FONT_FILES, RC, text_width
 
 DATA = Path(__file__).parents[1] / "data"
 Z = stats.norm.ppf(0.975)
@@ -80,14 +82,16 @@ def pooled(rows, scale="log"):
 
 def split(rows, column, scale="log", **test):
     test = test or {"q_between_note": "not estimable: the test needs two subgroups of two trials"}
-    parts = [{"subgroup": name, "column": column, **model(part, scale)} for name, part in rows.groupby(column, sort=False)]
+    parts = [
+        {"subgroup": name, "column": column, **model(part, scale)} for name, part in rows.groupby(column, sort=False)
+    ]
     return pd.DataFrame(parts).assign(**test)
 
 
 def arms(review, key="study_id"):
     table = pd.read_csv(DATA / review / "arms.csv")
     sides = [table[table["role"] == role].set_index(key) for role in ("intervention", "control")]
-    return sides[0].join(sides[1], lsuffix="1", rsuffix="2")
+    return sides[0].add_suffix("1").join(sides[1].add_suffix("2"))
 
 
 def counts(review):
@@ -129,8 +133,15 @@ def case(name):
         given = both.rename(columns=names)[list(names.values())]
         vi = both["sd1"] ** 2 / both["n1"] + both["sd2"] ** 2 / both["n2"]
         values = {name: given[name].to_numpy() for name in given}
-        trials = effects(both["mean1"] - both["mean2"], vi.to_numpy(), "natural", label=both["label1"].tolist(), **values)
-        return trials, pooled(trials, "natural"), None, replace(ketamine, scale="natural", measure_label="Mean difference")
+        trials = effects(
+            both["mean1"] - both["mean2"], vi.to_numpy(), "natural", label=both["label1"].tolist(), **values
+        )
+        return (
+            trials,
+            pooled(trials, "natural"),
+            None,
+            replace(ketamine, scale="natural", measure_label="Mean difference"),
+        )
     if name.startswith("fibromyalgia"):
         given = pd.read_csv(DATA / "antidepressants-fibromyalgia" / "contrasts.csv")
         trials = effects(given["estimate"], given["se"] ** 2, "natural", label=given["study_id"].tolist())
@@ -177,10 +188,10 @@ def artists(figure):
 
 
 def extents(figure):
-    """Where each text stands, in points."""
-    renderer = figure.canvas.get_renderer()
+    """Where each text stands, in points, by the renderer."""
+    renderer, scale = figure.canvas.get_renderer(), Affine2D().scale(72 / figure.dpi)
     found = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
-    return [(t, t.get_window_extent(renderer)) for t in found]
+    return [(t, t.get_window_extent(renderer).transformed(scale)) for t in found]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -198,7 +209,7 @@ def test_texts_neither_overlap_nor_leave_the_page(name):
 @pytest.mark.parametrize("name", CASES)
 def test_no_text_stands_on_the_marks(name):
     _, figure = drawn(name)
-    panel = figure.axes[0].get_window_extent()
+    panel = figure.axes[0].get_window_extent().transformed(Affine2D().scale(72 / figure.dpi))
     for text, box in extents(figure):
         if box.y0 >= panel.y0:
             assert box.x1 <= panel.x0 or box.x0 >= panel.x1 or box.y0 >= panel.y1, text
@@ -212,7 +223,9 @@ def test_text_and_marks_say_the_same_numbers(name):
     for line in table[table["marker"] != ""].itertuples():
         decimals = len(line.effect.partition(".")[2].partition(" ")[0].rstrip(")"))
         texts = [text.replace("−", "-") for text in re.findall(r"[<>−]?\d+(?:\.\d+)?", line.effect)]
-        values = [line.ci_lower, line.ci_upper] if line.marker == "bar" else [line.estimate, line.ci_lower, line.ci_upper]
+        values = (
+            [line.ci_lower, line.ci_upper] if line.marker == "bar" else [line.estimate, line.ci_lower, line.ci_upper]
+        )
         for text, value in zip(texts, values, strict=True):
             assert text in ("<0.01", ">9999") or float(text) == pytest.approx(back(value), abs=0.5001 * 10**-decimals)
         start = f"{line.layer}.{line.row_id}"
@@ -227,9 +240,7 @@ def test_text_and_marks_say_the_same_numbers(name):
             ends = x.min(), x.max()
         assert line.clipped_lower or ends[0] == line.ci_lower
         assert line.clipped_upper or ends[1] == line.ci_upper
-        assert found[f"{start}.effect"].get_text().split() == line.effect.split() or line.effect in re.sub(
-            r"(\(?)\s+", r"\1 ", found[f"{start}.effect"].get_text()
-        )
+        assert "".join(found[f"{start}.effect"].get_text().split()) == "".join(line.effect.split())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -294,7 +305,11 @@ def test_decimal_points_stand_below_each_other(name):
 
 @pytest.mark.parametrize(
     ("name", "column", "character"),
-    [("bcg by allocation", "events_intervention", "/"), ("manipulation", "sd_control", "."), ("bcg", "weight_text", ".")],
+    [
+        ("bcg by allocation", "events_intervention", "/"),
+        ("manipulation", "sd_control", "."),
+        ("bcg", "weight_text", "."),
+    ],
 )
 def test_columns_stand_on_one_character(name, column, character):
     _, figure = drawn(name)
@@ -310,6 +325,13 @@ def test_columns_stand_on_one_character(name, column, character):
     assert max(places) - min(places) < 0.05
 
 
+ONE, PLAIN = "ketamine 1", "manipulation"
+NOTHING_TO_REMOVE = {
+    (ONE, "weights"), (ONE, "subtotals"), (ONE, "tests"), (ONE, "prediction_interval"), (ONE, "comparison_models"),
+    (ONE, "overall_line"), (ONE, "footnotes"), (PLAIN, "subtotals"), ("ketamine by pain type", "subtotals"),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("layer", [f.name for f in fields(Layers)])
 @pytest.mark.parametrize("name", ["ketamine by pain type", "bcg by allocation", "ketamine 1", "manipulation"])
 def test_a_switch_removes_exactly_its_own_artists(name, layer):
@@ -319,7 +341,8 @@ def test_a_switch_removes_exactly_its_own_artists(name, layer):
 
     everything = gids(drawn(name)[1])
     rest = gids(drawn(name, Layers(**{layer: False}))[1])
-    assert rest == {gid for gid in everything if not gid.startswith(f"{layer}.")}
+    assert rest == {gid for gid in everything if layer not in gid.partition(".")[0].split("+")}
+    assert rest != everything or (name, layer) in NOTHING_TO_REMOVE
 
 
 @pytest.mark.parametrize("layer", [f.name for f in fields(Layers)])
@@ -327,7 +350,7 @@ def test_without_a_layer_nothing_overlaps_and_the_axis_stays(layer):
     _, full = drawn("bcg by allocation")
     _, figure = drawn("bcg by allocation", Layers(**{layer: False}))
     assert figure.axes[0].get_xlim() == full.axes[0].get_xlim()
-    assert figure.get_size_inches()[1] <= full.get_size_inches()[1]
+    assert (figure.get_size_inches() <= np.add(full.get_size_inches(), (0, 0.6))).all()
     for (_, a), (_, b) in combinations(extents(figure), 2):
         assert a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
 
@@ -340,13 +363,15 @@ def test_nothing_but_the_trials_can_be_drawn():
 def test_equal_labels_stay_two_rows():
     table, figure = drawn("long")
     studies = table[table["kind"] == "study"]
-    assert len(studies) == 40 and studies["label"].nunique() == 1
+    assert len(studies) == 40 and set(studies["label"]) == {studies["label"].iloc[0]}
     assert studies["y"].is_unique and studies["row_id"].is_unique
     assert len({artists(figure)[f"study.{row}.label"].get_position()[1] for row in studies["row_id"]}) == 40
 
 
 def test_height_follows_the_number_of_rows():
-    heights = [drawn(name)[1].get_size_inches()[1] for name in ("ketamine 1", "ketamine 2", "ketamine", "bcg", "nsaids")]
+    heights = [
+        drawn(name)[1].get_size_inches()[1] for name in ("ketamine 1", "ketamine 2", "ketamine", "bcg", "nsaids")
+    ]
     assert all(a < b for a, b in pairwise(heights))
 
 
@@ -504,7 +529,10 @@ def test_impossible_words_are_refused():
 
 
 def test_text_is_measured_as_it_is_drawn():
-    _, figure = drawn("manipulation")
-    for text, box in extents(figure):
+    table, _ = drawn("manipulation")
+    figure = draw_forest(table, case("manipulation")[3])
+    with rc_context(RC):
+        boxes = extents(figure)
+    for text, box in boxes:
         size, weight = text.get_fontsize(), text.get_fontproperties().get_weight()
-        assert text_width(text.get_text(), size, weight) == pytest.approx(box.width, abs=0.6), text
+        assert text_width(text.get_text(), size, weight) == pytest.approx(box.width, abs=0.4), text

@@ -17,6 +17,14 @@ NUMERIC = frozenset((
     "i2", "h2", "i2_from_q", "q", "q_df", "q_p_value", "pi_lower", "pi_upper", "pi_lower_natural",
     "pi_upper_natural", "q_between", "q_between_df", "q_between_p_value", "phi", "discordant1", "discordant2",
     "year",
+    "first_engine", "second_engine", "difference", "trials", "tau2_between", "tau2_within", "i2_ci_lower",
+    "i2_ci_upper", "h2_ci_lower", "h2_ci_upper", "i2_from_q_ci_lower", "i2_from_q_ci_upper", "h2_from_q",
+    "h2_from_q_ci_lower", "h2_from_q_ci_upper", "tests_made", "mu_mean", "mu_sd", "mu_median", "mu_mode",
+    "mu_lower", "mu_upper", "mu_central_lower", "mu_central_upper", "tau_mean", "tau_sd", "tau_median", "tau_mode",
+    "tau_lower", "tau_upper", "tau_central_lower", "tau_central_upper", "new_mean", "new_sd", "new_median",
+    "new_mode", "new_lower", "new_upper", "new_central_lower", "new_central_upper", "p_better", "p_important",
+    "p_better_new", "p_important_new", "vif", "qm", "qm_df", "qm_p_value", "qe", "qe_df", "qe_p_value", "r2",
+    "permutation_p_value",
 ))
 # fmt: on
 """Columns that hold numbers; every other column is text, so that an id such as 007 stays what it is."""

@@ -182,8 +182,63 @@ class Model(_Closed):
     name: str
     tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
     interval: Literal["wald", "t", "hartung-knapp", "hartung-knapp guarded", "profile likelihood"]
-    prediction_interval: Literal["none", "t(k-2)", "t(k-1)", "hartung-knapp"] = "none"
+    prediction_interval: Literal["none", "t(k-2)", "t(k-1)", "hartung-knapp", "bootstrap"] = "none"
+    pooling: Literal["inverse variance", "mantel-haenszel", "peto"] = "inverse variance"
     note: str = ""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Model:
+        if self.interval == "profile likelihood" and self.tau2 != "ML":
+            raise ValueError("the profile likelihood interval belongs to tau2: ML")
+        if self.pooling == "mantel-haenszel" and self.tau2 not in ("EE", "DL"):
+            raise ValueError("mantel-haenszel: tau2 is EE (common effect) or DL (random effects by RevMan's rule)")
+        if self.pooling == "peto" and self.tau2 != "EE":
+            raise ValueError("peto: tau2 is EE (common effect)")
+        if self.pooling != "inverse variance" and self.tau2 == "EE" and self.interval != "wald":
+            raise ValueError(f"{self.pooling} with a common effect has a Wald interval")
+        return self
+
+
+class TauPrior(_Closed):
+    """Prior of tau for one measure, and where its parameters come from."""
+
+    family: Literal[
+        "half-normal", "half-cauchy", "half-t", "log-normal", "log-t", "turner2015", "rhodes2015"
+    ]
+    scale: float | None = None
+    location: float | None = None
+    df: float | None = None
+    outcome: str = "any"
+    comparison: str = "pharmacological vs placebo"
+    rescale: Annotated[float, Field(gt=0)] | None = None
+    rescale_reason: str = ""
+    source: Annotated[str, Field(min_length=5)]
+
+    @model_validator(mode="after")
+    def _complete(self) -> TauPrior:
+        needs = {
+            "half-normal": ("scale",),
+            "half-cauchy": ("scale",),
+            "half-t": ("scale", "df"),
+            "log-normal": ("scale", "location"),
+            "log-t": ("scale", "location"),
+        }.get(self.family, ())
+        missing = [name for name in needs if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a {self.family} prior needs {' and '.join(missing)}")
+        if self.rescale is not None and not self.rescale_reason:
+            raise ValueError("a rescaled prior needs its rescale_reason")
+        return self
+
+
+class Regression(_Closed):
+    """A meta-regression of the main analyses on columns of studies.csv."""
+
+    moderators: Annotated[tuple[str, ...], Field(min_length=1)]
+    label: str = ""
+    minimum: Annotated[int, Field(ge=1)] = 10
+    permutations: Annotated[int, Field(ge=0)] = 0
+    below_minimum: Literal["refuse", "go on"] = "refuse"
 
 
 class StudySet(_Closed):
@@ -281,6 +336,9 @@ class Protocol(_Closed):
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     subgroup_tau2: Literal["separate", "common"] = "separate"
     models: Annotated[tuple[Model | str, ...], Field(min_length=1)] = ("cochrane", "revman-classic")
+    bayes: dict[Measure, TauPrior] = {}
+    meta_regression: dict[Name, Regression] = {}
+    seed: Annotated[int, Field(ge=0)] = 1
 
     @field_validator("models")
     @classmethod
@@ -337,6 +395,12 @@ class Protocol(_Closed):
         for preference in self.preferences:
             _require(preference.outcome, self.outcomes, "preferences: outcome")
         return self
+
+    @property
+    def study_columns(self) -> tuple[str, ...]:
+        """Columns that effects.csv takes over from the studies: subgroups, groupings, moderators."""
+        moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
+        return tuple(dict.fromkeys([*self.subgroups, *moderators]))
 
     def subgroup_labels(self, column: str) -> dict[str, str]:
         """Values of a subgroup column in the order of the protocol, and how each is printed."""

@@ -47,7 +47,7 @@ for (s in names(sets)) for (p in names(priors)) {
 # and the t deviate integrated out.
 imhof <- function(q, lambda) {
   f <- function(u) sin(colSums(atan(outer(lambda, u))) / 2 - q * u / 2) / (u * exp(colSums(log1p(outer(lambda, u)^2)) / 4))
-  0.5 - integrate(f, 0, Inf, rel.tol = 1e-9, subdivisions = 20000)$value / pi
+  0.5 - integrate(f, 0, Inf, rel.tol = 1e-8, subdivisions = 20000, stop.on.error = FALSE)$value / pi
 }
 bootstrap <- function(d, n = 1000) {
   w <- 1 / d$vi; A <- diag(w) - outer(w, w) / sum(w); k <- length(w); q <- c(d$yi %*% A %*% d$yi)

@@ -123,7 +123,7 @@ tables <- list(
   yusuf1985 = na.omit(dat.yusuf1985[dat.yusuf1985$table == 6, c("ai", "n1i", "ci", "n2i")]),
   li2007 = dat.li2007[, c("ai", "n1i", "ci", "n2i")], lee2004 = dat.lee2004[, c("ai", "n1i", "ci", "n2i")]
 )
-binary <- lapply(tables, function(d) {
+binary <- lapply(lapply(tables, na.omit), function(d) {
   p <- suppressWarnings(with(d, rma.peto(ai = ai, n1i = n1i, ci = ci, n2i = n2i)))
   list(ai = d$ai, n1i = d$n1i, ci = d$ci, n2i = d$n2i, mh = mh(d),
        peto = list(estimate = c(p$beta), se = p$se, p_value = p$pval, ci_lower = p$ci.lb, ci_upper = p$ci.ub, q = p$QE, i2_q = p$I2))

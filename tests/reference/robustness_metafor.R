@@ -17,7 +17,10 @@ data <- list(
   curtis1998_rom = escalc(measure = "ROM", m1i = m1i, sd1i = sd1i, n1i = n1i, m2i = m2i, sd2i = sd2i, n2i = n2i, data = dat.curtis1998)
 )
 
-rows <- function(x, names) lapply(setNames(names, names), function(n) as.numeric(unlist(x[[n]])))
+rows <- function(x, names) lapply(setNames(names, names), function(n) {
+  # cumul() calls its p-values pvals
+  as.numeric(unlist(if (n == "pval" && is.null(x$pval)) x$pvals else x[[n]]))
+})
 pooled <- c("estimate", "se", "pval", "ci.lb", "ci.ub", "Q", "Qp", "tau2", "I2", "H2")
 
 one <- function(d) {
@@ -36,11 +39,11 @@ one <- function(d) {
       list(dfbetas = inf$dfbs$intrcpt, flagged = as.logical(inf$is.infl)))
     pdf(NULL); b <- baujat(fit); invisible(dev.off())
     out[[paste0("baujat_", id)]] <- list(x = b$x, y = b$y)
-    out[[paste0("cumulative_", id)]] <- rows(cumul(fit, order = order(vi, seq_along(vi))), pooled)
+    out[[paste0("cumulative_", id)]] <- rows(cumul(fit, order = vi), pooled)
   }
   for (p in c("sei", "vi", if (!is.null(ni)) c("ni", "ninv", "sqrtni", "sqrtninv"))) for (m in c("lm", "rma")) {
     for (t in if (m == "lm") "z" else c("z", "knha")) {
-      r <- regtest(yi, vi, ni = ni, model = m, predictor = p, test = t, control = con, method = "REML", ret.fit = TRUE)
+      r <- do.call(regtest, c(list(yi, vi, model = m, predictor = p, ret.fit = TRUE), if (!is.null(ni)) list(ni = ni)))
       f <- r$fit
       if (m == "lm") { s <- coef(summary(f)); cf <- s[, 1]; se <- s[, 2] } else {
         f <- rma(yi, vi, mods = model.matrix(f)[, 2], method = "REML", test = t, control = con)
@@ -54,7 +57,7 @@ one <- function(d) {
   rt <- suppressWarnings(ranktest(yi, vi)); out$ranktest <- list(tau = unname(rt$tau), p = rt$pval)
   for (m in c("EE", "DL", "REML")) for (e in c("L0", "R0")) for (s in c("auto", "left", "right")) {
     fit <- rma(yi, vi, method = m, control = con)
-    t <- try(if (s == "auto") trimfill(fit, estimator = e) else trimfill(fit, estimator = e, side = s), silent = TRUE)
+    t <- try(if (s == "auto") trimfill(fit, estimator = e, control = con) else trimfill(fit, estimator = e, side = s, control = con), silent = TRUE)
     if (inherits(t, "try-error")) next
     out$trimfill[[paste(m, e, s, sep = "_")]] <- list(k0 = t$k0, se_k0 = t$se.k0, p_k0 = t$p.k0, side = t$side,
       estimate = c(t$beta), se = t$se, tau2 = t$tau2, filled_yi = as.numeric(t$yi[t$fill]), filled_vi = t$vi[t$fill])
@@ -62,13 +65,9 @@ one <- function(d) {
   for (t in c("Rosenthal", "Orwin", "Rosenberg")) { f <- fsn(yi, vi, type = t); out$fsn[[t]] <- list(n = f$fsnum, p = f$pval) }
   ml <- rma(yi, vi, method = "ML", control = con)
   for (a in c("greater", "less")) {
-    # A second run from the first one's solution: one run stops at a likelihood 1e-8 below its own maximum.
+    # nlminb ends within 1e-5 of its maximum; where the weight runs to its bound (100) there is none to compare with.
     s <- try(suppressWarnings(selmodel(ml, type = "stepfun", steps = 0.025, alternative = a,
-      control = list(optimizer = "nlminb", rel.tol = 1e-14, x.tol = 1e-12, eval.max = 10000, iter.max = 10000))), silent = TRUE)
-    if (inherits(s, "try-error")) next
-    s <- try(suppressWarnings(selmodel(ml, type = "stepfun", steps = 0.025, alternative = a,
-      control = list(beta.init = c(s$beta), tau2.init = s$tau2 + 1e-10, delta.init = s$delta,
-      optimizer = "nlminb", rel.tol = 1e-14, x.tol = 1e-12, eval.max = 10000, iter.max = 10000))), silent = TRUE)
+      control = list(optimizer = "nlminb", eval.max = 10000, iter.max = 10000))), silent = TRUE)
     if (inherits(s, "try-error")) next
     out$selmodel[[a]] <- list(estimate = c(s$beta), se = s$se, tau2 = s$tau2, delta = s$delta[2], se_delta = s$se.delta[2],
       loglik = c(s$fit.stats["ll", "ML"]), lrt = s$LRT, lrt_p = s$LRTp, p = s$pval)

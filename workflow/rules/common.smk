@@ -25,6 +25,10 @@ RESULTS = (
     "rows.csv",
     "pooled.csv",
     "subgroups.csv",
+    "engines.csv",
+    "bayes.csv",
+    "meta_regression.csv",
+    "dependence.csv",
     "figures/forest.csv",
     "summary.md",
 )

@@ -6,6 +6,10 @@ rule pool:
     output:
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
+        engines="results/{review}/engines.csv",
+        bayes="results/{review}/bayes.csv",
+        meta_regression="results/{review}/meta_regression.csv",
+        dependence="results/{review}/dependence.csv",
     log:
         "logs/{review}/pool.log",
     conda:

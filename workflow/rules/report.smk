@@ -5,6 +5,8 @@ rule report:
         rows="results/{review}/rows.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
+        meta_regression="results/{review}/meta_regression.csv",
+        dependence="results/{review}/dependence.csv",
         index="results/{review}/figures/forest.csv",
         source=modules("console", "io", "protocol", "report", "figures"),
     output:

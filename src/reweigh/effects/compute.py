@@ -9,7 +9,7 @@ from reweigh.effects.arms import arm_effects
 from reweigh.effects.contrasts import contrast_effects
 from reweigh.effects.conversions import z_critical
 from reweigh.effects.measures import RATIO_MEASURES
-from reweigh.effects.table import Options, Problem, Rows, read, validate
+from reweigh.effects.table import LOG_REPORTED, Options, Problem, Rows, read, validate
 from reweigh.effects.work import DISPLAY, Work
 
 __all__ = ["Options", "Problem", "compute", "validate"]
@@ -45,13 +45,21 @@ def compute(table: pd.DataFrame, options: Options | None = None) -> pd.DataFrame
 
 
 def _name_contrasts(rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Rows that report a contrast; an estimate without arm data and without a name is of the target measure."""
+    """Rows that report a contrast, ratios printed as logarithms turned back.
+
+    An estimate without arm data and without a name is of the target measure.
+    """
     reported = rows.words["reported_measure"]
     per_arm = ("mean1", "median1", "events1", "percent1", "discordant1")
     bare = (reported == "") & np.isnan([rows[c] for c in per_arm]).all(axis=0)
     oe = bare & ~np.isnan(rows["oe"])
     given = bare & ~oe & ~np.isnan(rows["estimate"])
     named = np.where(oe, "OE_V", np.where(given, rows.words["measure"], reported)).astype(object)
+    logs = np.isin(named, list(LOG_REPORTED))
+    if logs.any():
+        for column in ("estimate", "ci_lower", "ci_upper"):
+            rows.numbers[column] = np.where(logs, np.exp(np.where(logs, rows[column], 0.0)), rows[column])
+        named[logs] = [LOG_REPORTED[name] for name in named[logs]]
     rows.words["reported_measure"] = named
     return np.asarray(named != "", dtype=bool)
 

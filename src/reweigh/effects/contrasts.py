@@ -17,6 +17,8 @@ from reweigh.effects.work import Work
 CONVERTIBLE = {"SMD": ("SMD_paired", "MD", "p_only"), "HR": ("OE_V",), "PETO": ("OE_V",)}
 #: Half-widths by which an estimate may miss the middle of its CI before it is flagged (rounding stays below).
 ASYMMETRY = 0.15
+#: Difference in z or t between a printed p-value and estimate/SE above which they are flagged as contradictory.
+DISAGREEMENT = 0.5
 
 NONE, PRINTED, CI, LIMIT, T, F, Z, P, FROM_N = range(9)
 TESTS = [T, F, Z, P]
@@ -126,8 +128,9 @@ def p_text(x: Rows) -> Texts:
 
 
 def test_df(x: Rows, paired: Bools) -> Floats:
-    """Degrees of freedom of the t-test behind a contrast: n - 1 paired, n1 + n2 - 2 otherwise."""
-    return np.where(paired, np.fmin(x["n1"], x["n2"]) - 1, x["n1"] + x["n2"] - 2)
+    """Degrees of freedom of the t-test behind a contrast: as printed, else n - 1 paired, n1 + n2 - 2 otherwise."""
+    by_n = np.where(paired, np.fmin(x["n1"], x["n2"]) - 1, x["n1"] + x["n2"] - 2)
+    return np.where(np.isnan(x["df"]), by_n, x["df"])
 
 
 def _standard_error(
@@ -161,6 +164,9 @@ def _standard_error(
     _note_source(x, w, source, by_t, options)
     printed = np.where(source == PRINTED, choices[CI] / se, 1.0)
     w.flags.add(rows & (np.abs(printed - 1) > 0.1), "SE and CI disagree: SE taken")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = np.abs(np.abs(estimate / se) - np.abs(estimate) / from_p) > DISAGREEMENT
+    w.flags.add(rows & np.isin(source, [PRINTED, CI]) & apart & ~np.isnan(p), "p-value and SE or CI disagree")
     lost = rows & (source == NONE)
     bound = lost & np.isnan(p) & ~np.isnan(x["p_value"])
     w.fail(bound, "no SE or CI, and p only as an inequality (" + p_text(x) + ")", "SE, CI or exact p")
@@ -301,7 +307,11 @@ def _smd_from_t(x: Rows, w: Work, t: Floats, rows: Bools, paired: Bools, deff: F
     n1, n2 = x["n1"], x["n2"]
     n = np.fmin(n1, n2)
     w.fail(rows & np.isnan(n1 + n2), "no n per arm: an MD or p-value without n gives no SMD", "n per arm")
-    w.fail(rows & (test_df(x, paired) <= 1), "too few patients for Hedges' J (df at most 1)", "a larger trial")
+    w.fail(
+        rows & (np.where(paired, n - 1, n1 + n2 - 2) <= 1),
+        "too few patients for Hedges' J (df at most 1)",
+        "a larger trial",
+    )
     md = rows & (x.words["reported_measure"] == "MD") & ~np.isnan(x["estimate"])
     w.derivation.add(md & w.alive, "MD / SE -> t")
     w.assumptions.add(md & w.alive, "SE is that of an unadjusted difference")

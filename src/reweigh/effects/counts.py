@@ -55,6 +55,12 @@ def binary_effects(x: Rows, options: Options) -> Work:
         "all patients had the event in both arms: no information on a ratio",
         "nothing; the risk difference can use it",
     )
+    if options.zero_cells == "none":
+        empty = ((e1 == 0) | (e2 == 0) | (e1 == n1) | (e2 == n2)) & (measure == "OR")
+        empty |= ((e1 == 0) | (e2 == 0)) & (measure == "RR")
+        w.fail(
+            empty, "a zero cell and no continuity correction in the protocol", "nothing; a zero-cell policy can use it"
+        )
     paired = paired_rows(x, options)
     w.fail(paired & (measure == "PETO"), "no paired form of the Peto OR", "OR instead, or discordant pairs")
     phi = _phi(x, w, paired, e1, n1, e2, n2, options)

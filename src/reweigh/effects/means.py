@@ -37,7 +37,22 @@ class Arm(NamedTuple):
     skewed: Bools
 
 
+def printed_changes(x: Rows) -> Bools:
+    """Rows where both arms report mean and SD of the change from baseline."""
+    given = [x[f"change_{c}{k}"] for k in (1, 2) for c in ("mean", "sd")]
+    return np.asarray(~np.isnan(given).any(axis=0), dtype=bool)
+
+
+def computed_changes(x: Rows, options: Options) -> Bools:
+    """Rows where the change is computed from baseline and final values of both arms."""
+    given = [x[f"baseline_{c}{k}"] for k in (1, 2) for c in ("mean", "sd")]
+    known = np.asarray(~np.isnan(given).any(axis=0), dtype=bool)
+    return known & ~printed_changes(x) & options.change_scores
+
+
 def _arm(x: Rows, k: int, options: Options) -> Arm:
+    """Arm k as reported; where both arms print the change, that is what counts."""
+    changed = printed_changes(x)
     n, level = x[f"n{k}"], x["ci_level"]
     five = [x[f"{c}{k}"] for c in ("median", "q1", "q3", "min", "max")]
     scenario = np.where(n >= 5, conv.five_number_scenario(*five), 0)
@@ -55,10 +70,11 @@ def _arm(x: Rows, k: int, options: Options) -> Arm:
         statistic, critical = conv.skewness_test(size, median, q1, q3, low, high)
         skewed[asked] = statistic >= critical
     from_median = np.isnan(x[f"mean{k}"]) & ~np.isnan(five_mean)
-    mean = np.where(from_median, five_mean, x[f"mean{k}"])
+    from_median &= ~changed
+    mean = np.where(changed, x[f"change_mean{k}"], np.where(from_median, five_mean, x[f"mean{k}"]))
     with np.errstate(invalid="ignore"):
         choices = [
-            x[f"sd{k}"],
+            np.where(changed, x[f"change_sd{k}"], x[f"sd{k}"]),
             conv.sd_from_se(x[f"se{k}"], n),
             conv.sd_from_ci(x[f"ci_lower{k}"], x[f"ci_upper{k}"], n, level),
             five_sd,
@@ -95,6 +111,8 @@ def _note_sources(w: Work, a: Arm, b: Arm, options: Options) -> None:
         w.derivation.add(one & two & ~same, text + " (n=" + n1 + ", " + n2 + ")")
         w.derivation.add(one & ~two, text + " (intervention, n=" + n1 + ")")
         w.derivation.add(two & ~one, text + " (control, n=" + n2 + ")")
+    only_mean = (a.from_median & (a.source < 4)) | (b.from_median & (b.source < 4))
+    w.derivation.add(only_mean, "mean estimated from quantiles")
     w.assumptions.add((a.source >= 4) | (b.source >= 4), "mean and SD estimated from quantiles")
     w.flags.add(a.skewed | b.skewed, "skewed by the test of Shi 2023: mean and SD from quantiles are doubtful")
 
@@ -114,7 +132,7 @@ def mean_effects(x: Rows, options: Options) -> Work:
         with np.errstate(invalid="ignore"):
             w.flags.add(np.abs(printed / x[f"sd{k}"] - 1) > 0.1, f"SD and SE of arm {k} disagree: SD taken")
     m1, s1, m2, s2 = _change(x, w, a, b, options)
-    m1, s1, m2, s2 = _to_target(x, w, m1, s1, m2, s2)
+    m1, s1, m2, s2 = _to_target(x, w, m1, s1, m2, s2, options)
     deff = note_design(x, w, options)
     n1, n2 = a.n / deff, b.n / deff
     paired = paired_rows(x, options)
@@ -172,16 +190,18 @@ def _paired_text(name: str, *, between: bool) -> str:
 
 def _change(x: Rows, w: Work, a: Arm, b: Arm, options: Options) -> tuple[Floats, Floats, Floats, Floats]:
     base = [x[c] for c in ("baseline_mean1", "baseline_sd1", "baseline_mean2", "baseline_sd2")]
-    given = ~np.isnan(base)
-    rows: Bools = np.asarray(given.all(axis=0))
-    w.flags.add(np.asarray(given.any(axis=0)) & ~rows, "baseline incomplete: final values taken")
+    printed, rows = printed_changes(x), computed_changes(x, options)
+    some = np.asarray(~np.isnan(base).all(axis=0), dtype=bool)
+    w.flags.add(some & ~printed & ~rows & options.change_scores, "baseline incomplete: final values taken")
+    w.derivation.add(printed, "change from baseline as printed")
+    standardised = np.isin(x.words["measure"], ["SMD", "SMDH", "GLASS"])
+    w.flags.add((rows | printed) & standardised, "standardised by the SD of changes")
     if not rows.any():
         return a.mean, a.sd, b.mean, b.sd
     own = ~np.isnan(x["r"]) & (x.words["design"] != "crossover")
     r = np.where(own, x["r"], options.r_baseline)
     w.derivation.add(rows, "change = final - baseline")
     w.assumptions.add(rows, "r of baseline and final = " + texts(r))
-    w.flags.add(rows & np.isin(x.words["measure"], ["SMD", "SMDH", "GLASS"]), "standardised by the SD of changes")
     out = []
     for arm, m0, s0 in ((a, base[0], base[1]), (b, base[2], base[3])):
         mean, sd = conv.change_score(m0, s0, arm.mean, arm.sd, r)
@@ -190,7 +210,7 @@ def _change(x: Rows, w: Work, a: Arm, b: Arm, options: Options) -> tuple[Floats,
 
 
 def _to_target(
-    x: Rows, w: Work, m1: Floats, s1: Floats, m2: Floats, s2: Floats
+    x: Rows, w: Work, m1: Floats, s1: Floats, m2: Floats, s2: Floats, options: Options
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Means and SDs on the protocol's scale and in its direction."""
     measure = x.words["measure"]
@@ -202,9 +222,7 @@ def _to_target(
     w.fail(
         lacks, "scale limits not reported: the mean cannot be put on the protocol's scale", "scale minimum and maximum"
     )
-    is_change = ~np.isnan([x[c] for c in ("baseline_mean1", "baseline_sd1", "baseline_mean2", "baseline_sd2")]).any(
-        axis=0
-    )
+    is_change = printed_changes(x) | computed_changes(x, options)
     factor = np.where(moved, (to_hi - to_lo) / np.where(moved, hi - lo, 1.0), 1.0)
     shift = np.where(moved & ~is_change, to_lo - lo * factor, 0.0)
     if moved.any():
@@ -212,6 +230,8 @@ def _to_target(
             moved,
             "rescaled " + texts(lo) + " to " + texts(hi) + " -> " + texts(to_lo) + " to " + texts(to_hi),
         )
+    outside = (np.fmin(m1, m2) < lo) | (np.fmax(m1, m2) > hi)
+    w.flags.add(outside & ~is_change, "a mean lies outside its scale: a change score?")
     top = np.where(wanted & known, to_lo + to_hi, np.where(known, lo + hi, 0.0))
     top = np.where(is_change, 0.0, top)
     w.derivation.add(x.flip, "direction flipped")

@@ -192,15 +192,10 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     )
     note = frame["arms_note"].fillna("")
     frame["derivation"] = (note + "; ").where(note != "", "") + frame["derivation"].fillna("")
-    columns = ["study_id", "label", "year", *subgroup_columns(protocol)]
+    columns = ["study_id", "label", "year", *protocol.study_columns]
     described = derive_groupings(studies, protocol).reindex(columns=list(dict.fromkeys(columns)))
     described = described[[c for c in described if c not in frame or c == "study_id"]]
     return frame.merge(described, on="study_id", how="left", validate="many_to_one")
-
-
-def subgroup_columns(protocol: Protocol) -> list[str]:
-    """Subgroup columns of effects.csv, in the order of the protocol."""
-    return list(dict.fromkeys(protocol.subgroups))
 
 
 def derive_groupings(studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -214,7 +209,7 @@ def derive_groupings(studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 
 
 def _assemble(effects: list[pd.DataFrame], protocol: Protocol) -> pd.DataFrame:
-    extra = [c for c in subgroup_columns(protocol) if c not in EFFECT_COLUMNS]
+    extra = [c for c in protocol.study_columns if c not in EFFECT_COLUMNS]
     at = EFFECT_COLUMNS.index("n_intervention")
     columns = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:]]
     parts = [e for e in effects if not e.empty]

@@ -14,14 +14,17 @@ from reweigh.effects.measures import MEASURES, RATIO_MEASURES, SMD_VARIANCES, ZE
 
 Strings = NDArray[np.object_]
 
-_ARM = "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time baseline_mean baseline_sd"
-_CONTRAST = "estimate se ci_lower ci_upper ci_level p_value t f z oe v discordant1 discordant2"
+_ARM = "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time"
+_CHANGE = "baseline_mean baseline_sd change_mean change_sd"
+_CONTRAST = "estimate se ci_lower ci_upper ci_level p_value t f z df oe v discordant1 discordant2"
 _SETTING = "r phi icc cluster_size scale_min scale_max target_min target_max"
 NUMERIC_COLUMNS = (
-    *(f"{column}{arm}" for arm in (1, 2) for column in _ARM.split()),
+    *(f"{column}{arm}" for arm in (1, 2) for column in f"{_ARM} {_CHANGE}".split()),
     *f"{_CONTRAST} {_SETTING}".split(),
 )
-REPORTED_MEASURES = frozenset(MEASURES | {"SMD_paired", "p_only", "OE_V"})
+#: Ratios whose estimate and CI are printed as logarithms, and the ratio itself.
+LOG_REPORTED = {f"log{name}": name for name in sorted(RATIO_MEASURES)}
+REPORTED_MEASURES = frozenset(MEASURES | {"SMD_paired", "p_only", "OE_V"} | set(LOG_REPORTED))
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "measure": tuple(sorted(MEASURES)),
     "reported_measure": tuple(sorted(REPORTED_MEASURES)),
@@ -38,17 +41,25 @@ COLUMNS = (*CATEGORIES, *NUMERIC_COLUMNS, "flip")
 class Options:
     """What the protocol decides about effect sizes.
 
-    r, phi: assumed within-person correlations of crossover trials (continuous, binary); r_baseline: of baseline and
-    final value.  crossover: "paired", or "as_independent" as older reviews did.  zero_cells, correction: see
-    `measures.correct_zero_cells`.  smd_variance: LS, LS2, UB or AV; smdh_version: "3.8" or "5" (metafor).
-    median_method: "luo-wan-shi", "wan", "lognormal" or "quantile" (McGrath 2020).  standardiser of crossover SMDs:
-    "between" persons or the SD of the "difference".  unknown_direction: what an exact p without direction is taken for.
-    contrast_ci: "normal" or "t" quantile behind the CI of a reported difference.  level: of the intervals given back.
+    r, phi: assumed within-person correlations of crossover trials (continuous, binary).
+    r_baseline: assumed correlation of baseline and final value.
+    change_scores: whether baselines, where given, turn final values into changes.
+    crossover: "paired", or "as_independent" as older reviews did.
+    zero_cells, correction: see `measures.correct_zero_cells`.
+    smd_variance: "LS", "LS2", "UB" or "AV", see `measures.smd_variance`.
+    smdh_version: whose variance of SMDH, that of metafor "3.8" or "5".
+    median_method: "luo-wan-shi", "wan", "lognormal" (Shi 2020b) or "quantile" (McGrath 2020).
+    p_inequality_as_equality: whether p < 0.001 is converted as p = 0.001.
+    unknown_direction: what an exact p without a direction is taken for, or "exclude".
+    standardiser: of crossover SMDs, the SD "between" persons or that of the "difference".
+    contrast_ci: "normal" or "t" quantile behind the CI of a reported difference.
+    level: of the intervals given back, between 0 and 1.
     """
 
     r: float = 0.5
     phi: float = 0.2
     r_baseline: float = 0.5
+    change_scores: bool = True
     crossover: str = "paired"
     zero_cells: str = "only0"
     correction: float = 0.5
@@ -152,7 +163,7 @@ def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
         problems += _problems(
             table, "flip", (flip.isna() & table["flip"].notna()).to_numpy(dtype=bool), "not true or false"
         )
-        rows.flip = flip.eq(True).to_numpy(dtype=bool)
+        rows.flip = flip.eq(True).fillna(False).to_numpy(dtype=bool)
     else:
         rows.flip = np.zeros(len(table), dtype=bool)
     level = rows.numbers["ci_level"]
@@ -189,7 +200,7 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
         percent = x[f"percent{arm}"]
         yield f"percent{arm}", (percent < 0) | (percent > 100), "must lie between 0 and 100"
         yield f"time{arm}", x[f"time{arm}"] <= 0, "must be above 0"
-        for spread in ("sd", "se", "baseline_sd"):
+        for spread in ("sd", "se", "baseline_sd", "change_sd"):
             yield f"{spread}{arm}", x[f"{spread}{arm}"] <= 0, "must be above 0"
         low, mean, high = x[f"ci_lower{arm}"], x[f"mean{arm}"], x[f"ci_upper{arm}"]
         yield f"ci_lower{arm}", low >= high, f"not below ci_upper{arm}"
@@ -230,4 +241,5 @@ def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     p = x["p_value"]
     yield "p_value", (p <= 0) | (p > 1), "must lie above 0 and at most at 1 (p = 0.000 is p < 0.001)"
     yield "f", x["f"] < 0, "must not be negative"
+    yield "df", x["df"] <= 0, "must be above 0"
     yield "v", x["v"] <= 0, "must be above 0"

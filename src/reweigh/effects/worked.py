@@ -12,7 +12,7 @@ from typing import Any
 
 from reweigh.effects.conversions import z_critical
 from reweigh.effects.measures import BINARY_MEASURES, CONTINUOUS_MEASURES, RATIO_MEASURES
-from reweigh.effects.table import Options
+from reweigh.effects.table import LOG_REPORTED, Options
 from reweigh.effects.worked_contrasts import contrast_steps
 from reweigh.effects.worked_counts import conditional_steps, count_steps, rate_steps
 from reweigh.effects.worked_means import continuous_steps
@@ -25,7 +25,7 @@ def worked_example(given: Mapping[str, Any], result: Mapping[str, Any], options:
     Headings start at level 3.  A row without an effect gives its reason and what would be needed.  Raises ValueError if
     the steps do not end at the estimate and variance of ``result``.
     """
-    page = Page(given, options or Options())
+    page = _page(given, options or Options())
     if result["reason"]:
         return f"No effect size: {result['reason']}.\n\nNeeded: {result['needed']}.\n"
     yi, vi = _steps(page)
@@ -46,6 +46,20 @@ def worked_example(given: Mapping[str, Any], result: Mapping[str, Any], options:
         if result[column]
     ]
     return "\n".join([*page.lines, *(line for note in notes for line in (note, ""))]).rstrip() + "\n"
+
+
+def _page(given: Mapping[str, Any], options: Options) -> Page:
+    """A page on which ratios printed as logarithms stand as ratios."""
+    page = Page(given, options)
+    name = LOG_REPORTED.get(page.word("reported_measure"))
+    if name is None:
+        return page
+    columns = [c for c in ("estimate", "ci_lower", "ci_upper") if page.has(c)]
+    natural = {c: math.exp(page.num(c)) for c in columns}
+    page = Page({**given, **natural, "reported_measure": name}, options)
+    lines = [f"exp({show(math.log(natural[c]))}) = {show(natural[c])}" for c in columns]
+    page.step(f"{name} from its logarithm", *lines)
+    return page
 
 
 def _steps(page: Page) -> Effect:

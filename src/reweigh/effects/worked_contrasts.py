@@ -23,7 +23,8 @@ def contrast_steps(page: Page, reported: str) -> Effect:
         yi = oe / v
         page.step(
             "Log ratio from O - E and V",
-            f"estimate = (O - E)/V = {show(oe)} / {show(v)} = {show(yi)}; variance = 1/V = {show(1 / v)}",
+            f"estimate = (O - E)/V = {show(oe)} / {show(v)} = {show(yi)}",
+            f"variance = 1/V = 1/{show(v)} = {show(1 / v)}",
             source="Handbook 6.8.2",
         )
         return _flip(page, yi, 1 / v)
@@ -46,9 +47,10 @@ def contrast_steps(page: Page, reported: str) -> Effect:
         factor = math.sqrt(2 * (1 - r))
         page.step(
             "From the SD of the differences to the between-person SD",
-            f"r = {show(r)} ({origin}); factor = sqrt(2 (1 - r)) = {show(factor)}",
-            f"SMD = {show(estimate)} x {par(factor)} = {show(estimate * factor)}; SE = {show(se)} x {par(factor)} = "
-            f"{show(se * factor)}",
+            f"r = {show(r)} ({origin})",
+            f"factor = sqrt(2 x (1 - {par(r)})) = {show(factor)}",
+            f"SMD = {show(estimate)} x {show(factor)} = {show(estimate * factor)}",
+            f"SE = {show(se)} x {show(factor)} = {show(se * factor)}",
             source="Handbook 23.2.7.2",
         )
     if target == "MD" and page.has("target_min", "target_max"):
@@ -56,7 +58,8 @@ def contrast_steps(page: Page, reported: str) -> Effect:
         if to != 1:
             page.step(
                 "To the scale of the protocol",
-                f"factor = {show(to)}: MD = {show(estimate * to)}, SE = {show(se * to)}",
+                f"MD = {show(estimate)} x {show(to)} = {show(estimate * to)}",
+                f"SE = {show(se)} x {show(to)} = {show(se * to)}",
             )
         factor *= to
     return _flip(page, estimate * factor, deff * (se * factor) ** 2)
@@ -64,7 +67,7 @@ def contrast_steps(page: Page, reported: str) -> Effect:
 
 def _flip(page: Page, yi: float, vi: float) -> Effect:
     if page.flip:
-        page.step("Direction flipped", f"estimate = {show(-yi)}")
+        page.step("Direction flipped", f"estimate = -1 x {par(yi)} = {show(-yi)}")
         return -yi, vi
     return yi, vi
 
@@ -92,7 +95,7 @@ def _estimate(page: Page, log: bool) -> float:
     low, high = _scaled(page, "ci_lower", log=log), _scaled(page, "ci_upper", log=log)
     if math.isnan(estimate):
         estimate = (low + high) / 2
-        page.step("Estimate as the middle of its CI", f"({show(low)} + {show(high)})/2 = {show(estimate)}")
+        page.step("Estimate as the middle of its CI", f"({show(low)} + {par(high)})/2 = {show(estimate)}")
     elif log:
         page.step(
             "Log of the estimate", f"ln({show(page.num('estimate'))}) = {show(estimate)}", source="Handbook 6.3.2"
@@ -101,6 +104,8 @@ def _estimate(page: Page, log: bool) -> float:
 
 
 def _df(page: Page, paired: bool) -> float:
+    if page.has("df"):
+        return page.num("df")
     n1, n2 = page.num("n1"), page.num("n2")
     if paired:
         return (n2 if math.isnan(n1) else n1 if math.isnan(n2) else min(n1, n2)) - 1
@@ -167,10 +172,18 @@ def _se_from_test(page: Page, reported: str, estimate: float, paired: bool, df: 
         r, _ = page.assumed("r", page.options.r)
         factor = 1.0 if reported == "SMD_paired" else 2 * (1 - r)
         se = math.sqrt((1 / n + estimate**2 / (2 * n)) * factor)
-        page.step("SE from n and the SMD", f"SE = sqrt((1/n + SMD^2/(2n)) x {par(factor)}) = {show(se)}")
+        page.step(
+            "SE from n and the SMD",
+            f"SE = sqrt((1/n + SMD^2/(2n)) x {show(factor)})",
+            f"   = sqrt((1/{show(n)} + {par(estimate)}^2/(2 x {show(n)})) x {show(factor)}) = {show(se)}",
+        )
     else:
         se = math.sqrt(1 / n1 + 1 / n2 + estimate**2 / (2 * (n1 + n2)))
-        page.step("SE from n and the SMD", f"SE = sqrt(1/n1 + 1/n2 + SMD^2/(2N)) = {show(se)}")
+        page.step(
+            "SE from n and the SMD",
+            "SE = sqrt(1/n1 + 1/n2 + SMD^2/(2N))",
+            f"   = sqrt(1/{show(n1)} + 1/{show(n2)} + {par(estimate)}^2/(2 x {show(n1 + n2)})) = {show(se)}",
+        )
     return se
 
 
@@ -186,22 +199,21 @@ def _signed_t(page: Page, paired: bool) -> float:
     else:
         p = _exact_p(page)
         size = float(conv.t_from_p(p, df))
-        line = (
-            f"two-sided p = {show(p)} with {show(df)} df ({'n - 1' if paired else 'n1 + n2 - 2'}): |t| = {show(size)}"
-        )
+        origin = "as printed" if page.has("df") else "n - 1" if paired else "n1 + n2 - 2"
+        line = f"two-sided p = {show(p)} with {show(df)} df ({origin}): |t| = {show(size)}"
     if size == 0:
-        page.step("t", line)
+        page.step("t as printed", line)
         return 0.0
     if direction not in ("favours_intervention", "favours_control"):
         if not math.isnan(printed):
-            page.step("t", line, f"sign as printed: t = {show(printed)}")
+            page.step("t as printed", line, f"sign as printed: t = {show(printed)}")
             return printed
         direction = page.options.unknown_direction
     t = size * (1 if better == "higher" else -1) * (1 if direction == "favours_intervention" else -1)
     page.step(
         "t from what is printed",
         line,
-        f"{direction.replace('_', ' ')}, {better} is better: t = {show(t)}",
+        f"{direction.replace('_', ' ')} and {better} is better, so t = {show(t)}",
         source="Handbook 6.5.2.3",
     )
     return t
@@ -222,13 +234,13 @@ def _smd_from_t(page: Page, t: float, paired: bool, deff: float) -> Effect:
         ]
         if page.options.standardiser == "between":
             lines += [
-                f"r = {show(r)} ({origin}); g = d sqrt(2 (1 - r)) = {show(d)} x {par(math.sqrt(factor))} = "
-                f"{show(d * math.sqrt(factor))}",
+                f"r = {show(r)} ({origin})",
+                f"g = d sqrt(2 (1 - r)) = {show(d)} x sqrt(2 x (1 - {par(r)})) = {show(d * math.sqrt(factor))}",
                 "variance = (1/n + d^2/(2n)) x 2 (1 - r)",
                 f"   = (1/{show(n)} + {par(d)}^2/(2 x {show(n)})) x {show(factor)} = {show(vi)}",
             ]
         else:
-            lines.append(f"variance = 1/n + d^2/(2n) = {show(vi)}")
+            lines.append(f"variance = 1/n + d^2/(2n) = 1/{show(n)} + {par(d)}^2/(2 x {show(n)}) = {show(vi)}")
         page.step("SMD from a paired t", *lines, source="Handbook 23.2.7.2; Becker 1988")
         return d * math.sqrt(factor), vi * deff
     d = t * math.sqrt(1 / n1 + 1 / n2)
@@ -238,7 +250,7 @@ def _smd_from_t(page: Page, t: float, paired: bool, deff: float) -> Effect:
         "SMD from a two-sample t",
         f"d = t sqrt(1/n1 + 1/n2) = {show(t)} x sqrt(1/{show(n1)} + 1/{show(n2)}) = {show(d)}",
         j_line,
-        f"g = J x d = {show(g)}",
+        f"g = J x d = {show(j)} x {par(d)} = {show(g)}",
         source="Handbook 6.5.2.3; Hedges 1981",
     )
     if page.paired:
@@ -247,7 +259,8 @@ def _smd_from_t(page: Page, t: float, paired: bool, deff: float) -> Effect:
         page.step(
             "Variance of a crossover trial",
             f"r = {show(r)} ({origin})",
-            f"variance = (1/n + g^2/(2n)) x 2 (1 - r) = {show(vi)}",
+            "variance = (1/n + g^2/(2n)) x 2 (1 - r)",
+            f"   = (1/{show(n)} + {par(g)}^2/(2 x {show(n)})) x 2 x (1 - {par(r)}) = {show(vi)}",
             source="Handbook 23.2.7.2",
         )
         return g, vi

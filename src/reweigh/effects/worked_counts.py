@@ -19,7 +19,7 @@ def _count(page: Page, k: int) -> tuple[float, float]:
         events = math.floor(percent * n / 100 + 0.5)
         page.step(
             f"{ARM_NAMES[k].capitalize()} arm: events from the percentage",
-            f"{show(percent)}% of {show(n)} = {show(percent * n / 100)}, nearest whole count {show(events)}",
+            f"{show(percent)} x {show(n)}/100 = {show(percent * n / 100)}, nearest whole count {show(events)}",
         )
     return (n - events if page.flip else events), n
 
@@ -68,16 +68,22 @@ def count_steps(page: Page) -> Effect:
         yi, a, b_ = p1 - p2, p1 * (1 - p1) / n1, p2 * (1 - p2) / n2
         lines = [
             f"RD = {f1} - {f2} = {show(yi)}",
-            f"a = p1 (1 - p1)/n1 = {show(a)}; b = p2 (1 - p2)/n2 = {show(b_)}",
+            f"a = p1 (1 - p1)/n1 = {f1} x (1 - {f1})/{show(n1)} = {show(a)}",
+            f"b = p2 (1 - p2)/n2 = {f2} x (1 - {f2})/{show(n2)} = {show(b_)}",
         ]
     else:
         yi, a, b_ = math.asin(math.sqrt(p1)) - math.asin(math.sqrt(p2)), 1 / (4 * n1), 1 / (4 * n2)
         lines = [
             f"AS = asin(sqrt({f1})) - asin(sqrt({f2})) = {show(yi)} (radians)",
-            f"a = 1/(4 n1) = {show(a)}; b = 1/(4 n2) = {show(b_)}",
+            f"a = 1/(4 x {show(n1)}) = {show(a)}; b = 1/(4 x {show(n2)}) = {show(b_)}",
         ]
     if not page.paired:
-        page.step(_COUNT_TITLES[measure], *lines, f"variance = a + b = {show(a + b_)}", source=_COUNT_SOURCES[measure])
+        page.step(
+            _COUNT_TITLES[measure],
+            *lines,
+            f"variance = a + b = {show(a)} + {show(b_)} = {show(a + b_)}",
+            source=_COUNT_SOURCES[measure],
+        )
         return yi, a + b_
     return yi, _paired_variance(page, lines, a, b_, p1, p2, phi_pairs)
 
@@ -117,7 +123,8 @@ def _peto(page: Page, e1: float, n1: float, e2: float, n2: float) -> Effect:
         f"O - E = {show(e1)} - {show(events)} x {par(n1)}/{show(total)} = {show(e1 - expected)}",
         f"V = {show(events)} x {show(total - events)} x {show(n1)} x {show(n2)} / ({show(total)}^2 x {show(total - 1)})"
         f" = {show(v)}",
-        f"log OR = (O - E)/V = {show((e1 - expected) / v)}; variance = 1/V = {show(1 / v)}",
+        f"log OR = (O - E)/V = {show(e1 - expected)} / {show(v)} = {show((e1 - expected) / v)}",
+        f"variance = 1/V = 1/{show(v)} = {show(1 / v)}",
         source="Handbook 10.4.2",
     )
     return (e1 - expected) / v, 1 / v

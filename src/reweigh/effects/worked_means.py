@@ -19,6 +19,11 @@ NAN = math.nan
 
 def _arm(page: Page, k: int) -> tuple[float, float, float]:
     """Size, mean and SD of arm k."""
+    if _prints_change(page):
+        n, mean, sd = (page.num(f"{c}{k}") for c in ("n", "change_mean", "change_sd"))
+        line = f"n = {show(n)}, mean change = {show(mean)}, SD of the change = {show(sd)}"
+        page.step(f"{ARM_NAMES[k].capitalize()} arm: change from baseline as printed", line)
+        return n, mean, sd
     n, mean, name = page.num(f"n{k}"), page.num(f"mean{k}"), ARM_NAMES[k].capitalize()
     five = [page.num(f"{c}{k}") for c in ("median", "q1", "q3", "min", "max")]
     if math.isnan(mean):
@@ -64,18 +69,18 @@ def _quantiles(page: Page, name: str, n: float, five: list[float]) -> tuple[floa
         printed += f", quartiles {show(q1)} and {show(q3)}"
     if method == "quantile":
         mean, sd = (float(v[0]) for v in mean_sd_by_quantile_estimation(n, m, q1, q3, low, high))
-        lines = ["distribution with the nearest quantiles (least squares, by program)"]
+        lines = [f"nearest quantiles (least squares, by program): mean {show(mean)}, SD {show(sd)}"]
         source = "McGrath 2020"
     elif method == "luo-wan-shi":
         mean, sd, lines, source = _luo_wan_shi(scenario, n, *five)
     else:
         mean, sd = (float(v) for v in conv.mean_sd_from_five_numbers(n, m, q1, q3, low, high, method))
-        lines, source = [f"method {method}, by program"], {"wan": "Wan 2014"}.get(method, "Shi 2020b")
+        lines = [f"method {method}, by program: mean {show(mean)}, SD {show(sd)}"]
+        source = {"wan": "Wan 2014"}.get(method, "Shi 2020b")
     page.step(
         f"{name} arm: mean and SD from quantiles",
         printed,
         *lines,
-        f"mean = {show(mean)}, SD = {show(sd)}",
         source=source,
     )
     return mean, sd
@@ -87,42 +92,54 @@ def _luo_wan_shi(
     mean, sd = (float(v) for v in conv.mean_sd_from_five_numbers(n, m, q1, q3, low, high))
     xi = 2 * float(ndtri((n - 0.375) / (n + 0.25)))
     eta = 2 * float(ndtri((0.75 * n - 0.125) / (n + 0.25)))
-    xi_line = f"xi = 2 Phi^-1((n - 0.375)/(n + 0.25)) = {show(xi)}"
-    eta_line = f"eta = 2 Phi^-1((0.75 n - 0.125)/(n + 0.25)) = {show(eta)}"
+    xi_line = f"xi = 2 x Phi^-1(({show(n)} - 0.375)/({show(n)} + 0.25)) = {show(xi)}"
+    eta_line = f"eta = 2 x Phi^-1((0.75 x {show(n)} - 0.125)/({show(n)} + 0.25)) = {show(eta)}"
     if scenario == 1:
         w = 4 / (4 + n**0.75)
         lines = [
-            f"w = 4/(4 + n^0.75) = {show(w)}",
-            f"mean = w (min + max)/2 + (1 - w) median = {show(w)} x {par((low + high) / 2)} + {show(1 - w)} x {par(m)}",
+            f"w = 4/(4 + n^0.75) = 4/(4 + {show(n)}^0.75) = {show(w)}",
+            f"mean = w (min + max)/2 + (1 - w) median = {show(w)} x {par((low + high) / 2)} + {show(1 - w)} x {par(m)}"
+            f" = {show(mean)}",
             xi_line,
-            f"SD = (max - min)/xi = {show(high - low)} / {show(xi)}",
+            f"SD = (max - min)/xi = {show(high - low)} / {show(xi)} = {show(sd)}",
         ]
         return mean, sd, lines, "Luo 2018 eq. 7; Wan 2014 eq. 9"
     if scenario == 2:
         w = 0.7 + 0.39 / n
         lines = [
-            f"w = 0.7 + 0.39/n = {show(w)}",
-            f"mean = w (q1 + q3)/2 + (1 - w) median = {show(w)} x {par((q1 + q3) / 2)} + {show(1 - w)} x {par(m)}",
+            f"w = 0.7 + 0.39/n = 0.7 + 0.39/{show(n)} = {show(w)}",
+            f"mean = w (q1 + q3)/2 + (1 - w) median = {show(w)} x {par((q1 + q3) / 2)} + {show(1 - w)} x {par(m)}"
+            f" = {show(mean)}",
             eta_line,
-            f"SD = (q3 - q1)/eta = {show(q3 - q1)} / {show(eta)}",
+            f"SD = (q3 - q1)/eta = {show(q3 - q1)} / {show(eta)} = {show(sd)}",
         ]
         return mean, sd, lines, "Luo 2018 eq. 11; Wan 2014 eq. 16"
     w1, w2, w = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55, 1 / (1 + 0.07 * n**0.6)
     lines = [
-        f"w1 = 2.2/(2.2 + n^0.75) = {show(w1)}, w2 = 0.7 - 0.72/n^0.55 = {show(w2)}",
+        f"w1 = 2.2/(2.2 + {show(n)}^0.75) = {show(w1)}; w2 = 0.7 - 0.72/{show(n)}^0.55 = {show(w2)}",
         "mean = w1 (min + max)/2 + w2 (q1 + q3)/2 + (1 - w1 - w2) median",
+        f"   = {show(w1)} x {par((low + high) / 2)} + {show(w2)} x {par((q1 + q3) / 2)}"
+        f" + {show(1 - w1 - w2)} x {par(m)} = {show(mean)}",
         xi_line,
         eta_line,
-        f"w = 1/(1 + 0.07 n^0.6) = {show(w)}",
+        f"w = 1/(1 + 0.07 x {show(n)}^0.6) = {show(w)}",
         f"SD = w (max - min)/xi + (1 - w)(q3 - q1)/eta = {show(w)} x {par(high - low)}/{show(xi)}"
-        f" + {show(1 - w)} x {par(q3 - q1)}/{show(eta)}",
+        f" + {show(1 - w)} x {par(q3 - q1)}/{show(eta)} = {show(sd)}",
     ]
     return mean, sd, lines, "Luo 2018 eq. 15; Shi 2020 eq. 10"
 
 
+def _prints_change(page: Page) -> bool:
+    return page.has("change_mean1", "change_sd1", "change_mean2", "change_sd2")
+
+
+def _computes_change(page: Page) -> bool:
+    given = page.has("baseline_mean1", "baseline_sd1", "baseline_mean2", "baseline_sd2")
+    return given and page.options.change_scores and not _prints_change(page)
+
+
 def _change(page: Page, k: int, mean: float, sd: float) -> tuple[float, float]:
-    columns = [f"baseline_{c}{arm}" for arm in (1, 2) for c in ("mean", "sd")]
-    if not page.has(*columns):
+    if not _computes_change(page):
         return mean, sd
     m0, s0 = page.num(f"baseline_mean{k}"), page.num(f"baseline_sd{k}")
     own = page.num("r") if page.word("design") != "crossover" else NAN
@@ -141,7 +158,7 @@ def _change(page: Page, k: int, mean: float, sd: float) -> tuple[float, float]:
 def _to_scale(page: Page, m1: float, s1: float, m2: float, s2: float) -> tuple[float, float, float, float]:
     low, high, to_low, to_high = (page.num(c) for c in ("scale_min", "scale_max", "target_min", "target_max"))
     known, wanted = page.has("scale_min", "scale_max"), page.has("target_min", "target_max")
-    change = page.has("baseline_mean1", "baseline_sd1", "baseline_mean2", "baseline_sd2")
+    change = _prints_change(page) or _computes_change(page)
     if known and wanted and (low, high) != (to_low, to_high):
         factor = (to_high - to_low) / (high - low)
         shift = 0.0 if change else to_low - low * factor
@@ -154,7 +171,11 @@ def _to_scale(page: Page, m1: float, s1: float, m2: float, s2: float) -> tuple[f
         m1, m2, s1, s2 = m1 * factor + shift, m2 * factor + shift, s1 * factor, s2 * factor
     if page.flip:
         top = 0.0 if change else to_low + to_high if wanted and known else low + high if known else 0.0
-        page.step("Direction flipped", f"means: {show(top - m1)} and {show(top - m2)}")
+        page.step(
+            "Direction flipped",
+            f"means: {minus(top, m1)} = {show(top - m1)}",
+            f"   and {minus(top, m2)} = {show(top - m2)}",
+        )
         m1, m2 = top - m1, top - m2
     return m1, s1, m2, s2
 
@@ -193,8 +214,8 @@ def _independent_means(page: Page, n1: float, m1: float, s1: float, n2: float, m
         page.step(
             "Log ratio of means",
             f"log ROM = ln({show(m1)} / {show(m2)}) = {show(yi)}",
-            f"variance = SD1^2/(n1 mean1^2) + SD2^2/(n2 mean2^2) = {show(s1**2 / (n1 * m1**2))} + "
-            f"{show(s2**2 / (n2 * m2**2))} = {show(vi)}",
+            "variance = SD1^2/(n1 mean1^2) + SD2^2/(n2 mean2^2)",
+            f"   = {show(s1)}^2/({show(n1)} x {par(m1)}^2) + {show(s2)}^2/({show(n2)} x {par(m2)}^2) = {show(vi)}",
             source="Hedges 1999",
         )
         return yi, vi
@@ -220,11 +241,17 @@ def _independent_means(page: Page, n1: float, m1: float, s1: float, n2: float, m
         source="Handbook 6.5.1.2; Hedges 1981",
     )
     if measure == "SMDH":
-        vi = float(measures.smdh(n1, m1, s1, n2, m2, s2, page.options.smdh_version)[1])
+        f1, f2 = n1 - 1, n2 - 1
+        v = g**2 * (s1**4 / f1 + s2**4 / f2) / (8 * sd**4) + (s1**2 / f1 + s2**2 / f2) / sd**2
+        vi = v * j**2 if page.options.smdh_version == "3.8" else v
         page.step(
             "Variance for unequal SDs",
-            "v = g^2 (SD1^4/(n1-1) + SD2^4/(n2-1)) / (8 SD^4) + (SD1^2/(n1-1) + SD2^2/(n2-1)) / SD^2",
-            f"variance = {'J^2 v' if page.options.smdh_version == '3.8' else 'v'} = {show(vi)}",
+            "v = g^2 (SD1^4/(n1 - 1) + SD2^4/(n2 - 1)) / (8 SD^4) + (SD1^2/(n1 - 1) + SD2^2/(n2 - 1)) / SD^2",
+            f"   = {par(g)}^2 x ({show(s1)}^4/{show(f1)} + {show(s2)}^4/{show(f2)}) / (8 x {show(sd)}^4)"
+            f" + ({show(s1)}^2/{show(f1)} + {show(s2)}^2/{show(f2)}) / {show(sd)}^2 = {show(v)}",
+            f"variance = J^2 v = {show(j)}^2 x {show(v)} = {show(vi)}"
+            if page.options.smdh_version == "3.8"
+            else f"variance = v = {show(vi)}",
             source="Bonett 2009, as metafor " + page.options.smdh_version,
         )
         return g, vi
@@ -235,7 +262,10 @@ def smd_variance_step(page: Page, g: float, j: float, n1: float, n2: float, df: 
     """The step for the sampling variance of an SMD; NaN for AV, which needs the other rows."""
     kind = page.options.smd_variance
     if kind == "AV":
-        page.step("Variance", "1/n1 + 1/n2 + gbar^2/(2N), gbar the size-weighted mean g of all trials (see the table)")
+        page.step(
+            "Variance of the SMD (AV)",
+            "1/n1 + 1/n2 + gbar^2/(2N), gbar the size-weighted mean g of all trials (see the table)",
+        )
         return NAN
     vi = float(measures.smd_variance(g, n1, n2, df, total, kind))
     base = f"1/{show(n1)} + 1/{show(n2)}"
@@ -258,8 +288,10 @@ def _paired_correlation(page: Page, n: float, md: float, s1: float, s2: float) -
         if abs(r) < 1:
             page.step(
                 "Correlation from the paired test",
-                f"|t| = {show(t)}, so SD of the differences = |MD| sqrt(n) / |t| = {show(sd)}",
-                f"r = (SD1^2 + SD2^2 - SDd^2)/(2 SD1 SD2) = {show(r)}",
+                "SDd = SD of the differences = |MD| sqrt(n) / |t|",
+                f"   = {show(abs(md))} x sqrt({show(n)}) / {show(t)} = {show(sd)}",
+                "r = (SD1^2 + SD2^2 - SDd^2)/(2 SD1 SD2)",
+                f"   = ({show(s1)}^2 + {show(s2)}^2 - {show(sd)}^2)/(2 x {show(s1)} x {show(s2)}) = {show(r)}",
                 source="Handbook 6.5.2.8",
             )
             return r, "from the paired test"
@@ -287,7 +319,9 @@ def _paired_means(page: Page, n: float, m1: float, s1: float, m2: float, s2: flo
             "Log ratio of means of a crossover trial",
             correlation,
             f"log ROM = ln({show(m1)} / {show(m2)}) = {show(yi)}",
-            f"variance = SD1^2/(n mean1^2) + SD2^2/(n mean2^2) - 2 r SD1 SD2/(n mean1 mean2) = {show(vi)}",
+            "variance = SD1^2/(n mean1^2) + SD2^2/(n mean2^2) - 2 r SD1 SD2/(n mean1 mean2)",
+            f"   = {show(s1)}^2/({show(n)} x {par(m1)}^2) + {show(s2)}^2/({show(n)} x {par(m2)}^2)"
+            f" - 2 x {par(r)} x {show(s1)} x {show(s2)}/({show(n)} x {par(m1)} x {par(m2)}) = {show(vi)}",
             source="Lajeunesse 2011",
         )
         return yi, vi
@@ -296,15 +330,17 @@ def _paired_means(page: Page, n: float, m1: float, s1: float, m2: float, s2: flo
         sd, sd_line = s2, f"SD of the control periods = {show(s2)}"
     elif page.options.standardiser == "difference":
         sd = math.sqrt(s1**2 + s2**2 - 2 * r * s1 * s2)
-        sd_line = f"SD of the differences = sqrt(SD1^2 + SD2^2 - 2 r SD1 SD2) = {show(sd)}"
+        squares = f"{show(s1)}^2 + {show(s2)}^2 - 2 x {par(r)} x {show(s1)} x {show(s2)}"
+        sd_line = f"SD of the differences = sqrt({squares}) = {show(sd)}"
     else:
         sd = math.sqrt((s1**2 + s2**2) / 2)
         sd_line = f"between-person SD = sqrt(({par(s1)}^2 + {par(s2)}^2)/2) = {show(sd)}"
     g = j * (m1 - m2) / sd
     if measure == "GLASS":
-        vi, line = 2 * (1 - r) / n + g**2 / (2 * n), "2(1 - r)/n + g^2/(2n)"
+        vi = 2 * (1 - r) / n + g**2 / (2 * n)
+        line = f"2(1 - r)/n + g^2/(2n) = 2 x (1 - {par(r)})/{show(n)} + {par(g)}^2/(2 x {show(n)})"
     elif page.options.standardiser == "difference":
-        vi, line = 1 / n + g**2 / (2 * n), "1/n + g^2/(2n)"
+        vi, line = 1 / n + g**2 / (2 * n), f"1/n + g^2/(2n) = 1/{show(n)} + {par(g)}^2/(2 x {show(n)})"
     else:
         vi = (1 / n + g**2 / (2 * n)) * 2 * (1 - r)
         line = f"(1/n + g^2/(2n)) x 2(1 - r) = (1/{show(n)} + {par(g)}^2/(2 x {par(n)})) x 2 x (1 - {show(r)})"

@@ -83,7 +83,7 @@ def _linear_candidates(
     for exponent in (magnitude - 1, magnitude, magnitude + 1):
         for mantissa in (1, 2, 5):
             step = mantissa * 10.0**exponent
-            numbers = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+            numbers = np.arange(math.ceil(low / step), math.floor(high / step) + 1)
             if 2 <= len(numbers) <= 8:
                 decimals = max(0, -exponent)
                 values = [float(n * mantissa) * 10.0**exponent for n in numbers]

@@ -86,7 +86,7 @@ def draw_forest(table: pd.DataFrame, meta: ForestMeta, *, layers: Layers = ALL_L
     """
     with mpl.rc_context(style.RC):
         page = lay_out(table, meta, layers.off())
-        figure = RecordFigure(figsize=(page.width / 72, page.height / 72), dpi=72, facecolor="white")
+        figure = RecordFigure(figsize=(page.width / 72, page.height / 72), dpi=style.FIGURE_DPI, facecolor="white")
         FigureCanvasAgg(figure)
         figure.title = meta.title or "Forest plot"
         figure.description = describe(table, meta)
@@ -124,7 +124,10 @@ class _Drawing:
         self.heaviest = max(weights, default=np.nan)
 
     def draw(self) -> None:
-        """Draw the axis, then all lines."""
+        """Draw the axis, then all lines.
+
+        An artist that goes with more than one layer has them all in its gid: `subtotals+weights.subtotal-1.weight`.
+        """
         self._axis()
         for line in self.page.lines:
             if line["kind"] == "column header":
@@ -191,23 +194,24 @@ class _Drawing:
         )
 
     def _cells(self, line: Line) -> None:
-        page, y, start = self.page, line["y"], f"{line['layer']}.{line['row_id']}"
+        page, y, row_id, start = self.page, line["y"], line["row_id"], f"{line['layer']}.{line['row_id']}"
+        also = "" if line["layer"] == "study" else f"{line['layer']}+"
         self.text(line["x"], y, line["label"], f"{start}.label", weight=weight_of(line))
         if "footnotes" not in self.off:
-            x = line["x"] + text_width(line["label"], TEXT_SIZE, weight_of(line)) + 0.8
-            self.text(
-                x, y, line["note_marks"], f"footnotes.{line['row_id']}.mark", size=TEXT_SIZE * MARK_SIZE, lift=2.6
-            )
+            label = text_width(line["label"], TEXT_SIZE, weight_of(line))
+            # Room for renderers that draw the label a little wider.
+            x = line["x"] + label + 0.4 + 0.012 * label
+            self.text(x, y, line["note_marks"], f"footnotes.{row_id}.mark", size=TEXT_SIZE * MARK_SIZE, lift=2.6)
         for name, (_, b) in page.columns.items():
             if name in page.slashes:
                 x = page.slashes[name] - slash_sides(line[name])[0]
-                self.text(x, y, line[name], f"arm_data.{line['row_id']}.{name}")
+                self.text(x, y, line[name], f"{also}arm_data.{row_id}.{name}")
             elif name in ARM_COLUMNS:
-                self.text(b, y, line[name], f"arm_data.{line['row_id']}.{name}", ha="right")
+                self.text(b, y, line[name], f"{also}arm_data.{row_id}.{name}", ha="right")
         self.text(page.columns["effect"][1], y, line["effect"], f"{start}.effect", ha="right")
         if "weight_text" in page.columns:
             x = page.columns["weight_text"][1]
-            self.text(x, y, line["weight_text"], f"weights.{line['row_id']}.weight", ha="right")
+            self.text(x, y, line["weight_text"], f"{also}weights.{row_id}.weight", ha="right")
 
     def _marks(self, line: Line) -> None:
         marker, y, estimate = line["marker"], line["y"], line["estimate"]

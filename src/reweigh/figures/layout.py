@@ -111,7 +111,7 @@ def _arms(page: Page, cells: list[Line], off: Set[str]) -> float:
     """Columns left of the panel; returns where they end."""
     labels = [
         line["indent"] * INDENT
-        + text_width(line["label"], TEXT_SIZE, weight_of(line))
+        + 1.012 * text_width(line["label"], TEXT_SIZE, weight_of(line))
         + text_width(line["note_marks"], TEXT_SIZE * 0.7)
         for line in cells
     ]

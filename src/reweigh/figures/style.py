@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from matplotlib import get_data_path
+from matplotlib import get_data_path, rcParamsDefault
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ft2font import FT2Font, LoadFlags
@@ -19,6 +19,9 @@ FONT_FILES = {
     for weight, name in (("normal", "DejaVuSans.ttf"), ("bold", "DejaVuSans-Bold.ttf"))
 }
 
+#: Resolution of PNG files; and of a figure that somebody else measures or shows, where hinting hardly counts.
+PNG_DPI, FIGURE_DPI = 200, 300
+
 #: Sizes and lengths in points.
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.0, 8.5, 7.5
 
@@ -27,24 +30,15 @@ SQUARE, DIAMOND, SUBTOTAL, PREDICTION = "#7fa3c7", "#1f4e79", "#8db3d9", "#c76b1
 
 #: Nothing of the user's own matplotlib configuration reaches a figure.
 RC: Any = {
+    **{name: value for name, value in rcParamsDefault.items() if name not in ("backend", "interactive", "toolbar")},
     "font.family": [FAMILY],
     "svg.fonttype": "none",
     "svg.hashsalt": "reweigh",
     "pdf.fonttype": 42,
-    "pdf.compression": 6,
-    "text.usetex": False,
     "text.hinting": "none",
     "text.hinting_factor": 1,
-    "text.antialiased": True,
-    "text.parse_math": False,
     "path.simplify": False,
-    "path.sketch": None,
-    "axes.unicode_minus": True,
     "lines.solid_capstyle": "butt",
-    "figure.dpi": 72,
-    "savefig.dpi": "figure",
-    "savefig.bbox": None,
-    "savefig.transparent": False,
 }
 
 

@@ -16,9 +16,7 @@ from fontTools.ttLib import TTFont
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reweigh.figures.style import FAMILY, FONT_FILES, RC
-
-PNG_DPI = 200
+from reweigh.figures.style import FAMILY, FONT_FILES, PNG_DPI, RC
 
 _TEXT = re.compile(r"<text[^>]*?style=\"([^\"]*)\"[^>]*>([^<]*)</text>")
 _CSS_WEIGHT = {"normal": "400", "bold": "700"}

@@ -20,6 +20,8 @@ def summary(
     pooled: pd.DataFrame,
     subgroups: pd.DataFrame,
     figures: pd.DataFrame,
+    meta_regression: pd.DataFrame,
+    dependence: pd.DataFrame,
 ) -> str:
     """Markdown of one page.
 
@@ -29,7 +31,7 @@ def summary(
         Name of the review's folder.
     protocol
         The protocol.
-    effects, rows, pooled, subgroups, figures
+    effects, rows, pooled, subgroups, figures, meta_regression, dependence
         The tables of the review's results.
     """
     main = pooled[pooled["set"] == "main"]
@@ -43,6 +45,10 @@ def summary(
             parts += ["A set that leaves an analysis as it is has no line here; `pooled.csv` has all of them."]
     if protocol.subgroups:
         parts += ["## Subgroup differences", _tests(subgroups)]
+    if len(meta_regression):
+        parts += ["## Meta-regression", _regressions(meta_regression, protocol)]
+    if len(dependence):
+        parts += ["## Several effects per trial", _dependence(dependence)]
     parts += ["## What became of every reported row", _fate(rows), "## Files", _files(review, figures, effects)]
     return "\n\n".join(parts) + "\n"
 
@@ -163,6 +169,27 @@ def _tests(subgroups: pd.DataFrame) -> str:
         for _, row in estimable.iterrows()
     ]
     return f"{head}\n\n{_table(('Analysis', 'Q between', 'df', 'P'), body)}"
+
+
+def _regressions(found: pd.DataFrame, protocol: Protocol) -> str:
+    lines = []
+    for (analysis, name), rows in found.groupby(["analysis", "regression"], sort=False):
+        label, first = protocol.meta_regression[name].label or name, rows.iloc[0]
+        if np.isnan(first["qm"]):
+            lines.append(f"- `{analysis}`, {_lower(label)}: {first['note']}")
+            continue
+        test = f"{p_text(first['qm_p_value'])} for the moderators, R2 = {first['r2']:.0f}%"
+        lines.append(f"- `{analysis}`, {_lower(label)}: {test}" + (f" ({first['note']})" if first["note"] else ""))
+    return "\n".join(lines)
+
+
+def _dependence(found: pd.DataFrame) -> str:
+    head = ("Analysis", "Method", "Effects", "Trials", "Estimate")
+    body = [
+        (f"`{row['analysis']}`", row["method"], f"{row['k']:.0f}", f"{row['trials']:.0f}", _effect(row))
+        for _, row in found.iterrows()
+    ]
+    return _table(head, body)
 
 
 def _fate(rows: pd.DataFrame) -> str:

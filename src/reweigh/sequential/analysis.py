@@ -213,7 +213,7 @@ def sequential_analysis(
     futile = _first(sign * z <= inner if design.sides == 1 else np.abs(z) <= inner)
     verdict: Verdict = "none" if futile is None else "futility"
     if crossed is not None:
-        verdict = "upper" if z[crossed] > 0 else "lower"
+        verdict = "upper" if (sign if design.sides == 1 else z[crossed]) > 0 else "lower"
     with_boundary = np.flatnonzero(np.isfinite(critical))
     p_value, p_reason, stagewise = np.nan, NO_BOUNDARY.format(bounds.reason[n - 1]), None
     if with_boundary.size:

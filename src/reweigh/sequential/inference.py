@@ -45,7 +45,7 @@ def repeated_p(z: float, bounds: Boundaries, look: int) -> tuple[float, str]:
         return (critical if np.isfinite(critical) else REACH + _Z_MAX) - size
 
     # A boundary never lies below the quantile of all alpha spent so far, so p is at least that of one test.
-    low, high = float(np.log(0.9 * 1.0) + special.log_ndtr(-size)), -1e-9
+    low, high = float(np.log(0.9 * bounds.sides) + special.log_ndtr(-size)), -1e-9
     if excess(high) >= 0:
         return 1.0, ""
     return float(np.exp(root_of(excess, min(low, 2 * high), high))), ""

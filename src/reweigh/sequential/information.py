@@ -154,7 +154,7 @@ def _equal_trials(
     if trials is not None and trials < 1:
         raise ValueError(f"the number of trials must be at least 1, not {trials}")
     wanted = (effect / z) ** 2
-    fewest = floor(tau2 / wanted) + 1
+    fewest = floor(tau2 / wanted * (1 + 1e-12)) + 1  # not by rounding error a number that can never suffice
     counts = [fewest, fewest + 1, fewest + 2, fewest + 3]
     if trials is not None and trials >= fewest:
         counts.append(trials)

@@ -1,0 +1,93 @@
+"""The Bayesian model where there are few trials: bayes.csv."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from reweigh.pool.bayes import Posterior, posterior
+from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
+from reweigh.protocol import RATIO_MEASURES, Protocol
+
+FEW = 5
+"""Up to this many trials the Bayesian model stands beside the main one."""
+
+
+def prior_of(measure: str, protocol: Protocol) -> Prior | None:
+    """The protocol's prior of tau for a measure, None where it has none.
+
+    Raises
+    ------
+    ValueError
+        If the prior was made for another measure and no rescaling is stated.
+    """
+    given = protocol.bayes.get(measure)  # type: ignore[call-overload]
+    if given is None:
+        return None
+    if given.family in ("turner2015", "rhodes2015"):
+        table = turner2015 if given.family == "turner2015" else rhodes2015
+        prior = table(given.outcome, given.comparison)
+    else:
+        numbers = {
+            name: getattr(given, name) for name in ("scale", "location", "df") if getattr(given, name) is not None
+        }
+        prior = tau_prior(given.family, **numbers)
+    return prior if given.rescale is None else prior.rescaled(given.rescale, given.rescale_reason)
+
+
+def important_difference(measure: str, outcome: str, protocol: Protocol) -> float | None:
+    """Smallest important difference, signed to the better side, on the analysis scale; None where there is none."""
+    what = protocol.outcomes[outcome]
+    given = what.smallest_important_difference.get(measure)  # type: ignore[call-overload]
+    if given is None:
+        return None
+    if isinstance(given.value, tuple):
+        return float(np.log(given.value[0 if what.better == "lower" else 1]))
+    return float(-given.value if what.better == "lower" else given.value)
+
+
+def posterior_of(group: pd.DataFrame, prior: Prior, protocol: Protocol) -> Posterior:
+    """Posterior of one analysis (rows of effects.csv); sets with the same effects share it."""
+    measure, outcome = str(group["measure"].iloc[0]), str(group["outcome"].iloc[0])
+    important = important_difference(measure, outcome, protocol)
+    values = tuple(group["estimate"].astype(float)), tuple(group["variance"].astype(float))
+    return _posterior(*values, prior, protocol.level, measure, protocol.outcomes[outcome].better, important)
+
+
+@lru_cache(maxsize=1024)
+def _posterior(
+    yi: tuple[float, ...],
+    vi: tuple[float, ...],
+    prior: Prior,
+    level: float,
+    measure: str,
+    better: str,
+    important: float | None,
+) -> Posterior:
+    return posterior(yi, vi, prior, level=level, measure=measure, better=better, important=important)
+
+
+def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """Posterior of every analysis of two to five trials whose measure has a prior in the protocol.
+
+    Returns
+    -------
+    One row per analysis: posterior of mu and tau and of the effect in a new trial (mean, sd, median, mode, shortest
+    and central interval), on the analysis scale, and the probabilities that the effect is on the better side and
+    that it exceeds the smallest important difference.
+    """
+    rows = []
+    for analysis, group in effects.groupby("analysis", sort=False):
+        prior = prior_of(str(group["measure"].iloc[0]), protocol)
+        if prior is None or not 2 <= len(group) <= FEW:
+            continue
+        found = asdict(posterior_of(group, prior, protocol))
+        reason = found.pop("reason")
+        scale = "log" if group["measure"].iloc[0] in RATIO_MEASURES else "natural"
+        rows.append({"analysis": analysis, "scale": scale, **found, "note": reason})
+    first = ["analysis", "scale"]
+    names = [name for name in Posterior.__dataclass_fields__ if name != "reason"]
+    return pd.DataFrame(rows, columns=[*first, *names, "note"])
