@@ -1,8 +1,9 @@
-"""Effect sizes of a review: one result per trial, outcome and window, and what became of every row."""
+"""Effect sizes of a review: one result per trial, outcome and window, its derivation, and what became of every row."""
 
 from pathlib import Path
 
 from reweigh.console import logged
+from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import exclusions, select
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
@@ -10,8 +11,13 @@ from reweigh.protocol import load_checked
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        tables = [read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts")]
-        selection = select(*tables, protocol)
+        studies, arms, contrasts = (read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts"))
+        selection = select(studies, arms, contrasts, protocol)
         write_csv(selection.effects, snakemake.output.effects)
         write_csv(selection.rows, snakemake.output.rows)
         write_csv(exclusions(selection.rows), snakemake.output.exclusions)
+        write_csv(crossover_sweep(selection, protocol), snakemake.output.sweep)
+        folder = Path(snakemake.output.worked)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, page in worked_pages(selection, {"arms.csv": arms, "contrasts.csv": contrasts}, protocol).items():
+            (folder / name).write_text(page, encoding="utf-8")

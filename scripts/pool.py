@@ -9,7 +9,7 @@ from reweigh.pool.dependence import dependence_table
 from reweigh.pool.engines import EngineDisagreement
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
-from reweigh.pool.summarise import engines_table, pooled_table, subgroup_table
+from reweigh.pool.summarise import engines_table, pooled_table, subgroup_table, sweep_table
 from reweigh.protocol import load_checked
 
 if __name__ == "__main__":
@@ -26,4 +26,5 @@ if __name__ == "__main__":
         write_csv(subgroup_table(effects, protocol), snakemake.output.subgroups)
         write_csv(bayes_table(effects, protocol), snakemake.output.bayes)
         write_csv(regression_table(effects, protocol), snakemake.output.meta_regression)
+        write_csv(sweep_table(effects, read_csv(snakemake.input.sweep), protocol), snakemake.output.sweep)
         write_csv(dependence_table(effects, protocol), snakemake.output.dependence)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reweigh.effects.compute import Options, compute
+from reweigh.effects.compute import Options, compute, validate
 from reweigh.effects.measures import MEASURES, RATIO_MEASURES
+from reweigh.effects.worked import worked_example
 
 seeds = st.integers(0, 2**32 - 1)
 MEANS = ("MD", "SMD", "SMDH", "GLASS", "ROM")
@@ -88,6 +89,62 @@ def test_nothing_is_lost_in_silence(seed: int) -> None:
     assert (out.loc[~lost, "variance"] > 0).all()
     assert np.isfinite(out.loc[~lost, ["estimate", "variance", "ci_lower_natural", "ci_upper_natural"]]).all(axis=None)
     assert (out.loc[~lost, "derivation"] != "").all()
+
+
+def contrasts(seed: int, rows: int = 60) -> pd.DataFrame:
+    """Reported contrasts of every kind with gaps, impossible ones left out."""
+    rng = np.random.default_rng(seed)
+
+    def some(values: np.ndarray, share: float = 0.5) -> np.ndarray:
+        return np.where(rng.random(rows) < share, values, np.nan)
+
+    measure = rng.choice(sorted(MEASURES), rows)
+    reported = np.where(rng.random(rows) < 0.6, measure, rng.choice(["p_only", "MD", "SMD_paired", "OE_V"], rows))
+    estimate = np.exp(rng.normal(0, 0.5, rows)) * np.where(measure == "RD", 0.1, 1)
+    table = pd.DataFrame(
+        {
+            "measure": measure,
+            "reported_measure": reported,
+            "design": rng.choice(["parallel", "crossover", "cluster", "first_period"], rows),
+            "paired": rng.choice(["yes", "no", ""], rows),
+            "p_operator": rng.choice(["=", "<", ">", ""], rows),
+            "direction": rng.choice(["favours_intervention", "favours_control", "none", ""], rows),
+            "better": rng.choice(["lower", "higher"], rows),
+            "flip": rng.random(rows) < 0.3,
+            "n1": some(rng.integers(2, 60, rows), 0.9),
+            "n2": some(rng.integers(2, 60, rows), 0.9),
+            "estimate": some(estimate, 0.8),
+            "ci_lower": some(estimate * 0.5),
+            "ci_upper": some(estimate * 2.2),
+            "se": some(rng.uniform(0.1, 1, rows), 0.3),
+            "p_value": some(rng.uniform(0.0001, 1, rows)),
+            "icc": some(rng.uniform(0, 0.1, rows)),
+            "cluster_size": some(rng.uniform(1, 30, rows)),
+        }
+    )
+    for column, values in (
+        ("t", rng.normal(0, 2, rows)),
+        ("f", rng.uniform(0.1, 9, rows)),
+        ("oe", rng.normal(0, 4, rows)),
+    ):
+        table[column] = some(values, 0.3)
+    table["v"] = rng.uniform(1, 9, rows)
+    bad = {problem.index for problem in validate(table)}
+    return table.drop(index=list(bad))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.booleans(), st.sampled_from(["paired", "as_independent"]))
+def test_contrasts_end_in_an_effect_or_a_reason_and_their_pages_agree(seed: int, bound: bool, crossed: str) -> None:
+    table = contrasts(seed)
+    options = Options(p_inequality_as_equality=bound, crossover=crossed)
+    out = compute(table, options)
+    lost = out["estimate"].isna()
+    assert (lost == (out["reason"] != "")).all()
+    assert (lost == (out["needed"] != "")).all()
+    assert (out.loc[~lost, "variance"] > 0).all()
+    for i in table.index:
+        worked_example(table.loc[i], out.loc[i], options)
 
 
 @settings(max_examples=40, deadline=None)

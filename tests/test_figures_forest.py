@@ -499,9 +499,11 @@ def test_a_pooled_result_that_is_missing_says_so():
 
 def test_no_trial_at_all_is_a_figure_that_says_so():
     trials, _, _, meta = case("ketamine")
+    meta = replace(meta, favours_left=case("long")[3].favours_left)
     table = forest_table(trials.iloc[:0], pd.DataFrame(), None, meta)
     assert table["label"].iloc[-1] == "No trial with a usable result"
-    draw_forest(table, meta)
+    for (_, a), (_, b) in combinations(extents(draw_forest(table, meta)), 2):
+        assert a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
 
 
 @pytest.mark.parametrize(

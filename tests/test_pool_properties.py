@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from reweigh.pool import mantel_haenszel, peto, pool, subgroups
 from reweigh.pool.core import prepare
-from reweigh.pool.tau2 import log_likelihood, score
+from reweigh.pool.engines import second_engine
+from reweigh.pool.tau2 import log_likelihood
 
 METHODS = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
 
@@ -103,19 +104,20 @@ def test_likelihood_is_maximal_over_all_tau2(data, method):
     assert log_likelihood(*many, grid, method).max() <= best + 1e-9 * max(1, abs(best))
 
 
-def test_two_maxima():
-    """Three precise trials that agree and three that do not: ML has two maxima; the higher is taken, and said."""
-    y, v = np.array([0.0, 0.001, 3.0, -3.0, 2.0]), np.array([1e-6, 1e-6, 0.1, 0.1, 0.1])
-    found = pool(y, v, tau2_method="ML", ci_method="wald")
-    sets = prepare(y, v)
-    grid = np.geomspace(1e-3, 1e8, 5000)
-    first, _ = score(np.broadcast_to(sets.y, (5000, 5)), np.broadcast_to(sets.v, (5000, 5)), grid, "ML")
-    falls = np.flatnonzero((first[:-1] > 0) & (first[1:] <= 0))
-    heights = log_likelihood(
-        np.broadcast_to(sets.y, (len(falls), 5)), np.broadcast_to(sets.v, (len(falls), 5)), grid[falls], "ML"
-    )
-    assert len(falls) + (first[0] <= 0) >= 1
-    assert found.tau2[0] / sets.scale[0] ** 2 == pytest.approx(grid[falls[np.argmax(heights)]], rel=0.02)
+@pytest.mark.parametrize(
+    ("y", "v", "method", "positive"),
+    [
+        ([0.0, 0.001, 3.0, -3.0, 2.0], [1e-6, 1e-6, 0.1, 0.1, 0.1], "ML", True),
+        ([0.0, 0.01, 6.0, -5.0, 7.0], [1e-3, 1e-3, 4.0, 4.0, 4.0], "REML", True),
+        ([0.0, 0.01, 6.0, -5.0, 7.0], [1e-3, 1e-3, 4.0, 4.0, 4.0], "ML", False),
+    ],
+)
+def test_two_maxima(y, v, method, positive):
+    """Two precise trials that agree and three that do not: the higher maximum is taken, and the path says so."""
+    found = pool(y, v, tau2_method=method)
+    assert found.path[0].endswith("the highest of 2 maxima")
+    assert (found.tau2[0] > 0) == positive
+    assert found.tau2[0] == pytest.approx(second_engine(y, v, tau2_method=method)["tau2"], rel=1e-9, abs=1e-15)
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from reweigh.effects.candidates import build_candidates
+from reweigh.effects.selection import analyses, reported
+from reweigh.effects.table import validate
 from reweigh.protocol import Protocol, load_protocol
 from reweigh.tables import Problem, TableRules, Tables, check_review, format_report
 from reweigh.tables.problems import did_you_mean
@@ -32,6 +35,8 @@ def check(files: Mapping[str, bytes], review: str) -> tuple[Tables | None, str]:
     problems += found
     if protocol is not None and len(tables.studies):
         problems += _disagreements(protocol, tables)
+    if protocol is not None and not problems:
+        problems += _impossible(protocol, tables)
     return (None, format_report(problems, review)) if problems else (tables, "")
 
 
@@ -67,6 +72,20 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
             for column, values in conditions.items():
                 problems += _absent(f"sets.{name}.{what}.{column}", column, values, protocol, tables.studies)
     return problems
+
+
+def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
+    """What no conversion to an effect size could accept, found before any is made."""
+    problems = []
+    for kind in sorted({str(protocol.setting(name).shared_arms) for name in protocol.sets}):
+        table = build_candidates(tables.studies, tables.arms, tables.contrasts, protocol, kind).table
+        for analysis in analyses(protocol):
+            mine = table[table["outcome"] == analysis.outcome]
+            if analysis.set_name == "main" and len(mine):
+                for one in validate(reported(mine, analysis, protocol)):
+                    file, row = mine.loc[[one.index], "rows"].iloc[0][0]
+                    problems.append(Problem(file, row, one.column, f"{one.value}", one.message, "see docs/protocol.md"))
+    return list(dict.fromkeys(problems))
 
 
 def _absent(

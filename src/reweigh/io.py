@@ -16,7 +16,7 @@ NUMERIC = frozenset((
     "ci_upper_natural", "level", "k", "participants", "statistic", "tau2", "tau2_ci_lower", "tau2_ci_upper", "tau",
     "i2", "h2", "i2_from_q", "q", "q_df", "q_p_value", "pi_lower", "pi_upper", "pi_lower_natural",
     "pi_upper_natural", "q_between", "q_between_df", "q_between_p_value", "phi", "discordant1", "discordant2",
-    "year",
+    "year", "limit",
     "first_engine", "second_engine", "difference", "trials", "tau2_between", "tau2_within", "i2_ci_lower",
     "i2_ci_upper", "h2_ci_lower", "h2_ci_upper", "i2_from_q_ci_lower", "i2_from_q_ci_upper", "h2_from_q",
     "h2_from_q_ci_lower", "h2_from_q_ci_upper", "tests_made", "mu_mean", "mu_sd", "mu_median", "mu_mode",

@@ -249,7 +249,7 @@ class StudySet(_Closed):
     exclude: dict[str, tuple[str, ...]] = {}
     crossover: Literal["paired", "as_independent"] | None = None
     unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] | None = None
-    shared_arms: Literal["combine", "keep"] | None = None
+    shared_arms: Literal["combine", "split", "keep"] | None = None
     preferences: tuple[Preference, ...] = ()
     models: tuple[Model | str, ...] = ()
     note: str = ""
@@ -287,8 +287,14 @@ class Assumptions(_Closed):
 
     crossover_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
     crossover_phi: Annotated[float, Field(ge=-1, le=1)] = 0.2
+    baseline_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
     smd_variance: Literal["LS", "LS2", "UB", "AV"] = "LS"
+    smdh_version: Literal["3.8", "5"] = "3.8"
+    standardiser: Literal["between", "difference"] = "between"
+    median_method: Literal["luo-wan-shi", "wan", "lognormal", "quantile"] = "luo-wan-shi"
+    contrast_ci: Literal["normal", "t"] = "normal"
     p_inequality_as_equality: bool = False
     source: str = ""
 

@@ -29,7 +29,7 @@ one <- function(d) {
   k <- length(yi)
   ni <- attr(d$yi, "ni")[keep]
   out <- list(yi = yi, vi = vi, ni = ni)
-  for (m in list(c("REML", "z"), c("REML", "knha"), c("DL", "z"), c("PM", "knha"), c("EE", "z"))) {
+  for (m in list(c("REML", "z"), c("REML", "knha"), c("DL", "z"), c("PM", "knha"))) {
     fit <- rma(yi, vi, method = m[1], test = m[2], control = con)
     id <- paste(m, collapse = "_")
     out[[paste0("leave1out_", id)]] <- rows(leave1out(fit), pooled)
@@ -82,4 +82,4 @@ one <- function(d) {
   out
 }
 about <- list(R = as.character(getRversion()), metafor = as.character(packageVersion("metafor")), metadat = as.character(packageVersion("metadat")))
-cat(toJSON(c(list(about = about), lapply(data, one)), digits = NA, auto_unbox = TRUE, null = "null", na = "null"))
+cat(toJSON(c(list(about = about), lapply(data, one)), digits = I(13), auto_unbox = TRUE, null = "null", na = "null"))

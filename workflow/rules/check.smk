@@ -3,7 +3,7 @@
 rule check:
     input:
         files=review_files,
-        source=modules("console", "io", "protocol", "tables"),
+        source=modules("check", "console", "io", "protocol", "tables", "effects"),
     output:
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",

@@ -11,6 +11,8 @@ rule effects:
         effects="results/{review}/effects.csv",
         exclusions="results/{review}/exclusions.csv",
         rows="results/{review}/rows.csv",
+        sweep="results/{review}/crossover_sweep.csv",
+        worked=directory("results/{review}/worked"),
     log:
         "logs/{review}/effects.log",
     conda:

@@ -2,6 +2,7 @@ rule pool:
     input:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
+        sweep="results/{review}/crossover_sweep.csv",
         source=modules("console", "io", "protocol", "pool"),
     output:
         pooled="results/{review}/pooled.csv",
@@ -10,6 +11,7 @@ rule pool:
         bayes="results/{review}/bayes.csv",
         meta_regression="results/{review}/meta_regression.csv",
         dependence="results/{review}/dependence.csv",
+        sweep="results/{review}/crossover_sweep_pooled.csv",
     log:
         "logs/{review}/pool.log",
     conda:

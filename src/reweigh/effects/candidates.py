@@ -30,7 +30,7 @@ COMPARISON_NUMBERS = {
 """Numbers of a comparison, and the column of arms.csv that gives them (in either arm's row)."""
 
 CONTRAST_NUMBERS = ("estimate", "se", "ci_lower", "ci_upper", "p_value", "t", "f", "z", "df", "oe", "v")
-CONTRAST_TEXT = ("p_operator", "direction", "paired", "p_test")
+CONTRAST_TEXT = ("p_operator", "direction", "paired", "p_test", "better")
 
 UNCONVERTED_TESTS = {
     "three_arm": "the p-value is that of a test of three or more arms",
@@ -68,7 +68,8 @@ def build_candidates(
     protocol
         Its outcomes, windows and shared arms.
     shared_arms
-        "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "keep" leaves them.
+        "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the
+        shared arm's n among them, "keep" leaves them.
 
     Returns
     -------
@@ -117,7 +118,8 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
             reason = f"day {days:g} lies in no window"
         excluded.append(_exclusion(file, row, "window", reason, "the day of measurement" if pd.isna(days) else ""))
     table["window"], table["distance"] = window, distance
-    return table.loc[window != ""]
+    inside: pd.DataFrame = table.loc[window != ""]
+    return inside
 
 
 def _windows(table: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
@@ -138,6 +140,8 @@ def _windows(table: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, np.nd
 
 def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: list[dict[str, Any]]) -> pd.DataFrame:
     """Comparisons from arms: the intervention arms of one time point against its control arms."""
+    if shared_arms == "split":
+        arms = _split(arms, protocol)
     shared = {s.study: s for s in protocol.shared_arms} if shared_arms == "combine" else {}
     arms = arms.assign(
         comparison_id=np.where(arms["study_id"].isin(list(shared)), arms["study_id"], arms["comparison_id"]),
@@ -164,7 +168,7 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
             "file": "arms.csv",
             "rows": tuple(("arms.csv", int(r)) for r in rows),
         }
-        record |= {"order": min(rows), "source": _first(group, "source")}
+        record |= {"order": min(rows), "source": _first(group, "source"), "better": _first(group, "better")}
         notes, reason = [], ""
         for suffix, role in (("1", "intervention"), ("2", "control")):
             side, note, problem = _side(sides[role], role, shared.get(str(record["study_id"])), record["design"])
@@ -178,6 +182,20 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
             record[name] = float(known[0]) if known else np.nan
         found.append(record)
     return pd.DataFrame(found)
+
+
+def _split(arms: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """Divide a shared arm that stands whole in several comparisons among them (Cochrane Handbook 23.3.4)."""
+    arms = arms.copy()
+    for one in protocol.shared_arms:
+        mine = (arms["study_id"] == one.study) & (arms["role"] == one.arm)
+        if one.n == "repeated" and mine.any():
+            at = [c for c in ("outcome", "timepoint", "timepoint_days") if c in arms]
+            parts = arms[mine].groupby(at, dropna=False)["comparison_id"].transform("nunique")
+            for name in ("n", "events"):
+                arms[name] = arms[name].astype(float)
+                arms.loc[mine, name] = arms.loc[mine, name] / parts
+    return arms
 
 
 def _side(side: pd.DataFrame, role: str, shared: Any, design: Any) -> tuple[dict[str, float], str, str]:

@@ -70,7 +70,8 @@ def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFra
     se = np.sqrt(vi)
     log = np.isin(rows.words["measure"], list(RATIO_MEASURES))
     half = z_critical(options.level) * se
-    natural = [np.where(log, np.exp(np.where(log, v, 0.0)), v) for v in (yi, yi - half, yi + half)]
+    with np.errstate(over="ignore"):  # a limit beyond the largest number is infinite
+        natural = [np.where(log, np.exp(np.where(log, v, 0.0)), v) for v in (yi, yi - half, yi + half)]
     return pd.DataFrame(
         {
             "estimate": yi,

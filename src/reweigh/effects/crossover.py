@@ -85,7 +85,8 @@ def phi_limits(p1: ArrayLike, p2: ArrayLike) -> tuple[Floats, Floats]:
         low = (np.maximum(0.0, p1 + p2 - 1) - p1 * p2) / root
         high = (np.minimum(p1, p2) - p1 * p2) / root
     ok = root > 0
-    return np.where(ok, low, 0.0), np.where(ok, high, 0.0)
+    # equal risks give 1 but for rounding
+    return np.where(ok, np.maximum(low, -1.0), 0.0), np.where(ok, np.minimum(high, 1.0), 0.0)
 
 
 def phi_from_discordant(e1: ArrayLike, e2: ArrayLike, n: ArrayLike, b: ArrayLike) -> Floats:

@@ -32,10 +32,12 @@ class Selection:
     `effects`: one row per pooled unit and analysis, in the order of the protocol (columns EFFECT_COLUMNS and the
     subgroup columns). `rows`: one row per row of arms.csv and contrasts.csv with status "chosen", "not chosen" or
     "excluded", the stage and the reason, what the full text would have to give, and the analyses that use it.
+    `reported`: what `compute` was given for each row of `effects`, in the same order.
     """
 
     effects: pd.DataFrame
     rows: pd.DataFrame
+    reported: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     settings = {name: protocol.setting(name) for name in protocol.sets}
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
     effects: list[pd.DataFrame] = []
+    given: list[pd.DataFrame] = []
     attempts: list[pd.DataFrame] = []
     for analysis in analyses(protocol):
         setting = settings[analysis.set_name]
@@ -120,35 +123,57 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
         chosen = _choose(found, setting)
         attempts.append(found.assign(chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
         effects.append(_describe(chosen, analysis, protocol, studies))
+        given.append(reported(mine, analysis, protocol).loc[chosen.index])
     ledger = _ledger(arms, contrasts, studies, memberships, built, attempts)
-    return Selection(_assemble(effects, protocol), ledger)
+    assembled, order = _assemble(effects, protocol)
+    return Selection(assembled, ledger, _in_order(given, order))
+
+
+def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
+    there = [part for part in parts if not part.empty]
+    return pd.concat(there, ignore_index=True).iloc[order].reset_index(drop=True) if there else pd.DataFrame()
 
 
 def _effects(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
-    outcome = protocol.outcomes[analysis.outcome]
-    assumed = protocol.assumptions
-    low, high = outcome.scale if outcome.scale is not None and analysis.measure == "MD" else (np.nan, np.nan)
-    given = table.assign(measure=analysis.measure, better=outcome.better, target_min=low, target_max=high)
-    options = Options(
-        r=assumed.crossover_correlation,
-        phi=assumed.crossover_phi,
-        crossover=setting.crossover or "paired",
-        zero_cells=assumed.zero_cells,
-        smd_variance=assumed.smd_variance,
-        p_inequality_as_equality=assumed.p_inequality_as_equality,
-        unknown_direction=setting.unknown_direction or "exclude",
-        level=protocol.level,
-    )
-    computed = compute(given, options)
-    overlap = [c for c in computed if c in table]
-    found = pd.concat([table.drop(columns=overlap), computed], axis=1)
-    for name in ("n1", "n2", "p_value", "direction"):
-        if name in table:
-            found[name] = table[name]
+    given = reported(table, analysis, protocol)
+    computed = compute(given, options_of(setting, protocol))
+    shown = {"n1": "n_intervention", "n2": "n_control"}
+    found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
+    found = found.assign(**{new: table[old] for old, new in shown.items()})
     blocked = found["blocked"].fillna("") != ""
     found["reason"] = found["reason"].fillna("").where(~blocked, found["blocked"])
     found.loc[blocked, ["estimate", "variance", "se"]] = np.nan
     return found
+
+
+def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
+    """Candidates as `compute` takes them: with the measure, the scale and the direction of the protocol."""
+    outcome = protocol.outcomes[analysis.outcome]
+    low, high = outcome.scale if outcome.scale is not None and analysis.measure == "MD" else (np.nan, np.nan)
+    own = table["better"].fillna("") if "better" in table else pd.Series("", index=table.index)
+    flip = (own != "") & (own != outcome.better)
+    return table.assign(measure=analysis.measure, better=outcome.better, target_min=low, target_max=high, flip=flip)
+
+
+def options_of(setting: StudySet, protocol: Protocol) -> Options:
+    """What the protocol and a set of it decide about effect sizes."""
+    assumed = protocol.assumptions
+    return Options(
+        r=assumed.crossover_correlation,
+        phi=assumed.crossover_phi,
+        r_baseline=assumed.baseline_correlation,
+        change_scores=assumed.change_scores,
+        crossover=setting.crossover or "paired",
+        zero_cells=assumed.zero_cells,
+        smd_variance=assumed.smd_variance,
+        smdh_version=assumed.smdh_version,
+        median_method=assumed.median_method,
+        standardiser=assumed.standardiser,
+        contrast_ci=assumed.contrast_ci,
+        p_inequality_as_equality=assumed.p_inequality_as_equality,
+        unknown_direction=setting.unknown_direction or "exclude",
+        level=protocol.level,
+    )
 
 
 def _choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
@@ -178,7 +203,7 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     outcome = protocol.outcomes[analysis.outcome]
     frame = chosen.rename(
         columns={
-            "n1": "n_intervention", "n2": "n_control", "events1": "events_intervention",
+            "events1": "events_intervention",
             "events2": "events_control", "mean1": "mean_intervention", "sd1": "sd_intervention",
             "mean2": "mean_control", "sd2": "sd_control", "rows": "row_keys",
         }
@@ -208,18 +233,19 @@ def derive_groupings(studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     return studies.assign(**added)
 
 
-def _assemble(effects: list[pd.DataFrame], protocol: Protocol) -> pd.DataFrame:
+def _assemble(effects: list[pd.DataFrame], protocol: Protocol) -> tuple[pd.DataFrame, np.ndarray]:
     extra = [c for c in protocol.study_columns if c not in EFFECT_COLUMNS]
     at = EFFECT_COLUMNS.index("n_intervention")
     columns = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:]]
     parts = [e for e in effects if not e.empty]
     if not parts:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=columns), np.arange(0)
     together = pd.concat(parts, ignore_index=True).reindex(columns=columns)
     order = {name: i for i, name in enumerate(protocol.windows)}
     ranked = together.assign(_outcome=together["outcome"].map({o: i for i, o in enumerate(protocol.outcomes)}))
     ranked = ranked.assign(_window=ranked["window"].map(order), _listed=np.arange(len(ranked)))
-    return ranked.sort_values(["_outcome", "_window", "_listed"], kind="stable")[columns].reset_index(drop=True)
+    ranked = ranked.sort_values(["_outcome", "_window", "_listed"], kind="stable")
+    return ranked[columns].reset_index(drop=True), ranked["_listed"].to_numpy()
 
 
 def _ledger(

@@ -7,6 +7,7 @@ so page and table cannot drift apart.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,6 +78,10 @@ def _steps(page: Page) -> Effect:
     return count_steps(page) if measure in BINARY_MEASURES else rate_steps(page)
 
 
+def _exp(x: float) -> str:
+    return show(math.exp(x)) if x < math.log(sys.float_info.max) else "infinity"
+
+
 def _result(page: Page, yi: float, vi: float) -> None:
     se, level = math.sqrt(vi), page.options.level
     half = float(z_critical(level)) * se
@@ -86,7 +91,5 @@ def _result(page: Page, yi: float, vi: float) -> None:
         f"{show(100 * level)}% CI = {show(yi)} -+ {show(half / se)} x {show(se)} = {show(low)} to {show(high)}",
     ]
     if page.word("measure") in RATIO_MEASURES:
-        lines.append(
-            f"natural scale: exp({show(yi)}) = {show(math.exp(yi))}, CI {show(math.exp(low))} to {show(math.exp(high))}"
-        )
+        lines.append(f"natural scale: exp({show(yi)}) = {_exp(yi)}, CI {_exp(low)} to {_exp(high)}")
     page.step("Result", *lines)

@@ -21,7 +21,7 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     """
     marks = table[table["estimate"].notna() | table["ci_lower"].notna()]
     if marks.empty:
-        return (math.log(0.1), math.log(10)) if log else (-1.0, 1.0)
+        return (-math.log(12), math.log(12)) if log else (-1.1, 1.1)
     studies = marks[marks["kind"] == "study"]
     half = float(((studies["ci_upper"] - studies["ci_lower"]) / 2).median())
     centre = float(studies["estimate"].median())

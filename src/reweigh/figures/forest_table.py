@@ -282,8 +282,8 @@ class _Lines:
 
     def band(self, main: Row, test: Row | None) -> None:
         """Lines of statistics below the axis."""
-        self.y += AXIS_LINES
         k = len(self.trials)
+        self.y += AXIS_LINES + (0 if k else 1)
         texts = [("heterogeneity", "heterogeneity", "One trial: not pooled" if k else "No trial with a usable result")]
         if k > 1:
             texts = [("heterogeneity", "heterogeneity", heterogeneity_text(main))]

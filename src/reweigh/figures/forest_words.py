@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, product
 from typing import Any
 
+import pandas as pd
+
 from reweigh.figures.numerals import NOT_ESTIMABLE, fixed, level_text, p_text, small_text
 from reweigh.figures.style import clean, symbols
 
@@ -40,13 +42,13 @@ Row = Mapping[Any, Any]
 def number(row: Row, name: str) -> float:
     """Number of a table row, NaN where it is missing."""
     value = row.get(name)
-    return math.nan if value is None or value == "" else float(value)
+    return math.nan if pd.isna(value) or value == "" else float(value)
 
 
 def words(row: Row, name: str) -> str:
     """Text of a table row, empty where it is missing."""
     value = row.get(name)
-    return "" if value is None or value != value else str(value)
+    return "" if pd.isna(value) else str(value)
 
 
 def level_of(row: Row) -> float:

@@ -25,7 +25,7 @@ PNG_DPI, FIGURE_DPI = 200, 300
 #: Sizes and lengths in points.
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.0, 8.5, 7.5
 
-INK, MUTED, RULE = "#1c1c1c", "#5a5a5a", "#9a9a9a"
+INK, MUTED = "#1c1c1c", "#5a5a5a"
 SQUARE, DIAMOND, SUBTOTAL, PREDICTION = "#7fa3c7", "#1f4e79", "#8db3d9", "#c76b1f"
 
 #: Nothing of the user's own matplotlib configuration reaches a figure.
@@ -36,7 +36,6 @@ RC: Any = {
     "svg.hashsalt": "reweigh",
     "pdf.fonttype": 42,
     "text.hinting": "none",
-    "text.hinting_factor": 1,
     "path.simplify": False,
     "lines.solid_capstyle": "butt",
 }

@@ -143,6 +143,52 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
     return pd.DataFrame(rows, columns=["analysis", "model", "number", "first_engine", "second_engine", "difference"])
 
 
+def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """Pool every main analysis with its crossover trials at each swept correlation, by the main model.
+
+    A trial that allows no correlation so large stays at its largest.
+
+    Parameters
+    ----------
+    effects
+        effects.csv.
+    sweep
+        crossover_sweep.csv: the crossover trials at each correlation.
+
+    Returns
+    -------
+    One row per analysis and correlation: estimate and interval on both scales, tau2, I2.
+    """
+    sets: list[tuple[str, float, pd.DataFrame]] = []
+    for analysis, swept in sweep.groupby("analysis", sort=False):
+        group = effects[effects["analysis"] == analysis].set_index("comparison_id")
+        for correlation in sorted(set(swept.loc[swept["correlation"] != swept["limit"], "correlation"])):
+            within = swept[swept["correlation"] <= correlation + 1e-12]
+            at = (
+                within.sort_values("correlation")
+                .drop_duplicates("comparison_id", keep="last")
+                .set_index("comparison_id")
+            )
+            changed = group.copy()
+            changed.loc[at.index, ["estimate", "variance"]] = at[["estimate", "variance"]]
+            sets.append((str(analysis), float(correlation), changed))
+    model = protocol.models_of("main")[0]
+    columns = ["analysis", "parameter", "correlation", "protocol", "model", "scale", "k", *MEAN[:4]]
+    columns += [*(f"{name}_natural" for name in NATURAL), "tau2", "i2"]
+    if not sets:
+        return pd.DataFrame(columns=columns)
+    yi, vi, mask = _ragged([one for *_, one in sets])
+    result = pool(yi, vi, mask=mask, **_options(model, protocol))
+    rows: list[Row] = []
+    for at, (analysis, correlation, group) in enumerate(sets):
+        swept = sweep[sweep["analysis"] == analysis]
+        row = _row(group, result, at, model)
+        own = swept.loc[swept["protocol"] == "yes", "correlation"]
+        said = {"parameter": swept["parameter"].iloc[0], "correlation": correlation}
+        rows.append(row | said | {"protocol": "yes" if (own == correlation).any() else "no"})
+    return pd.DataFrame(rows)[columns]
+
+
 _COLUMN_OF = {field: column for column, field in HETEROGENEITY.items()}
 
 

@@ -157,7 +157,13 @@ def pymare_tau2(yi: Floats, vi: Floats, method: str) -> float | None:
         fit = fits[method]()
     else:
         return None
-    return float(fit.fit_dataset(Dataset(y=yi[:, None], v=vi[:, None])).params_["tau2"].squeeze())
+    try:
+        with np.errstate(all="ignore"):
+            found = fit.fit_dataset(Dataset(y=yi[:, None], v=vi[:, None])).params_["tau2"]
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError):  # it has no answer to some extreme sets
+        return None
+    tau2 = float(np.squeeze(found))
+    return tau2 if np.isfinite(tau2) else None
 
 
 def fall_to(

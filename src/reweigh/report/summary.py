@@ -173,8 +173,10 @@ def _tests(subgroups: pd.DataFrame) -> str:
 
 def _regressions(found: pd.DataFrame, protocol: Protocol) -> str:
     lines = []
-    for (analysis, name), rows in found.groupby(["analysis", "regression"], sort=False):
-        label, first = protocol.meta_regression[name].label or name, rows.iloc[0]
+    for _, rows in found.groupby(["analysis", "regression"], sort=False):
+        first = rows.iloc[0]
+        analysis, name = str(first["analysis"]), str(first["regression"])
+        label = protocol.meta_regression[name].label or name
         if np.isnan(first["qm"]):
             lines.append(f"- `{analysis}`, {_lower(label)}: {first['note']}")
             continue

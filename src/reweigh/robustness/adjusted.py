@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -207,11 +207,14 @@ def selection_model(
     if len(y) < 4 or above.all() or not above.any():
         where = "above" if above.all() else "below"
         reason = f"{len(y)} trials for three parameters: four are needed"
-        return _with(nothing, reason if len(y) < 4 else f"every result has a one-sided p {where} {step}: no weight")
-    best, boundary = _fit_selection(_Selection(sign * y, v, critical, above))
-    if best is None:
-        return _with(nothing, "the likelihood has no inner maximum: the parameters cannot be told apart")
+        return replace(
+            nothing, reason=reason if len(y) < 4 else f"every result has a one-sided p {where} {step}: no weight"
+        )
     model = _Selection(sign * y, v, critical, above)
+    best, highest = _fit_selection(model)
+    if best is None:
+        return replace(nothing, reason="the likelihood has no inner maximum: the parameters cannot be told apart")
+    boundary = bool(best[1] == 0)
     hessian = model.hessian(best)
     free = [0, 2] if boundary else [0, 1, 2]
     covariance = np.full((3, 3), np.nan)
@@ -224,18 +227,17 @@ def selection_model(
     null = model.value(np.array([sign * plain.estimate[0], plain.tau2[0], 1.0]))
     height = model.value(best)
     lrt = max(0.0, 2 * (height - null))
-    reason = "tau2 is 0, at the edge of the model: standard errors take it as known" if boundary else ""
+    reasons = ["tau2 is 0, at the edge of the model: standard errors take it as known"] if boundary else []
+    if highest is not None and model.value(highest) > height + 1e-6:
+        reasons.append(
+            f"the likelihood has a higher maximum elsewhere: estimate {sign * highest[0]:.3g}, tau2 {highest[1]:.3g}, "
+            f"delta {highest[2]:.3g}, log-likelihood higher by {model.value(highest) - height:.2f}"
+        )
     return SelectionModel(
         step, alternative, float(mu), se, float(mu - half), float(mu + half),
         float(two_sided_p(np.array([mu / se]), np.array([np.inf]))[0]), float(tau2), float(delta), delta_se,
-        float(height), lrt, float(special.chdtrc(1, lrt)), reason,
+        float(height), lrt, float(special.chdtrc(1, lrt)), "; ".join(reasons),
     )  # fmt: skip
-
-
-def _with(model: SelectionModel, reason: str) -> SelectionModel:
-    from dataclasses import replace
-
-    return replace(model, reason=reason)
 
 
 class _Selection:
@@ -288,40 +290,51 @@ class _Selection:
         return np.asarray((matrix + matrix.T) / 2)
 
 
-def _fit_selection(model: _Selection) -> tuple[Floats | None, bool]:
-    """Highest of the maxima that several starts reach, polished by Newton; whether tau2 is on its boundary."""
+def _fit_selection(model: _Selection) -> tuple[Floats | None, Floats | None]:
+    """The maximum uphill of the model without selection, and the highest that further starts reach; None if none."""
     y, v = model.y, model.v
-    tau2 = float(pool(y, v, tau2_method="ML", ci_method="wald").tau2[0])
-    scale = float(np.median(v))
-    maxima: list[Floats] = []
+    plain = pool(y, v, tau2_method="ML", ci_method="wald")
+    tau2, scale = float(plain.tau2[0]), float(np.median(v))
+    first = _climb(model, float(plain.estimate[0]), max(tau2, 1e-3 * scale), 1.0)
+    found = [first] if first is not None else []
+    for delta in (0.02, 0.2, 5.0):
+        for t in (tau2 + 0.01 * scale, 0.2 * tau2 + 0.1 * scale):
+            other = _climb(model, float(residuals(y[None], v[None], np.array([t]))[2][0]), t, delta)
+            found += [other] if other is not None else []
+    highest = max(found, key=model.value, default=None)
+    return (first if first is not None else highest), highest
+
+
+def _climb(model: _Selection, mean: float, tau2: float, delta: float) -> Floats | None:
+    """Maximum uphill of a start, at tau2 = 0 where it leads there; None if it lies at a bound."""
+    y, scale = model.y, float(np.median(model.v))
+    reach = 5 * float(np.ptp(y)) + 5 * math.sqrt(scale)
+    bounds = [
+        (y.min() - reach, y.max() + reach),
+        (math.log(1e-5), math.log(100.0)),
+        (math.log(scale) - 25, math.log(scale) + 12),
+    ]
+    point = np.array([mean, math.log(delta), math.log(tau2)])
     for free in (True, False):
+        parts = 3 if free else 2
 
         def natural(p: Floats, free: bool = free) -> Floats:
             return np.array([p[0], math.exp(p[2]) if free else 0.0, math.exp(p[1])])
 
-        def loss(p: Floats, free: bool = free) -> tuple[float, Floats]:
+        def loss(p: Floats, free: bool = free, parts: int = parts) -> tuple[float, Floats]:
             at = natural(p, free)
             g = model.gradient(at)
-            return -model.value(at), -np.array([g[0], g[2] * at[2], *([g[1] * at[1]] if free else [])])
+            return -model.value(at), -np.array([g[0], g[2] * at[2], g[1] * at[1]])[:parts]
 
-        reach = 5 * np.ptp(y) + 5 * math.sqrt(scale)
-        bounds = [(y.min() - reach, y.max() + reach), (-12.0, 7.0)]
-        bounds += [(math.log(scale) - 25, math.log(scale) + 12)] if free else []
-        ends = []
-        for delta in (0.02, 0.2, 1.0, 5.0):
-            for t in (tau2 + 0.01 * scale, 0.2 * tau2 + 0.1 * scale) if free else (0.0,):
-                mean = residuals(y[None], v[None], np.array([t]))[2][0]
-                start = np.array([mean, math.log(delta), *([math.log(t)] if free else [])])
-                ends.append(optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds))
-        p = min(ends, key=lambda end: float(end.fun)).x
-        at = _polish(model, natural(p), free)
-        inside = bounds[0][0] < at[0] < bounds[0][1] and 1e-5 < at[2] < 1e3
-        if inside and (not free or at[1] > 1e-9 * scale):
-            maxima.append(at)
-    if not maxima:
-        return None, False
-    best = max(maxima, key=model.value)
-    return best, bool(best[1] == 0)
+        end = optimize.minimize(loss, point[:parts], jac=True, method="L-BFGS-B", bounds=bounds[:parts])
+        at = _polish(model, natural(end.x), free)
+        edge = np.array([at[0], math.exp(bounds[2][0]) if free else 0.0, at[2]])
+        if free and (at[1] <= 1e-6 * scale or model.value(edge) > model.value(at)):
+            point[:2] = end.x[:2]
+            continue
+        inside = bounds[0][0] < at[0] < bounds[0][1] and 1.001e-5 < at[2] < 99.9
+        return at if inside else None
+    return None
 
 
 def _polish(model: _Selection, at: Floats, free: bool) -> Floats:

@@ -21,7 +21,7 @@ ALL_UP_TO = 16
 """Most trials of which every subset is pooled."""
 SAMPLE = 2**ALL_UP_TO
 REMOVALS = 1_000_000
-_BATCH = 2**16
+_BATCH = 2**14
 
 CRITERIA = ("significance", "direction", "important difference")
 FEW_FOR_SUBSETS = "subsets need three trials: two trials have one subset of two, themselves"

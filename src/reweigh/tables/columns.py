@@ -114,7 +114,7 @@ class TableSpec:
     """What a table may hold: `required` lists groups of columns of which one must exist.
 
     `closed`: other columns are problems; `guarded`: names whose misspelling is a problem in an open table;
-    `unique`: columns that together name a row.
+    `unique`: columns that together name a row; `may_be_empty`: a header alone is no problem.
     """
 
     columns: tuple[Column, ...]
@@ -123,6 +123,7 @@ class TableSpec:
     rules: tuple[Rule, ...] = ()
     closed: bool = True
     guarded: tuple[str, ...] = ()
+    may_be_empty: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -185,7 +185,7 @@ def read_cells(data: bytes, file: str, spec: TableSpec) -> tuple[Cells | None, l
             lost.append(tuple(fields))
         else:
             rows[row] = fields
-    if not rows and not lost:
+    if not rows and not lost and not spec.may_be_empty:
         problems.append(Problem(file, None, "", "", "the file has a header but no rows", "at least one row"))
     frame = pd.DataFrame(
         {name: [fields[i] for fields in rows.values()] for name, i in places.items()},

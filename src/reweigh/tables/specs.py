@@ -10,7 +10,8 @@ import pandas as pd
 from reweigh.tables.columns import MAX_COUNT, Column, Rule, TableSpec
 
 ROLES = ("intervention", "control", "other")
-DESIGNS = ("parallel", "crossover", "cluster")
+BETTER = ("lower", "higher")
+DESIGNS = ("parallel", "crossover", "cluster", "first_period")
 MEASURES = (
     *("MD", "SMD", "SMDH", "GLASS", "SMD_paired", "ROM"),
     *("RR", "OR", "RD", "PETO", "AS", "HR", "OE_V", "IRR", "IRD", "p_only"),
@@ -148,6 +149,7 @@ ARMS = TableSpec(
         *_keys("arm"),
         _choice("role", ROLES, filled=True),
         *_numbers("scale_min", "scale_max"),
+        _choice("better", BETTER),
         *_whole("n"),
         *_numbers("mean"),
         *_positive("sd", "se"),
@@ -222,13 +224,14 @@ CONTRASTS = TableSpec(
         *_positive("se"),
         *_numbers("ci_lower", "ci_upper"),
         Column("p_value", "number", 0, 1, above=True, advice="; a bound as in p < 0.001 is 0.001 with p_operator <"),
-        _choice("p_operator", ("=", "<", ">")),
+        _choice("p_operator", ("=", "<", "<=", ">", ">=")),
         *_numbers("t"),
         Column("f", "number", 0),
         *_numbers("z"),
         *_positive("df"),
         *_numbers("oe"),
         *_positive("v"),
+        _choice("better", BETTER),
         _choice("direction", ("favours_intervention", "favours_control", "none")),
         *_whole("n_intervention", "n_control"),
         _choice("paired", YES_NO),
@@ -288,6 +291,7 @@ STUDIES = TableSpec(
 )
 
 RISK_OF_BIAS = TableSpec(
+    may_be_empty=True,
     columns=(*_keys("study_id", filled=True), *_keys("domain"), *_text("judgement", "support", "judged_by", "note")),
     required=(("study_id",),),
     closed=False,

@@ -1,0 +1,24 @@
+"""Certainty of evidence (GRADE): domain judgements by rule, absolute effects and Summary of Findings tables."""
+
+from reweigh.certainty.absolute import AbsoluteEffect, absolute_effect, control_risk
+from reweigh.certainty.assess import (
+    DOMAINS,
+    LEVELS,
+    Certainty,
+    Domain,
+    Override,
+    assess,
+    certainty_table,
+    important_bounds,
+    read_overrides,
+)
+from reweigh.certainty.bias import NOT_ASSESSED, RiskOfBias, Tool, read_risk_of_bias, read_tools
+from reweigh.certainty.findings import findings_docx, findings_html, sentence, summary_of_findings
+from reweigh.certainty.thresholds import Thresholds
+
+__all__ = [
+    "DOMAINS", "LEVELS", "NOT_ASSESSED", "AbsoluteEffect", "Certainty", "Domain", "Override", "RiskOfBias",
+    "Thresholds", "Tool", "absolute_effect", "assess", "certainty_table", "control_risk", "findings_docx",
+    "findings_html", "important_bounds", "read_overrides", "read_risk_of_bias", "read_tools", "sentence",
+    "summary_of_findings",
+]  # fmt: skip

@@ -1,0 +1,260 @@
+"""Summary of Findings: the table, its standard sentences, and its HTML and Word forms."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from html import escape
+from math import isnan
+
+import pandas as pd
+
+from reweigh.certainty.absolute import absolute_effect, control_risk
+from reweigh.certainty.assess import LEVELS, important_bounds
+from reweigh.certainty.thresholds import Thresholds
+from reweigh.figures.numerals import fixed, level_text, ratio
+from reweigh.protocol import MEASURE_LABELS, Outcome, Protocol
+
+SYMBOLS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕◯", "low": "⊕⊕◯◯", "very low": "⊕◯◯◯"}
+HEADINGS = {
+    "outcome_label": "Outcome",
+    "participants_text": "Participants (trials)",
+    "effect": "Effect (CI)",
+    "control_per_1000": "Without",
+    "intervention_per_1000": "With",
+    "difference_per_1000": "Difference",
+    "certainty_text": "Certainty",
+    "sentence": "What it means",
+}
+_VERBS = {"high": ("{}s", "results"), "moderate": ("probably {}s", "probably results"), "low": ("may {}", "may result")}
+
+
+def sentence(
+    intervention: str, outcome: str, certainty: str, estimate: float, bounds: tuple[float, float] | None,
+    ci: tuple[float, float] = (float("nan"), float("nan")),
+) -> str:  # fmt: skip
+    """The standard GRADE sentence: Santesso 2020, J Clin Epidemiol 119:126-135 (Handbook Table 15.6.b).
+
+    `estimate`, `bounds` (of an important effect) and `ci` on the analysis scale. An effect short of both bounds is
+    "slightly" where the CI excludes no effect, else "little to no difference"; what the CI also includes is added, so
+    that no sentence says that there is no effect. Raises ValueError for an unknown certainty.
+    """
+    if certainty not in LEVELS:
+        raise ValueError(f"certainty {certainty!r} is unknown; allowed: {', '.join(LEVELS)}")
+    name = intervention[:1].upper() + intervention[1:]
+    if certainty == "very low" or isnan(estimate):
+        return f"The evidence is very uncertain about the effect of {intervention} on {outcome}."
+    verb, result = _VERBS[certainty]
+    small = bounds is not None and bounds[0] < estimate < bounds[1]
+    if small and not (ci[0] > 0 or ci[1] < 0):
+        said = f"{name} {result} in little to no difference in {outcome}"
+    else:
+        said = f"{name} {verb.format('reduce' if estimate < 0 else 'increase')} {outcome}{' slightly' * small}"
+    also = []
+    if ci[0] < 0 < ci[1]:
+        also.append("no effect")
+    if bounds is not None:
+        also += [word for word, there in (("an important reduction", ci[0] <= bounds[0] < estimate),
+                                          ("an important increase", ci[1] >= bounds[1] > estimate)) if there]  # fmt: skip
+    return said + (f"; the interval also includes {' and '.join(also)}." if also else ".")
+
+
+def summary_of_findings(
+    effects: pd.DataFrame, pooled: pd.DataFrame, certainty: pd.DataFrame, protocol: Protocol,
+    thresholds: Thresholds | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """One row per outcome and window of the main set and measure: effect, events per 1,000, certainty, sentence.
+
+    Parameters
+    ----------
+    effects, pooled, certainty
+        effects.csv, pooled.csv and certainty.csv of the review.
+    protocol
+        Words, outcomes, windows.
+
+    Cochrane Handbook 14.1.
+    """
+    rows = []
+    main = pooled[pooled["set"] == "main"].drop_duplicates("analysis")
+    for _, row in main.iterrows():
+        outcome = protocol.outcomes[row["outcome"]]
+        if row["measure"] != outcome.measure:
+            continue
+        mine = certainty[certainty["analysis"] == row["analysis"]]
+        level = str(mine["certainty"].iloc[0])
+        trials = effects[effects["analysis"] == row["analysis"]]
+        bounds = important_bounds(outcome, row["measure"], thresholds)
+        window = protocol.windows[row["window"]].label or row["window"]
+        rows.append(
+            {
+                "analysis": row["analysis"], "outcome": row["outcome"], "window": row["window"],
+                "measure": row["measure"], "k": row["k"], "participants": row["participants"],
+                "outcome_label": f"{outcome.label}, {window[:1].lower()}{window[1:]}",
+                "participants_text": _participants(row),
+                "effect": _effect(row, outcome), **_absolute(row, trials),
+                "certainty": level, "certainty_text": f"{SYMBOLS[level]} {level}",
+                "reasons": _reasons(mine),
+                "sentence": sentence(
+                    protocol.words.intervention, outcome.label[:1].lower() + outcome.label[1:], level,
+                    row["estimate"], bounds, (row["ci_lower"], row["ci_upper"]),
+                ),
+            }
+        )  # fmt: skip
+    columns = [
+        "analysis", "outcome", "window", "measure", "k", "participants", "outcome_label", "participants_text", "effect",
+        "control_per_1000", "intervention_per_1000", "difference_per_1000", "certainty", "certainty_text", "reasons",
+        "sentence",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _participants(row: pd.Series) -> str:
+    n = "not reported" if isnan(row["participants"]) else f"{row['participants']:.0f}"
+    return f"{n} ({row['k']:.0f} trial{'s' * (row['k'] != 1)})"
+
+
+def _effect(row: pd.Series, outcome: Outcome) -> str:
+    number = ratio if row["scale"] == "log" else (lambda x: fixed(x, 2))
+    values = [row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")]
+    if isnan(values[0]):
+        return "not estimable"
+    unit = f" {outcome.unit}" if outcome.unit and row["measure"] == "MD" else ""
+    interval = "CI not estimable" if isnan(values[1]) else f"{number(values[1])} to {number(values[2])}"
+    return f"{row['measure']} {number(values[0])}{unit} ({interval})"
+
+
+def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
+    empty = dict.fromkeys(("control_per_1000", "intervention_per_1000", "difference_per_1000"), "")
+    if row["measure"] not in ("RR", "OR", "RD"):
+        return empty
+    risk = control_risk(trials)
+    if isnan(risk):
+        return empty
+    found = absolute_effect(row["measure"], risk, *(row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")))
+    change, low, high = found.difference
+    return {
+        "control_per_1000": f"{found.assumed:.0f}",
+        "intervention_per_1000": _span(found.corresponding, found.lower, found.upper),
+        "difference_per_1000": f"{_signed(change)}"
+        + ("" if isnan(low) else f" ({_signed(low)} to {_signed(high)})"),
+    }  # fmt: skip
+
+
+def _span(value: float, low: float, high: float) -> str:
+    return f"{value:.0f}" + ("" if isnan(low) else f" ({low:.0f} to {high:.0f})")
+
+
+def _signed(x: float) -> str:
+    return "0" if round(x) == 0 else f"{abs(x):.0f} {'more' if x > 0 else 'fewer'}"
+
+
+def _reasons(domains: pd.DataFrame) -> str:
+    lost = domains[(domains["levels"] < 0) | (domains["overridden_by"].fillna("") != "")]
+    parts = []
+    for _, d in lost.iterrows():
+        person = f"; overridden by {d['overridden_by']}: {d['override_reason']}" if d["overridden_by"] else ""
+        parts.append(f"{d['domain']} {d['judgement']} ({d['levels']}): {d['figures']} [{d['rule']}]{person}")
+    return "; ".join(parts) if parts else "no level taken off"
+
+
+def _title(protocol: Protocol) -> tuple[str, list[str]]:
+    q = protocol.question
+    notes = [
+        f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
+        "Events per 1,000 people; the risk without the intervention is the median of the control groups, the risk with "
+        f"it follows from the relative effect and its {level_text(protocol.level)} CI.",
+        "Certainty by rule (docs/claims.md): high, moderate, low or very low.",
+    ]
+    return f"Summary of findings: {protocol.title}", notes
+
+
+def _cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[str]]:
+    """Heading, rows and footnotes of the printed table."""
+    shown = table[list(HEADINGS)].astype(str).to_numpy().tolist()
+    notes = []
+    for i, (cells, reasons) in enumerate(zip(shown, table["reasons"], strict=True), start=1):
+        cells[list(HEADINGS).index("certainty_text")] += f" [{i}]"
+        notes.append(f"[{i}] {reasons}")
+    return list(HEADINGS.values()), shown, notes
+
+
+def findings_html(table: pd.DataFrame, protocol: Protocol) -> str:
+    """The table as one HTML page without anything from outside."""
+    title, about = _title(protocol)
+    head, rows, notes = _cells(table)
+    lines = ["<!doctype html>", '<html lang="en">', f'<head><meta charset="utf-8"><title>{escape(title)}</title><style>']
+    lines += [
+        "body{font:14px/1.45 system-ui,sans-serif;margin:2em;max-width:80em;color:#1c1c1c}",
+        "table{border-collapse:collapse;width:100%}th,td{border:1px solid #9a9a9a;padding:.35em .5em;text-align:left;"
+        "vertical-align:top}th{background:#eef2f6}caption{text-align:left;font-weight:bold;padding:.4em 0}"
+        ".notes{font-size:12px;color:#5a5a5a}",
+        "</style></head>",
+        f"<body><h1>{escape(title)}</h1>",
+        *(f"<p>{escape(line)}</p>" for line in about),
+        '<table><thead><tr><th scope="col" rowspan="2">' + '</th><th scope="col" rowspan="2">'.join(head[:3]),
+        '</th><th scope="colgroup" colspan="3">Events per 1,000</th><th scope="col" rowspan="2">'
+        + '</th><th scope="col" rowspan="2">'.join(head[6:])
+        + "</th></tr>",
+        "<tr>" + "".join(f'<th scope="col">{escape(h)}</th>' for h in head[3:6]) + "</tr></thead><tbody>",
+        *("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows),
+        "</tbody></table>",
+        '<div class="notes">' + "".join(f"<p>{escape(n)}</p>" for n in notes) + "</div></body></html>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def findings_docx(table: pd.DataFrame, protocol: Protocol) -> bytes:
+    """The table as a Word document (Office Open XML, landscape); the same table gives the same bytes."""
+    title, about = _title(protocol)
+    head, rows, notes = _cells(table)
+    widths = (1900, 1300, 2000, 900, 1500, 1900, 1500, 3000)
+    body = [_paragraph(title, bold=True, size=28), *(_paragraph(line) for line in about)]
+    grid = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
+    edges = "".join(
+        f'<w:{side} w:val="single" w:sz="4" w:color="9A9A9A"/>'
+        for side in ("top", "left", "bottom", "right", "insideH", "insideV")
+    )
+    heading = [h + " (per 1,000)" if i in (3, 4, 5) else h for i, h in enumerate(head)]
+    cells = [_row(heading, widths, header=True), *(_row(row, widths) for row in rows)]
+    body.append(
+        f'<w:tbl><w:tblPr><w:tblW w:w="{sum(widths)}" w:type="dxa"/><w:tblBorders>{edges}</w:tblBorders></w:tblPr>'
+        f"<w:tblGrid>{grid}</w:tblGrid>{''.join(cells)}</w:tbl>"
+    )
+    body += [_paragraph(note, size=16) for note in notes]
+    page = '<w:sectPr><w:pgSz w:w="16838" w:h="11906" w:orient="landscape"/><w:pgMar w:top="1000" w:right="1000" '
+    page += 'w:bottom="1000" w:left="1000" w:header="500" w:footer="500" w:gutter="0"/></w:sectPr>'
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    files: Mapping[str, str] = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/><Override PartName="/word/document.xml" ContentType='
+        '"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
+        "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
+        'officeDocument" Target="word/document.xml"/></Relationships>',
+        "word/document.xml": f'<w:document xmlns:w="{space}"><w:body>{"".join(body)}{page}</w:body></w:document>',
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            # A fixed date: the same table gives the same bytes.
+            item = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            item.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(item, '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + text)
+    return out.getvalue()
+
+
+def _paragraph(text: str, *, bold: bool = False, size: int = 18) -> str:
+    style = ("<w:b/>" if bold else "") + f'<w:sz w:val="{size}"/>'
+    clean = escape("".join(c for c in text if c.isprintable()), quote=False)
+    return f'<w:p><w:r><w:rPr>{style}</w:rPr><w:t xml:space="preserve">{clean}</w:t></w:r></w:p>'
+
+
+def _row(cells: list[str], widths: tuple[int, ...], *, header: bool = False) -> str:
+    columns = "".join(
+        f'<w:tc><w:tcPr><w:tcW w:w="{w}" w:type="dxa"/></w:tcPr>{_paragraph(cell, bold=header)}</w:tc>'
+        for cell, w in zip(cells, widths, strict=True)
+    )
+    repeat = "<w:trPr><w:tblHeader/></w:trPr>" if header else ""
+    return f"<w:tr>{repeat}{columns}</w:tr>"

@@ -1,0 +1,158 @@
+"""`claims.yaml` as a closed, typed model: who claims what, what it leans on, and what would make it true."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+
+from reweigh.protocol import Measure, Model, Protocol
+
+CITATIONS = ("supports", "partly", "off_subject", "not_found", "none")
+COUNTS_AS_SUPPORT = frozenset({"supports", "partly"})
+Level = Literal["very low", "low", "moderate", "high"]
+RuleName = Literal[
+    "benefit", "harm", "important_benefit", "equivalence", "no_important_harm", "certainty_at_least",
+    "certainty_at_most", "subgroup_larger", "risk_below", "nnt_at_most", "claimed_value", "inconsistent", "dose_trend",
+    "lasting_to_weeks",
+]  # fmt: skip
+#: Which parameter a rule needs besides the population; rules that are not here need none.
+NEEDS = {
+    "certainty_at_least": "level", "certainty_at_most": "level", "subgroup_larger": "larger", "risk_below": "value",
+    "nnt_at_most": "value", "claimed_value": "value", "dose_trend": "column", "lasting_to_weeks": "weeks",
+}  # fmt: skip
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class LeansOn(_Closed):
+    """What a claim cites: whether it exists, is on the subject, and says so."""
+
+    label: str
+    citation: Literal["supports", "partly", "off_subject", "not_found", "none"]
+    year: int | None = None
+    doi: str = ""
+    review_id: str = ""
+    model: Model | None = None
+    note: str = ""
+
+
+class Lookup(_Closed):
+    """A body of evidence: outcome, window, set and population (columns of studies.csv)."""
+
+    outcome: str
+    window: str = ""
+    measure: Measure | None = None
+    set: str = "main"
+    where: dict[str, tuple[str, ...]] = {}
+    contains: dict[str, str] = {}
+    label: str = ""
+
+
+class Test(Lookup):
+    """A testable statement about a body of evidence."""
+
+    __test__ = False
+
+    rule: RuleName
+    level: Level | None = None
+    value: float | None = None
+    column: str = ""
+    larger: tuple[str, ...] = ()
+    weeks: float | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Test:
+        needed = NEEDS.get(self.rule)
+        if needed and getattr(self, needed) in (None, "", ()):
+            raise ValueError(f"rule {self.rule} needs {needed}")
+        if self.rule == "subgroup_larger" and not self.column:
+            raise ValueError("rule subgroup_larger needs column")
+        if self.rule == "risk_below" and not self.source:
+            raise ValueError("rule risk_below needs the source of its threshold")
+        if (self.rule == "lasting_to_weeks") == bool(self.window):
+            raise ValueError("a window is needed, except for lasting_to_weeks, which finds its own")
+        return self
+
+
+class Context(_Closed):
+    """Published rows to show beside a claim."""
+
+    review_id: str
+    outcome: str = ""
+    timepoint: str = ""
+    note: str = ""
+
+
+class Claim(_Closed):
+    """One claim."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Z][0-9]{2}$")]
+    page: str
+    claim: Annotated[str, Field(min_length=10)]
+    leans_on: tuple[LeansOn, ...] = ()
+    tests: tuple[Test, ...] = ()
+    shown: tuple[Lookup, ...] = ()
+    published: tuple[Context, ...] = ()
+    untestable: str = ""
+    out_of_scope: str = ""
+    note: str = ""
+    would_change: Annotated[str, Field(min_length=10)]
+
+    @model_validator(mode="after")
+    def _one_fate(self) -> Claim:
+        if sum((bool(self.tests), bool(self.untestable), bool(self.out_of_scope))) != 1:
+            raise ValueError(f"{self.id}: give tests, or untestable with the reason, or out_of_scope with the reason")
+        return self
+
+
+class Claims(_Closed):
+    """All claims of a review; `pages` says what each page id stands for."""
+
+    pages: dict[str, str]
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _named(self) -> Claims:
+        ids = [c.id for c in self.claims]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"claim ids are used twice: {', '.join(twice)}")
+        unknown = sorted({c.page for c in self.claims} - set(self.pages))
+        if unknown:
+            raise ValueError(f"pages are not explained: {', '.join(unknown)}")
+        return self
+
+
+def load_claims(content: bytes | str, protocol: Protocol | None = None, columns: tuple[str, ...] = ()) -> Claims:
+    """Read claims.yaml; with a protocol (and the columns of studies.csv), names in it must exist.
+
+    Raises ValueError with every problem.
+    """
+    raw: Any = YAML(typ="safe", pure=True).load(content)
+    try:
+        claims = Claims.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
+        raise ValueError("claims.yaml:\n" + "\n".join(dict.fromkeys(lines))) from error
+    problems = []
+    for claim in claims.claims if protocol is not None else ():
+        assert protocol is not None
+        for look in (*claim.tests, *claim.shown):
+            named = (("outcome", look.outcome, protocol.outcomes), ("set", look.set, protocol.sets))
+            known = (*named, *([("window", look.window, protocol.windows)] if look.window else []))
+            problems += [f"{claim.id}: {what} {x!r} is not in the protocol" for what, x, there in known if x not in there]
+            for column in (*look.where, *look.contains):
+                if columns and column not in columns:
+                    problems.append(f"{claim.id}: studies.csv has no column {column!r}")
+            for column, values in look.where.items():
+                for value in values:
+                    if column in protocol.categories and value not in protocol.categories[column]:
+                        problems.append(f"{claim.id}: {value!r} is no value of {column}")
+    if problems:
+        raise ValueError("claims.yaml:\n" + "\n".join(problems))
+    return claims

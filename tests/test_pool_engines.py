@@ -1,0 +1,93 @@
+"""Two engines, one answer: agreement on real and made-up data, and the alarm when either is broken."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reweigh.pool import TAU2_METHODS, engines, pool, tau2
+from reweigh.pool.engines import EngineDisagreement, compare, second_engine
+
+METAFOR = json.loads((Path(__file__).parent / "reference" / "pool_metafor.json").read_text())
+BCG = METAFOR["sets"]["bcg_rr"]
+
+
+@pytest.mark.parametrize("method", TAU2_METHODS)
+@pytest.mark.parametrize(
+    "name", ["bcg_rr", "hine1989_rd", "normand1999_md", "lee2004_or", "raudenbush1985", "bcg_rr_first3"]
+)
+def test_engines_agree(name, method):
+    data = METAFOR["sets"][name]
+    for ci_method in ("wald", "t", "hartung-knapp", "hartung-knapp guarded"):
+        for pi_method in ("t(k-2)", "t(k-1)", "hartung-knapp"):
+            found = compare(data["yi"], data["vi"], tau2_method=method, ci_method=ci_method, pi_method=pi_method)
+            assert found.largest < 1e-9, found.where
+
+
+def test_profile_likelihood_agrees():
+    assert compare(BCG["yi"], BCG["vi"], tau2_method="ML", ci_method="profile likelihood").largest < 1e-9
+
+
+@pytest.mark.parametrize("method", ["EE", "DL", "REML", "PM"])
+def test_engines_agree_at_the_edges(method):
+    for y, v in (
+        ([0.3], [0.1]),
+        ([0.1, 0.4], [0.1, 0.2]),
+        ([0.2, 0.2, 0.2], [0.1, 0.2, 0.3]),
+        ([0.0, 5.0, 9.0], [1.0, 1.0, 1e9]),
+    ):
+        assert compare(y, v, tau2_method=method).largest < 1e-8
+
+
+def test_engines_agree_on_made_up_data():
+    rng = np.random.default_rng(20)
+    for _ in range(60):
+        k = int(rng.integers(2, 12))
+        v = np.exp(rng.normal(-2, rng.choice([0.3, 1.5, 3.0]), k))
+        y = rng.normal(0, np.sqrt(v + rng.choice([0.0, 0.1, 1.0])))
+        for method in ("ML", "REML", "PM"):
+            assert compare(y, v, tau2_method=method, ci_method="wald").largest < 1e-7
+
+
+def test_second_engine_agrees_with_metafor():
+    for method in TAU2_METHODS:
+        fit = BCG["fits"][method]
+        ours = second_engine(BCG["yi"], BCG["vi"], tau2_method=method)
+        for field in ("estimate", "se", "ci_lower", "ci_upper", "p_value"):
+            assert ours[field] == pytest.approx(fit["knha"][field], rel=1e-8)
+        assert ours["tau2"] == pytest.approx(fit["tau2"], rel=1e-8)
+
+
+def test_no_shared_code():
+    source = Path(engines.__file__).read_text()
+    top, lazy = source.split("def compare", 1)
+    assert "from reweigh" not in top
+    assert lazy.count("from reweigh") == 1  # compare() calls pool() for the first column
+
+
+def test_breaking_the_first_engine_is_seen(monkeypatch):
+    monkeypatch.setattr(tau2, "score", lambda y, v, t, kind: (np.full(len(y), -1.0), np.full(len(y), -1.0)))
+    with pytest.raises(EngineDisagreement, match="by the first engine"):
+        compare(BCG["yi"], BCG["vi"])
+
+
+def test_breaking_the_second_engine_is_seen(monkeypatch):
+    right = engines._projection
+    monkeypatch.setattr(engines, "_projection", lambda v, t: right(v, t) * 1.01)
+    with pytest.raises(EngineDisagreement, match="by the second"):
+        compare(BCG["yi"], BCG["vi"])
+
+
+def test_numbers_from_a_table_are_checked():
+    row = pool(BCG["yi"], BCG["vi"]).row()
+    assert compare(BCG["yi"], BCG["vi"], first={"estimate": row["estimate"], "tau2": row["tau2"]}).largest < 1e-10
+    with pytest.raises(EngineDisagreement, match=r"^estimate"):
+        compare(BCG["yi"], BCG["vi"], first={"estimate": row["estimate"] + 1e-4 * row["se"], "tau2": row["tau2"]})
+    with pytest.raises(EngineDisagreement, match=r"^tau2"):
+        compare(BCG["yi"], BCG["vi"], first={"estimate": row["estimate"], "tau2": np.nan})
+
+
+def test_no_trials():
+    with pytest.raises(ValueError, match="no trials"):
+        second_engine([], [])
