@@ -1,4 +1,4 @@
-"""Forest plots: all of a review with their list, or the one that is asked for."""
+"""Figures: all of a review with their list, or the one forest plot that is asked for."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,15 @@ import pandas as pd
 from reweigh.console import logged
 from reweigh.figures.catalogue import plot, plot_ids
 from reweigh.figures.forest import draw_forest, forest_table
+from reweigh.figures.further import bubbles, sweeps
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
 
 
-def draw(one, path):
-    """Draw one plot to a file whose ending says the format."""
-    save(draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta), one.meta), path)
+def draw_one(one):
+    """A forest plot."""
+    return draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta), one.meta)
 
 
 if __name__ == "__main__":
@@ -28,19 +29,30 @@ if __name__ == "__main__":
             except KeyError as unknown:
                 Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
                 sys.exit(f"\n{unknown.args[0]}\n")
-            draw(one, snakemake.output.figure)
+            save(draw_one(one), snakemake.output.figure)
         else:
             folder = Path(snakemake.params.folder)
-            folder.mkdir(parents=True, exist_ok=True)
             plots = [plot(name, *tables, protocol) for name in plot_ids(*tables, protocol)]
-            wanted = {folder / f"{one.analysis}.{ending}": one for one in plots for ending in snakemake.params.formats}
-            read = max(
-                Path(snakemake.input[name]).stat().st_mtime for name in ("protocol", "effects", "pooled", "subgroups")
-            )
-            for other in {*folder.iterdir()} - {*wanted}:
+            further = {
+                "sweep": sweeps(
+                    tables[0], read_csv(snakemake.input.sweep), read_csv(snakemake.input.pooled_sweep), protocol
+                )
+            }
+            further["bubble"] = bubbles(tables[0], protocol)
+            figures = [("forest", one.analysis, one.meta.title, one.caption, draw_one(one)) for one in plots]
+            for kind, of_kind in further.items():
+                figures += [(kind, name, f.title, f"{f.title}. {f.description}", f) for name, f in of_kind]
+            read = max(Path(path).stat().st_mtime for path in snakemake.input if not path.endswith(".py"))
+            drawn = {
+                folder / kind / f"{name}.{ending}": f
+                for kind, name, *_, f in figures
+                for ending in snakemake.params.formats
+            }
+            for path, figure in drawn.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save(figure, path)
+            for other in {*folder.glob("*/*.*")} - {*drawn}:
                 if other.stat().st_mtime < read:  # drawn from tables that are no more
                     other.unlink()
-            for path, one in wanted.items():
-                draw(one, path)
-            index = [(one.analysis, one.meta.title, one.caption) for one in plots]
-            write_csv(pd.DataFrame(index, columns=["analysis", "title", "caption"]), snakemake.output.index)
+            index = pd.DataFrame([figure[:4] for figure in figures], columns=["kind", "analysis", "title", "caption"])
+            write_csv(index, snakemake.output.index)

@@ -202,9 +202,7 @@ class Model(_Closed):
 class TauPrior(_Closed):
     """Prior of tau for one measure, and where its parameters come from."""
 
-    family: Literal[
-        "half-normal", "half-cauchy", "half-t", "log-normal", "log-t", "turner2015", "rhodes2015"
-    ]
+    family: Literal["half-normal", "half-cauchy", "half-t", "log-normal", "log-t", "turner2015", "rhodes2015"]
     scale: float | None = None
     location: float | None = None
     df: float | None = None

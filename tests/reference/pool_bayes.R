@@ -16,7 +16,7 @@ priors <- list(
   log_t = list(family = "log-t", location = -3.44, scale = 2.59, df = 5, f = function(t) log_t(t, -3.44, 2.59, 5))
 )
 # Integral over tau in log(tau), in pieces so that integrate() keeps its promise.
-cuts <- c(seq(-60, -8, 4), seq(-7, 4, 0.25), seq(5, 60, 5))
+cuts <- c(-640, -320, -160, -90, seq(-60, -8, 4), seq(-7, 4, 0.25), seq(5, 60, 5), 90, 160, 320)
 total <- function(f) sum(mapply(function(a, b) integrate(f, a, b, rel.tol = 1e-12, abs.tol = 0, subdivisions = 500, stop.on.error = FALSE)$value,
                                 head(cuts, -1), tail(cuts, -1)))
 one <- function(d, p) {
@@ -43,21 +43,22 @@ for (s in names(sets)) for (p in names(priors)) {
   bayes[[length(bayes) + 1]] <- c(list(set = s, prior = priors[[p]][setdiff(names(priors[[p]]), "f")]), one(sets[[s]], priors[[p]]))
 }
 
-# Nagashima and others: quantiles of the confidence distribution of tau2 at 1000 midpoints, Imhof's formula for Q,
+# Nagashima and others: quantiles of the confidence distribution of tau2 at 2000 midpoints, Imhof's formula for Q,
 # and the t deviate integrated out.
 imhof <- function(q, lambda) {
   f <- function(u) sin(colSums(atan(outer(lambda, u))) / 2 - q * u / 2) / (u * exp(colSums(log1p(outer(lambda, u)^2)) / 4))
-  0.5 - integrate(f, 0, Inf, rel.tol = 1e-8, subdivisions = 20000, stop.on.error = FALSE)$value / pi
+  0.5 - integrate(f, 0, Inf, rel.tol = 1e-7, subdivisions = 2000, stop.on.error = FALSE)$value / pi
 }
-bootstrap <- function(d, n = 1000) {
+bootstrap <- function(d, n = 2000) {
   w <- 1 / d$vi; A <- diag(w) - outer(w, w) / sum(w); k <- length(w); q <- c(d$yi %*% A %*% d$yi)
   below <- function(t) { r <- sqrt(d$vi + t); imhof(q, eigen(r * t(r * A), symmetric = TRUE, only.values = TRUE)$values[1:(k - 1)]) }
-  at0 <- below(0)
-  tau2 <- sapply((seq_len(n) - 0.5) / n, function(u) {
-    if (1 - at0 >= u) return(0)
-    hi <- 1; while (1 - below(hi) < u) hi <- 4 * hi
-    uniroot(function(t) 1 - below(t) - u, c(0, hi), tol = 1e-9)$root
-  })
+  # The distribution function of tau2 on a grid, inverted by a monotone spline.
+  t <- c(0, exp(seq(log(min(d$vi) / 100), log(1e5 * max(d$vi)), length.out = 500)))
+  h <- cummax(pmin(pmax(1 - sapply(t, below), 0), 1))
+  u <- (seq_len(n) - 0.5) / n
+  step <- c(TRUE, diff(h) > 1e-9)
+  inverse <- splinefun(h[step], log(t[step] + min(d$vi)), method = "monoH.FC")
+  tau2 <- ifelse(u <= h[1], 0, exp(inverse(pmin(u, max(h)))) - min(d$vi))
   W <- outer(tau2, d$vi, function(t, v) 1 / (v + t)); m <- c(W %*% d$yi) / rowSums(W)
   s <- sqrt(rowSums(W * outer(m, d$yi, "-")^2) / (k - 1) / rowSums(W))
   cdf <- function(x) mean(sapply(seq_len(n), function(i) integrate(function(z) dnorm(z) * pt((x - m[i] - sqrt(tau2[i]) * z) / s[i], k - 1), -9, 9, rel.tol = 1e-9)$value))

@@ -32,7 +32,7 @@ RESULTS = (
     "bayes.csv",
     "meta_regression.csv",
     "dependence.csv",
-    "figures/forest.csv",
+    "figures/index.csv",
     "summary.md",
 )
 
@@ -80,17 +80,10 @@ def modules(*names):
 
 
 def lost_figures(review):
-    """Plots on a review's list that somebody deleted: they are drawn again."""
-    index = Path("results") / review / "figures" / "forest.csv"
+    """Figures on a review's list that somebody deleted: they are drawn again."""
+    index = Path("results") / review / "figures" / "index.csv"
     if not index.exists():
         return []
-    listed = [
-        line.split(",")[0]
-        for line in index.read_text(encoding="utf-8").splitlines()[1:]
-    ]
-    paths = [
-        index.parent / "forest" / f"{name}.{ending}"
-        for name in listed
-        for ending in FORMATS
-    ]
+    listed = [line.split(",")[:2] for line in index.read_text(encoding="utf-8").splitlines()[1:]]
+    paths = [index.parent / kind / f"{name}.{ending}" for kind, name in listed for ending in FORMATS]
     return [str(path) for path in paths if not path.exists()]

@@ -1,20 +1,22 @@
-# All forest plots of a review are one job, which owns their list; a single one is also a target by its name.
+# All figures of a review are one job, which owns their list; a single one is also a target by its name.
 rule figures:
     input:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
-        source=modules("console", "io", "protocol", "figures"),
+        sweep="results/{review}/crossover_sweep.csv",
+        pooled_sweep="results/{review}/crossover_sweep_pooled.csv",
+        source=modules("console", "io", "protocol", "figures", "pool/regression", "pool/moderators"),
     output:
-        index="results/{review}/figures/forest.csv",
+        index="results/{review}/figures/index.csv",
     log:
         "logs/{review}/figures.log",
     conda:
         ENVIRONMENT
     params:
         formats=FORMATS,
-        folder="results/{review}/figures/forest",
+        folder="results/{review}/figures",
         lost=lambda wildcards: lost_figures(wildcards.review),
     message:
         "{wildcards.review}: forest plots"

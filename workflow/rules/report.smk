@@ -7,7 +7,7 @@ rule report:
         subgroups="results/{review}/subgroups.csv",
         meta_regression="results/{review}/meta_regression.csv",
         dependence="results/{review}/dependence.csv",
-        index="results/{review}/figures/forest.csv",
+        index="results/{review}/figures/index.csv",
         source=modules("console", "io", "protocol", "report", "figures"),
     output:
         "results/{review}/summary.md",

@@ -183,7 +183,11 @@ def findings_html(table: pd.DataFrame, protocol: Protocol) -> str:
     """The table as one HTML page without anything from outside."""
     title, about = _title(protocol)
     head, rows, notes = _cells(table)
-    lines = ["<!doctype html>", '<html lang="en">', f'<head><meta charset="utf-8"><title>{escape(title)}</title><style>']
+    lines = [
+        "<!doctype html>",
+        '<html lang="en">',
+        f'<head><meta charset="utf-8"><title>{escape(title)}</title><style>',
+    ]
     lines += [
         "body{font:14px/1.45 system-ui,sans-serif;margin:2em;max-width:80em;color:#1c1c1c}",
         "table{border-collapse:collapse;width:100%}th,td{border:1px solid #9a9a9a;padding:.35em .5em;text-align:left;"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan
+from math import exp, isnan
 
 import pandas as pd
 
@@ -71,8 +71,6 @@ class Evidence:
     def show(self, x: float) -> str:
         """A number of the analysis scale, printed on the natural one."""
         if self.pooled is not None and self.pooled["scale"] == "log":
-            from math import exp
-
             return ratio(exp(min(x, 700.0)))
         return fixed(x, 2)
 
@@ -122,6 +120,10 @@ def gather(
         & (rows["set"] == look.set)
     ]  # fmt: skip
     rows = rows[rows["study_id"].isin(_population(look, setting.studies))]
+    column = getattr(look, "column", "")
+    if column in setting.studies:
+        # The study's own value: a column of effects.csv may have the same name and another meaning.
+        rows = rows.assign(**{column: rows["study_id"].map(setting.studies.set_index("study_id")[column])})
     undated: tuple[str, ...] = ()
     if as_of is not None:
         years = year_of(rows)

@@ -145,7 +145,9 @@ def load_claims(content: bytes | str, protocol: Protocol | None = None, columns:
         for look in (*claim.tests, *claim.shown):
             named = (("outcome", look.outcome, protocol.outcomes), ("set", look.set, protocol.sets))
             known = (*named, *([("window", look.window, protocol.windows)] if look.window else []))
-            problems += [f"{claim.id}: {what} {x!r} is not in the protocol" for what, x, there in known if x not in there]
+            problems += [
+                f"{claim.id}: {what} {x!r} is not in the protocol" for what, x, there in known if x not in there
+            ]
             for column in (*look.where, *look.contains):
                 if columns and column not in columns:
                     problems.append(f"{claim.id}: studies.csv has no column {column!r}")

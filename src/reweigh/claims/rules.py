@@ -185,7 +185,8 @@ def _direction(e: Evidence, sign: int) -> Finding:
         return Finding(OPEN, _say(e), e.trials)
     if sign < 0:
         low, high, better = -high, -low, -worse
-    state = MET if low > 0 else OPPOSED if high < 0 or high < better else OPEN
+    no_room = e.bounds is not None and high < better
+    state = MET if low > 0 else OPPOSED if high < 0 or no_room else OPEN
     return Finding(state, _say(e), e.trials)
 
 
@@ -315,7 +316,9 @@ def _nnt_at_most(test: Test, e: Evidence) -> Finding:
     low, high = _interval(e)
     number, limits = found[0], sorted(found[1:])
     if low <= 0 <= high:
-        return Finding(OPEN, _say(e, "no number needed to treat can be given: the interval includes no effect"), e.trials)
+        return Finding(
+            OPEN, _say(e, "no number needed to treat can be given: the interval includes no effect"), e.trials
+        )
     words = f"{e.effect}; number needed to treat {abs(number):.1f} ({abs(limits[0]):.1f} to {abs(limits[1]):.1f})"
     if high < 0:
         return Finding(OPPOSED, words + " to harm", e.trials)

@@ -110,7 +110,7 @@ def posterior(
     y, v, centre = sets.y[0], sets.v[0], float(sets.centre[0])
     given = None if mu_prior is None else ((mu_prior[0] - centre) / unit, mu_prior[1] / unit)
 
-    tau_law, tau, mass = _posterior_tau(y, v, prior, unit, given, 2.0 if tail > 3 else 0.5 * max(tail - 1, 0.0))
+    tau_law, tau, mass = _posterior_tau(y, v, prior, unit, given, min(2.0, tail - 1.0))
     mean, sd = _given_tau(y, v, tau, given)
     mu = normal_mixture(mass, mean, sd)
     new_sd = np.hypot(sd, tau)
@@ -214,9 +214,12 @@ def _posterior_tau(
     scan = np.concatenate([np.arange(start, 30, 0.02), np.arange(30, 300, 0.5)])
     heights = log_height(scan)
     peak = float(heights.max())
-    reach = heights + moment * np.maximum(scan - scan[int(np.argmax(heights))], 0.0)
-    inside = np.flatnonzero(reach > peak - _CUT)
-    edges = np.linspace(max(scan[inside[0]] - 0.02, start), scan[inside[-1]] + 0.5, _PANELS + 1)
+    inside = np.flatnonzero(heights > peak - _CUT)
+    edges = np.linspace(max(scan[inside[0]] - 0.02, start), min(scan[inside[-1]] + 0.5, 30.0), _PANELS + 1)
+    beyond = scan[heights + moment * np.maximum(scan - scan[int(np.argmax(heights))], 0.0) > peak - _CUT][-1]
+    if beyond > edges[-1]:
+        edges = np.concatenate([edges, np.linspace(edges[-1], beyond, _PANELS // 2 + 1)[1:]])
+    count = len(edges) - 1
     x, step = panels(edges)
     pieces = np.exp(log_height(x) - peak) * step
     atom = 0.0
@@ -224,7 +227,7 @@ def _posterior_tau(
         log_l0 = float(_log_likelihood(y, v, np.zeros(1), given)[0])
         atom = float(prior.cdf(np.array([np.exp(edges[0]) * unit]))[0]) * np.exp(log_l0 - peak)
     total = atom + float(pieces.sum())
-    sums = np.concatenate([[0.0], np.cumsum(pieces.reshape(_PANELS, -1).sum(axis=1))]) + atom
+    sums = np.concatenate([[0.0], np.cumsum(pieces.reshape(count, -1).sum(axis=1))]) + atom
 
     def cdf(tau: float) -> float:
         if tau <= 0:
@@ -232,8 +235,8 @@ def _posterior_tau(
         at = float(np.log(tau))
         if at <= edges[0]:
             return atom / total * tau / float(np.exp(edges[0]))
-        i = min(int(np.searchsorted(edges, at, side="right")) - 1, _PANELS)
-        if i == _PANELS:
+        i = min(int(np.searchsorted(edges, at, side="right")) - 1, count)
+        if i == count:
             return 1.0
         part, width = panels(np.array([edges[i], at]))
         return float(sums[i] + np.exp(log_height(part) - peak) @ width) / total

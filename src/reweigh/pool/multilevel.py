@@ -110,10 +110,14 @@ def three_level(
         raise ValueError("no cluster holds two units or more: level 2 and level 3 cannot be told apart")
     unit = float(np.diag(sampling).min())
     shared = [(codes[:, None] == codes).astype(np.float64) for codes in (outer, nested)]
+    # P annihilates the design, so residuals serve as well as effects and keep their digits.
+    ordinary = np.linalg.lstsq(design, y, rcond=None)[0]
+    y = y - design @ ordinary
     sigma2, steps = _reml(y / np.sqrt(unit), sampling / unit, design, shared)
     sigma2 = sigma2 * unit
     sigma = sampling + sigma2[0] * shared[0] + sigma2[1] * shared[1]
     cov, beta, projection = _gls(y, sigma, design)
+    beta = beta + ordinary
     se = np.sqrt(np.diag(cov))
     df = {"wald": np.inf, "t(k-p)": float(k - p), "t(clusters-p)": float(clusters - p)}[test]
     critical = float(t_quantile(np.array([df]), (1 + level) / 2)[0])

@@ -39,7 +39,7 @@ def summary(
     parts = [f"# {protocol.title}", _question(protocol), HEADLINE, _headline(main, effects, protocol)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(others):
-        differ = others[others["analysis"].isin(figures["analysis"])]
+        differ = others[others["analysis"].isin(figures.loc[figures["kind"] == "forest", "analysis"])]
         parts += ["## Sensitivity sets", _sets(protocol), _estimates(differ)]
         if len(differ) < len(others):
             parts += ["A set that leaves an analysis as it is has no line here; `pooled.csv` has all of them."]
@@ -205,8 +205,10 @@ def _fate(rows: pd.DataFrame) -> str:
 
 
 def _files(review: str, figures: pd.DataFrame, effects: pd.DataFrame) -> str:
+    forests = (figures["kind"] == "forest").sum()
     return (
         f"{effects['study_id'].nunique()} trials give {len(effects)} effects in {effects['analysis'].nunique()} "
-        f"analyses. {len(figures)} forest plots lie under `results/{review}/figures/forest/`. "
+        f"analyses. {forests} forest plots lie under `results/{review}/figures/forest/`, every trial's "
+        f"effect step by step under `results/{review}/worked/`. "
         "`results/README.md` explains every file and column."
     )

@@ -295,9 +295,7 @@ def _stated(text: str, attempts: list[Attempt]) -> list[Attempt]:
     return attempts
 
 
-def _judge(
-    row: Mapping[str, str], printed: tuple[Printed | None, ...], attempts: list[Attempt]
-) -> dict[str, object]:
+def _judge(row: Mapping[str, str], printed: tuple[Printed | None, ...], attempts: list[Attempt]) -> dict[str, object]:
     if not attempts:
         return {"verdict": NOT_PUBLIC, "missing": "counts or effects of every trial"}
     pairs = [[(a.numbers[i], p) for i, p in enumerate(printed) if p is not None] for a in attempts]

@@ -62,8 +62,9 @@ def _differences(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float) -> 
     trials = a / n1 - c / n2
     share = (n1 + n2) / (N1 + N2)
     variance_of = (a / n1) * (1 - a / n1) / n1 + (c / n2) * (1 - c / n2) / n2
-    yield "risk difference weighted by patients", wald(
-        float((share * trials).sum()), float(np.sqrt((share**2 * variance_of).sum()))
+    yield (
+        "risk difference weighted by patients",
+        wald(float((share * trials).sum()), float(np.sqrt((share**2 * variance_of).sum()))),
     )
     for name, risk in (("pooled", r), ("mean", float((c / n2).mean())), ("median", float(np.median(c / n2)))):
         for tau2 in ("EE", "DL", "REML"):

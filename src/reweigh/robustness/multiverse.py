@@ -14,7 +14,7 @@ import pandas as pd
 from reweigh.effects.selection import members, select
 from reweigh.pool.core import pool
 from reweigh.pool.tau2 import Floats
-from reweigh.protocol import Model, Preference, Protocol, StudySet
+from reweigh.protocol import Preference, Protocol, StudySet, Window
 from reweigh.robustness.scale import important_bounds
 
 TAU2, INTERVAL = "tau2", "interval"
@@ -153,7 +153,9 @@ def _analyses(
         start += len(at)
     table = pd.concat(frames, ignore_index=True)
     signs = np.array([1 if isinstance(d, str) else d.sign for d in datasets])[table["dataset"]]
-    bounds = np.array([(np.nan, np.nan) if isinstance(d, str) or d.important is None else d.important for d in datasets])
+    bounds = np.array(
+        [(np.nan, np.nan) if isinstance(d, str) or d.important is None else d.important for d in datasets]
+    )
     near = np.where(signs > 0, bounds[table["dataset"], 1], -bounds[table["dataset"], 0])
     benefit = signs * table["estimate"].to_numpy()
     low, high = table["ci_lower"].to_numpy(), table["ci_upper"].to_numpy()
@@ -248,7 +250,8 @@ class Patch:
 Choices = Mapping[str, Mapping[str, Patch]]
 _MEMBERSHIP = ("include", "exclude")
 _MODEL = (TAU2, INTERVAL)
-_ASSUMPTIONS = ("crossover_correlation", "crossover_phi", "zero_cells", "smd_variance", "p_inequality_as_equality")
+_CORRELATIONS = ("crossover_correlation", "crossover_phi")
+_ASSUMPTIONS = (*_CORRELATIONS, "zero_cells", "smd_variance", "p_inequality_as_equality")
 
 
 def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Patch]]:
@@ -471,9 +474,7 @@ def _inert(
         touched = {t if isinstance(t, str) else t[0] for p in options.values() for t in _touched(p)}
         keys = {k for p in options.values() for k in (p.assumptions or {})}
         if touched <= {*_MEMBERSHIP}:
-            cut = {
-                frozenset(mine.loc[members(mine, _changed(protocol, p))[0], "study_id"]) for p in options.values()
-            }
+            cut = {frozenset(mine.loc[members(mine, _changed(protocol, p))[0], "study_id"]) for p in options.values()}
             # A choice may act only together with another one: it is inert if every trial passes it by itself.
             columns = {c for p in options.values() for m in (p.include, p.exclude) for c in m or {}}
             alone = {
@@ -481,9 +482,9 @@ def _inert(
             }
             if len(cut) == 1 and len(alone) == 1:
                 yield name, "no trial with results here is touched by it"
-        elif touched == {"crossover"} or keys & {"crossover_correlation", "crossover_phi"} and touched == {"assumptions"}:
+        elif touched == {"crossover"} or (touched == {"assumptions"} and keys <= {*_CORRELATIONS}):
             wrong = "crossover_correlation" if binary else "crossover_phi"
-            if not mine["design"].eq("crossover").any() if "design" in mine else True:
+            if not mine["design"].eq("crossover").any():
                 yield name, "no crossover trial reports this outcome here"
             elif keys == {wrong}:
                 yield name, f"{wrong} does not bear on this type of outcome"
@@ -502,8 +503,6 @@ def _inert(
             rows = pd.concat([t[["study_id", "timepoint_days"]] for t in tables]).drop_duplicates()
             if not rows["study_id"].duplicated().any():
                 yield name, "no trial reports two times in this window"
-        elif touched == {"measure"} and len(options) == 1:
-            yield name, "one measure only"
 
 
 def _changed(protocol: Protocol, patch: Patch) -> StudySet:
@@ -522,12 +521,9 @@ def _only(protocol: Protocol, patch: Patch, columns: set[str]) -> StudySet:
     )
 
 
-def _in_window(row: Mapping[Any, Any], window: Any) -> bool:
+def _in_window(row: Mapping[Any, Any], window: Window) -> bool:
     days = row["timepoint_days"]
-    return bool(window.any or row["timepoint"] in window.text or (pd.notna(days) and window.holds(float(days))))
-
-
-def models_of(found: Multiverse) -> list[Model]:
-    """Models of a multiverse, the main one first."""
-    pairs = product(found.choices[TAU2], found.choices[INTERVAL])
-    return [Model(name=f"{t}, {i}", tau2=t, interval=i) for t, i in pairs]  # type: ignore[arg-type]
+    if window.any or pd.notna(days):
+        return window.any or window.holds(float(days))
+    text = str(row["timepoint"]).strip().casefold()
+    return text in {name.casefold() for name in window.text}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations, islice
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -136,29 +137,35 @@ def split(subsets: Subsets) -> Split:
     return Split(mean_with, mean_without, share)
 
 
-def pack(subsets: Subsets) -> bytes:
-    """Bytes of an .npz file: members as packed bits, results as float32; the same subsets give the same bytes."""
+_RESULTS = ("estimate", "ci_lower", "ci_upper", "tau2", "i2")
+
+
+def pack(subsets: Mapping[str, Subsets]) -> bytes:
+    """Bytes of an .npz file: for each name the members as packed bits and the results in single precision.
+
+    Keys are `<name>/member`, `<name>/k`, `<name>/complete`, `<name>/estimate` ... The same subsets give the same bytes.
+    """
+    arrays: dict[str, Any] = {}
+    for name, one in subsets.items():
+        arrays[f"{name}/member"] = np.packbits(one.member, axis=1)
+        arrays |= {f"{name}/k": np.array(one.member.shape[1]), f"{name}/complete": np.array(one.complete)}
+        arrays |= {f"{name}/{value}": getattr(one, value).astype(np.float32) for value in _RESULTS}
     file = io.BytesIO()
-    names = ("estimate", "ci_lower", "ci_upper", "tau2", "i2")
-    np.savez_compressed(
-        file,
-        member=np.packbits(subsets.member, axis=1),
-        k=np.array(subsets.member.shape[1]),
-        complete=np.array(subsets.complete),
-        **{name: getattr(subsets, name).astype(np.float32) for name in names},  # type: ignore[arg-type]
-    )
+    np.savez_compressed(file, **arrays)
     return file.getvalue()
 
 
-def unpack(content: bytes) -> Subsets:
-    """The subsets of :func:`pack`, results in single precision."""
+def unpack(content: bytes) -> dict[str, Subsets]:
+    """The subsets of :func:`pack` by name, results in single precision."""
+    found = {}
     with np.load(io.BytesIO(content)) as stored:
-        k = int(stored["k"])
-        member = np.unpackbits(stored["member"], axis=1, count=k).astype(bool)
-        names = ("estimate", "ci_lower", "ci_upper", "tau2", "i2")
-        values = [stored[name].astype(np.float64) for name in names]
-        complete = bool(stored["complete"])
-    return Subsets(member, *values, complete=complete, reason=FEW_FOR_SUBSETS if k < 3 else "")
+        for name in dict.fromkeys(key.rpartition("/")[0] for key in stored.files):
+            k = int(stored[f"{name}/k"])
+            member = np.unpackbits(stored[f"{name}/member"], axis=1, count=k).astype(bool)
+            values = [stored[f"{name}/{value}"].astype(np.float64) for value in _RESULTS]
+            complete = bool(stored[f"{name}/complete"])
+            found[name] = Subsets(member, *values, complete=complete, reason=FEW_FOR_SUBSETS if k < 3 else "")
+    return found
 
 
 def verdicts(
@@ -212,6 +219,8 @@ def fragility(
         return tuple(_none(name, "fragility needs two trials", k) for name in CRITERIA)
     model = (tau2_method, ci_method, level)
     whole = pool(y, v, tau2_method=tau2_method, ci_method=ci_method, level=level)
+    if np.isnan(whole.ci_lower[0]):
+        return tuple(_none(name, str(whole.reason[0]), k) for name in CRITERIA)
     start = {name: int(code[0]) for name, code in _codes(whole, important).items()}
     open_, tried, found, size = set(start), 0, {}, 0
     for size in range(1, k - 1):

@@ -1,0 +1,82 @@
+"""Plain panels (scatter and lines) in the typography of the forest plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reweigh.figures.axis import round_ticks
+from reweigh.figures.numerals import fixed
+from reweigh.figures.style import (
+    INK,
+    MUTED,
+    RC,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    TITLE_SIZE,
+    RecordFigure,
+    font,
+    wrap,
+)
+
+POINTS = 72.0
+TOP, BOTTOM, LEFT, RIGHT, GAP = 46.0, 44.0, 52.0, 16.0, 58.0
+
+
+def panels(
+    title: str, note: str, count: int = 1, *, width: float = 320.0, height: float = 230.0
+) -> tuple[RecordFigure, list[Axes]]:
+    """A figure with panels side by side, a title above and a wrapped note below; sizes in points."""
+    whole = LEFT + count * width + (count - 1) * GAP + RIGHT
+    lines = wrap(note, whole - 2 * 12.0, SMALL_SIZE)
+    foot = 1.4 * SMALL_SIZE * len(lines) + 12.0
+    total = TOP + height + BOTTOM + foot
+    with mpl.rc_context(RC):
+        figure = RecordFigure(figsize=(whole / POINTS, total / POINTS), facecolor="white")
+        FigureCanvasAgg(figure)
+        axes = [
+            figure.add_axes(
+                ((LEFT + i * (width + GAP)) / whole, (foot + BOTTOM) / total, width / whole, height / total)
+            )
+            for i in range(count)
+        ]
+    figure.title, figure.description = title, note
+    figure.text(12.0 / whole, 1 - 18.0 / total, title, fontproperties=font(TITLE_SIZE, "bold"), color=INK, va="center")
+    figure.text(
+        12.0 / whole, (foot - 4.0) / total, "\n".join(lines), fontproperties=font(SMALL_SIZE), color=MUTED, va="top",
+        linespacing=1.4,
+    )  # fmt: skip
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(INK)
+        ax.tick_params(labelsize=TEXT_SIZE, colors=INK, length=3)
+    return figure, axes
+
+
+def label(ax: Axes, x: str, y: str) -> None:
+    """Name the axes."""
+    ax.set_xlabel(x, fontproperties=font(TEXT_SIZE), color=INK, labelpad=5)
+    ax.set_ylabel(y, fontproperties=font(TEXT_SIZE), color=INK, labelpad=5)
+
+
+def effect_axis(ax: Axes, limits: Sequence[float], *, log: bool, no_effect: bool = True) -> None:
+    """A y axis of effects on the analysis scale; ticks round on the natural scale, a line at no effect."""
+    low, high = limits
+    ax.set_ylim(low, high)
+    positions, names = round_ticks(low, high, log=log, fits=lambda ticks, _: len(ticks) <= 8)
+    ax.yaxis.set_major_locator(FixedLocator(positions))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.set_yticklabels(names, fontproperties=font(TEXT_SIZE))
+    if no_effect and low < 0 < high:
+        ax.axhline(0, color=INK, linewidth=0.8, zorder=0)
+
+
+def decimal_axis(ax: Axes, decimals: int = 1) -> None:
+    """An x axis whose numbers have real minus signs."""
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: fixed(value, decimals)))
+    for text in ax.get_xticklabels():
+        text.set_fontproperties(font(TEXT_SIZE))
