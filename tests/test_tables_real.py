@@ -1,6 +1,5 @@
 """Excerpts of real reviews: rows copied unchanged from the tables under data/."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import pytest

@@ -17,9 +17,9 @@ data <- list(
   curtis1998_rom = escalc(measure = "ROM", m1i = m1i, sd1i = sd1i, n1i = n1i, m2i = m2i, sd2i = sd2i, n2i = n2i, data = dat.curtis1998)
 )
 
+# cumul() calls its p-values pvals
 rows <- function(x, names) lapply(setNames(names, names), function(n) {
-  # cumul() calls its p-values pvals
-  as.numeric(unlist(if (n == "pval" && is.null(x$pval)) x$pvals else x[[n]]))
+  as.numeric(unlist(if (n %in% attributes(x)$names) x[[n]] else x[[paste0(n, "s")]]))
 })
 pooled <- c("estimate", "se", "pval", "ci.lb", "ci.ub", "Q", "Qp", "tau2", "I2", "H2")
 

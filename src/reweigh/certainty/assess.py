@@ -361,21 +361,24 @@ def information(
 
 
 def _needed(effects: pd.DataFrame, measure: str, bounds: tuple[float, float] | None, t: Thresholds) -> float:
-    how = {"alpha": t.alpha, "beta": t.beta}
     if measure in ("RR", "OR", "PETO", "RD"):
         risk = control_risk(effects)
         if not 0 < risk < 1:
             raise ValueError("no control risk between 0 and 1")
-        return float(required_information_size("RR", 1 - t.relative_risk_reduction, control_risk=risk, **how).fixed)
+        return float(
+            required_information_size(
+                "RR", 1 - t.relative_risk_reduction, control_risk=risk, alpha=t.alpha, beta=t.beta
+            ).fixed
+        )
     if bounds is None:
         raise ValueError("no smallest important difference")
     if measure in ("SMD", "SMDH", "GLASS"):
-        return float(required_information_size("SMD", bounds[1], **how).fixed)
+        return float(required_information_size("SMD", bounds[1], alpha=t.alpha, beta=t.beta).fixed)
     if measure == "MD":
         sd = float(pd.concat([effects["sd_intervention"], effects["sd_control"]]).astype(float).median())
         if isnan(sd):
             raise ValueError("no standard deviation in the trials")
-        return float(ceil(required_information_size("MD", bounds[1], sd=sd, **how).exact))
+        return float(ceil(required_information_size("MD", bounds[1], sd=sd, alpha=t.alpha, beta=t.beta).exact))
     raise ValueError(f"none is defined for {measure}")
 
 

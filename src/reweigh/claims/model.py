@@ -140,14 +140,17 @@ def load_claims(content: bytes | str, protocol: Protocol | None = None, columns:
         lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
         raise ValueError("claims.yaml:\n" + "\n".join(dict.fromkeys(lines))) from error
     problems = []
-    for claim in claims.claims if protocol is not None else ():
-        assert protocol is not None
+    if protocol is None:
+        return claims
+    for claim in claims.claims:
         for look in (*claim.tests, *claim.shown):
-            named = (("outcome", look.outcome, protocol.outcomes), ("set", look.set, protocol.sets))
-            known = (*named, *([("window", look.window, protocol.windows)] if look.window else []))
-            problems += [
-                f"{claim.id}: {what} {x!r} is not in the protocol" for what, x, there in known if x not in there
-            ]
+            for what, name, known in (
+                ("outcome", look.outcome, set(protocol.outcomes)),
+                ("set", look.set, set(protocol.sets)),
+                ("window", look.window, {"", *protocol.windows}),
+            ):
+                if name not in known:
+                    problems.append(f"{claim.id}: {what} {name!r} is not in the protocol")
             for column in (*look.where, *look.contains):
                 if columns and column not in columns:
                     problems.append(f"{claim.id}: studies.csv has no column {column!r}")

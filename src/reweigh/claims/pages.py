@@ -12,8 +12,15 @@ from reweigh.claims.evaluate import Assessed, Part, cited_support, label
 from reweigh.claims.evidence import Evidence
 from reweigh.claims.model import CITATIONS, Claims
 from reweigh.claims.rules import (
-    CONTRADICTED, LOW, NOT_SUPPORTED, OUT, RULES, SUPPORTED, TOO_LITTLE, UNTESTABLE,
-)  # fmt: skip
+    CONTRADICTED,
+    LOW,
+    NOT_SUPPORTED,
+    OUT,
+    RULES,
+    SUPPORTED,
+    TOO_LITTLE,
+    UNTESTABLE,
+)
 from reweigh.protocol import describe_model
 
 NOT_COMPUTED = "not yet computed"
@@ -103,7 +110,8 @@ def claims_table(
                 **{f"verdict_{name}": found.verdicts.get(name, "") for name in list(READINGS)[1:]},
                 "review_method": describe_model(found.method), "review_method_of": found.method_of,
                 "as_of": found.as_of or "",
-                "multiverse": multiverse_words(evidence, multiverse), "sequential": sequential_words(evidence, sequential),
+                "multiverse": multiverse_words(evidence, multiverse),
+                "sequential": sequential_words(evidence, sequential),
                 "sentence": sentence(found), "would_change": claim.would_change,
             }
         )  # fmt: skip
@@ -198,8 +206,8 @@ def claim_page(
         lines += ["", claim.note]
     if found.parts:
         lines += ["", "## What the trials say", "", *_statements(found), "", *_numbers(found)]
-        lines += ["", "Smallest important difference: the verdict is "
-                  f"**{found.half}** at half of it, **{found.verdict}** at it, **{found.twice}** at twice it."]  # fmt: skip
+        at_three = f"**{found.half}** at half of it, **{found.verdict}** at it, **{found.twice}** at twice it."
+        lines += ["", f"Smallest important difference: the verdict is {at_three}"]
         lines += ["", "## How certain", "", *_certainty(found)]
         evidence = head.evidence if head else None
         lines += ["", f"Share of the multiverse: {multiverse_words(evidence, multiverse)}."]

@@ -37,11 +37,11 @@ BIAS_UNKNOWN = "risk of bias not assessed"
 RULES = {
     "benefit": (
         "the CI excludes no effect, on the better side",
-        "the CI excludes no effect on the worse side, or includes no effect and leaves no room for an important benefit",
+        "the CI excludes no effect on the worse side, or includes it and leaves no room for an important benefit",
     ),
     "harm": (
         "the CI excludes no effect, on the worse side",
-        "the CI excludes no effect on the better side, or includes no effect and leaves no room for an important harm",
+        "the CI excludes no effect on the better side, or includes it and leaves no room for an important harm",
     ),
     "important_benefit": (
         "the whole CI is at least the smallest important difference better",
@@ -202,7 +202,7 @@ def _without_bounds(e: Evidence) -> Finding:
     return Finding(OPEN, _say(e, "no smallest important difference is known for this measure"), e.trials)
 
 
-def _important_benefit(_: Test, e: Evidence) -> Finding:
+def _important_benefit(__: Test, e: Evidence) -> Finding:
     if e.bounds is None:
         return _without_bounds(e)
     (low, high), (_, better) = _interval(e), _important(e)
@@ -210,7 +210,7 @@ def _important_benefit(_: Test, e: Evidence) -> Finding:
     return Finding(state, _say(e, f"important from {e.show(e.benefit * better)}"), e.trials)
 
 
-def _equivalence(_: Test, e: Evidence) -> Finding:
+def _equivalence(__: Test, e: Evidence) -> Finding:
     if e.bounds is None:
         return _without_bounds(e)
     (low, high), (worse, better) = _interval(e), _important(e)
@@ -233,7 +233,7 @@ def _prediction(e: Evidence, worse: float, better: float) -> str:
                     if low < worse or high > better else "")  # fmt: skip
 
 
-def _no_important_harm(_: Test, e: Evidence) -> Finding:
+def _no_important_harm(__: Test, e: Evidence) -> Finding:
     if e.bounds is None:
         return _without_bounds(e)
     (low, high), (worse, _) = _interval(e), _important(e)
@@ -274,8 +274,8 @@ def _subgroup_larger(test: Test, e: Evidence) -> Finding:
     shown = [e.show(float(found.pooled.estimate[i])) for i in at]
     p = found.q_between_p_value
     words = (
-        f"{e.pooled['measure']} {shown[0]} (k = {count[0]}) against {shown[1]} (k = {count[1]}) in the others, test for "
-        f"subgroup differences {'not estimable' if isnan(p) else p_text(p)}"
+        f"{e.pooled['measure']} {shown[0]} (k = {count[0]}) against {shown[1]} (k = {count[1]}) in the others, "
+        f"test for subgroup differences {'not estimable' if isnan(p) else p_text(p)}"
     )
     if isnan(p):
         return Finding(FEW, words, least)

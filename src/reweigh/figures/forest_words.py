@@ -58,11 +58,16 @@ def level_of(row: Row) -> float:
 
 
 def model_text(row: Row) -> str:
-    """`REML, Hartung-Knapp`: the tau2 estimator and the interval of a row of pooled.csv."""
+    """`REML, Hartung-Knapp`: the tau2 estimator and the interval of a row of pooled.csv, or how else it was pooled."""
     tau2, interval = words(row, "tau2_method"), words(row, "ci_method")
+    pooling = words(row, "pooling")
     if not tau2:
         return words(row, "model")
-    return ", ".join(filter(None, ["common effect" if tau2 == "EE" else tau2, CI_WORDS.get(interval, interval)]))
+    if pooling == "Bayesian":
+        return "Bayesian, posterior median"
+    what = "common effect" if tau2 == "EE" else tau2
+    named = [] if pooling in ("", "inverse variance") else [pooling[:1].upper() + pooling[1:]]
+    return ", ".join(filter(None, [*named, what, CI_WORDS.get(interval, interval)]))
 
 
 def heterogeneity_text(row: Row, *, brief: bool = False) -> str:

@@ -63,7 +63,7 @@ def _interval(row: dict[str, str]) -> tuple[Printed, Printed, Printed] | None:
 
 def _corners(row: dict[str, str], numbers: tuple[Printed, ...]) -> list[tuple[float, ...]] | None:
     """Transformed values at every corner of the rounding ranges; None where a ratio could be 0."""
-    transform = _TRANSFORMS.get(row.get("measure", ""), lambda x: x)
+    transform: Callable[[float], float] = _TRANSFORMS.get(row.get("measure", ""), float)
     try:
         return [tuple(transform(x) for x in corner) for corner in product(*(n.range for n in numbers))]
     except (ValueError, ZeroDivisionError):
@@ -139,8 +139,8 @@ def _symmetry(row: dict[str, str]) -> tuple[str, str]:
     where = f" on the {scale} scale" if scale else ""
     if max(middles) >= min(estimates) and min(middles) <= max(estimates):
         return CONSISTENT, f"symmetric{where} within rounding"
-    back = {"log": math.exp, "1/NNT": lambda x: 1 / x}.get(scale, lambda x: x)
-    middle = back((min(middles) + max(middles)) / 2)
+    back: dict[str, Callable[[float], float]] = {"log": math.exp, "1/NNT": lambda x: 1 / x}
+    middle = back.get(scale, float)((min(middles) + max(middles)) / 2)
     return FLAG, f"the middle of the CI{where} is {middle:.3g}, not {estimate:g}: not symmetric, even within rounding"
 
 

@@ -216,8 +216,9 @@ def _nnt_attempts(
     if counts.empty or counts.isna().any(axis=None):
         return
     # A corrected empty cell stands in the table as 0.5; the table of counts itself is whole.
-    whole = counts.where(one["corrected"] != "yes", np.floor(counts)).to_numpy().T
-    for name, numbers in nnt_methods(*whole, level=protocol.level).items():
+    plain, cut = counts.to_numpy(dtype=float), np.floor(counts.to_numpy(dtype=float))
+    a, n1, c, n2 = np.where((one["corrected"] == "yes").to_numpy()[:, None], cut, plain).T
+    for name, numbers in nnt_methods(a, n1, c, n2, level=protocol.level).items():
         yield Attempt(name, set_name, len(one), numbers)
 
 

@@ -127,7 +127,7 @@ def _miettinen_nurminen(a: float, n1: float, c: float, n2: float, z: float) -> T
         def loss(q: float) -> float:
             p = q + delta
             terms = ((a, p), (n1 - a, 1 - p), (c, q), (n2 - c, 1 - q))
-            return -sum(x * np.log(y) for x, y in terms if x > 0)
+            return -sum(x * float(np.log(y)) for x, y in terms if x > 0)
 
         low, high = max(0.0, -delta) + 1e-12, min(1.0, 1 - delta) - 1e-12
         q = float(optimize.minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-13}).x)

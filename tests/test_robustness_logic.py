@@ -1,0 +1,394 @@
+"""Fragility, subsets, as of a year, edge cases, multiverse: definitions checked by hand or by brute force."""
+
+from itertools import combinations, product
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reweigh.check import check
+from reweigh.effects.selection import select
+from reweigh.io import read_csv, write_csv
+from reweigh.pool import pool
+from reweigh.protocol import Preference, load_checked
+from reweigh.robustness import adjusted, multiverse, small_study, subsets, tables
+from reweigh.robustness.as_of import as_of, restrict
+from reweigh.robustness.conclusions import conclusion_sentences
+from reweigh.robustness.removal import by_precision, cumulative, influence, leave_one_out
+
+RNG = np.random.default_rng(20)
+
+
+def trials(k, effect=0.4, spread=0.1):
+    v = RNG.uniform(0.02, 0.3, k)
+    return RNG.normal(effect, np.sqrt(v + spread)), v
+
+
+def brute_fragility(y, v, changed):
+    """Smallest size of a removal after which `changed(pooled)` holds, and how many sets do it; None if none does."""
+    k = len(y)
+    for size in range(1, k - 1):
+        sets = 0
+        for removed in combinations(range(k), size):
+            keep = np.delete(np.arange(k), removed)
+            sets += changed(pool(y[keep], v[keep]))
+        if sets:
+            return size, sets
+    return None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fragility_is_that_of_brute_force(seed):
+    rng = np.random.default_rng(seed)
+    v = rng.uniform(0.02, 0.3, 7)
+    y = rng.normal(0.5, np.sqrt(v + 0.05))
+    whole = pool(y, v)
+    before = bool(whole.ci_lower[0] > 0 or whole.ci_upper[0] < 0)
+    rules = {
+        "significance": lambda p: bool(p.ci_lower[0] > 0 or p.ci_upper[0] < 0) != before,
+        "direction": lambda p: np.sign(p.estimate[0]) != np.sign(whole.estimate[0]),
+        "important difference": lambda p: (p.estimate[0] >= 0.4) != (whole.estimate[0] >= 0.4),
+    }
+    for found in subsets.fragility(y, v, important=(-0.4, 0.4)):
+        expected = brute_fragility(y, v, rules[found.criterion])
+        if expected is None:
+            assert found.verdict == "robust"
+            assert found.size == len(y) - 1
+            continue
+        assert (found.verdict, found.size, found.sets) == ("changes", *expected)
+        keep = np.delete(np.arange(7), found.removed)
+        after = pool(y[keep], v[keep])
+        assert rules[found.criterion](after)
+        assert found.estimate == pytest.approx(after.estimate[0], rel=1e-12)
+
+
+def test_fragility_ends_at_its_limit():
+    y, v = np.linspace(0.9, 1.1, 12), np.full(12, 0.01)
+    direction = next(f for f in subsets.fragility(y, v, limit=12 + 66) if f.criterion == "direction")
+    assert (direction.verdict, direction.size, direction.tried) == ("at least", 3, 78)
+
+
+def test_a_remainder_of_one_trial_is_its_own_verdict():
+    found = subsets.fragility([0.2, 0.9], [0.1, 0.1], important=(-0.5, 0.5))
+    assert {f.verdict for f in found} == {"one left"}
+    assert all("single trial remains" in f.reason for f in found)
+
+
+def test_fragility_of_one_trial_and_without_important_difference():
+    assert {f.verdict for f in subsets.fragility([0.2], [0.1])} == {"not applicable"}
+    y, v = trials(5)
+    found = {f.criterion: f for f in subsets.fragility(y, v)}
+    assert found["important difference"].reason == subsets.NO_SID
+
+
+def test_every_subset_once_and_packing_keeps_them():
+    y, v = trials(6)
+    found = subsets.all_subsets(y, v)
+    assert len(found.estimate) == 2**6 - 1 - 6 == len(np.unique(found.member, axis=0))
+    content = subsets.pack({"a.b": found, "c": found})
+    assert content == subsets.pack({"a.b": found, "c": found})
+    back = subsets.unpack(content)
+    assert set(back) == {"a.b", "c"}
+    np.testing.assert_array_equal(back["a.b"].member, found.member)
+    np.testing.assert_allclose(back["c"].estimate, found.estimate, rtol=1e-6)
+
+
+def test_beyond_sixteen_trials_a_seeded_sample():
+    y, v = trials(18)
+    one, same, other = (subsets.all_subsets(y, v, sample=500, seed=s) for s in (3, 3, 4))
+    assert not one.complete
+    assert len(np.unique(one.member, axis=0)) == 500
+    assert one.member.sum(axis=1).min() >= 2
+    np.testing.assert_array_equal(one.member, same.member)
+    assert not np.array_equal(one.member, other.member)
+
+
+def test_the_trial_that_splits_the_cloud():
+    y = np.array([0.0, 0.1, -0.1, 0.05, 3.0])
+    found = subsets.split(subsets.all_subsets(y, np.full(5, 0.05)))
+    assert int(np.argmax(found.share)) == 4
+    subset = subsets.all_subsets(y, np.full(5, 0.05))
+    assert found.mean_with[4] == pytest.approx(subset.estimate[subset.member[:, 4]].mean())
+    assert found.mean_without[4] == pytest.approx(subset.estimate[~subset.member[:, 4]].mean())
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_few_trials_give_reasons(k):
+    y, v = np.arange(k) / 2.0, np.full(k, 0.1)
+    assert influence(y, v).reason
+    assert subsets.all_subsets(y, v).reason
+    assert small_study.egger(y, v).reason
+    assert small_study.begg(y, v).reason
+    assert adjusted.trim_and_fill(y, v).reason
+    assert adjusted.pet_peese(y, v).reason
+    assert adjusted.selection_model(y, v).reason
+    assert adjusted.limit_meta(y, v).reason
+    assert len(leave_one_out(y, v).k) == k
+
+
+def test_all_equal_effects_or_variances_give_reasons():
+    same, vary = np.full(5, 0.3), np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert influence(same, vary).reason
+    assert adjusted.trim_and_fill(same, vary).reason
+    assert small_study.egger(vary, same).reason
+    assert small_study.begg(vary, same).reason
+    assert adjusted.limit_meta(vary, same).reason
+    assert small_study.egger(same, vary).reason
+
+
+def test_impossible_input_is_refused():
+    with pytest.raises(ValueError, match="order"):
+        cumulative([0.1, 0.2], [0.1, 0.1], [0, 0])
+    with pytest.raises(ValueError, match="variance"):
+        small_study.egger([0.1, 0.2, 0.3], [0.1, -0.1, 0.1])
+    with pytest.raises(ValueError, match="trial 1"):
+        small_study.harbord([1, 9, 1], [5, 5, 5], [1, 1, 1], [5, 5, 5])
+    with pytest.raises(ValueError, match="needs ni"):
+        small_study.regression_test([0.1, 0.2, 0.3], [0.1, 0.2, 0.1], predictor="ni")
+
+
+def test_order_by_precision_breaks_ties_by_study_id():
+    assert by_precision([0.2, 0.1, 0.2, 0.1], ["b", "d", "a", "c"]).tolist() == [3, 1, 2, 0]
+
+
+def test_turning_the_sign_turns_the_results():
+    y, v = trials(12)
+    for estimator in ("L0", "R0"):
+        one, two = (adjusted.trim_and_fill(s * y, v, estimator=estimator) for s in (1, -1))
+        assert one.k0 == two.k0
+        assert {one.side, two.side} == {"left", "right"}
+        assert one.pooled.estimate[0] == pytest.approx(-two.pooled.estimate[0], rel=1e-9)
+    one, two = adjusted.selection_model(y, v), adjusted.selection_model(-y, v, alternative="less")
+    assert one.estimate == pytest.approx(-two.estimate, rel=1e-7)
+    assert small_study.egger(y, v).p_value == pytest.approx(small_study.egger(-y, v).p_value, rel=1e-9)
+    for method in ("Rosenthal", "Orwin", "Rosenberg"):
+        assert adjusted.fail_safe_n(y, v, method=method).n == adjusted.fail_safe_n(-y, v, method=method).n
+
+
+def test_as_of_a_year_leaves_out_later_and_undated_trials():
+    studies = pd.DataFrame({"study_id": ["b", "a", "c", "d"], "year": [2018, 2019, np.nan, 2010]})
+    known, left = as_of(studies, 2018)
+    assert known["study_id"].tolist() == ["b", "d"]
+    assert left["study_id"].tolist() == ["a", "c"]
+    assert left["reason"].tolist() == ["published after 2018", "no year: left out of every analysis as of a year"]
+    rows = pd.DataFrame({"study_id": ["a", "b", "c"], "x": [1, 2, 3]})
+    assert restrict(studies, rows, rows, 2018)[1]["x"].tolist() == [2]
+
+
+def product_builder(options):
+    """Three data sets: the second choice makes no difference, and one option has no data."""
+    if options["set"] == "none":
+        return "no trial has a usable result"
+    y = np.array([-0.5, -0.2, -0.8]) if options["set"] == "all" else np.array([-0.5])
+    return multiverse.Dataset(y, np.full(len(y), 0.05), "SMD", -1, (-0.5, 0.5))
+
+
+def test_multiverse_runs_each_distinct_analysis_once():
+    choices = {"set": ["all", "one", "none"], "idle": ["x", "y"], "tau2": ["REML", "DL"], "interval": ["wald", "t"]}
+    found = multiverse.run(choices, product_builder)
+    assert len(found.specifications) == 3 * 2 * 2 * 2
+    # four models of "all", one each of "one" and "none"
+    assert len(found.analyses) == 6
+    for row in found.specifications.to_dict("records"):
+        analysis = found.analyses.iloc[row["analysis"]]
+        if row["set"] == "all":
+            expected = pool([-0.5, -0.2, -0.8], [0.05] * 3, tau2_method=row["tau2"], ci_method=row["interval"])
+            assert analysis["estimate"] == pytest.approx(expected.estimate[0])
+            assert analysis["ci_upper"] == pytest.approx(expected.ci_upper[0])
+            assert analysis["benefit"] == pytest.approx(expected.estimate[0] / -0.5)
+        elif row["set"] == "none":
+            assert analysis["reason"] == "no trial has a usable result"
+    shares = multiverse.shares(found).set_index("statement")
+    assert (shares.loc["better", "holds"], shares.loc["better", "of"]) == (5, 5)
+    # -0.5 is at the smallest important difference: it counts as reached, in all five
+    assert shares.loc["exceeds_important", "holds"] == 5
+
+
+def test_which_choice_moves_the_answer_most():
+    def build(options):
+        shift = {"a": 0.0, "b": 1.0}[options["big"]] + {"a": 0.0, "b": 0.1}[options["small"]]
+        return multiverse.Dataset(np.array([0.5, 0.7]) + shift, np.array([0.1, 0.1]), "MD", 1, (-1.0, 1.0))
+
+    found = multiverse.run({"small": "ab", "big": "ab", "tau2": ["REML"], "interval": ["wald"]}, build)
+    moved = multiverse.moves(found)
+    assert moved["choice"].tolist()[:2] == ["big", "small"]
+    assert moved["range"].tolist()[:2] == pytest.approx([1.0, 0.1])
+
+
+def test_multiverse_refuses_impossible_choices():
+    with pytest.raises(ValueError, match="interval"):
+        multiverse.run({"tau2": ["REML"]}, product_builder)
+    with pytest.raises(ValueError, match="each once"):
+        multiverse.run({"tau2": ["DL", "DL"], "interval": ["wald"]}, product_builder)
+
+
+REVIEW = Path(__file__).parent.parent / "data" / "ketamine-chronic-pain"
+
+
+@pytest.fixture(scope="module")
+def ketamine(tmp_path_factory):
+    """Protocol and checked tables of the real review, as the check stage hands them on."""
+    files = {p.name: p.read_bytes() for p in REVIEW.iterdir() if p.name in TABLES}
+    tables, report = check(files, REVIEW.name)
+    assert tables is not None, report
+    folder = tmp_path_factory.mktemp("checked")
+    out = []
+    for name in ("studies", "arms", "contrasts"):
+        write_csv(getattr(tables, name), folder / f"{name}.csv")
+        out.append(read_csv(folder / f"{name}.csv"))
+    return load_checked(files["review.yaml"]), *out
+
+
+TABLES = ("review.yaml", "studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv")
+
+
+def option(**values):
+    """An option of the protocol's multiverse, as `patch_of` sees it."""
+    return SimpleNamespace(**values)
+
+
+WEEK_4 = {
+    "measure": {"SMD": option(measure="SMD"), "MD": option(measure="MD")},
+    "trials": {
+        "main": option(),
+        "combinations": option(include={"ketamine_alone": ("yes", "no")}),
+        "no_concern": option(exclude={"integrity": ("concern",)}),
+    },
+    "correlation": {"0.5": option(crossover_correlation=0.5), "0.7": option(crossover_correlation=0.7)},
+    "time": {"nearest": option(time="nearest"), "earliest": option(time="earliest"), "latest": option(time="latest")},
+    "direction": {"out": option(), "for": option(unknown_direction="favours_intervention")},
+    "zero_cells": {"only0": option(zero_cells="only0"), "all": option(zero_cells="all")},
+    "sigtermans": {
+        "se": option(),
+        "sd": option(readings=(SimpleNamespace(study="sigtermans2009", outcome="pain_intensity", use="sd"),)),
+    },
+    "pickering": {
+        "contrast": option(),
+        "means": option(
+            preferences=(Preference(study="pickering2020", outcome="pain_intensity", use="arms", reason="test"),)
+        ),
+    },
+    "tau2": {"REML": option(tau2="REML"), "DL": option(tau2="DL")},
+    "interval": {"hk": option(interval="hartung-knapp"), "wald": option(interval="wald")},
+}
+
+
+def ask(protocol, studies, arms, contrasts, outcome, window, options, monkeypatch):
+    monkeypatch.setattr(
+        multiverse,
+        "choices_of",
+        lambda p, o: {c: {n: multiverse.patch_of(x) for n, x in xs.items()} for c, xs in options.items()},
+    )
+    return multiverse.multiverse_of(studies, arms, contrasts, protocol, outcome, window)
+
+
+def test_ketamine_multiverse_is_select_on_changed_protocols(ketamine, monkeypatch):
+    """Every combination against `select()` on a protocol that a person would have written for it."""
+    protocol, studies, arms, contrasts = ketamine
+    found, inert = ask(protocol, studies, arms, contrasts, "pain_intensity", "week_4", WEEK_4, monkeypatch)
+    assert set(inert) == {"zero_cells", "sigtermans"}
+    rng = np.random.default_rng(5)
+    some = rng.choice(len(found.specifications), 25, replace=False)
+    for row in found.specifications.iloc[some].to_dict("records"):
+        main = protocol.sets["main"].model_dump()
+        main["include"] |= {"combinations": {"ketamine_alone": ("yes", "no")}}.get(row["trials"], {})
+        main["exclude"] |= {"no_concern": {"integrity": ("concern",)}}.get(row["trials"], {})
+        main["unknown_direction"] = {"out": None, "for": "favours_intervention"}[row["direction"]]
+        window = protocol.windows["week_4"].model_dump(by_alias=True)
+        window["nominal"] = {"nearest": 28.0, "earliest": window["from"], "latest": window["below"]}[row["time"]]
+        text = protocol.model_dump(by_alias=True)
+        text["outcomes"]["pain_intensity"] |= {"measure": row["measure"], "also": ()}
+        text["sets"] = {"main": main}
+        text["windows"]["week_4"] = window
+        text["assumptions"]["crossover_correlation"] = float(row["correlation"])
+        if row["pickering"] == "means":
+            text["preferences"] = [dict(p, use="arms") for p in text["preferences"]]
+        changed = type(protocol).model_validate(text)
+        effects = select(studies, arms, contrasts, changed).effects
+        mine = effects[effects["analysis"] == "pain_intensity.week_4"]
+        analysis = found.analyses.iloc[row["analysis"]]
+        assert analysis["k"] == len(mine)
+        if len(mine):
+            expected = pool(mine["estimate"], mine["variance"], tau2_method=row["tau2"], ci_method=row["interval"])
+            assert analysis["estimate"] == pytest.approx(expected.estimate[0], rel=1e-9)
+            assert analysis["ci_upper"] == pytest.approx(expected.ci_upper[0], rel=1e-6)
+
+
+def test_choices_without_a_multiverse_come_from_the_sets_and_models(ketamine):
+    protocol = ketamine[0]
+    found = multiverse.choices_of(protocol, "pain_intensity")
+    direction = next(o for o in found.values() if "unknown_direction_favours_control" in o)
+    assert set(direction) == {"main", "unknown_direction_favours_ketamine", "unknown_direction_favours_control"}
+    assert set(found["measure"]) == {"SMD", "MD"}
+    assert set(found["tau2"]) == {"REML", "DL"}
+    assert set(found["interval"]) == {"hartung-knapp", "wald"}
+
+
+@pytest.mark.parametrize(("outcome", "window"), [("pain_intensity", "week_4"), ("responder", "immediate")])
+def test_the_main_analysis_is_one_of_the_multiverse(ketamine, outcome, window):
+    protocol, studies, arms, contrasts = ketamine
+    found, _ = multiverse.multiverse_of(studies, arms, contrasts, protocol, outcome, window)
+    effects = select(studies, arms, contrasts, protocol).effects
+    mine = effects[effects["analysis"] == f"{outcome}.{window}"]
+    expected = pool(mine["estimate"], mine["variance"])
+    first = found.analyses.iloc[found.specifications["analysis"].iloc[0]]
+    assert first["estimate"] == pytest.approx(expected.estimate[0], rel=1e-9)
+    assert first["p_value"] == pytest.approx(expected.p_value[0], rel=1e-6)
+
+
+def test_an_unlabelled_figure_read_the_other_way():
+    arms = pd.DataFrame(
+        {"study_id": ["a", "a", "b"], "outcome": "pain", "sd": [np.nan, 2.0, np.nan], "se": [0.5, np.nan, 0.7]}
+    )
+    read = multiverse.read_as(arms, "a", "pain", "sd")
+    assert read["sd"].tolist()[:2] == [0.5, 2.0]
+    assert np.isnan(read["se"].iloc[0])
+    assert read["se"].iloc[2] == 0.7
+    assert np.isnan(arms["sd"].iloc[0])
+
+
+def test_tables_of_the_real_review_say_why_where_there_is_nothing(ketamine):
+    protocol, studies, arms, contrasts = ketamine
+    effects = select(studies, arms, contrasts, protocol).effects
+    every = set(effects["analysis"])
+    summary, stored = tables.subset_tables(effects, protocol)
+    made = {
+        "leave_one_out": tables.leave_one_out_table(effects, protocol),
+        "cumulative": tables.cumulative_table(effects, protocol),
+        "influence": tables.influence_table(effects, protocol),
+        "subsets": summary,
+        "fragility": tables.fragility_table(effects, protocol),
+        "small_study": tables.small_study_table(effects, protocol),
+    }
+    for name, table in made.items():
+        assert set(table["analysis"]) == every, name
+        numbers = table.drop(columns=[*tables.IDENTITY, "k", "note", "method", "verdict"], errors="ignore")
+        empty = numbers.isna().all(axis=1)
+        assert (table.loc[empty, "note"].str.len() > 10).all(), name
+    assert set(stored) == {a for a, g in effects.groupby("analysis") if len(g) >= 3} & set(stored)
+    below = made["small_study"].loc[made["small_study"]["analysis"] == "responder.immediate"]
+    assert below["note"].str.contains("below 10").all()
+    asked = tables.small_study_table(effects, protocol, minimum=3)
+    mine = asked[asked["analysis"] == "responder.immediate"].set_index("method")
+    group = effects[effects["analysis"] == "responder.immediate"]
+    ours = small_study.egger(group["estimate"], group["variance"])
+    assert mine.loc["Egger", "p_value"] == pytest.approx(ours.p_value)
+    assert mine.loc["fail-safe N (Rosenthal)", "note"] == adjusted.FAIL_SAFE_WARNING
+    _, multi, _ = tables.multiverse_tables(studies, arms, contrasts, protocol, effects)
+    first, second = conclusion_sentences("responder.immediate", made | {"multiverse_summary": multi})
+    row = made["fragility"].query("analysis == 'responder.immediate' and criterion == 'significance'").iloc[0]
+    assert all(name in first for name in row["labels"].split(", "))
+    assert "32 of 32" in second or "of the distinct" in second.lower()
+    for analysis in every:
+        both = conclusion_sentences(analysis, made | {"multiverse_summary": multi})
+        assert all(text.endswith(".") and len(text) > 20 for text in both)
+
+
+def test_product_order_of_the_benchmark_engine():
+    """Row order of the specifications is that of the product of the options, data choices first."""
+    choices = {"set": ["all", "one"], "tau2": ["REML", "DL"], "interval": ["wald", "t"]}
+    found = multiverse.run(choices, product_builder)
+    rows = list(found.specifications[["set", "tau2", "interval"]].itertuples(index=False, name=None))
+    assert rows == list(product(*choices.values()))
