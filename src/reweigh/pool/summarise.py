@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.effects.measures import number_needed_text
 from reweigh.pool.binary import mantel_haenszel, peto
 from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled, pool
 from reweigh.pool.engines import HEADLINE, compare
@@ -47,7 +48,7 @@ I2_DEFINITION = "tau2-based"
 """I2 = tau2 / (tau2 + typical variance), as metafor and RevMan (since 2024) print it; i2_from_q is the other."""
 COLUMNS = (
     *IDENTITY, *MODEL, *SIZE, *MEAN, *(f"{name}_natural" for name in NATURAL), *HETEROGENEITY, "i2_definition",
-    *PREDICTION, *(f"{name}_natural" for name in PREDICTION), "pi_method", "tau2_path", "note",
+    *PREDICTION, *(f"{name}_natural" for name in PREDICTION), "pi_method", "number_needed", "tau2_path", "note",
 )  # fmt: skip
 BAYES = "bayes"
 NEEDS_COUNTS = "needs the events and patients of both arms of every trial, in parallel groups"
@@ -56,7 +57,7 @@ Row = dict[str, object]
 
 
 def pooled_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """Pool every analysis by every model of its set, all analyses of a model in one vectorised call.
+    """Pool every analysis by every model of its set.
 
     Where there are five trials or fewer and the protocol has a prior for the measure, the Bayesian model stands
     beside them (posterior median, shortest credible and prediction interval).
@@ -182,7 +183,7 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
     rows: list[Row] = []
     for at, (analysis, correlation, group) in enumerate(sets):
         swept = sweep[sweep["analysis"] == analysis]
-        row = _row(group, result, at, model)
+        row = _row(group, result, at, model, _better(group, protocol))
         own = swept.loc[swept["protocol"] == "yes", "correlation"]
         said = {"parameter": swept["parameter"].iloc[0], "correlation": correlation}
         rows.append(row | said | {"protocol": "yes" if (own == correlation).any() else "no"})
@@ -195,26 +196,26 @@ _COLUMN_OF = {field: column for column, field in HETEROGENEITY.items()}
 def _rows(
     groups: Mapping[str, pd.DataFrame], wanted: Mapping[str, Sequence[Model]], protocol: Protocol
 ) -> dict[tuple[str, Model], Row]:
-    """Rows by group and model; groups that share an inverse-variance model are pooled in one call."""
-    together: dict[Model, list[str]] = {}
-    for key, models in wanted.items():
-        for model in models:
-            together.setdefault(model, []).append(key)
+    """Rows by group and model, fitted by PyMARE and polished; sets with the same effects share a fit."""
+    fits: dict[tuple[Model, bytes], Pooled] = {}
     done: dict[tuple[str, Model], Row] = {}
-    for model, keys in together.items():
-        if model.pooling != "inverse variance":
-            done |= {(key, model): _counts_row(groups[key], model, protocol) for key in keys}
-            continue
-        yi, vi, mask = _ragged([groups[key] for key in keys])
-        result = pool(yi, vi, mask=mask, start="pymare", **_options(model, protocol))
-        done |= {(key, model): _row(groups[key], result, at, model) for at, key in enumerate(keys)}
+    for key, models in wanted.items():
+        group = groups[key]
+        yi, vi = (group[name].to_numpy(dtype=float) for name in ("estimate", "variance"))
+        for model in models:
+            if model.pooling != "inverse variance":
+                done[key, model] = _counts_row(group, model, protocol)
+                continue
+            same = model, yi.tobytes() + vi.tobytes()
+            if same not in fits:
+                fits[same] = pool(yi, vi, start="pymare", **_options(model, protocol))
+            done[key, model] = _row(group, fits[same], 0, model, _better(group, protocol))
     return done
 
 
 def _options(model: Model, protocol: Protocol) -> dict[str, Any]:
     interval = "hartung-knapp" if model.prediction_interval == "none" else model.prediction_interval
-    options: dict[str, Any] = {"tau2_method": model.tau2, "ci_method": model.interval, "level": protocol.level}
-    return options | {"pi_method": interval, **({"seed": protocol.seed} if interval == "bootstrap" else {})}
+    return {"tau2_method": model.tau2, "ci_method": model.interval, "level": protocol.level, "pi_method": interval}
 
 
 def _ragged(groups: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -244,7 +245,7 @@ def _counts_row(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
         result = mantel_haenszel(
             a, n1, c, n2, measure=measure, model=kind, ci_method=model.interval, level=protocol.level
         )
-    return _row(group, result, 0, model)
+    return _row(group, result, 0, model, _better(group, protocol))
 
 
 def _empty(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
@@ -258,7 +259,13 @@ def _empty(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
     # The patients of a crossover trial stand in both arms and count once.
     everyone = n1.where(group["design"] == "crossover", n1 + n2)
     row |= dict(zip(SIZE, (len(group), _total(n1), _total(n2), _total(everyone)), strict=True))
-    return row | {"i2_definition": I2_DEFINITION, "pi_method": model.prediction_interval, "tau2_path": "", "note": ""}
+    return row | {
+        "i2_definition": I2_DEFINITION,
+        "pi_method": model.prediction_interval,
+        "number_needed": "",
+        "tau2_path": "",
+        "note": "",
+    }
 
 
 def _total(n: pd.Series) -> float:
@@ -271,7 +278,7 @@ def _natural(values: Mapping[str, float], scale: object, names: Sequence[str]) -
     return {f"{name}_natural": float(back(values[name])) for name in names}
 
 
-def _row(group: pd.DataFrame, result: Pooled, at: int, model: Model) -> Row:
+def _row(group: pd.DataFrame, result: Pooled, at: int, model: Model, better: str) -> Row:
     values = {name: getattr(result, name)[at] for name in (*MEAN, *PREDICTION)}
     values |= {column: getattr(result, field)[at] for column, field in HETEROGENEITY.items()}
     if model.prediction_interval == "none":
@@ -289,9 +296,21 @@ def _row(group: pd.DataFrame, result: Pooled, at: int, model: Model) -> Row:
     return row | {
         "i2_definition": I2_DEFINITION,
         "pi_method": model.prediction_interval,
+        "number_needed": _number_needed(values, first, better),
         "tau2_path": str(result.path[at]),
         "note": _note(result, at, values, model),
     }
+
+
+def _better(group: pd.DataFrame, protocol: Protocol) -> str:
+    return protocol.outcomes[str(group["outcome"].iloc[0])].better
+
+
+def _number_needed(values: Mapping[str, float], first: pd.Series, better: str) -> str:
+    """Number needed to treat (benefit NNTB, harm NNTH) of a pooled risk difference, through infinity where it must."""
+    if first["measure"] != "RD" or not np.isfinite(values["ci_lower"]):
+        return ""
+    return number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
 
 
 def _note(result: Pooled, at: int, values: Mapping[str, float], model: Model) -> str:
@@ -326,7 +345,6 @@ def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
 def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protocol: Protocol) -> list[Row]:
     """One row per subgroup by one model, with the test between them."""
     options = _options(model, protocol)
-    options.pop("seed", None)
     if options["pi_method"] == "bootstrap":
         options["pi_method"] = "hartung-knapp"
     found = subgroups(
@@ -340,7 +358,7 @@ def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protoc
         "q_between_note": found.reason,
     }
     return [
-        _row(group[group["subgroup"] == label], found.pooled, at, model)
+        _row(group[group["subgroup"] == label], found.pooled, at, model, _better(group, protocol))
         | {"analysis": analysis, "column": column, "subgroup": label}
         | test
         for at, label in enumerate(found.labels)

@@ -373,10 +373,12 @@ def limit_meta(
     if k < 3:
         return LimitMeta(method, *missing, limits=np.full(k, np.nan), reason=f"{k} trials: it needs three")
     tau2 = float(pool(y, v, tau2_method=tau2_method, ci_method="wald").tau2[0])
+    if np.ptp(v) <= 1e-10 * v.max():
+        reason = "all trials have the same variance: no small-study effect to see"
+        return LimitMeta(method, *missing, limits=np.full(k, np.nan), reason=reason)
     inflated = _line("", y, np.sqrt(v + tau2), 1 / (v + tau2), level)
     plain = _line("", y, np.sqrt(v), 1 / v, level)
-    if np.ptp(v) <= 1e-10 * v.max() or inflated.reason or plain.reason:
-        reason = inflated.reason or plain.reason or "all trials have the same variance: no small-study effect to see"
+    if reason := inflated.reason or plain.reason:
         return LimitMeta(method, *missing, limits=np.full(k, np.nan), reason=reason)
     beta, alpha = inflated.limit, inflated.bias
     limits = beta + np.sqrt(tau2 / (v + tau2)) * (y - beta)

@@ -224,10 +224,11 @@ def _line(name: str, y: Floats, x: Floats, w: Floats, level: float = 0.95) -> As
     mean = (w * y).sum() / w.sum()
     intercept = mean - slope * middle
     residual = y - mean - slope * centred
-    dispersion = (w * residual * residual).sum() / df
-    se, limit_se = np.sqrt(dispersion / sxx), np.sqrt(dispersion * (1 / w.sum() + middle**2 / sxx))
-    if not se > 1e-13 * abs(slope) or se == 0:
+    rss = (w * residual * residual).sum()
+    if rss <= 1e-24 * (w * y * y).sum():
         return _missing(name, k, "the regression fits the effects exactly: no standard error")
+    dispersion = rss / df
+    se, limit_se = np.sqrt(dispersion / sxx), np.sqrt(dispersion * (1 / w.sum() + middle**2 / sxx))
     half = special.stdtrit(df, (1 + level) / 2) * limit_se
     return AsymmetryTest(
         name, k, float(slope), float(se), float(slope / se), df, _p(slope / se, df),
