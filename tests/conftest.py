@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("reweigh", deadline=None, derandomize=True)
+settings.load_profile("reweigh")
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "profiles", "workflow", "scripts", "config", "src", "data", "environment.yml")

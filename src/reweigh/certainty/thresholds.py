@@ -60,6 +60,22 @@ class Thresholds:
                 raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {getattr(self, name)}")
 
 
+def rules_of(protocol: object) -> tuple[Thresholds, dict[str, tuple[int, str]]]:
+    """Thresholds and indirectness (by analysis or outcome: levels and reason) that a protocol sets, else defaults.
+
+    The protocol's `certainty` key has `thresholds` (names of Thresholds) and `indirectness`. Raises ValueError for an
+    unknown or impossible threshold.
+    """
+    rules = getattr(protocol, "certainty", None)
+    if rules is None:
+        return Thresholds(), {}
+    known = {f.name for f in fields(Thresholds)}
+    if unknown := sorted(set(rules.thresholds) - known):
+        raise ValueError(f"certainty.thresholds: {', '.join(unknown)} unknown; allowed: {', '.join(sorted(known))}")
+    thresholds = Thresholds(**rules.thresholds)
+    return thresholds, {name: (one.levels, one.reason) for name, one in rules.indirectness.items()}
+
+
 def cited() -> dict[str, tuple[float, str]]:
     """Each default threshold with its source."""
     return {f.name: (getattr(Thresholds(), f.name), SOURCES[f.name]) for f in fields(Thresholds)}

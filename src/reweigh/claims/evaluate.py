@@ -7,10 +7,26 @@ from dataclasses import dataclass
 
 from reweigh.claims.evidence import Evidence, Setting, gather
 from reweigh.claims.model import COUNTS_AS_SUPPORT, Claim, LeansOn, Lookup, Test
-from reweigh.claims.rules import BIAS_UNKNOWN, OUT, TOO_LITTLE, UNTESTABLE, UNTESTED, Finding, combine, judge
+from reweigh.claims.rules import (
+    BIAS_UNKNOWN,
+    CONTRADICTED,
+    FEW,
+    NOT_SUPPORTED,
+    OPEN,
+    OPPOSED,
+    OUT,
+    TOO_LITTLE,
+    UNTESTABLE,
+    UNTESTED,
+    Finding,
+    combine,
+    judge,
+)
 from reweigh.protocol import PRESETS, Model
 
 CERTAINTY_RULES = ("certainty_at_least", "certainty_at_most")
+#: State of the statements that decide a verdict.
+DECIDED_BY = {CONTRADICTED: OPPOSED, NOT_SUPPORTED: OPEN, TOO_LITTLE: FEW, UNTESTABLE: UNTESTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +62,10 @@ class Assessed:
 
     @property
     def headline(self) -> Part | None:
-        """The statement whose numbers stand beside the verdict: the first about an effect."""
-        return next(
-            (p for p in self.parts if p.test.rule not in CERTAINTY_RULES), self.parts[0] if self.parts else None
-        )
-
-    @property
-    def fewest(self) -> int:
-        """Fewest trials behind any statement."""
-        return min((p.finding.trials for p in self.parts), default=0)
+        """The statement whose numbers stand beside the verdict: the first that decided it, those on effects first."""
+        decided = DECIDED_BY.get(self.verdict_effect if self.verdict == UNTESTABLE else self.verdict)
+        ranked = sorted(self.parts, key=lambda p: (p.finding.state != decided, p.test.rule in CERTAINTY_RULES))
+        return ranked[0] if ranked else None
 
 
 def window_of_week(weeks: float, setting: Setting) -> str:
@@ -137,9 +148,7 @@ def _verdict(found: list[tuple[Test, Finding, Evidence]]) -> str:
 
 def _reason(parts: tuple[Part, ...], verdict: str) -> str:
     """The statements that decided, or all of them where all had to hold."""
-    state = {"contradicted": "opposed", "not supported": "open", TOO_LITTLE: "too few", UNTESTABLE: UNTESTED}.get(
-        verdict
-    )
+    state = DECIDED_BY.get(verdict)
     return "; ".join(f"{label(p.test)}: {p.finding.words}" for p in parts if state in (None, p.finding.state))
 
 

@@ -151,13 +151,17 @@ def load_claims(content: bytes | str, protocol: Protocol | None = None, columns:
             ):
                 if name not in known:
                     problems.append(f"{claim.id}: {what} {name!r} is not in the protocol")
-            for column in (*look.where, *look.contains):
-                if columns and column not in columns:
-                    problems.append(f"{claim.id}: studies.csv has no column {column!r}")
-            for column, values in look.where.items():
-                for value in values:
-                    if column in protocol.categories and value not in protocol.categories[column]:
-                        problems.append(f"{claim.id}: {value!r} is no value of {column}")
+            problems += [
+                f"{claim.id}: studies.csv has no column {column!r}"
+                for column in (*look.where, *look.contains)
+                if columns and column not in columns
+            ]
+            problems += [
+                f"{claim.id}: {value!r} is no value of {column}"
+                for column, values in look.where.items()
+                for value in values
+                if column in protocol.categories and value not in protocol.categories[column]
+            ]
     if problems:
         raise ValueError("claims.yaml:\n" + "\n".join(problems))
     return claims

@@ -8,7 +8,8 @@ from math import isnan
 
 import pandas as pd
 
-from reweigh.claims.evaluate import Assessed, Part, cited_support, label
+from reweigh.certainty.assess import LEVELS
+from reweigh.claims.evaluate import CERTAINTY_RULES, Assessed, Part, cited_support, label
 from reweigh.claims.evidence import Evidence
 from reweigh.claims.model import CITATIONS, Claims
 from reweigh.claims.rules import (
@@ -39,43 +40,52 @@ CITATION_WORDS = {
 }
 assert tuple(CITATION_WORDS) == CITATIONS
 _OPENING = {
-    SUPPORTED: "The trials support this claim",
+    SUPPORTED: "The trials support this claim, with {certainty} certainty",
     LOW: "The trials support this claim, with {certainty} certainty",
-    NOT_SUPPORTED: "No support was found for this claim, which is not evidence of no effect",
+    NOT_SUPPORTED: "The trials do not establish this claim",
     CONTRADICTED: "The trials contradict this claim",
     TOO_LITTLE: "There is too little evidence to judge this claim",
 }
+NOT_NONE = "; that is not evidence of no effect"
 _COUNTS = {1: "One trial", 2: "Two trials"}
 
 
 def sentence(found: Assessed) -> str:
     """The verdict in words that can be quoted; a verdict on two trials (or one) says so first."""
     if found.verdict == OUT:
-        return f"Out of scope: {found.reason}"
+        return f"Out of scope: {found.reason}."
     if not found.parts:
-        return f"Cannot be tested here: {found.reason}"
+        return f"Cannot be tested here: {found.reason}."
     head = found.headline
     assert head is not None
-    start = _COUNTS.get(head.finding.trials, "") if found.verdict != TOO_LITTLE or head.finding.trials else ""
-    few = [p for p in found.parts if p.finding.trials == 2 and p is not head]
-    if not start and few:
-        start = "Two trials behind a part of it"
-    said = _head_words(found, head)
+    start = _COUNTS.get(head.finding.trials, "")
+    if start and head.evidence.trials > head.finding.trials:
+        start += " on one side of the comparison"
+    where = label(head.test)
+    said = f"{where[:1].upper()}{where[1:]}: {head.finding.words} ({head.evidence.count})."
+    effect = found.verdict_effect if found.verdict == UNTESTABLE else found.verdict
+    caution = NOT_NONE if effect == NOT_SUPPORTED and _includes_no_effect(head) else ""
     if found.verdict == UNTESTABLE:
-        text = f"Cannot be tested here: {found.reason}. On the effect alone: {found.verdict_effect}. {said}"
+        text = f"Cannot be tested here: {found.reason}. On the effect alone: {effect}{caution}. {said}"
+    elif all(p.test.rule == "certainty_at_most" for p in found.parts) and found.verdict == SUPPORTED:
+        text = f"The evidence here is as limited as this claim says. {said}"
     else:
-        certainty = head.evidence.certainty.level if head.evidence.certainty else "very low"
-        text = f"{_OPENING[found.verdict].format(certainty=certainty)}. {said}"
+        graded = head.evidence.certainty
+        certainty = graded.level if graded else "very low"
+        certainty += "" if graded and graded.bias_assessed else " (risk of bias not assessed)"
+        text = f"{_OPENING[found.verdict].format(certainty=_lowest(found, certainty))}{caution}. {said}"
     return f"{start}. {text}" if start else text
 
 
-def _head_words(found: Assessed, head: Part) -> str:
-    where = label(head.test)
-    if found.verdict in (SUPPORTED, LOW) or head.finding.state != "met" or len(found.parts) == 1:
-        return f"{where[:1].upper()}{where[1:]}: {head.finding.words} ({head.evidence.count})."
-    decided = next((p for p in found.parts if p.finding.state in ("opposed", "open", "too few")), head)
-    where = label(decided.test)
-    return f"{where[:1].upper()}{where[1:]}: {decided.finding.words} ({decided.evidence.count})."
+def _lowest(found: Assessed, head: str) -> str:
+    levels = [p.evidence.certainty.level for p in found.parts if p.evidence.certainty]
+    lowest = min(levels, key=LEVELS.index, default=head)
+    return lowest + (" (risk of bias not assessed)" if "not assessed" in head else "")
+
+
+def _includes_no_effect(part: Part) -> bool:
+    row = part.evidence.pooled
+    return row is not None and bool(row["ci_lower"] <= 0 <= row["ci_upper"])
 
 
 def claims_table(
@@ -97,7 +107,7 @@ def claims_table(
             {
                 "id": claim.id, "page": claim.page, "claim": claim.claim, "verdict": found.verdict,
                 "verdict_effect": found.verdict_effect, "reason": found.reason,
-                "k": evidence.trials if evidence else "", "n": "" if isnan(n) else int(n),
+                "k": len(evidence.effects) if evidence else "", "trials": evidence.trials if evidence else "", "n": "" if isnan(n) else int(n),
                 "verdict_at_half_difference": found.half, "verdict_at_twice_difference": found.twice,
                 "certainty": certainty.level if certainty else "",
                 "certainty_reasons": certainty.reasons if certainty else "",
@@ -248,13 +258,12 @@ def _numbers(found: Assessed) -> list[str]:
     words = [READINGS[n].format(year=found.as_of, who=found.method_of) for n in names]
     head = ("Analysis", *(w[:1].upper() + w[1:] for w in words))
     seen: dict[str, tuple[str, ...]] = {}
-    everything = [(label(p.test), p.evidence, p.readings) for p in found.parts]
+    first = [p for p in found.parts if p.test.rule not in CERTAINTY_RULES] or list(found.parts)
+    everything = [(label(p.test), p.evidence, p.readings) for p in first]
     everything += [(f"{label(look)} (shown beside)", e, r) for look, e, r in found.shown]
     for name, evidence, readings in everything:
         all_of = {"best_now": evidence, **readings}
-        cells = tuple(f"{all_of[n].effect}; {all_of[n].count}" for n in names)
-        if cells not in seen.values() or name not in seen:
-            seen[name] = cells
+        seen.setdefault(name, tuple(f"{all_of[n].effect}; {all_of[n].count}" for n in names))
     lines = _grid(head, [(name, *cells) for name, cells in seen.items()])
     lines += ["", f"Best practice: {describe_model(found.parts[0].evidence.model)}. "
               f"Method of {found.method_of}: {describe_model(found.method)}."]  # fmt: skip
@@ -267,11 +276,17 @@ def _numbers(found: Assessed) -> list[str]:
 
 
 def _certainty(found: Assessed) -> list[str]:
+    graded: dict[tuple[str, str, str], list[str]] = {}
+    for p in found.parts:
+        c = p.evidence.certainty
+        if c is not None:
+            graded.setdefault((p.evidence.analysis, p.evidence.count, c.reasons), []).append(label(p.test))
     lines = []
     for p in found.parts:
         c = p.evidence.certainty
-        if c is not None and (line := f"- {label(p.test)}: **{c.level}**. {c.reasons}.") not in lines:
-            lines.append(line)
+        names = graded.pop((p.evidence.analysis, p.evidence.count, c.reasons), None) if c is not None else None
+        if c is not None and names:
+            lines.append(f"- {names[0]}: **{c.level}**. {c.reasons}.")
     return lines or ["No usable trial: nothing to grade."]
 
 

@@ -222,15 +222,15 @@ def _equivalence(__: Test, e: Evidence) -> Finding:
 
 
 def _prediction(e: Evidence, worse: float, better: float) -> str:
-    """What a new trial could show, where that differs from the mean."""
+    """What a new trial could show; a remark where that leaves the margin (turned so that a benefit is positive)."""
     assert e.pooled is not None
     low, high = e.pooled["pi_lower"], e.pooled["pi_upper"]
     if isnan(low):
         return ""
     shown = f"; the effect in a new trial may lie anywhere from {e.show(low)} to {e.show(high)}"
     low, high = (low, high) if e.benefit > 0 else (-high, -low)
-    return shown + (", so effects that are equal on average need not be so in each setting"
-                    if low < worse or high > better else "")  # fmt: skip
+    beyond = low < worse or high > better
+    return shown + ", so effects that are equal on average need not be so in each setting" * beyond
 
 
 def _no_important_harm(__: Test, e: Evidence) -> Finding:
@@ -334,7 +334,7 @@ def _claimed_value(test: Test, e: Evidence) -> Finding:
         return Finding(OPEN, _say(e), e.trials)
     state = OPPOSED if not low <= value <= high else OPEN if low <= 0 <= high else MET
     words = f"{e.effect}; the interval {'excludes' if state == OPPOSED else 'includes'} the claimed {e.show(value)}"
-    return Finding(state, words + _prediction(e, 0.0, np.inf), e.trials)
+    return Finding(state, words + _prediction(e, -np.inf, np.inf), e.trials)
 
 
 def _inconsistent(_: Test, e: Evidence) -> Finding:

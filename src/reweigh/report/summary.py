@@ -116,7 +116,7 @@ def _models(protocol: Protocol) -> str:
 
 def _estimates(pooled: pd.DataFrame) -> str:
     """One line per analysis: the main model with its heterogeneity, then the other models of its set."""
-    head = ("Analysis", "k", "n", "Main model", "95% prediction interval", "tau2", "I2", "P", "Other models")
+    head = ("Analysis", "k", "n", "Main model", "Prediction interval", "tau2", "I2", "P", "Other models")
     body = []
     for analysis, models in pooled.groupby("analysis", sort=False):
         row, pooled_at_all = models.iloc[0], models["k"].iloc[0] > 1

@@ -1,0 +1,63 @@
+"""Certainty of every analysis, the Summary of Findings, and the risk-of-bias figures."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from reweigh.certainty import (
+    certainty_table,
+    findings_docx,
+    findings_html,
+    read_overrides,
+    read_risk_of_bias,
+    read_tools,
+    rules_of,
+    summary_of_findings,
+)
+from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
+from reweigh.figures.svg import save
+from reweigh.io import read_csv, write_csv
+from reweigh.protocol import load_checked
+
+
+def text_table(files, name):
+    """A table of the data folder as text, None where the review has none."""
+    found = [path for path in files if Path(path).name == name]
+    return pd.read_csv(found[0], dtype=str, keep_default_na=False) if found else None
+
+
+if __name__ == "__main__":
+    files = snakemake.input.files
+    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+    effects, pooled = (read_csv(snakemake.input[name]) for name in ("effects", "pooled"))
+    bias = read_risk_of_bias(
+        text_table(files, "risk_of_bias.csv"), read_tools(Path(snakemake.input.tools).read_bytes())
+    )
+    thresholds, indirectness = rules_of(protocol)
+    table = certainty_table(
+        effects,
+        pooled,
+        protocol.outcomes,
+        bias=bias,
+        thresholds=thresholds,
+        indirectness=indirectness,
+        overrides=read_overrides(text_table(files, "certainty_overrides.csv")),
+    )
+    write_csv(table, snakemake.output.certainty)
+    findings = summary_of_findings(effects, pooled, table, protocol, thresholds)
+    write_csv(findings, snakemake.output.csv)
+    Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
+    Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
+    index, folder = [], Path(snakemake.params.folder)
+    labels = effects.drop_duplicates("study_id").set_index("study_id")["label"]
+    for tool in bias.table["tool"].unique():
+        for kind, figure in (
+            ("traffic_light", traffic_light(bias, tool, labels)),
+            ("weighted_bar", weighted_bar(bias, tool, effects[effects["set"] == "main"])),
+        ):
+            name = f"{kind}.{tool.lower().replace(' ', '_')}"
+            folder.mkdir(parents=True, exist_ok=True)
+            for ending in snakemake.params.formats:
+                save(figure, folder / f"{name}.{ending}")
+            index.append((name, figure.title, figure.description))
+    write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)

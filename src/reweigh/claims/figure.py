@@ -1,0 +1,38 @@
+"""The forest plot of the trials behind a claim."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reweigh.claims.evaluate import Assessed, label
+from reweigh.claims.evidence import pool_by
+from reweigh.figures.forest import draw_forest
+from reweigh.figures.forest_table import ForestMeta, forest_table
+from reweigh.figures.style import RecordFigure
+from reweigh.protocol import MEASURE_LABELS, Protocol
+
+
+def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
+    """Forest plot of the headline statement by both models; None where there is no trial to draw."""
+    head = found.headline
+    if head is None or head.evidence.pooled is None:
+        return None
+    evidence, words = head.evidence, protocol.words
+    models = [evidence.model, *([found.method] if found.method != evidence.model else [])]
+    rows = pd.DataFrame([pool_by(evidence.effects, model, protocol) for model in models])
+    favours = f"Favours {words.intervention}", f"Favours {words.control}"
+    left, right = favours if evidence.outcome.better == "lower" else favours[::-1]
+    measure = str(evidence.pooled["measure"])
+    unit = f" ({evidence.outcome.unit})" if evidence.outcome.unit and measure == "MD" else ""
+    name = label(head.test)
+    meta = ForestMeta(
+        title=f"{found.claim.id}: {name}",
+        measure_label=MEASURE_LABELS[measure] + unit,
+        intervention=words.intervention[:1].upper() + words.intervention[1:],
+        control=words.control[:1].upper() + words.control[1:],
+        favours_left=left,
+        favours_right=right,
+        scale=str(evidence.pooled["scale"]),
+        level=protocol.level,
+    )
+    return draw_forest(forest_table(evidence.effects, rows, None, meta), meta)

@@ -1,0 +1,148 @@
+"""Specification curve of a multiverse, and drapery plot (p-value functions)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+from numpy.typing import ArrayLike
+
+from reweigh.figures.funnel import FAINT, across, note_at
+from reweigh.figures.numerals import level_text
+from reweigh.figures.panels import label, panels
+from reweigh.figures.style import DIAMOND, INK, MUTED, PREDICTION, SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
+from reweigh.pool.intervals import two_sided_p
+from reweigh.robustness.multiverse import Multiverse
+
+#: Lengths in points: a line of the choices, gap between two choices.
+LINE, GAP = 11.0, 6.0
+
+
+def draw_specifications(
+    found: Multiverse, title: str, level: float, *, labels: Mapping[str, str] | None = None
+) -> RecordFigure:
+    """Every combination of the choices sorted by its benefit, with its interval, and its options below.
+
+    Parameters
+    ----------
+    found
+        The multiverse.
+    level
+        Of its intervals.
+    labels
+        Words for choices and options, where their names do not do.
+
+    Simonsohn, Simmons and Nelson 2020, Nature Human Behaviour 4:1208-14.
+    """
+    words = labels or {}
+    every = found.analyses.iloc[found.specifications["analysis"]].reset_index(drop=True)
+    order = np.argsort(every["benefit"].to_numpy(dtype=float), kind="stable")[: int(every["benefit"].notna().sum())]
+    rows, chosen = every.iloc[order], found.specifications.iloc[order]
+    ratio = (rows["benefit"] / rows["estimate"]).to_numpy(dtype=float)
+    benefit = rows["benefit"].to_numpy(dtype=float)
+    ends = np.sort(np.stack([rows["ci_lower"] * ratio, rows["ci_upper"] * ratio]), axis=0)
+    n, sure = len(rows), rows["excludes_no_effect"].fillna(False).to_numpy(dtype=bool)
+    missing = len(found.specifications) - n
+    note = (
+        f"{len(found.specifications):,} combinations of the choices below, {len(found.analyses):,} distinct analyses"
+        + (f"; {missing:,} combinations leave no trial with a result" if missing else "")
+        + f". Vertical lines: {level_text(level)} intervals, dark where they exclude no effect; long ones are cut. "
+        f"Above 0 favours the intervention; unit: {found.unit}."
+    )
+    options = [(choice, option) for choice, values in found.choices.items() if len(values) > 1 for option in values]
+    heads = list(dict.fromkeys(choice for choice, _ in options))
+    named = [words.get(o, o.replace("_", " ")) for _, o in options]
+    head_words = [words.get(c, c.replace("_", " ")) for c in heads]
+    wide = max([text_width(t, SMALL_SIZE) for t in named] + [0.0]) + 10
+    wider = max([text_width(t, SMALL_SIZE, "bold") for t in head_words] + [0.0]) + 12
+    side = max(52.0, wide + wider)
+    top_height, low_height = 190.0, LINE * len(options) + GAP * len(heads)
+    figure, (ax,) = panels(title, note, width=360.0 + side - 52.0, height=top_height + low_height + 8)
+    box, size = ax.get_position(), figure.get_size_inches() * 72
+    left, width = box.x0 + (side - 52.0) / size[0], 360.0 / size[0]
+    low = low_height / size[1]
+    ax.set_position((left, box.y0 + low + 8 / size[1], width, box.height - low - 8 / size[1]))
+    below = figure.add_axes((left, box.y0, width, low))
+    x = np.arange(n)
+    middle = np.concatenate([benefit, [0.0, 1.0 if found.unit.startswith("smallest") else 0.0]])
+    spread = np.ptp(middle) or 1.0
+    limits = middle.min() - 0.9 * spread, middle.max() + 0.9 * spread
+    for which, color, name in ((~sure, FAINT, "includes"), (sure, DIAMOND, "excludes")):
+        bars = np.clip(ends[:, which], *limits)
+        path_x = np.repeat(x[which], 3).astype(float)
+        path_y = np.stack([bars[0], bars[1], np.full(which.sum(), np.nan)], axis=1).ravel()
+        width_of = min(2.0, 250.0 / max(n, 1))
+        ax.plot(path_x, path_y, color=color, lw=width_of, alpha=0.8, zorder=1, gid=f"interval.{name}")
+    ax.plot(x, benefit, "o", ms=2.2, color=INK, zorder=3, gid="estimates")
+    ax.set_xlim(-1, n)
+    ax.set_ylim(*limits)
+    ax.axhline(0, color=INK, lw=0.8, zorder=2)
+    if found.unit.startswith("smallest"):
+        ax.axhline(1, color=PREDICTION, lw=0.9, ls=(0, (3, 2.5)), zorder=2)
+        note_at(ax, n - 1, 1, "smallest important difference", ha="right", color=PREDICTION)
+    ax.xaxis.set_major_locator(NullLocator())
+    label(ax, "", f"Benefit ({found.unit})" if found.unit != "standard errors" else "Benefit (standard errors)")
+    for text in ax.get_yticklabels():
+        text.set_fontproperties(font(TEXT_SIZE))
+    below.axis("off")
+    below.set_xlim(-1, n)
+    below.set_ylim(low_height, 0)
+    y = 0.0
+    for choice, name in zip(heads, head_words, strict=True):
+        y += GAP
+        _side(below, -(side - 12.0), y + LINE / 2, name, width=360.0, bold=True)
+        for option, text in ((o, w) for (c, o), w in zip(options, named, strict=True) if c == choice):
+            at = np.flatnonzero((chosen[choice] == option).to_numpy())
+            path_x = np.repeat(x[at], 3).astype(float)
+            path_y = np.tile([y + 2, y + LINE - 2, np.nan], len(at))
+            below.plot(path_x, path_y, color=INK, lw=min(2.0, 250.0 / max(n, 1)), gid=f"option.{choice}.{option}")
+            _side(below, -6.0, y + LINE / 2, text, width=360.0)
+            y += LINE
+    return figure
+
+
+def _side(ax: Axes, points: float, y: float, text: str, *, width: float, bold: bool = False) -> None:
+    """Text left of the axes, `points` from their left edge; aligned right unless bold."""
+    ax.text(
+        points / width, y, text, transform=ax.get_yaxis_transform(), ha="left" if bold else "right", va="center",
+        fontproperties=font(SMALL_SIZE, "bold" if bold else "normal"), color=INK if bold else MUTED,
+    )  # fmt: skip
+
+
+def draw_drapery(
+    yi: ArrayLike, vi: ArrayLike, estimate: float, se: float, df: float, title: str, measure: str, *, log: bool
+) -> RecordFigure:
+    """P-value function of every trial (normal) and of the pooled effect (t with ``df``, infinite for the normal).
+
+    ``yi``, ``vi`` (k,), ``estimate`` and ``se`` on the analysis scale. Rücker and Schwarzer 2021, Research Synthesis
+    Methods 12:308-22.
+    """
+    y, s = np.asarray(yi, dtype=float), np.sqrt(np.asarray(vi, dtype=float))
+    ends = np.concatenate([y - 3 * s, y + 3 * s, [0.0, estimate]])
+    typical = float(np.median(s))
+    low = max(float(ends.min()), min(0.0, float(y.min())) - 4 * typical)
+    high = min(float(ends.max()), max(0.0, float(y.max())) + 4 * typical)
+    grid = np.linspace(low, high, 401)
+    note = (
+        "P-value function: the two-sided P of every value as hypothesis. Thin: trials (normal); thick: pooled effect. "
+        "Where a curve crosses P = 0.05 its 95% interval ends."
+    )
+    figure, (ax,) = panels(title, note, width=380.0, height=250.0)
+    for i, (centre, spread) in enumerate(zip(y, s, strict=True)):
+        p = two_sided_p((grid - centre) / spread, np.full(grid.size, np.inf))
+        ax.plot(grid, p, color=FAINT, lw=0.7, zorder=1, gid=f"trial.{i}")
+    if np.isfinite(se) and se > 0:
+        p = two_sided_p((grid - estimate) / se, np.full(grid.size, df))
+        ax.plot(grid, p, color=DIAMOND, lw=2.0, zorder=3, gid="pooled")
+    across(ax, (low, high), log=log)
+    ax.set_ylim(0, 1.02)
+    ticks = [0.05, 0.25, 0.5, 0.75, 1.0]
+    ax.yaxis.set_major_locator(FixedLocator(ticks))
+    ax.set_yticklabels([f"{t:g}" for t in ticks], fontproperties=font(TEXT_SIZE))
+    ax.axhline(0.05, color=PREDICTION, lw=0.8, ls=(0, (3, 2.5)), zorder=2)
+    if low < 0 < high:
+        ax.axvline(0, color=INK, lw=0.8, zorder=0)
+    label(ax, measure, "P")
+    return figure

@@ -1,0 +1,116 @@
+"""Funnel plots, plain and contour-enhanced."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+from numpy.typing import ArrayLike
+from scipy import special
+
+from reweigh.figures.axis import round_ticks
+from reweigh.figures.numerals import level_text
+from reweigh.figures.panels import label, panels
+from reweigh.figures.style import DIAMOND, INK, PREDICTION, SMALL_SIZE, SQUARE, TEXT_SIZE, RecordFigure, font, text_width
+
+FAINT = "#9a9a9a"
+CONTOURS = (0.01, 0.05, 0.1)
+SHADES = ("#ffffff", "#eceff3", "#d9e0e8", "#c4cfdb")
+
+
+def draw_funnel(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    estimate: float,
+    title: str,
+    measure: str,
+    *,
+    log: bool,
+    level: float = 0.95,
+    contours: bool = False,
+    filled: tuple[ArrayLike, ArrayLike] | None = None,
+) -> RecordFigure:
+    """Effects against their standard errors, the largest trials on top.
+
+    Parameters
+    ----------
+    yi, vi
+        Effects and variances (k,), analysis scale.
+    estimate
+        Pooled effect, analysis scale.
+    contours
+        Shade regions of significance around no effect instead of drawing the funnel around the pooled effect.
+    filled
+        Effects and variances of imputed trials (trim and fill), drawn open.
+
+    Sterne and Egger 2001, Journal of Clinical Epidemiology 54:1046-55; Peters and others 2008, ibid. 61:991-6.
+    """
+    y, se = np.asarray(yi, dtype=float), np.sqrt(np.asarray(vi, dtype=float))
+    extra = [np.asarray(a, dtype=float) for a in filled] if filled is not None else [np.zeros(0)] * 2
+    all_y, all_se = np.concatenate([y, extra[0]]), np.concatenate([se, np.sqrt(extra[1])])
+    deep = 1.06 * float(all_se.max())
+    z = float(special.ndtri((1 + level) / 2))
+    if contours:
+        note = (
+            "Shading: two-sided P of a trial against no effect, from its standard error alone (no heterogeneity): "
+            "above 0.1 white, then down to 0.05, to 0.01 and below 0.01 darkest."
+        )
+        reach = np.array([0.0, *all_y, 1.1 * special.ndtri(0.995) * deep, -1.1 * special.ndtri(0.995) * deep])
+    else:
+        note = (
+            f"Dashed: where {level_text(level)} of trials would lie around the pooled effect (line) if sampling error "
+            "were all; heterogeneity is not in it."
+        )
+        reach = np.array([*all_y, estimate - z * deep, estimate + z * deep])
+    note += f" {len(extra[0])} open: imputed by trim and fill." if filled is not None else ""
+    figure, (ax,) = panels(title, note, width=360.0, height=280.0)
+    room = 0.04 * float(np.ptp(reach))
+    across(ax, (float(reach.min()) - room, float(reach.max()) + room), log=log)
+    ax.set_ylim(deep, 0)
+    low, high = ax.get_xlim()
+    if contours:
+        ax.set_facecolor(SHADES[-1])
+        for shade, p in zip(SHADES[2::-1], CONTOURS, strict=True):
+            edge = special.ndtri(1 - p / 2) * deep
+            ax.fill([0, -edge, edge], [0, deep, deep], color=shade, linewidth=0, zorder=0, gid=f"contour.{p}")
+    else:
+        for sign in (-1, 1):
+            ax.plot([estimate, estimate + sign * z * deep], [0, deep], color=FAINT, lw=0.9, ls=(0, (3, 2.5)), zorder=1)
+    if low < 0 < high:
+        ax.axvline(0, color=INK, lw=0.8, zorder=1)
+    ax.axvline(estimate, color=DIAMOND, lw=1.1, zorder=2, gid="pooled")
+    ax.plot(y, se, "o", ms=5.5, mfc=SQUARE, mec=INK, mew=0.6, zorder=3, gid="trials")
+    if filled is not None:
+        ax.plot(extra[0], np.sqrt(extra[1]), "o", ms=5.5, mfc="white", mec=PREDICTION, mew=1.0, zorder=3, gid="filled")
+    label(ax, measure, "Standard error" + (" (log scale)" if log else ""))
+    for text in ax.get_yticklabels():
+        text.set_fontproperties(font(TEXT_SIZE))
+    return figure
+
+
+def across(ax: Axes, limits: tuple[float, float], *, log: bool) -> None:
+    """An x axis of effects on the analysis scale; ticks round on the natural scale."""
+    low, high = limits
+    ax.set_xlim(low, high)
+    wide = ax.get_position().width * float(ax.figure.get_size_inches()[0]) * 72  # type: ignore[union-attr]
+
+    def fits(ticks: list[float], names: list[str]) -> bool:
+        middle = [(t - low) / (high - low) * wide for t in ticks]
+        half = [text_width(name, TEXT_SIZE) / 2 for name in names]
+        ends = [(m - h, m + h) for m, h in zip(middle, half, strict=True)]
+        return len(ticks) <= 9 and all(b[0] - a[1] > 8 for a, b in pairwise(ends))
+
+    positions, names = round_ticks(low, high, log=log, fits=fits)
+    ax.xaxis.set_major_locator(FixedLocator(positions))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticklabels(names, fontproperties=font(TEXT_SIZE))
+
+
+def note_at(ax: Axes, x: float, y: float, text: str, *, ha: str = "left", up: float = 3.0, color: str = INK) -> None:
+    """A short text beside a point, 4 points away from it, its foot `up` points above."""
+    ax.annotate(
+        text, (x, y), xytext=(4 if ha == "left" else -4, up), textcoords="offset points", ha=ha, color=color,
+        fontproperties=font(SMALL_SIZE), annotation_clip=False,
+    )  # fmt: skip

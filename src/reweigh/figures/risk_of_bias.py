@@ -1,0 +1,157 @@
+"""Risk-of-bias figures: the traffic light of every trial and domain, and the weighted bar of every domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle, Rectangle
+
+from reweigh.certainty.bias import NOT_ASSESSED, OVERALL, RiskOfBias, Tool
+from reweigh.figures import style
+from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width
+
+CELL, MARGIN, GAP, BAR = 26.0, 14.0, 10.0, 300.0
+EMPTY, RULE = "#ffffff", "#9a9a9a"
+
+
+def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Series) -> RecordFigure:
+    """Trials by domains, each judgement a coloured circle with its symbol; an empty circle is not assessed.
+
+    `labels` gives the printed name of a study_id. Raises KeyError for an unknown tool, ValueError for one without a
+    judgement.
+    """
+    about, table = _of(bias, tool)
+    keys = list(dict.fromkeys(zip(table["study_id"], table["outcome"], strict=True)))
+    names = [clean(labels.get(s, s)) + (f" ({o.replace('_', ' ')})" if o else "") for s, o in keys]
+    domains = [*about.domains, (OVERALL, "Overall")]
+    heads = [f"D{i}" for i in range(1, len(domains))] + ["All"]
+    left = MARGIN + max(text_width(name, TEXT_SIZE) for name in names) + GAP
+    legend = [f"{head}: {label}" for head, (_, label) in zip(heads, domains, strict=True)]
+    keys_text = [f"{x.symbol or ' '} {x.label}" for x in about.levels] + ["empty: not assessed"]
+    wide = max([left + CELL * len(domains), *(MARGIN + text_width(t, SMALL_SIZE) + 24 for t in legend)])
+    width = max(wide, MARGIN + text_width(f"Risk of bias ({tool})", TITLE_SIZE, "bold")) + MARGIN
+    top = MARGIN + 2 * TITLE_SIZE + CELL
+    height = top + CELL * len(keys) + GAP + 12 * (len(legend) + len(keys_text)) + MARGIN
+    figure, axes = _canvas(width, height, f"Risk of bias ({tool})")
+    for j, head in enumerate(heads):
+        _put(axes, left + CELL * (j + 0.5), top - CELL / 2, head, weight="bold", ha="center")
+    kinds = {(r.study_id, r.outcome, r.domain): r.level for r in table.itertuples()}
+    words = []
+    for i, (key, name) in enumerate(zip(keys, names, strict=True)):
+        y = top + CELL * (i + 0.5)
+        _put(axes, left - GAP, y, name, ha="right")
+        told = []
+        for j, (domain, label) in enumerate(domains):
+            level = kinds.get((*key, domain))
+            found = about.level(level) if level else None
+            x = left + CELL * (j + 0.5)
+            axes.add_patch(Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, fc="none", ec=RULE, lw=0.5))
+            axes.add_patch(Circle((x, y), CELL * 0.34, fc=found.colour if found else EMPTY, ec=style.MUTED, lw=0.6))
+            if found and found.symbol:
+                _put(axes, x, y, found.symbol, weight="bold", ha="center")
+            told.append(f"{label}: {found.label if found else NOT_ASSESSED}")
+        words.append(f"{name}: {'; '.join(told)}")
+    y = top + CELL * len(keys) + GAP + 6
+    for text in [*legend, *keys_text]:
+        _put(axes, MARGIN, y, text, size=SMALL_SIZE, color=style.MUTED)
+        y += 12
+    figure.description = f"Risk of bias by {tool}. {'. '.join(words)}."
+    return figure
+
+
+def weighted_bar(bias: RiskOfBias, tool: str, effects: pd.DataFrame) -> RecordFigure:
+    """Share of the information at each level by domain, weighted by inverse variance within the trials judged.
+
+    `effects` are rows of effects.csv; each trial weighs its mean share over the analyses that it takes part in, so
+    that a trial without an effect does not count. Raises as `traffic_light`.
+    """
+    about, table = _of(bias, tool)
+    inverse = 1 / effects["variance"]
+    share = (inverse / inverse.groupby(effects["analysis"]).transform("sum")).groupby(effects["study_id"]).mean()
+    domains = [*about.domains, (OVERALL, "Overall")]
+    left = MARGIN + max(text_width(label, TEXT_SIZE) for _, label in domains) + GAP
+    levels = about.levels
+    top = MARGIN + 2.4 * TITLE_SIZE
+    legend = [x.label for x in levels] + [NOT_ASSESSED[:1].upper() + NOT_ASSESSED[1:]]
+    height = top + CELL * len(domains) + 34 + 14 * len(legend) + MARGIN
+    width = left + BAR + 2 * MARGIN + 20
+    figure, axes = _canvas(width, height, f"Risk of bias ({tool}), weighted by information")
+    told = []
+    for i, (domain, label) in enumerate(domains):
+        y = top + CELL * (i + 0.5)
+        _put(axes, left - GAP, y, label, ha="right", weight="bold" if domain == OVERALL else "normal")
+        mine = table[table["domain"] == domain].drop_duplicates("study_id").set_index("study_id")["level"]
+        found = mine.reindex(share.index)
+        total, x, parts = float(share.sum()), left, []
+        for level in levels:
+            part = float(share[found == level.name].sum()) / total if total else 0.0
+            axes.add_patch(Rectangle((x, y - 8), BAR * part, 16, fc=level.colour, ec=style.INK, lw=0.5))
+            if part > 0.08:
+                _put(
+                    axes,
+                    x + BAR * part / 2,
+                    y,
+                    f"{level.symbol} {100 * part:.0f}%".strip(),
+                    size=SMALL_SIZE,
+                    ha="center",
+                )
+            x += BAR * part
+            parts.append(f"{level.label} {100 * part:.0f}%")
+        rest = max(0.0, left + BAR - x)
+        if rest > 0.5:
+            axes.add_patch(Rectangle((x, y - 8), rest, 16, fc=EMPTY, ec=style.INK, lw=0.5))
+            parts.append(f"{NOT_ASSESSED} {100 * rest / BAR:.0f}%")
+        told.append(f"{label}: {', '.join(parts)}")
+    y = top + CELL * len(domains) + 6
+    for tick in (0, 25, 50, 75, 100):
+        _put(axes, left + BAR * tick / 100, y, f"{tick}%", size=SMALL_SIZE, ha="center", color=style.MUTED)
+    for i, (text, colour) in enumerate(zip(legend, [*(x.colour for x in levels), EMPTY], strict=True)):
+        axes.add_patch(Rectangle((left, y + 16 + 14 * i), 10, 10, fc=colour, ec=style.INK, lw=0.5))
+        _put(axes, left + 16, y + 21 + 14 * i, text, size=SMALL_SIZE)
+    figure.description = f"Risk of bias by {tool}, weighted by inverse variance. {'. '.join(told)}."
+    return figure
+
+
+def forest_column(bias: RiskOfBias, study_ids: list[str], outcome: str) -> pd.DataFrame:
+    """Symbol, colour and words of each trial's overall judgement, for a column beside a forest plot."""
+    rows = []
+    for study in study_ids:
+        mine = bias.table[
+            (bias.table["study_id"] == study) & (bias.table["domain"] == OVERALL)
+            & bias.table["outcome"].isin(["", outcome])
+        ].sort_values("outcome")  # fmt: skip
+        if mine.empty:
+            rows.append((study, "", EMPTY, NOT_ASSESSED))
+            continue
+        level = bias.tools[str(mine["tool"].iloc[-1])].level(str(mine["level"].iloc[-1]))
+        rows.append((study, level.symbol, level.colour, level.label))
+    return pd.DataFrame(rows, columns=["study_id", "symbol", "colour", "judgement"])
+
+
+def _of(bias: RiskOfBias, tool: str) -> tuple[Tool, pd.DataFrame]:
+    about = bias.tools[tool]
+    studies = bias.table.loc[bias.table["tool"] == tool, "study_id"]
+    table = bias.table[bias.table["study_id"].isin(studies) & (bias.table["tool"] == tool)]
+    if table.empty:
+        raise ValueError(f"no trial is judged by {tool}")
+    return about, table
+
+
+def _canvas(width: float, height: float, title: str) -> tuple[RecordFigure, Axes]:
+    figure = RecordFigure(figsize=(width / 72, height / 72))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_axis_off()
+    _put(axes, MARGIN, MARGIN + TITLE_SIZE / 2, title, size=TITLE_SIZE, weight="bold")
+    figure.title = title
+    return figure, axes
+
+
+def _put(
+    axes: Axes, x: float, y: float, text: str, *, size: float = TEXT_SIZE, weight: str = "normal", ha: str = "left",
+    color: str = style.INK,
+) -> None:  # fmt: skip
+    axes.text(x, y, text, fontproperties=font(size, weight), ha=ha, va="center", color=color)

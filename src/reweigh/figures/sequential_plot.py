@@ -1,0 +1,86 @@
+"""The classic plot of a trial sequential analysis."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from reweigh.figures.funnel import FAINT, note_at
+from reweigh.figures.numerals import fixed
+from reweigh.figures.panels import label, panels
+from reweigh.figures.style import DIAMOND, INK, MUTED, PREDICTION, TEXT_SIZE, RecordFigure, font
+from reweigh.sequential import SequentialAnalysis
+
+MOST_Z = 8.0
+
+
+def draw_sequential(
+    found: SequentialAnalysis, title: str, *, unit: str = "participants", favours: tuple[str, str] = ("", "")
+) -> RecordFigure:
+    """Cumulative Z against information with the boundaries, the futility region and the conventional line.
+
+    Parameters
+    ----------
+    found
+        A trial sequential analysis with at least one look (its ``reason`` is empty).
+    unit
+        Of the information.
+    favours
+        What positive and negative Z favour; printed at the ends of the axis.
+
+    Raises
+    ------
+    ValueError
+        Where the analysis could not be done.
+
+    Wetterslev, Thorlund, Brok and Gluud 2008, Journal of Clinical Epidemiology 61:64-75.
+    """
+    if found.reason or found.boundaries is None:
+        raise ValueError(f"nothing to draw: {found.reason}")
+    reached = "reached" if found.reached else f"{100 * found.fraction[-1]:.0f}% reached"
+    crossed = {"upper": "crossed", "lower": "crossed", "futility": "not crossed; futility", "none": "not crossed"}
+    note = (
+        f"Cumulative Z after each look (dots) against the information so far; required information "
+        f"{found.required:,.0f} {unit} ({reached}). Monitoring boundary {crossed[found.verdict]}. Dashed: conventional "
+        f"\N{PLUS-MINUS SIGN}{found.conventional:.2f}."
+    )
+    if found.undated:
+        note += f" Undated trials left out: {', '.join(found.undated)}."
+    figure, (ax,) = panels(title, note, width=420.0, height=280.0)
+    at = found.boundaries.fraction * found.required
+    upper = found.boundaries.upper * (found.direction if found.design.sides == 1 else 1)
+    top = min(MOST_Z, float(np.nanmax(np.abs(np.concatenate([found.z, [4.0], upper[np.isfinite(upper)]])))) + 0.5)
+    x_max = 1.05 * max(found.required, float(found.information[-1]))
+    for values in (upper, -upper) if found.design.sides == 2 else (upper,):
+        shown = np.where(np.abs(values) <= top, values, np.sign(values) * top)
+        ok = np.isfinite(values)
+        ax.plot(at[ok], shown[ok], color=PREDICTION, lw=1.5, marker="o", ms=2.5, gid="boundary", zorder=3)
+    if found.futility is not None:
+        inner = found.futility.upper * (found.direction if found.design.sides == 1 else 1)
+        ok = np.isfinite(inner)
+        edge = found.futility.fraction[ok] * found.required if hasattr(found.futility, "fraction") else at[ok]
+        for values in (inner, -inner) if found.design.sides == 2 else (inner,):
+            ax.plot(edge, values[ok], color=FAINT, lw=1.3, gid="futility", zorder=3)
+        if found.design.sides == 2:
+            ax.fill_between(edge, inner[ok], -inner[ok], color=FAINT, alpha=0.15, linewidth=0, zorder=0)
+    for sign in (-1, 1) if found.design.sides == 2 else (found.direction,):
+        ax.axhline(sign * found.conventional, color=MUTED, lw=0.9, ls=(0, (3, 2.5)), zorder=1)
+    ax.axhline(0, color=INK, lw=0.8, zorder=1)
+    ax.axvline(found.required, color=INK, lw=1.0, zorder=2, gid="required")
+    note_at(ax, found.required, top + 0.2, f"{found.required:,.0f}", ha="right")
+    ax.plot([0.0, *found.information], [0.0, *np.clip(found.z, -top, top)], color=DIAMOND, lw=1.8, zorder=4, gid="z")
+    ax.plot(found.information, np.clip(found.z, -top, top), "o", ms=4.5, color=DIAMOND, zorder=5, clip_on=False)
+    ax.set_xlim(0, x_max)
+    ax.set_ylim(-top - 0.9, top + 0.9)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: fixed(value, 0)))
+    for text in (*ax.get_xticklabels(), *ax.get_yticklabels()):
+        text.set_fontproperties(font(TEXT_SIZE))
+    positive, negative = favours
+    if positive:
+        note_at(ax, 0.0, top + 0.2, positive, color=MUTED)
+    if negative:
+        note_at(ax, 0.0, -top - 0.8, negative, color=MUTED)
+    label(ax, f"Information ({unit})", "Cumulative Z")
+    return figure
