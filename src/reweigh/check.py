@@ -9,6 +9,7 @@ import pandas as pd
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import analyses, reported
 from reweigh.effects.table import validate
+from reweigh.pool.few_trials import prior_of
 from reweigh.protocol import Protocol, load_protocol
 from reweigh.tables import Problem, TableRules, Tables, check_review, format_report
 from reweigh.tables.problems import did_you_mean
@@ -67,6 +68,13 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
         if study not in ids:
             message = f"is not a study of this review{did_you_mean(study, sorted(ids))}"
             problems.append(Problem(PROTOCOL, None, where, study, message, "a study_id of the tables"))
+    for measure in protocol.bayes:
+        try:
+            prior = prior_of(measure, protocol)
+            if prior is not None and prior.measure not in (None, measure):
+                raise ValueError(f"the prior is made for {prior.measure}; state a rescale and its rescale_reason")
+        except ValueError as why:
+            problems.append(Problem(PROTOCOL, None, f"bayes.{measure}", "", f"{why}", "see docs/protocol.md"))
     for name, chosen in protocol.sets.items():
         for what, conditions in (("include", chosen.include), ("exclude", chosen.exclude)):
             for column, values in conditions.items():
@@ -98,7 +106,7 @@ def _absent(
     return [
         Problem(
             PROTOCOL, None, where, value, f"is no value of {column} in studies.csv{did_you_mean(value, sorted(known))}",
-            ", ".join(sorted(known)),
+            ", ".join(sorted(known)) or "a column of studies.csv that has values",
         )
         for value in values
         if value not in known

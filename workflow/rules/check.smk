@@ -3,7 +3,7 @@
 rule check:
     input:
         files=review_files,
-        source=modules("check", "console", "io", "protocol", "tables", "effects"),
+        source=modules("check", "console", "io", "protocol", "tables", "effects", "pool/few_trials", "pool/priors"),
     output:
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",

@@ -14,7 +14,7 @@ from reweigh.certainty.absolute import absolute_effect, control_risk
 from reweigh.certainty.assess import LEVELS, important_bounds
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.figures.numerals import fixed, level_text, ratio
-from reweigh.protocol import MEASURE_LABELS, Outcome, Protocol
+from reweigh.protocol import Outcome, Protocol
 
 SYMBOLS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕◯", "low": "⊕⊕◯◯", "very low": "⊕◯◯◯"}
 HEADINGS = {
@@ -55,8 +55,8 @@ def sentence(
     if ci[0] < 0 < ci[1]:
         also.append("no effect")
     if bounds is not None:
-        also += [word for word, there in (("an important reduction", ci[0] <= bounds[0] < estimate),
-                                          ("an important increase", ci[1] >= bounds[1] > estimate)) if there]  # fmt: skip
+        also += ["an important reduction"] if ci[0] <= bounds[0] < estimate else []
+        also += ["an important increase"] if ci[1] >= bounds[1] > estimate else []
     return said + (f"; the interval also includes {' and '.join(also)}." if also else ".")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, isnan
 
 import pandas as pd
@@ -24,7 +24,7 @@ class Setting:
     studies: pd.DataFrame
     protocol: Protocol
     bias: RiskOfBias
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = field(default_factory=Thresholds)
     overrides: tuple[Override, ...] = ()
     indirectness: dict[str, tuple[int, str]] | None = None
 

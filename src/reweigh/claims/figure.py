@@ -17,12 +17,12 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
     head = found.headline
     if head is None or head.evidence.pooled is None:
         return None
-    evidence, words = head.evidence, protocol.words
+    evidence, words, pooled = head.evidence, protocol.words, head.evidence.pooled
     models = [evidence.model, *([found.method] if found.method != evidence.model else [])]
     rows = pd.DataFrame([pool_by(evidence.effects, model, protocol) for model in models])
     favours = f"Favours {words.intervention}", f"Favours {words.control}"
     left, right = favours if evidence.outcome.better == "lower" else favours[::-1]
-    measure = str(evidence.pooled["measure"])
+    measure = str(pooled["measure"])
     unit = f" ({evidence.outcome.unit})" if evidence.outcome.unit and measure == "MD" else ""
     name = label(head.test)
     meta = ForestMeta(
@@ -32,7 +32,7 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
         control=words.control[:1].upper() + words.control[1:],
         favours_left=left,
         favours_right=right,
-        scale=str(evidence.pooled["scale"]),
+        scale=str(pooled["scale"]),
         level=protocol.level,
     )
     return draw_forest(forest_table(evidence.effects, rows, None, meta), meta)

@@ -72,15 +72,15 @@ def sentence(found: Assessed) -> str:
     else:
         graded = head.evidence.certainty
         certainty = graded.level if graded else "very low"
-        certainty += "" if graded and graded.bias_assessed else " (risk of bias not assessed)"
-        text = f"{_OPENING[found.verdict].format(certainty=_lowest(found, certainty))}{caution}. {said}"
+        unjudged = found.verdict in (SUPPORTED, LOW) and not (graded and graded.bias_assessed)
+        opening = _OPENING[found.verdict].format(certainty=_lowest(found, certainty))
+        text = f"{opening}{' (risk of bias not assessed)' * unjudged}{caution}. {said}"
     return f"{start}. {text}" if start else text
 
 
 def _lowest(found: Assessed, head: str) -> str:
     levels = [p.evidence.certainty.level for p in found.parts if p.evidence.certainty]
-    lowest = min(levels, key=LEVELS.index, default=head)
-    return lowest + (" (risk of bias not assessed)" if "not assessed" in head else "")
+    return min(levels, key=LEVELS.index, default=head)
 
 
 def _includes_no_effect(part: Part) -> bool:
@@ -107,7 +107,8 @@ def claims_table(
             {
                 "id": claim.id, "page": claim.page, "claim": claim.claim, "verdict": found.verdict,
                 "verdict_effect": found.verdict_effect, "reason": found.reason,
-                "k": len(evidence.effects) if evidence else "", "trials": evidence.trials if evidence else "", "n": "" if isnan(n) else int(n),
+                "k": len(evidence.effects) if evidence else "",
+                "trials": evidence.trials if evidence else "", "n": "" if isnan(n) else int(n),
                 "verdict_at_half_difference": found.half, "verdict_at_twice_difference": found.twice,
                 "certainty": certainty.level if certainty else "",
                 "certainty_reasons": certainty.reasons if certainty else "",

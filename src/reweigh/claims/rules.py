@@ -224,12 +224,12 @@ def _equivalence(__: Test, e: Evidence) -> Finding:
 def _prediction(e: Evidence, worse: float, better: float) -> str:
     """What a new trial could show; a remark where that leaves the margin (turned so that a benefit is positive)."""
     assert e.pooled is not None
-    low, high = e.pooled["pi_lower"], e.pooled["pi_upper"]
+    low, high = float(e.pooled["pi_lower"]), float(e.pooled["pi_upper"])
     if isnan(low):
         return ""
     shown = f"; the effect in a new trial may lie anywhere from {e.show(low)} to {e.show(high)}"
     low, high = (low, high) if e.benefit > 0 else (-high, -low)
-    beyond = low < worse or high > better
+    beyond = bool(low < worse or high > better)
     return shown + ", so effects that are equal on average need not be so in each setting" * beyond
 
 

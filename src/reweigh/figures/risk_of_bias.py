@@ -37,7 +37,8 @@ def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Se
     figure, axes = _canvas(width, height, f"Risk of bias ({tool})")
     for j, head in enumerate(heads):
         _put(axes, left + CELL * (j + 0.5), top - CELL / 2, head, weight="bold", ha="center")
-    kinds = {(r.study_id, r.outcome, r.domain): r.level for r in table.itertuples()}
+    where = table[["study_id", "outcome", "domain"]].itertuples(index=False, name=None)
+    kinds = dict(zip(where, table["level"].astype(str), strict=True))
     words = []
     for i, (key, name) in enumerate(zip(keys, names, strict=True)):
         y = top + CELL * (i + 0.5)

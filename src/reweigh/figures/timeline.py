@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from math import isnan, log
+from typing import Any
 
 import pandas as pd
 from matplotlib.lines import Line2D
@@ -126,19 +128,13 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     height = head + ROW * len(lines) + 58 + MARGIN
     figure = RecordFigure(figsize=(width / 72, height / 72))
     figure.title = title
-    figure.description = (
-        f"{title}. {MEASURE_LABELS[measure]}{unit}. "
-        + "; ".join(
-            f"{r['label']}{' ' + r['year'] if r['year'] and r['year'] not in r['label'] else ''}, {r['what']}: {r['text']}"
-            for _, r in table.iterrows()
-        )
-        + "."
-    )
+    told = "; ".join(f"{_who(r)}, {r['what']}: {r['text']}" for _, r in table.iterrows())
+    figure.description = f"{title}. {MEASURE_LABELS[measure]}{unit}. {told}."
 
-    def put(x: float, y: float, text: str, size: float = TEXT_SIZE, weight: str = "normal", **how: object) -> None:
+    def put(x: float, y: float, text: str, size: float = TEXT_SIZE, weight: str = "normal", **how: Any) -> None:
         figure.text(
             x / width, 1 - y / height, style.symbols(text), fontproperties=font(size, weight), va="center", **how
-        )  # type: ignore[arg-type]
+        )
 
     put(MARGIN, MARGIN + TITLE_SIZE / 2, title, TITLE_SIZE, "bold", color=style.INK)
     y = head - ROW / 2
@@ -162,14 +158,14 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
         axes.spines[side].set_visible(False)
     axes.axvline(0, color=style.INK, lw=0.8, zorder=1)
     for i, line in enumerate(lines):
-        put(MARGIN, head + ROW * (i + 0.5), str(line["label"]), weight=str(line["weight"]),
-            color=style.INK if line["weight"] == "bold" or line["row"] is None else style.INK)  # fmt: skip
+        put(MARGIN, head + ROW * (i + 0.5), str(line["label"]), weight=str(line["weight"]), color=style.INK)
+        if line["heading"]:
+            axes.axhline(i, color=RULE, lw=0.5)
         if line["row"] is None:
-            axes.axhline(i, color=RULE, lw=0.5, xmin=0, xmax=1)
             continue
         put(x_text, head + ROW * (i + 0.5), str(line["text"]), ha="right", color=style.INK)
         put(x_level, head + ROW * (i + 0.5), str(line["certainty"]), color=style.INK)
-        row = drawn.loc[line["row"]]
+        row = drawn.iloc[int(str(line["row"]))]
         ours = row["kind"] == "ours"
         colour = style.DIAMOND if ours else style.MUTED
         a, b = max(row["ci_lower"], low), min(row["ci_upper"], high)
@@ -196,22 +192,27 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     return figure
 
 
-def _lines(table: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]:
-    lines: list[dict[str, object]] = []
+def _who(row: Mapping[str, object] | pd.Series) -> str:
+    """Review and year, the year only once."""
+    label, year = str(row["label"]), str(row["year"])
+    return f"{label} {year}" if year and year not in label else label
+
+
+def _lines(table: pd.DataFrame, protocol: Protocol) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = []
     for window, group in table.groupby("window", sort=False):
         name = protocol.windows[str(window)].label or str(window) if window else OTHER_TIMES
-        lines.append({"label": name, "weight": "bold", "text": "", "certainty": "", "row": None})
+        lines.append({"label": name, "weight": "bold", "text": "", "certainty": "", "row": None, "heading": True})
         for i, row in group.iterrows():
-            year = f" {row['year']}" if row["year"] and str(row["year"]) not in str(row["label"]) else ""
-            label = wrap(f"   {row['label']}{year}: {row['what']}" if row["what"] else f"   {row['label']}{year}", 330)
+            label = wrap(f"{_who(row)}: {row['what']}" if row["what"] else _who(row), 330)
             for n, part in enumerate(label):
                 told = n == 0
                 lines.append(
                     {
-                        "label": part if told else f"      {part}",
+                        "label": f"   {part}" if told else f"      {part}",
                         "weight": "bold" if row["kind"] == "ours" else "normal",
                         "text": row["text"] if told else "", "certainty": row["certainty"] if told else "",
-                        "row": i if told else None, "more": not told,
+                        "row": i if told else None, "heading": False,
                     }
                 )  # fmt: skip
     return lines
@@ -233,7 +234,7 @@ def _ticks(low: float, high: float, is_ratio: bool) -> tuple[list[float], list[s
         per = PANEL / (high - low)
         wide = [text_width(label, SMALL_SIZE) for label in labels]
         ends = [(t * per - w / 2, t * per + w / 2) for t, w in zip(ticks, wide, strict=True)]
-        return len(ticks) <= 9 and all(b[0] - a[1] > 9 for a, b in zip(ends, ends[1:], strict=False))
+        return len(ticks) <= 9 and all(b[0] - a[1] > 9 for a, b in pairwise(ends))
 
     found = round_ticks(low, high, log=is_ratio, fits=fits)
     return found[0], found[1]
