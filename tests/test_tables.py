@@ -206,7 +206,7 @@ def test_text_in_a_number_column(row, column, text, message, allowed):
         ("contrasts.csv", 2, {"direction": "favors_control"}, "direction",
          'is not allowed (did you mean "favours_control"?)', "favours_intervention, favours_control, none"),
         ("contrasts.csv", 2, {"paired": "TRUE"}, "paired", "is not allowed", "yes, no"),
-        ("contrasts.csv", 2, {"p_operator": "≤"}, "p_operator", "is not allowed", "=, <, >"),
+        ("contrasts.csv", 2, {"p_operator": "≤"}, "p_operator", "is not allowed", "=, <, <=, >, >="),
         ("contrasts.csv", 2, {"p_test": "t"}, "p_test", "is not allowed", "two_sample, paired, three_arm"),
         ("studies.csv", 2, {"pain_type": "neuropathy"}, "pain_type",
          'is not allowed (did you mean "neuropathic"?)', "neuropathic, crps"),

@@ -46,7 +46,7 @@ def sentence(
     if certainty == "very low" or isnan(estimate):
         return f"The evidence is very uncertain about the effect of {intervention} on {outcome}."
     verb, result = _VERBS[certainty]
-    small = bounds is not None and bounds[0] < estimate < bounds[1]
+    small = bounds is not None and bool(bounds[0] < estimate < bounds[1])
     if small and not (ci[0] > 0 or ci[1] < 0):
         said = f"{name} {result} in little to no difference in {outcome}"
     else:

@@ -38,7 +38,9 @@ def draw_specifications(
     """
     words = labels or {}
     every = found.analyses.iloc[found.specifications["analysis"]].reset_index(drop=True)
-    order = np.argsort(every["benefit"].to_numpy(dtype=float), kind="stable")[: int(every["benefit"].notna().sum())]
+    # The combinations that are one analysis stand together.
+    order = np.lexsort([found.specifications["analysis"].to_numpy(), every["benefit"].to_numpy(dtype=float)])
+    order = order[: int(every["benefit"].notna().sum())]
     rows, chosen = every.iloc[order], found.specifications.iloc[order]
     ratio = (rows["benefit"] / rows["estimate"]).to_numpy(dtype=float)
     benefit = rows["benefit"].to_numpy(dtype=float)
@@ -68,7 +70,9 @@ def draw_specifications(
     x = np.arange(n)
     middle = np.concatenate([benefit, [0.0, 1.0 if found.unit.startswith("smallest") else 0.0]])
     spread = np.ptp(middle) or 1.0
-    limits = middle.min() - 0.9 * spread, middle.max() + 0.9 * spread
+    reach = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 0.0)
+    low_end = max(middle.min() - 0.9 * spread, min(reach[0], middle.min()) - 0.08 * spread)
+    limits = low_end, min(middle.max() + 0.9 * spread, max(reach[1], middle.max()) + 0.08 * spread)
     for which, color, name in ((~sure, FAINT, "includes"), (sure, DIAMOND, "excludes")):
         bars = np.clip(ends[:, which], *limits)
         path_x = np.repeat(x[which], 3).astype(float)
@@ -81,11 +85,12 @@ def draw_specifications(
     ax.axhline(0, color=INK, lw=0.8, zorder=2)
     if found.unit.startswith("smallest"):
         ax.axhline(1, color=PREDICTION, lw=0.9, ls=(0, (3, 2.5)), zorder=2)
-        note_at(ax, n - 1, 1, "smallest important difference", ha="right", color=PREDICTION)
+        said = note_at(ax, n - 1, 1, "smallest important difference", ha="right", color=PREDICTION)
+        said.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1})
     ax.xaxis.set_major_locator(NullLocator())
     label(ax, "", f"Benefit ({found.unit})" if found.unit != "standard errors" else "Benefit (standard errors)")
-    for text in ax.get_yticklabels():
-        text.set_fontproperties(font(TEXT_SIZE))
+    for tick in ax.get_yticklabels():
+        tick.set_fontproperties(font(TEXT_SIZE))
     below.axis("off")
     below.set_xlim(-1, n)
     below.set_ylim(low_height, 0)

@@ -13,10 +13,22 @@ from scipy import special
 from reweigh.figures.funnel import FAINT, across, note_at
 from reweigh.figures.numerals import difference_decimals, effect_text, fixed, level_text
 from reweigh.figures.panels import LEFT, RIGHT, label, panels
-from reweigh.figures.style import DIAMOND, INK, MUTED, PREDICTION, SMALL_SIZE, SQUARE, TEXT_SIZE, RecordFigure, font, text_width
+from reweigh.figures.style import (
+    DIAMOND,
+    INK,
+    MUTED,
+    PREDICTION,
+    SMALL_SIZE,
+    SQUARE,
+    TEXT_SIZE,
+    RecordFigure,
+    font,
+    text_width,
+)
 from reweigh.pool.core import Pooled
 from reweigh.robustness.removal import Influence
 
+TAU2 = "\N{GREEK SMALL LETTER TAU}\N{SUPERSCRIPT TWO}"
 #: Height of a trial's row in points.
 ROW = 14.0
 #: Most trials that are named in a scatter.
@@ -54,7 +66,7 @@ def draw_radial(
     x = 1 / np.sqrt(total)
     z = float(special.ndtri((1 + level) / 2))
     note = (
-        f"Effect over its standard error against precision, variances with \N{GREEK SMALL LETTER TAU}\N{SUPERSCRIPT TWO}. "
+        f"Effect over its standard error against precision, variances with {TAU2}. "
         f"Line: pooled effect as slope; dashed: {z:.2f} above and below it."
     )
     figure, (ax,) = panels(title, note, width=340.0, height=260.0)
@@ -71,7 +83,14 @@ def draw_radial(
 
 
 def draw_labbe(
-    ai: ArrayLike, n1i: ArrayLike, ci: ArrayLike, n2i: ArrayLike, ratio: float, measure: str, title: str, words: tuple[str, str]
+    ai: ArrayLike,
+    n1i: ArrayLike,
+    ci: ArrayLike,
+    n2i: ArrayLike,
+    ratio: float,
+    measure: str,
+    title: str,
+    words: tuple[str, str],
 ) -> RecordFigure:
     """Event rates of both arms; area by number of patients, with the line of no effect and of the pooled effect.
 
@@ -82,7 +101,9 @@ def draw_labbe(
     note = "Area by number of patients. Thin line: no effect; thick line: pooled effect."
     figure, (ax,) = panels(title, note, width=280.0, height=280.0)
     size = 14 + 200 * (n1 + n2) / (n1 + n2).max()
-    ax.scatter(c / n2, a / n1, s=size, color=SQUARE, edgecolor=INK, linewidth=0.6, alpha=0.85, gid="trials", clip_on=False)
+    ax.scatter(
+        c / n2, a / n1, s=size, color=SQUARE, edgecolor=INK, linewidth=0.6, alpha=0.85, gid="trials", clip_on=False
+    )
     most = min(1.0, 1.12 * float(max((a / n1).max(), (c / n2).max(), 0.05)))
     p = np.linspace(0, most, 201)
     ax.plot([0, most], [0, most], color=INK, lw=0.8, gid="no effect")
@@ -104,12 +125,12 @@ def draw_influence(found: Influence, labels: Sequence[str], title: str) -> Recor
         ("DFFITS", found.dffits, 0.0),
         ("Cook's D", found.cook_d, None),
         ("Cov. ratio", found.cov_r, 1.0),
-        ("\N{GREEK SMALL LETTER TAU}\N{SUPERSCRIPT TWO} without", found.tau2_del, None),
+        (f"{TAU2} without", found.tau2_del, None),
         ("Weight (%)", found.weight, None),
     )
     note = (
-        "Externally studentised residual; change of the pooled effect without the trial (DFFITS, Cook's distance); ratio "
-        "of its variance without and with the trial; \N{GREEK SMALL LETTER TAU}\N{SUPERSCRIPT TWO} without it; weight. "
+        "Externally studentised residual; change of the pooled effect without the trial (DFFITS, Cook's distance); "
+        f"ratio of its variance without and with the trial; {TAU2} without it; weight. "
         "Filled orange: flagged by a rule of thumb of metafor's influence()."
     )
     axes = _rows(title, note, labels, len(columns), 84.0)
@@ -131,7 +152,14 @@ def draw_influence(found: Influence, labels: Sequence[str], title: str) -> Recor
 
 
 def draw_removals(
-    result: Pooled, labels: Sequence[str], whole: tuple[float, float, float], title: str, measure: str, note: str, *, log: bool
+    result: Pooled,
+    labels: Sequence[str],
+    whole: tuple[float, float, float],
+    title: str,
+    measure: str,
+    note: str,
+    *,
+    log: bool,
 ) -> RecordFigure:
     """A row per pooled result: leave-one-out or cumulative; ``whole`` is estimate and interval of all trials.
 
@@ -140,11 +168,15 @@ def draw_removals(
     back = np.exp if log else np.asarray
     decimals = None if log else difference_decimals((whole[2] - whole[1]) / 2)
     texts = [
-        effect_text(*(float(back(getattr(result, n)[i])) for n in ("estimate", "ci_lower", "ci_upper")), decimals=decimals)
+        effect_text(
+            *(float(back(getattr(result, n)[i])) for n in ("estimate", "ci_lower", "ci_upper")), decimals=decimals
+        )
         for i in range(len(labels))
     ]
     right = max(text_width(t, SMALL_SIZE) for t in texts) + 10
-    figure, (ax,) = _rows(title, f"{note} Band: {level_text(result.level)} interval of all trials.", labels, 1, 260.0, right)
+    figure, (ax,) = _rows(
+        title, f"{note} Band: {level_text(result.level)} interval of all trials.", labels, 1, 260.0, right
+    )
     reach = _reach(result, whole)
     low, high = reach
     for i in range(len(labels)):

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike
 from scipy import special
@@ -13,7 +14,17 @@ from scipy import special
 from reweigh.figures.axis import round_ticks
 from reweigh.figures.numerals import level_text
 from reweigh.figures.panels import label, panels
-from reweigh.figures.style import DIAMOND, INK, PREDICTION, SMALL_SIZE, SQUARE, TEXT_SIZE, RecordFigure, font, text_width
+from reweigh.figures.style import (
+    DIAMOND,
+    INK,
+    PREDICTION,
+    SMALL_SIZE,
+    SQUARE,
+    TEXT_SIZE,
+    RecordFigure,
+    font,
+    text_width,
+)
 
 FAINT = "#9a9a9a"
 CONTOURS = (0.01, 0.05, 0.1)
@@ -108,9 +119,9 @@ def across(ax: Axes, limits: tuple[float, float], *, log: bool) -> None:
     ax.set_xticklabels(names, fontproperties=font(TEXT_SIZE))
 
 
-def note_at(ax: Axes, x: float, y: float, text: str, *, ha: str = "left", up: float = 3.0, color: str = INK) -> None:
+def note_at(ax: Axes, x: float, y: float, text: str, *, ha: str = "left", up: float = 3.0, color: str = INK) -> Text:
     """A short text beside a point, 4 points away from it, its foot `up` points above."""
-    ax.annotate(
+    return ax.annotate(
         text, (x, y), xytext=(4 if ha == "left" else -4, up), textcoords="offset points", ha=ha, color=color,
         fontproperties=font(SMALL_SIZE), annotation_clip=False,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from reweigh.figures.funnel import across
@@ -54,7 +56,14 @@ def draw_gosh(
         at = np.argwhere(counts > 0)
         size = 1.0 + 13.0 * np.log1p(counts[counts > 0]) / np.log1p(most)
         ax.scatter(
-            x[at[:, 0]], y[at[:, 1]], s=size, color=color, alpha=0.55, linewidths=0, gid=f"subsets.{name}", clip_on=False
+            x[at[:, 0]],
+            y[at[:, 1]],
+            s=size,
+            color=color,
+            alpha=0.55,
+            linewidths=0,
+            gid=f"subsets.{name}",
+            clip_on=False,
         )
         share = counts.sum(axis=1) / max(len(e), 1)
         above.fill_between(x, share, step="mid", color=color, alpha=0.45, linewidth=0)
@@ -70,7 +79,7 @@ def draw_gosh(
     label(ax, measure, "I² (%)")
     for text in ax.get_yticklabels():
         text.set_fontproperties(font(TEXT_SIZE))
-    how = {"transform": above.transAxes, "fontproperties": font(SMALL_SIZE), "va": "top"}
+    how: Any = {"transform": above.transAxes, "fontproperties": font(SMALL_SIZE), "va": "top"}
     above.text(1.0, 1.0, f"with {trial}", color=DIAMOND, ha="right", **how)
     above.text(1.0, 0.78, f"without {trial}", color=PREDICTION, ha="right", **how)
     return figure

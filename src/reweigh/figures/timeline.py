@@ -16,6 +16,7 @@ from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.numerals import fixed, ratio
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width, wrap
 from reweigh.protocol import MEASURE_LABELS, RATIO_MEASURES, Protocol
+from reweigh.reproduction.ledger import window_of
 
 SAME_MEASURE = {"WMD": "MD"}
 OTHER_TIMES = "Other or unstated times"
@@ -59,8 +60,6 @@ def timeline_table(
     KeyError
         If the outcome is not in the protocol.
     """
-    from reweigh.reproduction.ledger import window_of
-
     table = published.fillna("").astype(str)
     measures = table["measure"].replace(SAME_MEASURE)
     mine = table[(table["outcome"] == outcome) & (measures == measure) & (table["estimate"] != "")]

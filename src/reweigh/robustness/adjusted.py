@@ -57,20 +57,20 @@ class SelectionModel:
 
     step: float
     alternative: str
-    estimate: float
-    se: float
-    ci_lower: float
-    ci_upper: float
-    p_value: float
-    tau2: float
+    estimate: float = np.nan
+    se: float = np.nan
+    ci_lower: float = np.nan
+    ci_upper: float = np.nan
+    p_value: float = np.nan
+    tau2: float = np.nan
     #: Likelihood of a result above the step to be reported, against one below.
-    delta: float
-    delta_se: float
-    log_likelihood: float
+    delta: float = np.nan
+    delta_se: float = np.nan
+    log_likelihood: float = np.nan
     #: Likelihood ratio test of no selection, chi2 with 1 degree of freedom.
-    lrt: float
-    lrt_p_value: float
-    reason: str
+    lrt: float = np.nan
+    lrt_p_value: float = np.nan
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +78,21 @@ class LimitMeta:
     """Limit meta-analysis; one adjusted effect per method ("beta0", "betalim", "mulim")."""
 
     method: str
-    estimate: float
-    se: float
-    ci_lower: float
-    ci_upper: float
-    p_value: float
-    alpha_r: float
-    beta_r: float
-    q: float
-    q_small: float
-    q_resid: float
-    #: Share of the variance that small-study effects leave unexplained (G2), in percent.
-    g2: float
     #: Effects of the trials shrunken to infinite precision.
     limits: Floats
-    reason: str
+    estimate: float = np.nan
+    se: float = np.nan
+    ci_lower: float = np.nan
+    ci_upper: float = np.nan
+    p_value: float = np.nan
+    alpha_r: float = np.nan
+    beta_r: float = np.nan
+    q: float = np.nan
+    q_small: float = np.nan
+    q_resid: float = np.nan
+    #: Share of the variance that small-study effects leave unexplained (G2), in percent.
+    g2: float = np.nan
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def pet_peese(yi: ArrayLike, vi: ArrayLike, *, level: float = 0.95, alpha: float
 def selection_model(
     yi: ArrayLike, vi: ArrayLike, *, step: float = 0.025, alternative: str = "greater", level: float = 0.95
 ) -> SelectionModel:
-    """Three-parameter selection model by maximum likelihood: mean, tau2, and one weight above a one-sided p of ``step``.
+    """Three-parameter selection model by maximum likelihood: mean, tau2, one weight above a one-sided p.
 
     ``alternative``: the direction in which a result is "significant", "greater" or "less". ``yi``, ``vi`` (k,) on the
     analysis scale. Raises ValueError on an unknown option. Vevea and Hedges 1995, Psychometrika 60:419-35.
@@ -200,7 +200,7 @@ def selection_model(
     y, v = _pair(yi, vi)
     if alternative not in ("greater", "less") or not 0 < step < 1:
         raise ValueError(f"alternative {alternative!r} (greater or less) with step {step} (0 to 1) is not possible")
-    nothing = SelectionModel(step, alternative, *[np.nan] * 11, reason="")
+    nothing = SelectionModel(step, alternative)
     sign = 1.0 if alternative == "greater" else -1.0
     critical = special.ndtri(1 - step) * np.sqrt(v)
     above = sign * y < critical
@@ -369,17 +369,17 @@ def limit_meta(
     if method not in ("beta0", "betalim", "mulim"):
         raise ValueError(f"method {method!r} is not known: use one of beta0, betalim, mulim")
     k = len(y)
-    missing = [np.nan] * 11
+    missing = np.full(k, np.nan)
     if k < 3:
-        return LimitMeta(method, *missing, limits=np.full(k, np.nan), reason=f"{k} trials: it needs three")
+        return LimitMeta(method, missing, reason=f"{k} trials: it needs three")
     tau2 = float(pool(y, v, tau2_method=tau2_method, ci_method="wald").tau2[0])
     if np.ptp(v) <= 1e-10 * v.max():
         reason = "all trials have the same variance: no small-study effect to see"
-        return LimitMeta(method, *missing, limits=np.full(k, np.nan), reason=reason)
+        return LimitMeta(method, missing, reason=reason)
     inflated = _line("", y, np.sqrt(v + tau2), 1 / (v + tau2), level)
     plain = _line("", y, np.sqrt(v), 1 / v, level)
     if reason := inflated.reason or plain.reason:
-        return LimitMeta(method, *missing, limits=np.full(k, np.nan), reason=reason)
+        return LimitMeta(method, missing, reason=reason)
     beta, alpha = inflated.limit, inflated.bias
     limits = beta + np.sqrt(tau2 / (v + tau2)) * (y - beta)
     radial = _line("", limits, np.sqrt(v), 1 / v, level)
@@ -395,15 +395,13 @@ def limit_meta(
         estimate, se = (w * limits).sum() / w.sum(), 1 / math.sqrt(w.sum())
     else:
         estimate, se = radial.limit, 1 / (np.sqrt(w).std(ddof=1) * math.sqrt(k - 1))
-    q_of = lambda e: float((w * (e - (w * e).sum() / w.sum()) ** 2).sum())  # noqa: E731
-    q = q_of(y)
+    q = float((w * (y - (w * y).sum() / w.sum()) ** 2).sum())
     q_resid = _rss(y, v, plain)
     z = limits / np.sqrt(v)
     g2 = 100 * _rss(limits, v, radial) / float(((z - z.mean()) ** 2).sum()) if np.ptp(z) > 0 else np.nan
     return LimitMeta(
-        method, float(estimate), float(se), float(estimate - normal * se), float(estimate + normal * se),
+        method, limits, float(estimate), float(se), float(estimate - normal * se), float(estimate + normal * se),
         float(two_sided_p(np.array([estimate / se]), np.array([np.inf]))[0]), alpha, beta, q, q - q_resid, q_resid, g2,
-        limits, "",
     )  # fmt: skip
 
 
@@ -420,7 +418,7 @@ def fail_safe_n(
     target: float | None = None,
     weighted: bool = False,
 ) -> FailSafe:
-    """Fail-safe N by Rosenthal 1979, Orwin 1983 (mean effect down to ``target``, half of it by default) or Rosenberg 2005.
+    """Fail-safe N by Rosenthal 1979, Orwin 1983 (mean effect down to ``target``, by default half) or Rosenberg 2005.
 
     ``weighted``: Orwin's mean by inverse variance (metafor from 5.0) instead of plain. Raises ValueError on an unknown
     method. Always carries FAIL_SAFE_WARNING.

@@ -53,7 +53,7 @@ class Multiverse:
     """A multiverse: one row per combination, each pointing to the analysis that it is.
 
     ``specifications``: the choices as columns, ``analysis`` (position in ``analyses``). ``analyses``: one row per
-    distinct analysis: measure, tau2_method, ci_method, k, estimate, se, ci_lower, ci_upper, p_value, tau2, i2 (percent),
+    distinct analysis: measure, tau2_method, ci_method, k, estimate, se, ci_lower, ci_upper, p_value, tau2, i2,
     benefit (in ``unit``, above 0 is better), the columns of STATEMENTS (True, False or missing) and reason.
     """
 
@@ -140,14 +140,15 @@ def _analyses(
         p = pool(yi[at], vi[at], mask=there[at], tau2_method=tau2, ci_method=interval, level=level)
         pooled = k[at] >= 2
         frame = pd.DataFrame({"dataset": at, "k": p.k})
-        frame["measure"] = ["" if isinstance(datasets[i], str) else datasets[i].measure for i in at]  # type: ignore[union-attr]
+        here = [datasets[i] for i in at.tolist()]
+        frame["measure"] = ["" if isinstance(data, str) else data.measure for data in here]
         frame["tau2_method"], frame["ci_method"] = np.where(pooled, tau2, ""), np.where(pooled, interval, "")
         for name in ("estimate", "se", "ci_lower", "ci_upper", "p_value", "tau2"):
             frame[name] = getattr(p, name)
         frame["i2"] = p.i2_tau2
         frame["reason"] = [
             data if isinstance(data, str) else ("" if n >= 2 else str(why))
-            for data, n, why in zip((datasets[i] for i in at), p.k, p.reason, strict=True)
+            for data, n, why in zip(here, p.k, p.reason, strict=True)
         ]
         frames.append(frame)
         start += len(at)
@@ -161,13 +162,14 @@ def _analyses(
     low, high = table["ci_lower"].to_numpy(), table["ci_upper"].to_numpy()
     missing = np.isnan(benefit)
     excludes = (low > 0) | (high < 0)
-    for name, value, lost in (
+    statements: tuple[tuple[str, Any, Any], ...] = (
         ("better", benefit > 0, missing),
         ("excludes_no_effect", excludes, np.isnan(low)),
         ("better_and_excludes", excludes & (benefit > 0), np.isnan(low)),
         ("exceeds_important", benefit >= near, missing | np.isnan(near)),
-    ):
-        table[name] = pd.array(np.where(lost, None, value).tolist(), dtype="boolean")
+    )
+    for name, value, lost in statements:
+        table[name] = pd.arrays.BooleanArray(value, lost)
     return table, position
 
 
@@ -272,8 +274,11 @@ def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Patch]]:
                 chosen.unknown_direction, chosen.shared_arms, chosen.preferences,
             )  # fmt: skip
             if name != "main" and (touched := _touched(patch)):
-                twin = next((c for c, o in found.items() if _touched(list(o.values())[-1]) == touched), name)
-                found.setdefault(twin, {"main": Patch(protocol.sets["main"].label)})[name] = patch
+                twin = next((c for c, o in found.items() if _touched(list(o.values())[-1]) == touched), None)
+                # A choice is called by the one column or key that it changes.
+                called = name if len(touched) > 1 else touched[0] if isinstance(touched[0], str) else touched[0][-1]
+                called = twin or (name if called in found else called)
+                found.setdefault(called, {"main": Patch(protocol.sets["main"].label)})[name] = patch
     of = protocol.outcomes[outcome]
     if of.also and not any(p.measure for options in found.values() for p in options.values()):
         found["measure"] = {m: Patch(m, measure=m) for m in (of.measure, *of.also)}
@@ -285,8 +290,8 @@ def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Patch]]:
     return found
 
 
-def _touched(patch: Patch) -> tuple[object, ...]:
-    out: list[object] = []
+def _touched(patch: Patch) -> tuple[str | tuple[str, ...], ...]:
+    out: list[str | tuple[str, ...]] = []
     for field in fields(patch):
         value = getattr(patch, field.name)
         if field.name != "label" and value:
@@ -427,7 +432,7 @@ def protocol_builder(
 ) -> ProtocolBuilder:
     """Builder for :func:`run` from the checked tables; only rows of the outcome are looked at."""
     mine = [table[table["outcome"] == outcome].reset_index(drop=True) for table in (arms, contrasts)]
-    return ProtocolBuilder(studies, *mine, protocol, outcome, window, choices, {}, {})
+    return ProtocolBuilder(studies, mine[0], mine[1], protocol, outcome, window, choices, {}, {})
 
 
 def multiverse_of(

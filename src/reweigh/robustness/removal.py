@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -105,7 +106,8 @@ def influence(
     reason = FEW_FOR_INFLUENCE if k < 3 else ALL_EQUAL if np.isnan(full.se[0]) else ""
     if reason:
         missing = np.full(k, np.nan)
-        return Influence(*[missing] * 11, influential=np.zeros(k, dtype=bool), reason=reason)
+        every: dict[str, Any] = dict.fromkeys((f.name for f in fields(Influence)), missing)
+        return Influence(**every | {"influential": np.zeros(k, dtype=bool), "reason": reason})
     others = leave_one_out(y, v, tau2_method=tau2_method, ci_method=ci_method, level=level)
     mu, variance, tau2 = full.estimate[0], full.se[0] ** 2, full.tau2[0]
     total = v + tau2

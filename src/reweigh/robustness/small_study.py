@@ -28,18 +28,18 @@ class AsymmetryTest:
     #: Trials that the test could use.
     k: int
     #: Slope of the small-study effect and its standard error; for the rank test Kendall's score and its.
-    bias: float
-    bias_se: float
-    statistic: float
+    bias: float = np.nan
+    bias_se: float = np.nan
+    statistic: float = np.nan
     #: Degrees of freedom of t; infinite for the normal.
-    df: float
-    p_value: float
+    df: float = np.nan
+    p_value: float = np.nan
     #: Effect in an infinitely large trial, where the predictor falls to 0 there.
-    limit: float
-    limit_se: float
-    limit_ci_lower: float
-    limit_ci_upper: float
-    reason: str
+    limit: float = np.nan
+    limit_se: float = np.nan
+    limit_ci_lower: float = np.nan
+    limit_ci_upper: float = np.nan
+    reason: str = ""
 
 
 def egger(yi: ArrayLike, vi: ArrayLike, *, model: str = "lm", level: float = 0.95) -> AsymmetryTest:
@@ -114,7 +114,7 @@ def regression_test(
             float(fit.ci_upper[0]), "" if np.isfinite(fit.se[1]) else fit.reason,
         )  # fmt: skip
     grows = predictor in ("ni", "sqrtni")
-    missing = {n: np.nan for n in ("limit", "limit_se", "limit_ci_lower", "limit_ci_upper")}
+    missing = dict.fromkeys(("limit", "limit_se", "limit_ci_lower", "limit_ci_upper"), np.nan)
     return replace(found, **missing) if grows else found  # type: ignore[arg-type]
 
 
@@ -140,7 +140,7 @@ def begg(yi: ArrayLike, vi: ArrayLike, *, exact: bool = True) -> AsymmetryTest:
     se = float(np.sqrt(variance))
     tied = any((t > 1).any() for t in ties)
     p = _p(score / se, np.inf) if tied or not exact else _kendall_p(k, score)
-    return AsymmetryTest("Begg", k, score, se, score / se, np.inf, p, *[np.nan] * 4, reason="")
+    return AsymmetryTest("Begg", k, score, se, score / se, np.inf, p)
 
 
 def kendall_tau(yi: ArrayLike, vi: ArrayLike) -> float:
@@ -245,7 +245,7 @@ def _cannot(x: Floats, v: Floats) -> str:
 
 
 def _missing(name: str, k: int, reason: str) -> AsymmetryTest:
-    return AsymmetryTest(name, k, *[np.nan] * 9, reason=reason)
+    return AsymmetryTest(name, k, reason=reason)
 
 
 def _p(statistic: float, df: float) -> float:

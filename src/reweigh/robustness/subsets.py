@@ -102,15 +102,15 @@ def all_subsets(
         _pool_masks(y, v, member[i : i + _BATCH], tau2_method, ci_method, level, "hartung-knapp")
         for i in range(0, max(len(member), 1), _BATCH)
     ]
-    names = ("estimate", "ci_lower", "ci_upper", "tau2", "i2_tau2")
-    values = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
-    return Subsets(member, *values, complete=k <= ALL_UP_TO, reason=FEW_FOR_SUBSETS if k < 3 else "")
+    fields = dict(zip(_RESULTS, (*_RESULTS[:4], "i2_tau2"), strict=True))
+    values: dict[str, Any] = {n: np.concatenate([getattr(part, f) for part in parts]) for n, f in fields.items()}
+    return Subsets(member=member, **values, complete=k <= ALL_UP_TO, reason=FEW_FOR_SUBSETS if k < 3 else "")
 
 
 def _every(k: int) -> Bools:
     codes = np.arange(2**k, dtype=np.uint32)
     member = (codes[:, None] >> np.arange(k, dtype=np.uint32) & 1).astype(bool)
-    return member[member.sum(axis=1) >= 2]
+    return np.asarray(member[member.sum(axis=1) >= 2])
 
 
 def _sampled(k: int, sample: int, seed: int) -> Bools:
@@ -162,9 +162,9 @@ def unpack(content: bytes) -> dict[str, Subsets]:
         for name in dict.fromkeys(key.rpartition("/")[0] for key in stored.files):
             k = int(stored[f"{name}/k"])
             member = np.unpackbits(stored[f"{name}/member"], axis=1, count=k).astype(bool)
-            values = [stored[f"{name}/{value}"].astype(np.float64) for value in _RESULTS]
-            complete = bool(stored[f"{name}/complete"])
-            found[name] = Subsets(member, *values, complete=complete, reason=FEW_FOR_SUBSETS if k < 3 else "")
+            values: dict[str, Any] = {value: stored[f"{name}/{value}"].astype(np.float64) for value in _RESULTS}
+            complete, reason = bool(stored[f"{name}/complete"]), FEW_FOR_SUBSETS if k < 3 else ""
+            found[name] = Subsets(member=member, **values, complete=complete, reason=reason)
     return found
 
 

@@ -58,7 +58,9 @@ def _pool_note(result: Pooled, i: int) -> str:
 
 def analyses(effects: pd.DataFrame, protocol: Protocol) -> tuple[list[Analysis], list[Row]]:
     """Analyses to look at, and a row with the reason for each set that holds what the main set holds."""
-    found, same, seen = [], [], {}
+    found: list[Analysis] = []
+    same: list[Row] = []
+    seen: dict[object, str] = {}
     for _, group in effects.groupby("analysis", sort=False):
         one = Analysis(group, protocol)
         where = (one.identity["outcome"], one.identity["window"], one.measure, one.model)
@@ -99,8 +101,8 @@ def cumulative_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         if not len(dated):
             rows.append(one.identity | {"order": "year", "k": one.k, "note": "no trial has a year"})
         for name, order in (("year", dated), ("precision", by_precision(one.vi, one.ids))):
-            result = cumulative(one.yi, one.vi, order, **one.options) if len(order) else None
-            for step, i in enumerate(order if result else ()):
+            result = cumulative(one.yi, one.vi, order, **one.options)
+            for step, i in enumerate(order.tolist()):
                 row = one.identity | {"order": name, "step": step + 1, "added": one.ids[i], "label": one.labels[i]}
                 row |= {"year": years[i]} | one.pooled(result, step)
                 row["note"] = "; ".join(filter(None, [row["note"], without if name == "year" else ""]))
@@ -112,8 +114,7 @@ def influence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Influence diagnostics and Baujat coordinates of every trial of every analysis."""
     found, rows = analyses(effects, protocol)
     for one in found:
-        options = {n: v for n, v in one.options.items()}
-        result = influence(one.yi, one.vi, **options)
+        result = influence(one.yi, one.vi, **one.options)
         if one.k < 3 or np.isnan(result.hat).all():
             rows.append(one.identity | {"k": one.k, "note": result.reason})
             continue
@@ -293,8 +294,8 @@ def multiverse_tables(
         for row in shares(result).to_dict("records"):
             note = "no analysis can say" if row["of"] == 0 else ""
             summary.append(head | {"kind": "statement", "distinct": of} | _text_keys(row) | {"note": note})
-        for row in moves(result).to_dict("records"):
-            summary.append(head | {"kind": "choice", "distinct": of, "unit": result.unit} | _text_keys(row))
+        kind = {"kind": "choice", "distinct": of, "unit": result.unit}
+        summary += [head | kind | _text_keys(row) for row in moves(result).to_dict("records")]
         summary += [head | {"kind": "no difference", "name": n, "note": why} for n, why in inert.items()]
     return pd.DataFrame(rows), pd.DataFrame(summary), found
 
@@ -330,6 +331,24 @@ def specification_rows(found: Multiverse) -> Iterator[Row]:
         yield {"options": options, "distinct": int(row["analysis"]) + 1} | mine | {"unit": found.unit}
 
 
+def stored_multiverses(rows: pd.DataFrame) -> dict[str, Multiverse]:
+    """The multiverses of multiverse.csv by analysis, as read from the file."""
+    found = {}
+    yes_no = {"yes": True, "no": False}
+    for analysis, group in rows.groupby("analysis", sort=False):
+        grid = pd.DataFrame([dict(part.split("=", 1) for part in text.split("; ")) for text in group["options"]])
+        distinct = pd.to_numeric(group["distinct"]).to_numpy(dtype=np.intp) - 1
+        texts = ("measure", "tau2_method", "ci_method", "reason", *STATED)
+        one = group.reset_index(drop=True).loc[np.unique(distinct, return_index=True)[1]].reset_index(drop=True)
+        analyses = pd.DataFrame({n: pd.to_numeric(one[n].replace("", None)) for n in NUMBERS})
+        analyses = analyses.assign(**{n: one[n] for n in texts if n not in STATED})
+        analyses = analyses.assign(**{n: one[n].map(yes_no).astype("boolean") for n in STATED})
+        choices = {str(name): tuple(dict.fromkeys(grid[name])) for name in grid}
+        found[str(analysis)] = Multiverse(choices, grid.assign(analysis=distinct), analyses, str(group["unit"].iloc[0]))
+    return found
+
+
+NUMBERS = ("k", "estimate", "se", "ci_lower", "ci_upper", "p_value", "tau2", "i2", "benefit")
 STATED = ("better", "excludes_no_effect", "better_and_excludes", "exceeds_important")
 
 

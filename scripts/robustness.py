@@ -1,0 +1,61 @@
+"""How fragile: tables of a review's robustness (rule robustness), and their figures (rule robustness_figures)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from reweigh.io import read_csv, write_csv
+from reweigh.protocol import load_checked
+
+
+def make_tables(protocol, effects):
+    """Write every table."""
+    from reweigh.robustness import tables
+    from reweigh.robustness.conclusions import conclusion_sentences
+    from reweigh.robustness.subsets import pack
+
+    out = snakemake.output
+    made = {
+        "leave_one_out": tables.leave_one_out_table(effects, protocol),
+        "cumulative": tables.cumulative_table(effects, protocol),
+        "influence": tables.influence_table(effects, protocol),
+        "fragility": tables.fragility_table(effects, protocol),
+        "small_study": tables.small_study_table(effects, protocol),
+    }
+    made["subsets"], stored = tables.subset_tables(effects, protocol)
+    checked = [read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts")]
+    made["multiverse"], made["multiverse_summary"], _ = tables.multiverse_tables(*checked, protocol, effects)
+    said = [(a, *conclusion_sentences(a, made)) for a in effects["analysis"].drop_duplicates()]
+    made["conclusions"] = pd.DataFrame(said, columns=["analysis", "fragility", "alternatives"])
+    for name, table in made.items():
+        write_csv(table, out[name])
+    Path(out.stored).write_bytes(pack(stored))
+
+
+def make_figures(protocol, effects):
+    """Draw every figure and write their list."""
+    from reweigh.figures.svg import save
+    from reweigh.robustness.figures import robustness_figures
+    from reweigh.robustness.subsets import unpack
+    from reweigh.robustness.tables import stored_multiverses
+
+    subsets = unpack(Path(snakemake.input.stored).read_bytes())
+    multiverses = stored_multiverses(read_csv(snakemake.input.multiverse))
+    folder = Path(snakemake.params.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    index, wanted = [], set()
+    for one in robustness_figures(effects, protocol, subsets, multiverses):
+        for ending in snakemake.params.formats:
+            path = folder / f"{one.analysis}.{one.kind}.{ending}"
+            save(one.figure, path)
+            wanted.add(path)
+        index.append((one.analysis, one.kind, one.figure.title, one.figure.description))
+    for path in {*folder.iterdir()} - wanted:  # of analyses that are no more
+        path.unlink()
+    write_csv(pd.DataFrame(index, columns=["analysis", "kind", "title", "caption"]), snakemake.output.index)
+
+
+if __name__ == "__main__":
+    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+    make = make_figures if snakemake.rule == "robustness_figures" else make_tables
+    make(protocol, read_csv(snakemake.input.effects))

@@ -1,0 +1,124 @@
+"""Which robustness figures a review has: every main analysis, everything that its number of trials allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reweigh.figures.curves import draw_drapery, draw_specifications
+from reweigh.figures.diagnostics import draw_baujat, draw_influence, draw_labbe, draw_radial, draw_removals
+from reweigh.figures.funnel import draw_funnel
+from reweigh.figures.gosh import draw_gosh
+from reweigh.figures.style import RecordFigure
+from reweigh.pool import pool
+from reweigh.protocol import MEASURE_LABELS, Protocol
+from reweigh.robustness.adjusted import trim_and_fill
+from reweigh.robustness.multiverse import Multiverse
+from reweigh.robustness.removal import cumulative, influence, leave_one_out
+from reweigh.robustness.small_study import MINIMUM
+from reweigh.robustness.subsets import Subsets, split
+from reweigh.robustness.tables import COUNTS, Analysis
+from reweigh.sequential import chronological
+
+
+class Figure(NamedTuple):
+    """One figure: its kind ("funnel", "gosh" ...), the analysis, and the drawing."""
+
+    kind: str
+    analysis: str
+    figure: RecordFigure
+
+
+def robustness_figures(
+    effects: pd.DataFrame,
+    protocol: Protocol,
+    subsets: Mapping[str, Subsets],
+    multiverses: Mapping[str, Multiverse],
+) -> Iterator[Figure]:
+    """Figures of every main analysis of two trials or more, then the specification curves.
+
+    Parameters
+    ----------
+    effects
+        effects.csv.
+    protocol
+        The protocol.
+    subsets, multiverses
+        By analysis, as `tables.subset_tables` and `tables.multiverse_tables` give them.
+    """
+    main = effects[effects["set"] == "main"]
+    for analysis, group in main.groupby("analysis", sort=False):
+        if len(group) >= 2:
+            for kind, figure in _of_analysis(Analysis(group, protocol), subsets.get(str(analysis))):
+                yield Figure(kind, str(analysis), figure)
+    words = {name: chosen.label for name, chosen in protocol.sets.items()}
+    for analysis, found in multiverses.items():
+        outcome, _, window = analysis.partition(".")
+        title = f"{heading(protocol, outcome, window)}: every defensible analysis"
+        yield Figure("specifications", analysis, draw_specifications(found, title, protocol.level, labels=words))
+
+
+def heading(protocol: Protocol, outcome: str, window: str) -> str:
+    """`Pain intensity, week 4`."""
+    words = protocol.windows[window].label or window
+    return f"{protocol.outcomes[outcome].label}, {words[:1].lower()}{words[1:]}"
+
+
+def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, RecordFigure]]:
+    y, v, labels, level = one.yi, one.vi, one.labels, one.protocol.level
+    head = heading(one.protocol, str(one.identity["outcome"]), str(one.identity["window"]))
+    measure = MEASURE_LABELS[one.measure]
+    whole = pool(y, v, **one.options)
+    estimate, tau2 = float(whole.estimate[0]), float(whole.tau2[0])
+    band = (estimate, float(whole.ci_lower[0]), float(whole.ci_upper[0]))
+    yield "leave_one_out", draw_removals(
+        leave_one_out(y, v, **one.options), [f"Without {name}" for name in labels], band,
+        f"{head}: without each trial", measure, "Each row pools all trials but one.", log=one.log,
+    )  # fmt: skip
+    years = pd.to_numeric(one.frame["year"].replace("", None), errors="coerce").to_numpy(dtype=float)
+    order, undated = chronological(years.tolist(), one.ids)
+    if len(order) >= 2:
+        names = [f"+ {labels[i]}" for i in order]
+        note = "Each row adds a trial, by year of publication."
+        note += f" Without a year, left out: {', '.join(labels[i] for i in undated)}." if len(undated) else ""
+        result = cumulative(y, v, order, **one.options)
+        title = f"{head}: cumulative by year"
+        yield "cumulative", draw_removals(result, names, band, title, measure, note, log=one.log)
+    yield (
+        "drapery",
+        draw_drapery(
+            y, v, estimate, float(whole.se[0]), float(whole.df[0]), f"{head}: drapery plot", measure, log=one.log
+        ),
+    )
+    counts = [one.frame[c].to_numpy(dtype=float) for c in COUNTS]
+    if one.measure in ("RR", "OR", "RD") and np.isfinite(counts).all():
+        ratio = float(np.exp(estimate)) if one.log else estimate
+        arms = one.protocol.words.intervention, one.protocol.words.control
+        yield (
+            "labbe",
+            draw_labbe(counts[0], counts[1], counts[2], counts[3], ratio, one.measure, f"{head}: L'Abbé plot", arms),
+        )
+    if one.k < 3:
+        return
+    for contours in (False, True):
+        filled = trim_and_fill(y, v, tau2_method=one.model.tau2) if one.k >= MINIMUM and not contours else None
+        added = (filled.filled_yi, filled.filled_vi) if filled is not None and filled.k0 else None
+        kind, words = ("contour_funnel", "contour-enhanced funnel plot") if contours else ("funnel", "funnel plot")
+        yield (
+            kind,
+            draw_funnel(
+                y, v, estimate, f"{head}: {words}", measure, log=one.log, level=level, contours=contours, filled=added
+            ),
+        )
+    yield "radial", draw_radial(y, v, estimate, tau2, f"{head}: radial plot", level=level)
+    found = influence(y, v, **one.options)
+    if np.isfinite(found.hat).all():
+        yield "influence", draw_influence(found, labels, f"{head}: influence of each trial")
+        yield "baujat", draw_baujat(found, labels, f"{head}: Baujat plot")
+    if cloud is not None and np.isfinite(share := split(cloud).share).any():
+        by = int(np.nanargmax(share))
+        title = f"{head}: every subset of the trials"
+        yield "gosh", draw_gosh(cloud, estimate, title, measure, log=one.log, by=by, trial=labels[by])

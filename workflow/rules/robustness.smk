@@ -1,0 +1,50 @@
+# How fragile: one job makes every table of a review, another draws them.
+rule robustness:
+    input:
+        protocol="work/{review}/checked/review.yaml",
+        studies="work/{review}/checked/studies.csv",
+        arms="work/{review}/checked/arms.csv",
+        contrasts="work/{review}/checked/contrasts.csv",
+        effects="results/{review}/effects.csv",
+        source=modules("io", "protocol", "effects", "pool", "robustness", "sequential"),
+    output:
+        leave_one_out="results/{review}/robustness/leave_one_out.csv",
+        cumulative="results/{review}/robustness/cumulative.csv",
+        influence="results/{review}/robustness/influence.csv",
+        fragility="results/{review}/robustness/fragility.csv",
+        small_study="results/{review}/robustness/small_study.csv",
+        subsets="results/{review}/robustness/subsets.csv",
+        stored="results/{review}/robustness/subsets.npz",
+        multiverse="results/{review}/robustness/multiverse.csv",
+        multiverse_summary="results/{review}/robustness/multiverse_summary.csv",
+        conclusions="results/{review}/robustness/conclusions.csv",
+    log:
+        "logs/{review}/robustness.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: robustness"
+    script:
+        "../../scripts/robustness.py"
+
+
+rule robustness_figures:
+    input:
+        protocol="work/{review}/checked/review.yaml",
+        effects="results/{review}/effects.csv",
+        stored="results/{review}/robustness/subsets.npz",
+        multiverse="results/{review}/robustness/multiverse.csv",
+        source=modules("io", "protocol", "pool", "robustness", "sequential", "figures"),
+    output:
+        index="results/{review}/figures/robustness.csv",
+    params:
+        formats=FORMATS,
+        folder="results/{review}/figures/robustness",
+    log:
+        "logs/{review}/robustness_figures.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: robustness figures"
+    script:
+        "../../scripts/robustness.py"
