@@ -91,34 +91,33 @@ def test_digits_agree_to_half_a_unit_and_no_further():
 # --- numbers needed to treat
 
 
-@pytest.mark.parametrize("row", PRINTED["rows"], ids=lambda r: r[0])
-def test_the_crude_table_gives_every_nnt_that_the_authors_of_moore_1998_printed_in_2004(row):
-    _, a, n1, c, n2, *printed = row
-    found = nnt_methods([a], [n1], [c], [n2])["crude table, Wald"]
-    assert all(agrees(x, parse_number(p)) for x, p in zip(found, printed, strict=True))
+def test_the_crude_table_gives_the_nnts_that_the_authors_of_moore_1998_printed_in_2004():
+    misses = []
+    for name, a, n1, c, n2, *printed in PRINTED["rows"]:
+        found = nnt_methods([a], [n1], [c], [n2])["crude table, Wald"]
+        misses += [(name, x, p) for x, p in zip(found, printed, strict=True) if not agrees(x, parse_number(p))]
+    # 35 of 36 numbers; the last is 4.24995, which was printed as 4.3, as if 4.250 had been rounded again.
+    assert [(name, p) for name, _, p in misses] == [("quality score 3 or more", "4.3")]
+    assert misses[0][1] == pytest.approx(4.25, abs=1e-4)
 
 
 @pytest.mark.parametrize(
     ("method", "name"),
     [
-        ("crude table, Newcombe", "newcomb"), ("crude table, Miettinen-Nurminen", "score"),
-        ("crude table, Agresti-Caffo", "agresti-caffo"), ("crude table, Wald", "wald"),
+        ("crude table, Newcombe", "newcomb"), ("crude table, Agresti-Caffo", "agresti-caffo"), ("crude table, Wald", "wald"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("counts", [(1176, 1734, 714, 1693), (30, 60, 12, 55), (9, 40, 1, 41)])
 def test_intervals_of_the_crude_table_agree_with_statsmodels(method, name, counts):
     low, high = confint_proportions_2indep(*counts, method=name, compare="diff")
     found = nnt_methods(*[[x] for x in counts])[method]
-    tolerance = 1e-5 if name == "score" else 1e-10
-    assert np.allclose(sorted(found[1:]), sorted((1 / low, 1 / high)), rtol=tolerance)
+    assert np.allclose(sorted(found[1:]), sorted((1 / low, 1 / high)), rtol=1e-10)
 
 
 def test_pooled_risk_differences_agree_with_metafor():
     arms = read_text("topical-nsaids-acute-pain", "arms.csv").astype({"n": float, "events": float})
     wide = arms.pivot(index="study_id", columns="role", values=["events", "n"])
-    found = nnt_methods(
-        *(wide[(x, role)].to_numpy() for role in ("intervention", "control") for x in ("events", "n"))
-    )
+    found = nnt_methods(*(wide[(x, role)].to_numpy() for role in ("intervention", "control") for x in ("events", "n")))
     for method, name in (
         ("crude table, Wald", "crude"), ("Mantel-Haenszel risk difference (sato)", "mh_sato"),
         ("inverse-variance risk difference, EE, wald", "ee"), ("inverse-variance risk difference, DL, wald", "dl"),
@@ -169,6 +168,7 @@ def test_the_nnt_comes_out_and_its_interval_does_not():
     assert agrees(row["ci_lower"], parse_number("3.5")) and agrees(row["ci_upper"], parse_number("4.5"))
     assert row["models_that_agree"] == ""
     assert "lower limit 3.456 against the printed 3.4" in row["nearest"]
+    assert row["nearest"].endswith("gives every printed digit if any one of s06, s17, s26 is left out")
 
 
 def test_a_changed_trial_is_no_longer_reproduced():
@@ -181,11 +181,11 @@ def test_a_changed_trial_is_no_longer_reproduced():
 
 def test_a_changed_print_is_not_reproduced_and_the_nearest_is_named():
     published = read_text("antidepressants-fibromyalgia", "published.csv")
-    published.loc[0, "ci_upper"] = "-0.31"
+    published.loc[0, "ci_upper"] = "-0.33"
     row = ledger_of("antidepressants-fibromyalgia", published=published).iloc[0]
     assert row["verdict"] == "not reproduced"
     assert row["difference"] > 0.5
-    assert "against the printed -0.31" in row["nearest"]
+    assert "against the printed -0.33" in row["nearest"]
 
 
 def test_rounded_inputs_explain_a_digit_only_as_far_as_they_can_move_it():
@@ -225,7 +225,9 @@ def test_a_pool_with_a_full_trial_list_is_recomputed():
     made = pd.DataFrame([row], columns=columns)
     found = reproduce(made, effects, pooled, protocol, published_trials=lists).iloc[0]
     assert (found["verdict"], found["k"]) == ("not reproduced", 3)
-    made.loc[0, ["estimate", "ci_lower", "ci_upper"]] = [f"{found[n]:.3f}" for n in ("estimate", "ci_lower", "ci_upper")]
+    made.loc[0, ["estimate", "ci_lower", "ci_upper"]] = [
+        f"{found[n]:.3f}" for n in ("estimate", "ci_lower", "ci_upper")
+    ]
     assert reproduce(made, effects, pooled, protocol, published_trials=lists).iloc[0]["verdict"] == "reproduced"
     made.loc[0, "k"] = "4"
     short = reproduce(made, effects, pooled, protocol, published_trials=lists).iloc[0]
@@ -333,8 +335,10 @@ def test_the_timeline_shows_every_estimate_and_ours_last_in_each_window():
     assert ferraro["estimate"] == pytest.approx(-1.579) and "rescaled from 0-100" in ferraro["what"]
     figure = draw_timeline(table, protocol, "pain_intensity", "MD")
     svg = render(figure, "svg")
-    assert b"This review" in svg and b"Michelet 2018" in svg and svg == render(
-        draw_timeline(table, protocol, "pain_intensity", "MD"), "svg"
+    assert (
+        b"This review" in svg
+        and b"Michelet 2018" in svg
+        and svg == render(draw_timeline(table, protocol, "pain_intensity", "MD"), "svg")
     )
     with pytest.raises(ValueError, match="no estimate"):
         draw_timeline(table.iloc[:0], protocol, "pain_intensity", "MD")

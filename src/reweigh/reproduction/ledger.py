@@ -13,7 +13,7 @@ import pandas as pd
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
 from reweigh.protocol import MEASURE_LABELS, Protocol
-from reweigh.reproduction.nnt import nnt_methods
+from reweigh.reproduction.nnt import CRUDE, crude_wald, nnt_methods
 from reweigh.reproduction.printed import Printed, agrees, cut_off_agrees, parse_number, units_off
 
 REPRODUCED = "reproduced"
@@ -55,6 +55,8 @@ class Attempt:
     numbers: tuple[float, float, float]
     #: By how much each number can move within the rounding of the trials' reported numbers.
     slack: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    #: The numbers without each trial in turn, by study, where that was computed.
+    without: tuple[tuple[str, tuple[float, float, float]], ...] = ()
 
 
 def reproduce(
@@ -218,8 +220,13 @@ def _nnt_attempts(
     # A corrected empty cell stands in the table as 0.5; the table of counts itself is whole.
     plain, cut = counts.to_numpy(dtype=float), np.floor(counts.to_numpy(dtype=float))
     a, n1, c, n2 = np.where((one["corrected"] == "yes").to_numpy()[:, None], cut, plain).T
+    rest = ~np.eye(len(one), dtype=bool)
+    without = tuple(
+        (str(study), crude_wald(a[m], n1[m], c[m], n2[m], protocol.level))
+        for study, m in zip(one["study_id"], rest if len(one) > 1 else (), strict=False)
+    )
     for name, numbers in nnt_methods(a, n1, c, n2, level=protocol.level).items():
-        yield Attempt(name, set_name, len(one), numbers)
+        yield Attempt(name, set_name, len(one), numbers, without=without if name == CRUDE else ())
 
 
 def model_name(tau2: str, ci: str) -> str:
@@ -331,8 +338,21 @@ def _judge(row: Mapping[str, str], printed: tuple[Printed | None, ...], attempts
         **dict(zip(NUMBERS, best.numbers, strict=True)),
         "difference": distance(best),
         "models_that_agree": "; ".join(dict.fromkeys(f"{a.method} ({a.set_name})" for a in exact)),
-        "nearest": "" if verdict != NOT_REPRODUCED else _nearest(nearest, printed),
+        "nearest": "" if verdict != NOT_REPRODUCED else _nearest(nearest, printed) + _without_one(best, printed),
     }
+
+
+def _without_one(attempt: Attempt, printed: tuple[Printed | None, ...]) -> str:
+    """Trials without any one of which the shown method gives every printed digit."""
+    able = [
+        study
+        for study, numbers in attempt.without
+        if all(agrees(x, p) for x, p in zip(numbers, printed, strict=True) if p is not None)
+    ]
+    if not able:
+        return ""
+    one = "any one of " if len(able) > 1 else ""
+    return f"; {attempt.method} gives every printed digit if {one}{', '.join(able)} is left out"
 
 
 def _nearest(attempt: Attempt, printed: tuple[Printed | None, ...]) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import special
 
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
 
 Floats = NDArray[np.float64]
 Three = tuple[float, float, float]
+CRUDE = "crude table, Wald"
 
 
 def nnt_methods(a: ArrayLike, n1: ArrayLike, c: ArrayLike, n2: ArrayLike, level: float = 0.95) -> dict[str, Three]:
@@ -23,6 +24,17 @@ def nnt_methods(a: ArrayLike, n1: ArrayLike, c: ArrayLike, n2: ArrayLike, level:
     """
     x1, m1, x2, m2 = (np.asarray(x, dtype=np.float64) for x in (a, n1, c, n2))
     return {name: _invert(*limits) for name, limits in _differences(x1, m1, x2, m2, level)}
+
+
+def crude_wald(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float = 0.95) -> Three:
+    """Number needed to treat of the table that adds up all trials, with Wald's CI; counts of shape (k,)."""
+    return _invert(*_crude(float(a.sum()), float(n1.sum()), float(c.sum()), float(n2.sum()), level))
+
+
+def _crude(a: float, n1: float, c: float, n2: float, level: float) -> Three:
+    p, r, z = a / n1, c / n2, float(special.ndtri((1 + level) / 2))
+    half = z * float(np.sqrt(p * (1 - p) / n1 + r * (1 - r) / n2))
+    return p - r, p - r - half, p - r + half
 
 
 def _invert(estimate: float, lower: float, upper: float) -> Three:
@@ -43,11 +55,10 @@ def _differences(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float) -> 
     def wald(estimate: float, se: float) -> Three:
         return estimate, estimate - z * se, estimate + z * se
 
-    yield "crude table, Wald", wald(d, float(np.sqrt(p * (1 - p) / N1 + r * (1 - r) / N2)))
+    yield CRUDE, _crude(A, N1, C, N2, level)
     both = (A + C) / (N1 + N2)
     yield "crude table, pooled variance", wald(d, float(np.sqrt(both * (1 - both) * (1 / N1 + 1 / N2))))
     yield "crude table, Newcombe", _newcombe(A, N1, C, N2, z)
-    yield "crude table, Miettinen-Nurminen", _miettinen_nurminen(A, N1, C, N2, z)
     p1, p2 = (A + 1) / (N1 + 2), (C + 1) / (N2 + 2)
     _, low, high = wald(p1 - p2, float(np.sqrt(p1 * (1 - p1) / (N1 + 2) + p2 * (1 - p2) / (N2 + 2))))
     yield "crude table, Agresti-Caffo", (d, low, high)
@@ -117,23 +128,3 @@ def _newcombe(a: float, n1: float, c: float, n2: float, z: float) -> Three:
     (l1, u1), (l2, u2), p, r = _wilson(a, n1, z), _wilson(c, n2, z), a / n1, c / n2
     d = p - r
     return d, d - float(np.hypot(p - l1, u2 - r)), d + float(np.hypot(u1 - p, r - l2))
-
-
-def _miettinen_nurminen(a: float, n1: float, c: float, n2: float, z: float) -> Three:
-    """Miettinen and Nurminen 1985, Stat Med 4:213-26: score limits with the restricted maximum likelihood."""
-    d, n = a / n1 - c / n2, n1 + n2
-
-    def score(delta: float) -> float:
-        def loss(q: float) -> float:
-            p = q + delta
-            terms = ((a, p), (n1 - a, 1 - p), (c, q), (n2 - c, 1 - q))
-            return -sum(x * float(np.log(y)) for x, y in terms if x > 0)
-
-        low, high = max(0.0, -delta) + 1e-12, min(1.0, 1 - delta) - 1e-12
-        q = float(optimize.minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-13}).x)
-        p = q + delta
-        return float((d - delta) / np.sqrt((p * (1 - p) / n1 + q * (1 - q) / n2) * n / (n - 1)))
-
-    lower = optimize.brentq(lambda x: score(x) - z, -1 + 1e-9, d)
-    upper = optimize.brentq(lambda x: score(x) + z, d, 1 - 1e-9)
-    return d, float(lower), float(upper)

@@ -468,7 +468,9 @@ def _inert(
     """Choices that cannot matter, seen from the rows of this outcome and window alone."""
     frame = protocol.windows[window]
     tables = [t[t["outcome"] == outcome] for t in (arms, contrasts)]
-    tables = [t[[_in_window(r, frame) for r in t[["timepoint_days", "timepoint"]].to_dict("records")]] for t in tables]
+    for at, table in enumerate(tables):
+        rows = table[["timepoint_days", "timepoint"]].to_dict("records")
+        tables[at] = table[np.array([_in_window(row, frame) for row in rows], dtype=bool)]
     arm_rows, contrast_rows = tables
     present = {*arm_rows["study_id"], *contrast_rows["study_id"]}
     mine = studies[studies["study_id"].isin(present)]

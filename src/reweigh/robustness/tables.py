@@ -297,7 +297,12 @@ def multiverse_tables(
         kind = {"kind": "choice", "distinct": of, "unit": result.unit}
         summary += [head | kind | _text_keys(row) for row in moves(result).to_dict("records")]
         summary += [head | {"kind": "no difference", "name": n, "note": why} for n, why in inert.items()]
-    return pd.DataFrame(rows), pd.DataFrame(summary), found
+    head_columns = ["analysis", "outcome", "window"]
+    return (
+        pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*head_columns, "options"]),
+        pd.DataFrame(summary) if summary else pd.DataFrame(columns=[*head_columns, "kind", "note"]),
+        found,
+    )
 
 
 def _wanted(protocol: Protocol, effects: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
