@@ -14,6 +14,7 @@ import pandas as pd
 from reweigh.figures.numerals import NOT_ESTIMABLE, fixed, level_text, p_text, small_text
 from reweigh.figures.style import clean, symbols
 
+POOLING_WORDS = {"mantel-haenszel": "Mantel-Haenszel", "peto": "Peto"}
 CI_WORDS = {
     "wald": "Wald",
     "t": "t",
@@ -58,16 +59,18 @@ def level_of(row: Row) -> float:
 
 
 def model_text(row: Row) -> str:
-    """`REML, Hartung-Knapp`: the tau2 estimator and the interval of a row of pooled.csv, or how else it was pooled."""
-    tau2, interval = words(row, "tau2_method"), words(row, "ci_method")
+    """`cochrane: REML, Hartung-Knapp`: the name of a row's model, its tau2 estimator and its interval."""
+    name, tau2, interval = words(row, "model"), words(row, "tau2_method"), words(row, "ci_method")
     pooling = words(row, "pooling")
     if not tau2:
-        return words(row, "model")
+        return name
     if pooling == "Bayesian":
         return "Bayesian, posterior median"
     what = "common effect" if tau2 == "EE" else tau2
-    named = [] if pooling in ("", "inverse variance") else [pooling[:1].upper() + pooling[1:]]
-    return ", ".join(filter(None, [*named, what, CI_WORDS.get(interval, interval)]))
+    other = [POOLING_WORDS[pooling]] if pooling in POOLING_WORDS else []
+    text = ", ".join(filter(None, [*other, what, CI_WORDS.get(interval, interval)]))
+    said = {word.casefold() for word in (text, ", ".join(text.split(", ")[:-1]))}
+    return text if not name or name.casefold() in said else f"{name}: {text}"
 
 
 def heterogeneity_text(row: Row, *, brief: bool = False) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from reweigh.figures.funnel import across
 from reweigh.figures.panels import label, panels
@@ -28,15 +30,15 @@ def draw_gosh(
     by, trial
         Position and name of the trial whose presence splits the cloud.
 
-    Subsets are counted in cells; a dot's area grows with the logarithm of their number. Olkin, Dahabreh and
+    Subsets are counted in cells; a square's area grows with the logarithm of their number. Olkin, Dahabreh and
     Trikalinos 2012, Research Synthesis Methods 3:214-23.
     """
     inside, e = subsets.member[:, by], subsets.estimate
     i2 = np.where(np.isfinite(subsets.i2), subsets.i2, 0.0)
     kind = "Every subset" if subsets.complete else "A sample of the subsets"
     note = (
-        f"{kind} of two trials or more ({len(e):,}), each pooled. Dark: with {trial}; light: without. A dot's area "
-        "grows with the logarithm of the number of subsets in its cell. Line: all trials."
+        f"{kind} of two trials or more ({len(e):,}), each pooled. Dark: with {trial}; light: without. A square's "
+        "area grows with the logarithm of the number of subsets in its cell. Line: all trials."
     )
     figure, (ax,) = panels(title, note, width=380.0, height=250.0)
     box = ax.get_position()
@@ -54,17 +56,10 @@ def draw_gosh(
     x, y = ((c[:-1] + c[1:]) / 2 for c in cells)
     for counts, color, name in zip(drawn, (PREDICTION, DIAMOND), ("without", "with"), strict=True):
         at = np.argwhere(counts > 0)
-        size = 1.0 + 13.0 * np.log1p(counts[counts > 0]) / np.log1p(most)
-        ax.scatter(
-            x[at[:, 0]],
-            y[at[:, 1]],
-            s=size,
-            color=color,
-            alpha=0.55,
-            linewidths=0,
-            gid=f"subsets.{name}",
-            clip_on=False,
-        )
+        side = 0.25 + 0.75 * np.sqrt(np.log1p(counts[counts > 0]) / np.log1p(most))
+        centres = np.column_stack([x[at[:, 0]], y[at[:, 1]]])
+        squares = _squares(centres, side[:, None] * [x[1] - x[0], y[1] - y[0]])
+        ax.add_patch(PathPatch(squares, fc=color, ec="none", alpha=0.6, gid=f"subsets.{name}", clip_on=False))
         share = counts.sum(axis=1) / max(len(e), 1)
         above.fill_between(x, share, step="mid", color=color, alpha=0.45, linewidth=0)
     across(ax, (low, high), log=log)
@@ -83,6 +78,14 @@ def draw_gosh(
     above.text(1.0, 1.0, f"with {trial}", color=DIAMOND, ha="right", **how)
     above.text(1.0, 0.78, f"without {trial}", color=PREDICTION, ha="right", **how)
     return figure
+
+
+def _squares(centres: np.ndarray, sides: np.ndarray) -> Path:
+    """One path of many rectangles (n, 2): a single element of the drawing."""
+    corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5]])
+    points = (centres[:, None, :] + sides[:, None, :] * corners).reshape(-1, 2)
+    codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(centres))
+    return Path(points, codes)
 
 
 def _limits(estimates: np.ndarray, estimate: float) -> tuple[float, float]:

@@ -63,7 +63,7 @@ def _removal(row: pd.Series) -> str:
 def _short(row: pd.Series) -> str:
     verdict, size = _text(row, "verdict"), int(row["size"])
     if verdict == "changes":
-        return f"changes without {_trials(row)}"
+        return f"changes without {_trials(row)}" if size <= 3 else f"takes the removal of {size} trials to change"
     return f"holds against every removal of fewer than {size} trials" if verdict == "at least" else "never changes"
 
 
@@ -103,6 +103,7 @@ def _small_study(rows: pd.DataFrame) -> str:
     p = float(egger.iloc[0]["p_value"])
     if np.isnan(p):
         return f"Egger's test is not possible ({_text(egger.iloc[0], 'note')})"
+    # Egger and others 1997 judge at 10%.
     verdict = "shows" if p < 0.1 else "shows no clear"
     return f"Egger's test {verdict} funnel plot asymmetry ({p_text(p)})"
 

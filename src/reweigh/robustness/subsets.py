@@ -252,7 +252,7 @@ def fragility(
     for name in open_:
         verdict = ("one left" if k == 2 else "robust") if reached_end else "at least"
         m = k - 1 if reached_end else size
-        reason = ONE_LEFT if k == 2 else ROBUST if reached_end else f"the search ends at {limit:,} removals"
+        reason = ONE_LEFT if k == 2 else ROBUST if reached_end else _ended(k, m, tried, limit)
         found[name] = Fragility(
             name, verdict, m, (), 0, tried, WORDS[name][start[name]], "", np.nan, np.nan, np.nan, reason
         )  # fmt: skip
@@ -261,6 +261,11 @@ def fragility(
 
 ONE_LEFT = "without one of two trials a single trial remains: nothing is pooled, and it speaks for itself alone"
 ROBUST = "no removal that leaves two trials changes it; a single trial would remain"
+
+
+def _ended(k: int, size: int, tried: int, limit: int) -> str:
+    done = f"all {tried:,} removals of up to {size - 1} trials were tried" if size > 1 else "nothing was tried"
+    return f"{done}; the {comb(k, size):,} of {size} would exceed the limit of {limit:,}"
 
 
 def _none(name: str, reason: str, k: int) -> Fragility:
