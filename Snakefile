@@ -12,6 +12,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/check.smk"
 include: "workflow/rules/effects.smk"
 include: "workflow/rules/pool.smk"
+include: "workflow/rules/sequential.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 

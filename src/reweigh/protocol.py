@@ -239,6 +239,19 @@ class Regression(_Closed):
     below_minimum: Literal["refuse", "go on"] = "refuse"
 
 
+class Sequential(_Closed):
+    """Settings of the trial sequential analysis; the difference to detect is the smallest important one."""
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    power: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    sides: Literal[1, 2] = 2
+    spending: Literal["obrien-fleming", "pocock", "power"] = "obrien-fleming"
+    futility: bool = True
+    adjustment: Literal["fixed", "i2", "d2", "tau2"] = "d2"
+    pooling: Literal["common", "DL", "REML"] = "DL"
+    control_risk: dict[Name, Annotated[float, Field(gt=0, lt=1)]] = {}
+
+
 class StudySet(_Closed):
     """A set of trials and of readings of them; what a set does not say it takes from `main`."""
 
@@ -342,6 +355,7 @@ class Protocol(_Closed):
     models: Annotated[tuple[Model | str, ...], Field(min_length=1)] = ("cochrane", "revman-classic")
     bayes: dict[Measure, TauPrior] = {}
     meta_regression: dict[Name, Regression] = {}
+    sequential: Sequential = Sequential()
     seed: Annotated[int, Field(ge=0)] = 1
 
     @field_validator("models")

@@ -32,6 +32,7 @@ RESULTS = (
     "bayes.csv",
     "meta_regression.csv",
     "dependence.csv",
+    "sequential.csv",
     "figures/index.csv",
     "summary.md",
 )

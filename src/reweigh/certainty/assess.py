@@ -107,7 +107,8 @@ def read_overrides(table: pd.DataFrame | None) -> tuple[Override, ...]:
     if table is None or table.empty:
         return ()
     problems, found = [], []
-    rows = table.reindex(columns=["analysis", "domain", "levels", "reason", "initials"]).fillna("").astype(str)
+    columns = ["analysis", "domain", "levels", "reason", "initials"]
+    rows = table.reindex(columns=columns).astype(object).fillna("").astype(str)
     for i, values in enumerate(rows.itertuples(index=False), start=2):
         analysis, domain, levels, reason, initials = (str(v).strip() for v in values)
         if domain not in DOMAINS:

@@ -100,7 +100,7 @@ def read_risk_of_bias(table: pd.DataFrame | None, tools: Mapping[str, Tool]) -> 
     columns = ["study_id", "outcome", "tool", "domain", "judgement", "support", "judged_by"]
     if table is None or table.empty:
         return RiskOfBias(pd.DataFrame(columns=[*columns, "level", "kind", "rank"]), tools)
-    rows = table.reindex(columns=columns).fillna("").astype(str).apply(lambda c: c.str.strip())
+    rows = table.reindex(columns=columns).astype(object).fillna("").astype(str).apply(lambda c: c.str.strip())
     problems, found = [], []
     for i, (study, _, tool_name, domain, judgement, *_) in enumerate(rows.itertuples(index=False), start=2):
         tool = tools.get(tool_name)

@@ -363,6 +363,8 @@ def _dose_trend(test: Test, e: Evidence) -> Finding:
         tau2_method=e.model.tau2, minimum=None,
     )  # fmt: skip
     p = float(fit.p_value[1])
+    if isnan(p):
+        return Finding(OPEN, f"no slope on {test.column} can be estimated ({trials} trials)", trials)
     words = f"slope {fit.estimate[1]:.3g} per unit of {test.column}, {p_text(p)} ({trials} trials)"
     return Finding(MET if p < 0.05 else OPEN, words, trials)
 

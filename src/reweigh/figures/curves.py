@@ -18,6 +18,7 @@ from reweigh.robustness.multiverse import Multiverse
 
 #: Lengths in points: a line of the choices, gap between two choices.
 LINE, GAP = 11.0, 6.0
+MOST_DRAWN = 600
 
 
 def draw_specifications(
@@ -32,7 +33,7 @@ def draw_specifications(
     level
         Of its intervals.
     labels
-        Words for choices and options, where their names do not do.
+        Words for choices and options (by `choice`, `choice.option` or `option`), where their names do not do.
 
     Simonsohn, Simmons and Nelson 2020, Nature Human Behaviour 4:1208-14.
     """
@@ -46,16 +47,20 @@ def draw_specifications(
     benefit = rows["benefit"].to_numpy(dtype=float)
     ends = np.sort(np.stack([rows["ci_lower"] * ratio, rows["ci_upper"] * ratio]), axis=0)
     n, sure = len(rows), rows["excludes_no_effect"].fillna(False).to_numpy(dtype=bool)
+    main = np.flatnonzero(order == 0)
+    every_nth = -(-n // MOST_DRAWN) if n else 1
+    drawn = np.arange(0, n, every_nth)
     missing = len(found.specifications) - n
     note = (
         f"{len(found.specifications):,} combinations of the choices below, {len(found.analyses):,} distinct analyses"
         + (f"; {missing:,} combinations leave no trial with a result" if missing else "")
         + f". Vertical lines: {level_text(level)} intervals, dark where they exclude no effect; long ones are cut. "
-        f"Above 0 favours the intervention; unit: {found.unit}."
+        f"Above 0 favours the intervention; unit: {found.unit}. Orange: the main analysis."
+        + (f" Of the sorted combinations one in {every_nth} is drawn." if every_nth > 1 else "")
     )
     options = [(choice, option) for choice, values in found.choices.items() if len(values) > 1 for option in values]
     heads = list(dict.fromkeys(choice for choice, _ in options))
-    named = [words.get(o, o.replace("_", " ")) for _, o in options]
+    named = [words.get(f"{c}.{o}", words.get(o, o.replace("_", " "))) for c, o in options]
     head_words = [words.get(c, c.replace("_", " ")) for c in heads]
     wide = max([text_width(t, SMALL_SIZE) for t in named] + [0.0]) + 10
     wider = max([text_width(t, SMALL_SIZE, "bold") for t in head_words] + [0.0]) + 12
@@ -67,19 +72,20 @@ def draw_specifications(
     low = low_height / size[1]
     ax.set_position((left, box.y0 + low + 8 / size[1], width, box.height - low - 8 / size[1]))
     below = figure.add_axes((left, box.y0, width, low))
-    x = np.arange(n)
+    thin = min(2.0, 250.0 / max(len(drawn), 1))
     middle = np.concatenate([benefit, [0.0, 1.0 if found.unit.startswith("smallest") else 0.0]])
     spread = np.ptp(middle) or 1.0
     reach = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 0.0)
     low_end = max(middle.min() - 0.9 * spread, min(reach[0], middle.min()) - 0.08 * spread)
     limits = low_end, min(middle.max() + 0.9 * spread, max(reach[1], middle.max()) + 0.08 * spread)
     for which, color, name in ((~sure, FAINT, "includes"), (sure, DIAMOND, "excludes")):
-        bars = np.clip(ends[:, which], *limits)
-        path_x = np.repeat(x[which], 3).astype(float)
-        path_y = np.stack([bars[0], bars[1], np.full(which.sum(), np.nan)], axis=1).ravel()
-        width_of = min(2.0, 250.0 / max(n, 1))
-        ax.plot(path_x, path_y, color=color, lw=width_of, alpha=0.8, zorder=1, gid=f"interval.{name}")
-    ax.plot(x, benefit, "o", ms=2.2, color=INK, zorder=3, gid="estimates")
+        at = drawn[which[drawn]]
+        bars = np.clip(ends[:, at], *limits)
+        path_y = np.stack([bars[0], bars[1], np.full(len(at), np.nan)], axis=1).ravel()
+        path_x = np.repeat(at, 3).astype(float)
+        ax.plot(path_x, path_y, color=color, lw=thin, alpha=0.8, zorder=1, gid=f"interval.{name}")
+    ax.plot(drawn, benefit[drawn], "o", ms=2.2, color=INK, zorder=3, gid="estimates")
+    ax.plot(main, benefit[main], "D", ms=7, mfc="none", mec=PREDICTION, mew=1.6, zorder=4, gid="main", clip_on=False)
     ax.set_xlim(-1, n)
     ax.set_ylim(*limits)
     ax.axhline(0, color=INK, lw=0.8, zorder=2)
@@ -99,10 +105,10 @@ def draw_specifications(
         y += GAP
         _side(below, -(side - 12.0), y + LINE / 2, name, width=360.0, bold=True)
         for option, text in ((o, w) for (c, o), w in zip(options, named, strict=True) if c == choice):
-            at = np.flatnonzero((chosen[choice] == option).to_numpy())
-            path_x = np.repeat(x[at], 3).astype(float)
+            at = drawn[(chosen[choice] == option).to_numpy()[drawn]]
+            path_x = np.repeat(at, 3).astype(float)
             path_y = np.tile([y + 2, y + LINE - 2, np.nan], len(at))
-            below.plot(path_x, path_y, color=INK, lw=min(2.0, 250.0 / max(n, 1)), gid=f"option.{choice}.{option}")
+            below.plot(path_x, path_y, color=INK, lw=thin, gid=f"option.{choice}.{option}")
             _side(below, -6.0, y + LINE / 2, text, width=360.0)
             y += LINE
     return figure

@@ -55,6 +55,9 @@ def robustness_figures(
             for kind, figure in _of_analysis(Analysis(group, protocol), subsets.get(str(analysis))):
                 yield Figure(kind, str(analysis), figure)
     words = {name: chosen.label for name, chosen in protocol.sets.items()}
+    listed = getattr(protocol, "multiverse", None)
+    for choice, options in listed.choices.items() if listed is not None else ():
+        words |= {f"{choice}.{name}": option.label for name, option in options.items() if option.label}
     for analysis, found in multiverses.items():
         outcome, _, window = analysis.partition(".")
         title = f"{heading(protocol, outcome, window)}: every defensible analysis"

@@ -14,7 +14,7 @@ import pandas as pd
 from reweigh.effects.selection import members, select
 from reweigh.pool.core import pool
 from reweigh.pool.tau2 import Floats
-from reweigh.protocol import Preference, Protocol, StudySet, Window
+from reweigh.protocol import MEASURES_OF_TYPE, Preference, Protocol, StudySet, Window
 from reweigh.robustness.scale import important_bounds
 
 TAU2, INTERVAL = "tau2", "interval"
@@ -265,8 +265,11 @@ def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Patch]]:
     found: dict[str, dict[str, Patch]] = {}
     listed = getattr(protocol, "multiverse", None)
     if listed is not None:
+        measures = (None, "", *MEASURES_OF_TYPE[protocol.outcomes[outcome].type])
         for name, options in listed.choices.items():
-            found[name] = {key: patch_of(option) for key, option in options.items()}
+            patches = {key: patch_of(option) for key, option in options.items()}
+            if fitting := {key: patch for key, patch in patches.items() if patch.measure in measures}:
+                found[name] = fitting
     else:
         for name, chosen in protocol.sets.items():
             patch = Patch(
@@ -288,6 +291,10 @@ def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Patch]]:
     if INTERVAL not in found:
         found[INTERVAL] = {m.interval: Patch(interval=m.interval) for m in models}
     return found
+
+
+def _is_membership(patch: Patch) -> bool:
+    return {t if isinstance(t, str) else t[0] for t in _touched(patch)} <= {*_MEMBERSHIP}
 
 
 def _touched(patch: Patch) -> tuple[str | tuple[str, ...], ...]:
@@ -343,6 +350,34 @@ class ProtocolBuilder:
             -1 if outcome.better == "lower" else 1,
             important_bounds(outcome, measure),
         )
+
+    def idle(self) -> dict[str, str]:
+        """Data choices that change nothing whatever the others are, with the reason."""
+        data = {name: options for name, options in self.choices.items() if name not in _MODEL}
+        computing = {n: o for n, o in data.items() if not all(_is_membership(p) for p in o.values())}
+        found: dict[str, str] = {}
+        keys: dict[object, int] = {}
+        grid, usable = [], set()
+        for patches in product(*(options.values() for options in computing.values())):
+            effects = self._computed(patches)
+            usable |= set(effects["study_id"])
+            columns = ("comparison_id", "measure", "estimate", "variance")
+            grid.append(keys.setdefault(tuple(map(tuple, (effects[c] for c in columns))), len(keys)))
+        shaped = np.array(grid).reshape([len(options) for options in computing.values()])
+        for axis, name in enumerate(computing):
+            if (shaped == shaped.take([0], axis=axis)).all():
+                found[name] = "no result of this outcome and window depends on it"
+        sets = {n: o for n, o in data.items() if n not in computing}
+        which = list(product(*(options.values() for options in sets.values())))
+        inside = [self._inside(patches) & usable for patches in which]
+        for axis, name in enumerate(sets):
+            by_rest: dict[object, set[frozenset[str]]] = {}
+            for patches, trials in zip(which, inside, strict=True):
+                rest = tuple(id(p) for i, p in enumerate(patches) if i != axis)
+                by_rest.setdefault(rest, set()).add(trials)
+            if all(len(values) == 1 for values in by_rest.values()):
+                found[name] = "no trial with a usable result here is touched by it"
+        return found
 
     def _inside(self, patches: Iterable[Patch]) -> frozenset[str]:
         main = self.protocol.setting("main")
@@ -445,9 +480,11 @@ def multiverse_of(
 ) -> tuple[Multiverse, dict[str, str]]:
     """Multiverse of one outcome and window of a protocol, and the choices that make no difference with the reason."""
     choices = choices_of(protocol, outcome)
-    inert = dict(_inert(choices, studies, arms, contrasts, protocol, outcome, window))
+    inert = dict(_cannot_matter(choices, studies, arms, contrasts, protocol, outcome, window))
     live = {name: options for name, options in choices.items() if name not in inert}
     build = protocol_builder(studies, arms, contrasts, protocol, outcome, window, live)
+    inert |= build.idle()
+    live = {name: options for name, options in live.items() if name not in inert}
     names = {n: [_method(p, n) or key for key, p in o.items()] if n in _MODEL else list(o) for n, o in live.items()}
     return run(names, build, level=protocol.level), inert
 
@@ -456,7 +493,7 @@ def _method(patch: Patch, name: str) -> str:
     return str(getattr(patch, name) or "")
 
 
-def _inert(
+def _cannot_matter(
     choices: Choices,
     studies: pd.DataFrame,
     arms: pd.DataFrame,
@@ -465,12 +502,12 @@ def _inert(
     outcome: str,
     window: str,
 ) -> Iterator[tuple[str, str]]:
-    """Choices that cannot matter, seen from the rows of this outcome and window alone."""
+    """Choices of how to compute that cannot matter, seen from the rows of this outcome and window alone."""
     frame = protocol.windows[window]
     tables = [t[t["outcome"] == outcome] for t in (arms, contrasts)]
     for at, table in enumerate(tables):
-        rows = table[["timepoint_days", "timepoint"]].to_dict("records")
-        tables[at] = table[np.array([_in_window(row, frame) for row in rows], dtype=bool)]
+        when = table[["timepoint_days", "timepoint"]].to_dict("records")
+        tables[at] = table[np.array([_in_window(row, frame) for row in when], dtype=bool)]
     arm_rows, contrast_rows = tables
     present = {*arm_rows["study_id"], *contrast_rows["study_id"]}
     mine = studies[studies["study_id"].isin(present)]
@@ -481,19 +518,12 @@ def _inert(
         touched = {t if isinstance(t, str) else t[0] for p in options.values() for t in _touched(p)}
         keys = {k for p in options.values() for k in (p.assumptions or {})}
         if touched <= {*_MEMBERSHIP}:
-            cut = {frozenset(mine.loc[members(mine, _changed(protocol, p))[0], "study_id"]) for p in options.values()}
-            # A choice may act only together with another one: it is inert if every trial passes it by itself.
-            columns = {c for p in options.values() for m in (p.include, p.exclude) for c in m or {}}
-            alone = {
-                frozenset(mine.loc[members(mine, _only(protocol, p, columns))[0], "study_id"]) for p in options.values()
-            }
-            if len(cut) == 1 and len(alone) == 1:
-                yield name, "no trial with results here is touched by it"
-        elif touched == {"crossover"} or (touched == {"assumptions"} and keys <= {*_CORRELATIONS}):
+            continue
+        if touched <= {"crossover", "assumptions"} and keys <= {*_CORRELATIONS}:
             wrong = "crossover_correlation" if binary else "crossover_phi"
             if not mine["design"].eq("crossover").any():
                 yield name, "no crossover trial reports this outcome here"
-            elif keys == {wrong}:
+            elif touched == {"assumptions"} and keys == {wrong}:
                 yield name, f"{wrong} does not bear on this type of outcome"
         elif touched == {"assumptions"} and keys == {"zero_cells"} and not binary:
             yield name, "the outcome is not binary"
@@ -510,22 +540,6 @@ def _inert(
             rows = pd.concat([t[["study_id", "timepoint_days"]] for t in tables]).drop_duplicates()
             if not rows["study_id"].duplicated().any():
                 yield name, "no trial reports two times in this window"
-
-
-def _changed(protocol: Protocol, patch: Patch) -> StudySet:
-    main = protocol.setting("main")
-    return StudySet(
-        label="", include={**main.include, **(patch.include or {})}, exclude={**main.exclude, **(patch.exclude or {})}
-    )
-
-
-def _only(protocol: Protocol, patch: Patch, columns: set[str]) -> StudySet:
-    changed = _changed(protocol, patch)
-    return StudySet(
-        label="",
-        include={c: v for c, v in changed.include.items() if c in columns},
-        exclude={c: v for c, v in changed.exclude.items() if c in columns},
-    )
 
 
 def _in_window(row: Mapping[Any, Any], window: Window) -> bool:

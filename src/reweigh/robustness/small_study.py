@@ -15,7 +15,7 @@ from reweigh.pool.tau2 import Floats
 from reweigh.robustness.removal import _pair
 
 MINIMUM = 10
-"""Fewest trials for a test of funnel plot asymmetry: Cochrane Handbook 13.3.5.4."""
+"""Fewest trials for a test of funnel plot asymmetry: Sterne and others 2011, BMJ 343:d4002."""
 PREDICTORS = ("sei", "vi", "ni", "ninv", "sqrtni", "sqrtninv")
 MODELS = ("lm", "rma")
 

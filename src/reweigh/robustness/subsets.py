@@ -22,7 +22,8 @@ ALL_UP_TO = 16
 """Most trials of which every subset is pooled."""
 SAMPLE = 2**ALL_UP_TO
 REMOVALS = 1_000_000
-_BATCH = 2**14
+#: Most elements of one array of a batch: it stays in the cache.
+_ELEMENTS = 2**18
 
 CRITERIA = ("significance", "direction", "important difference")
 FEW_FOR_SUBSETS = "subsets need three trials: two trials have one subset of two, themselves"
@@ -98,13 +99,18 @@ def all_subsets(
     y, v = _pair(yi, vi)
     k = len(y)
     member = _every(k) if k <= ALL_UP_TO else _sampled(k, sample, seed)
+    rows = _rows(k)
     parts = [
-        _pool_masks(y, v, member[i : i + _BATCH], tau2_method, ci_method, level, "hartung-knapp")
-        for i in range(0, max(len(member), 1), _BATCH)
+        _pool_masks(y, v, member[i : i + rows], tau2_method, ci_method, level, "hartung-knapp")
+        for i in range(0, max(len(member), 1), rows)
     ]
     fields = dict(zip(_RESULTS, (*_RESULTS[:4], "i2_tau2"), strict=True))
     values: dict[str, Any] = {n: np.concatenate([getattr(part, f) for part in parts]) for n, f in fields.items()}
     return Subsets(member=member, **values, complete=k <= ALL_UP_TO, reason=FEW_FOR_SUBSETS if k < 3 else "")
+
+
+def _rows(k: int) -> int:
+    return max(1, _ELEMENTS // max(k, 1))
 
 
 def _every(k: int) -> Bools:
@@ -280,7 +286,7 @@ def _batches(k: int, size: int) -> Iterator[NDArray[np.intp]]:
     every = combinations(range(k), size)
     left = comb(k, size)
     while left > 0:
-        n = min(left, _BATCH)
+        n = min(left, _rows(k))
         flat = np.fromiter(chain.from_iterable(islice(every, n)), dtype=np.intp, count=n * size)
         yield flat.reshape(n, size)
         left -= n

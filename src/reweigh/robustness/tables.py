@@ -127,13 +127,14 @@ def influence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 
 
 def subset_tables(
-    effects: pd.DataFrame, protocol: Protocol, *, seed: int = 0
+    effects: pd.DataFrame, protocol: Protocol, *, seed: int | None = None
 ) -> tuple[pd.DataFrame, dict[str, Subsets]]:
     """Summary of the subsets of every analysis (one row each), and the subsets themselves by analysis.
 
     `split_by` is the trial whose presence explains most of the variance of the subsets' estimates (`split_share`,
     percent).
     """
+    seed = _setting(protocol, "seed", 0) if seed is None else seed
     found, rows = analyses(effects, protocol)
     stored = {}
     for one in found:
@@ -157,8 +158,12 @@ def subset_tables(
     return _frame(rows, effects, [*IDENTITY]), stored
 
 
-def fragility_table(effects: pd.DataFrame, protocol: Protocol, *, limit: int = REMOVALS) -> pd.DataFrame:
-    """Smallest set of trials whose removal changes each conclusion of every analysis; `removed` names them."""
+def fragility_table(effects: pd.DataFrame, protocol: Protocol, *, limit: int | None = None) -> pd.DataFrame:
+    """Smallest set of trials whose removal changes each conclusion of every analysis; `removed` names them.
+
+    ``limit`` of the removals tried is the protocol's where not given.
+    """
+    limit = _setting(protocol, "removals", REMOVALS) if limit is None else limit
     found, rows = analyses(effects, protocol)
     for one in found:
         if one.k < 2:
@@ -186,7 +191,7 @@ def small_study_table(effects: pd.DataFrame, protocol: Protocol, *, minimum: int
         if one.k < minimum:
             reason = (
                 f"{one.k} trial{'s' * (one.k != 1)}: below {minimum} these tests have too little power to tell chance "
-                "from asymmetry (Cochrane Handbook 13.3.5.4); they are computed on request only"
+                "from asymmetry (Sterne and others 2011, BMJ 343:d4002); they are computed on request only"
             )
             rows.append(one.identity | {"method": "all", "k": one.k, "note": reason})
             continue
@@ -355,6 +360,10 @@ def stored_multiverses(rows: pd.DataFrame) -> dict[str, Multiverse]:
 
 NUMBERS = ("k", "estimate", "se", "ci_lower", "ci_upper", "p_value", "tau2", "i2", "benefit")
 STATED = ("better", "excludes_no_effect", "better_and_excludes", "exceeds_important")
+
+
+def _setting(protocol: Protocol, name: str, default: int) -> int:
+    return int(getattr(getattr(protocol, "robustness", None), name, default))
 
 
 def _frame(rows: Sequence[Row], effects: pd.DataFrame, first: Sequence[str]) -> pd.DataFrame:

@@ -1,0 +1,52 @@
+"""All subsets of 16 trials, and a multiverse of 10,000 distinct analyses: CPU seconds against their limits."""
+
+import time
+from itertools import product
+
+import numpy as np
+
+from reweigh.robustness.multiverse import Dataset, run
+from reweigh.robustness.subsets import all_subsets, fragility
+
+LIMITS = {"all subsets of k = 16, REML, Hartung-Knapp": 2.0, "multiverse of 10,000 distinct analyses": 5.0}
+
+
+def trials(k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Effects and variances of k trials."""
+    rng = np.random.default_rng(16)
+    v = rng.uniform(0.02, 0.4, k)
+    return rng.normal(0.4, np.sqrt(v + 0.1)), v
+
+
+def subsets() -> int:
+    """Number of subsets that are pooled."""
+    return len(all_subsets(*trials(16)).estimate)
+
+
+def multiverse() -> int:
+    """Number of distinct analyses: 1,000 data sets of 10 to 19 trials by 5 tau2 methods and 2 intervals."""
+    names = {"a": [str(i) for i in range(10)], "b": [str(i) for i in range(10)], "c": [str(i) for i in range(10)]}
+    data = {key: trials(10 + int(key[0])) for key in product(*names.values())}
+
+    def build(options):
+        y, v = data[options["a"], options["b"], options["c"]]
+        return Dataset(y + 0.01 * int(options["b"]) + 0.1 * int(options["c"]), v, "SMD", 1, (-0.5, 0.5))
+
+    models = {"tau2": ["REML", "DL", "PM", "HE", "SJ"], "interval": ["hartung-knapp", "wald"]}
+    return len(run({**names, **models}, build).analyses)
+
+
+def search() -> int:
+    """Removals tried for the fragility sets of 16 trials."""
+    return max(found.tried for found in fragility(*trials(16), important=(-0.5, 0.5)))
+
+
+if __name__ == "__main__":
+    for job, (name, limit) in zip((subsets, multiverse), LIMITS.items(), strict=True):
+        start, wall = time.process_time(), time.perf_counter()
+        count = job()
+        print(
+            f"{name}: {count:,} in {time.process_time() - start:.2f} s CPU ({time.perf_counter() - wall:.2f} s), limit {limit} s"
+        )
+    start = time.process_time()
+    print(f"fragility sets of k = 16: {search():,} removals in {time.process_time() - start:.2f} s CPU")

@@ -1,0 +1,129 @@
+"""Numbers and names of the tables as the page prints them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from reweigh.figures.numerals import difference_decimals, effect_text, interval_text, p_text, small_text
+from reweigh.figures.style import symbols
+from reweigh.protocol import Protocol
+
+URL = re.compile(r"https?://[^\s|;,]+[^\s|;,.)]")
+DOI = re.compile(r"\b(10\.\d{4,9}/[^\s|;,:]+[^\s|;,.:)])")
+
+Row = Mapping[str, Any]
+
+
+def missing(value: object) -> bool:
+    """Whether a cell of a table is empty."""
+    return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
+
+
+def lower_first(text: str) -> str:
+    """First letter small, unless it begins an abbreviation."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def upper_first(text: str) -> str:
+    """First letter large."""
+    return text[:1].upper() + text[1:]
+
+
+def window_label(name: str, protocol: Protocol) -> str:
+    """How a time window is printed."""
+    return protocol.windows[name].label or name.replace("_", " ")
+
+
+def decimals_of(row: Row) -> int | None:
+    """Decimals of an estimate: None for a ratio."""
+    if row["scale"] == "log":
+        return None
+    return difference_decimals((row["ci_upper_natural"] - row["ci_lower_natural"]) / 2)
+
+
+def effect(row: Row, decimals: int | None | str = "own") -> str:
+    """`2.80 (1.44 to 5.45)` of a row with natural-scale columns."""
+    digits = decimals_of(row) if decimals == "own" else decimals
+    values = [float(row[f"{name}_natural"]) for name in ("estimate", "ci_lower", "ci_upper")]
+    return effect_text(*values, decimals=digits if digits is None else int(digits))
+
+
+def prediction(row: Row) -> str:
+    """`0.94 to 8.89`, empty where there is none."""
+    if missing(row["pi_lower_natural"]):
+        return ""
+    text = interval_text(row["pi_lower_natural"], row["pi_upper_natural"], decimals=decimals_of(row))
+    return text.strip("()")
+
+
+def p_value(value: float) -> str:
+    """`0.03`, `< 0.001`; empty where there is none."""
+    return "" if missing(value) else p_text(value).removeprefix("P ").removeprefix("= ")
+
+
+def count(value: float) -> str:
+    """A whole number with thin spaces between thousands; empty where missing."""
+    return "" if missing(value) else f"{value:,.0f}".replace(",", "\N{THIN SPACE}")
+
+
+def percent(value: float) -> str:
+    """`26%`; empty where missing."""
+    return "" if missing(value) else f"{value:.0f}%"
+
+
+def variance(value: float) -> str:
+    """A variance in few digits; empty where missing."""
+    return "" if missing(value) else small_text(value)
+
+
+def nice(text: object) -> str:
+    """Plain names of the tables with their symbols."""
+    return symbols(str(text))
+
+
+def linked(text: object) -> Markup:
+    """Text with its web addresses and DOIs as links."""
+    out, rest = Markup(""), str(text)
+    while found := URL.search(rest) or DOI.search(rest):
+        address = found.group()
+        href = address if address.startswith("http") else f"https://doi.org/{address}"
+        out += escape(rest[: found.start()]) + Markup('<a href="{}" rel="noreferrer">{}</a>').format(href, address)
+        rest = rest[found.end() :]
+    return out + escape(rest)
+
+
+_INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*")
+
+
+def markdown(text: str, top: int = 3) -> Markup:
+    """HTML of the Markdown that our own pages use: headings, paragraphs, bullets, indented code."""
+    out: list[Markup] = []
+    for block in re.split(r"\n{2,}", text.strip("\n")):
+        lines = block.split("\n")
+        if head := re.fullmatch(r"(#+) (.*)", block):
+            level = min(6, top + len(head[1]) - 1)
+            out.append(Markup(f"<h{level}>") + _inline(head[2]) + Markup(f"</h{level}>"))
+        elif all(line.startswith("    ") for line in lines):
+            code = escape(nice("\n".join(line[4:] for line in lines)))
+            out.append(Markup("<pre tabindex='0'>") + code + Markup("</pre>"))
+        elif all(line.startswith("- ") for line in lines):
+            items = Markup("").join(Markup("<li>") + _inline(line[2:]) + Markup("</li>") for line in lines)
+            out.append(Markup("<ul>") + items + Markup("</ul>"))
+        else:
+            out.append(Markup("<p>") + _inline(" ".join(lines)) + Markup("</p>"))
+    return Markup("\n").join(out)
+
+
+def _inline(text: str) -> Markup:
+    out, at = Markup(""), 0
+    for found in _INLINE.finditer(text):
+        out += linked(nice(text[at : found.start()]))
+        tag, said = ("code", found[1]) if found[1] else ("strong", found[2])
+        out += Markup(f"<{tag}>") + escape(said) + Markup(f"</{tag}>")
+        at = found.end()
+    return out + linked(nice(text[at:]))

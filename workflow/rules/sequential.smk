@@ -1,0 +1,19 @@
+rule sequential:
+    input:
+        protocol="work/{review}/checked/review.yaml",
+        effects="results/{review}/effects.csv",
+        source=modules("console", "io", "protocol", "sequential", "pool", "figures"),
+    output:
+        table="results/{review}/sequential.csv",
+        figures=directory("results/{review}/figures/sequential"),
+        index="results/{review}/figures/sequential.csv",
+    params:
+        formats=FORMATS,
+    log:
+        "logs/{review}/sequential.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: sequential analysis"
+    script:
+        "../../scripts/sequential.py"
