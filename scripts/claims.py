@@ -38,7 +38,7 @@ if __name__ == "__main__":
     )
     claims = load_claims(Path(snakemake.input.claims).read_bytes(), protocol, tuple(studies))
     assessed = evaluate_claims(claims.claims, setting)
-    fragile = [text_table(files, name) for name in ("multiverse.csv", "sequential.csv")]
+    fragile = [text_table(files, name) for name in ("multiverse_summary.csv", "sequential.csv")]
     table = claims_table(assessed, claims, *fragile)
     write_csv(table, snakemake.output.table)
     Path(snakemake.output.json).write_text(claims_json(assessed, claims, table), encoding="utf-8")

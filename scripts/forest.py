@@ -13,6 +13,8 @@ from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
 
+KINDS = ("forest", "sweep", "bubble")
+
 
 def draw_one(one):
     """A forest plot."""
@@ -51,7 +53,7 @@ if __name__ == "__main__":
             for path, figure in drawn.items():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save(figure, path)
-            for other in {*folder.glob("*/*.*")} - {*drawn}:
+            for other in {path for kind in KINDS for path in folder.glob(f"{kind}/*.*")} - {*drawn}:
                 if other.stat().st_mtime < read:  # drawn from tables that are no more
                     other.unlink()
             index = pd.DataFrame([figure[:4] for figure in figures], columns=["kind", "analysis", "title", "caption"])

@@ -501,10 +501,13 @@ def test_no_page_says_that_there_is_no_effect(judged):
 
 
 def test_the_table_and_the_json_are_complete(judged):
+    analysis = "pain_intensity.week_4"
     multiverse = pd.DataFrame(
-        {"analysis": ["pain_intensity.week_4"], "statement": ["better than control"], "share": ["0.75"]}
+        [(analysis, "statement", "better", "30", "40", ""), (analysis, "choice", "tau2", "", "", "")],
+        columns=["analysis", "kind", "name", "holds", "of", "note"],
     )
-    sequential = pd.DataFrame({"analysis": ["pain_intensity.week_4"], "verdict": ["information too small"]})
+    looks = [(analysis, "none", "no", "228", x, "") for x in ("40", "60")] + [("other", "", "", "", "", "no years")]
+    sequential = pd.DataFrame(looks, columns=["analysis", "verdict", "reached", "required", "information", "note"])
     for review in REVIEWS:
         _, claims, assessed = judged[review]
         table = claims_table(assessed, claims, multiverse, sequential)
@@ -514,8 +517,15 @@ def test_the_table_and_the_json_are_complete(judged):
         for entry, found in zip(loaded, assessed, strict=True):
             assert len(entry["statements"]) == len(found.parts)
     table = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], multiverse, sequential).set_index("id")
-    assert table.loc["C01", "multiverse"] == "better than control: 75% of the analyses"
-    assert table.loc["C01", "sequential"] == "information too small"
+    assert table.loc["C01", "multiverse"].endswith("favours the intervention in 30 of 40 defensible analyses")
+    assert table.loc["C01", "sequential"].endswith("has not reached the information it needs (60 of 228 participants)")
+    for verdict, words in (("lower", "boundary for benefit"), ("upper", "boundary for harm"), ("futility", "futility")):
+        told = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], None, sequential.assign(verdict=verdict))
+        assert words in told.set_index("id").loc["C01", "sequential"]
+    undone = sequential.iloc[-1:].assign(analysis=analysis)
+    told = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], multiverse.iloc[1:].assign(note="one trial"), undone)
+    assert told.set_index("id").loc["C01", "sequential"].endswith("no years")
+    assert told.set_index("id").loc["C01", "multiverse"].endswith("one trial")
     assert table.loc["C05", "multiverse"] == "not yet computed"
 
 

@@ -70,7 +70,7 @@ def test_same_bytes_and_words(name):
     assert re.search(r"<title [^>]*>A: ", text)
     assert re.search(r"<desc [^>]*>\S", text)
     assert len(one) < 400_000
-    assert {f for f in re.findall(r"font-family:\s*'?([A-Za-z ]+)'?", text)} <= {FAMILY}
+    assert set(re.findall(r"font-family:\s*'?([A-Za-z ]+)'?", text)) <= {FAMILY}
 
 
 def shown_texts(figure):

@@ -7,25 +7,29 @@ def data_files(wildcards, *names):
 
 rule certainty:
     input:
-        files=lambda wildcards: data_files(wildcards, "risk_of_bias.csv", "certainty_overrides.csv"),
+        files=lambda wildcards: data_files(
+            wildcards, "risk_of_bias.csv", "certainty_overrides.csv"
+        ),
         tools="data/risk_of_bias_tools.yaml",
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
-        source=modules("io", "protocol", "certainty", "sequential", "robustness", "figures"),
+        source=modules(
+            "io", "protocol", "certainty", "sequential", "robustness", "figures"
+        ),
     output:
         certainty="results/{review}/certainty.csv",
         csv="results/{review}/summary_of_findings.csv",
         html="results/{review}/summary_of_findings.html",
         docx="results/{review}/summary_of_findings.docx",
         index="results/{review}/figures/risk_of_bias.csv",
-    params:
-        formats=FORMATS,
-        folder="results/{review}/figures/risk_of_bias",
     log:
         "logs/{review}/certainty.log",
     conda:
         ENVIRONMENT
+    params:
+        formats=FORMATS,
+        folder="results/{review}/figures/risk_of_bias",
     message:
         "{wildcards.review}: certainty of evidence"
     script:

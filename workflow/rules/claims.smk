@@ -1,16 +1,40 @@
-# What the robustness and sequential stages know is shown where it exists; without it a page says "not yet computed".
+# What the robustness and sequential stages know is shown where their rules are part of the workflow; without them a
+# page says "not yet computed".
+def claims_optional(wildcards):
+    """Tables of other stages that the claims show, as far as the workflow makes them."""
+    made = {
+        "robustness": "robustness/multiverse_summary.csv",
+        "sequential": "sequential.csv",
+    }
+    there = {rule.name for rule in workflow.rules}
+    return [
+        f"results/{wildcards.review}/{name}"
+        for stage, name in made.items()
+        if stage in there
+    ]
+
+
 rule claims:
     input:
         files=lambda wildcards: data_files(
             wildcards, "risk_of_bias.csv", "certainty_overrides.csv", "published.csv"
         ),
-        optional=lambda wildcards: claims_optional(wildcards),
+        optional=claims_optional,
         claims="data/{review}/claims.yaml",
         tools="data/risk_of_bias_tools.yaml",
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",
         effects="results/{review}/effects.csv",
-        source=modules("io", "protocol", "certainty", "claims", "pool", "sequential", "robustness", "figures"),
+        source=modules(
+            "io",
+            "protocol",
+            "certainty",
+            "claims",
+            "pool",
+            "sequential",
+            "robustness",
+            "figures",
+        ),
     output:
         table="results/{review}/claims.csv",
         json="results/{review}/claims.json",
@@ -23,8 +47,3 @@ rule claims:
         "{wildcards.review}: claims"
     script:
         "../../scripts/claims.py"
-
-
-def claims_optional(wildcards):
-    """Results of other stages that this workflow has: name them here once their rules are included."""
-    return []

@@ -1,6 +1,8 @@
 rule reproduction:
     input:
-        files=lambda wildcards: data_files(wildcards, "published.csv", "published_trials.csv"),
+        files=lambda wildcards: data_files(
+            wildcards, "published.csv", "published_trials.csv"
+        ),
         optional=lambda wildcards: data_files(wildcards, "arms.csv", "contrasts.csv"),
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
@@ -11,13 +13,13 @@ rule reproduction:
         ledger="results/{review}/reproduction.csv",
         checks="results/{review}/published_checks.csv",
         index="results/{review}/figures/timeline.csv",
-    params:
-        formats=FORMATS,
-        folder="results/{review}/figures/timeline",
     log:
         "logs/{review}/reproduction.log",
     conda:
         ENVIRONMENT
+    params:
+        formats=FORMATS,
+        folder="results/{review}/figures/timeline",
     message:
         "{wildcards.review}: published estimates"
     script:

@@ -263,8 +263,7 @@ def _risk_of_bias(
     share = {k: float(weight[kinds == k].sum() / weight.sum()) for k in ("low", "unclear", "high", NOT_ASSESSED)}
     if 1 - share[NOT_ASSESSED] <= t.most_information:
         judged = int((kinds != NOT_ASSESSED).sum())
-        how_many = f"{judged} of {len(kinds)} trials" if judged else "no trial"
-        figures = f"risk of bias not assessed: {how_many} with a judgement"
+        figures = f"{judged} of {len(kinds)} trials with a judgement" if judged else "no trial has a judgement"
         return _ruled(name, -1, "RB0", figures, NOT_ASSESSED)
     # What has no judgement counts as unclear.
     doubtful = share["high"] + share["unclear"] + share[NOT_ASSESSED]

@@ -25,6 +25,11 @@ from reweigh.claims.rules import (
 from reweigh.protocol import describe_model
 
 NOT_COMPUTED = "not yet computed"
+STATEMENTS = {
+    "better": "favours the intervention",
+    "better_and_excludes": "favours it with an interval that excludes no effect",
+    "exceeds_important": "exceeds the smallest important difference",
+}
 READINGS = {
     "best_now": "current best practice, all trials",
     "best_as_of": "current best practice, as of {year}",
@@ -94,7 +99,7 @@ def claims_table(
 ) -> pd.DataFrame:  # fmt: skip
     """claims.csv: one row per claim.
 
-    `multiverse` (analysis, statement, share) and `sequential` (analysis, verdict) may be absent.
+    `multiverse` (multiverse_summary.csv) and `sequential` (sequential.csv), read as text, may be absent.
     """
     rows = []
     for found in assessed:
@@ -137,24 +142,46 @@ def _reading(part: Part | None, name: str) -> str:
 
 
 def multiverse_words(evidence: Evidence | None, table: pd.DataFrame | None) -> str:
-    """Share of the defensible analyses in which each statement holds, or "not yet computed"."""
-    mine = _of(evidence, table, ("statement", "share"))
+    """In how many defensible analyses each statement holds (multiverse_summary.csv), or "not yet computed"."""
+    mine = _of(evidence, table, ("kind", "name", "holds", "of"))
     if mine is None:
         return NOT_COMPUTED
-    shares = zip(mine["statement"], pd.to_numeric(mine["share"]), strict=True)
-    return "; ".join(f"{statement}: {100 * share:.0f}% of the analyses" for statement, share in shares)
+    said = mine[mine["kind"] == "statement"]
+    if said.empty:
+        return f"not computed for the whole analysis `{mine['analysis'].iloc[0]}`: {mine['note'].iloc[0]}"
+    parts = [
+        f"{STATEMENTS.get(name, name)} in {float(holds):,.0f} of {float(of):,.0f}"
+        for name, holds, of in zip(said["name"], said["holds"], said["of"], strict=True)
+        if float(of) > 0
+    ]
+    return f"the whole analysis `{mine['analysis'].iloc[0]}` {'; '.join(parts)} defensible analyses"
 
 
 def sequential_words(evidence: Evidence | None, table: pd.DataFrame | None) -> str:
-    """The sequential verdict, or "not yet computed"."""
-    mine = _of(evidence, table, ("verdict",))
-    return NOT_COMPUTED if mine is None else "; ".join(dict.fromkeys(mine["verdict"].astype(str)))
+    """The sequential verdict (last look of sequential.csv), or "not yet computed"."""
+    mine = _of(evidence, table, ("verdict", "reached", "required", "information", "note"))
+    if mine is None or evidence is None:
+        return NOT_COMPUTED
+    last = mine.iloc[-1]
+    whole = f"the whole analysis `{last['analysis']}`"
+    if last["verdict"] in ("upper", "lower"):
+        side = "benefit" if (last["verdict"] == "upper") == (evidence.benefit > 0) else "harm"
+        return f"{whole} crossed the sequential boundary for {side}"
+    if last["verdict"] == "futility":
+        return f"{whole} crossed the boundary for futility: an effect of the size looked for is unlikely"
+    if last["verdict"] == "none":
+        have, need = (f"{float(last[x]):,.0f}" if last[x] != "" else "unknown" for x in ("information", "required"))
+        enough = "has" if last["reached"] == "yes" else "has not"
+        return (
+            f"{whole} crossed no boundary and {enough} reached the information it needs ({have} of {need} participants)"
+        )
+    return f"not done for {whole}: {last['note']}"
 
 
 def _of(evidence: Evidence | None, table: pd.DataFrame | None, needed: tuple[str, ...]) -> pd.DataFrame | None:
     if evidence is None or table is None or not {"analysis", *needed} <= set(table):
         return None
-    mine = table[table["analysis"] == evidence.analysis]
+    mine = table[table["analysis"] == evidence.analysis].fillna("").astype(str)
     return mine if len(mine) else None
 
 

@@ -160,4 +160,5 @@ def sequential_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         parts.append(frame.assign(**said))
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat([part.reindex(columns=list(COLUMNS)).astype(object) for part in parts], ignore_index=True)
+    together = pd.concat([part.reindex(columns=list(COLUMNS)).astype(object) for part in parts], ignore_index=True)
+    return together.infer_objects()

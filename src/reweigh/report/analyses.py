@@ -1,0 +1,228 @@
+"""What the page says of every analysis: its figures, its trials, its pooled results, and what later stages found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from reweigh.figures.catalogue import plot
+from reweigh.figures.forest import draw_forest
+from reweigh.figures.forest_table import forest_table
+from reweigh.figures.svg import render
+from reweigh.protocol import MEASURE_LABELS, describe_model
+from reweigh.report import words
+from reweigh.report.drawings import inline
+from reweigh.report.inputs import Inputs, records
+
+
+class Notes:
+    """The notes of the trials' effects, each once: derivation, assumptions, flags, source, worked page."""
+
+    def __init__(self, worked: Mapping[str, str]) -> None:
+        self.worked = worked
+        self.known: dict[tuple[str, ...], str] = {}
+        self.entries: list[dict[str, Any]] = []
+
+    def of(self, row: Mapping[str, Any]) -> str:
+        """Id of the note of a row of effects.csv."""
+        parts = ("label", "derivation", "assumptions", "flags", "source", "rows")
+        page = f"{row['comparison_id']}.{row['outcome']}.{row['window']}.md"
+        page = page if row["set"] == "main" and page in self.worked else ""
+        text = f"{row['measure']} {words.effect(row)}"
+        key = (*(str(row[name]) for name in parts), page, text)
+        if key not in self.known:
+            self.known[key] = f"n{len(self.known) + 1}"
+            entry = {name: words.nice(row[name]) for name in parts[:4]} | {"source": row["source"], "rows": row["rows"]}
+            self.entries.append(entry | {"id": self.known[key], "page": page.removesuffix(".md"), "effect": text})
+        return self.known[key]
+
+
+def outcomes(inputs: Inputs, notes: Notes) -> list[dict[str, Any]]:
+    """Outcomes in the order of the protocol, each with its analyses."""
+    found = []
+    for name, outcome in inputs.protocol.outcomes.items():
+        mine = inputs.effects[inputs.effects["outcome"] == name]
+        analyses = [
+            _analysis(group, inputs, notes) for _, group in mine.groupby(["window", "measure"], sort=False)
+        ]
+        windows = list(inputs.protocol.windows)
+        measures = [outcome.measure, *outcome.also]
+        analyses.sort(key=lambda a: (windows.index(a["window"]), measures.index(a["measure"])))
+        empty = [words.lower_first(words.window_label(w, inputs.protocol)) for w in windows if w not in set(mine["window"])]
+        found.append({"id": name, "label": outcome.label, "analyses": analyses, "empty": empty})
+    return found
+
+
+def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
+    protocol, first = inputs.protocol, group.iloc[0]
+    outcome = protocol.outcomes[str(first["outcome"])]
+    base = str(first["analysis"]) if first["set"] == "main" else str(first["analysis"]).removesuffix(f".{first['set']}")
+    drawn = set(inputs.figures.loc[inputs.figures["kind"] == "forest", "analysis"])
+    ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, base, group)]
+    views = [_view(name, group, inputs, notes) for name in dict.fromkeys(ids)]
+    first_split = f"{base}.by_{protocol.subgroups[0]}" if protocol.subgroups else ""
+    shown = next((v["id"] for v in views if v["id"] == first_split), views[0]["id"] if views else "")
+    own = str(first["analysis"])
+    models = records(inputs.pooled[inputs.pooled["analysis"] == own])
+    window = words.window_label(str(first["window"]), protocol)
+    return {
+        "id": base,
+        "own": own,
+        "window": str(first["window"]),
+        "measure": str(first["measure"]),
+        "title": f"{outcome.label}, {words.lower_first(window)}",
+        "measure_label": MEASURE_LABELS[first["measure"]],
+        "main_measure": first["measure"] == outcome.measure,
+        "set_label": "" if first["set"] == "main" else protocol.sets[str(first["set"])].label,
+        "views": views,
+        "shown": shown,
+        "main": models[0],
+        "trials": inputs.effects[inputs.effects["analysis"] == own]["study_id"].nunique(),
+        "models": [_model_row(row) for row in models],
+        "model_notes": list(dict.fromkeys(f"{row['model']}: {row['note']}" for row in models if row["note"])),
+        "sets": _sets(group, base, drawn, inputs),
+        "splits": _splits(own, inputs),
+        "effects": [_effect_row(row, notes) for row in records(inputs.effects[inputs.effects["analysis"] == own])],
+        "further": _further(base, inputs),
+        "later": _later(own, inputs),
+    }
+
+
+def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
+    return name in set(group["analysis"]) or name.startswith(f"{base}.by_")
+
+
+def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
+    """One forest plot of the page, its lines tied to the notes of the trials."""
+    protocol = inputs.protocol
+    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, protocol)
+    table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
+    svg = inputs.drawings.get(f"forest/{name}")
+    if svg is None:
+        svg = render(draw_forest(table, one.meta), "svg").decode("utf-8")
+    rows = records(one.effects)
+    trials = []
+    for line in records(table[table["kind"] == "study"]):
+        same = [r for r in rows if str(r["study_id"]) == line["study_id"] and float(r["estimate"]) == line["estimate"]]
+        spoken = f"{line['label']}: {line['effect']}" + (f", weight {line['weight_text']}" if line["weight_text"] else "")
+        trials.append((spoken, notes.of(same[0])))
+    _, _, column = name.partition(".by_")
+    label = protocol.sets[str(one.effects["set"].iloc[0])].label
+    kind = "split" if column else "overall" if one.effects["set"].iloc[0] == "main" else "set"
+    if column:
+        label = protocol.groupings[column].label if column in protocol.groupings else column.replace("_", " ")
+    caption = inputs.figures.loc[inputs.figures["analysis"] == name, "caption"]
+    return {
+        "id": name,
+        "kind": kind,
+        "label": words.upper_first(label),
+        "svg": inline(svg, "f" + name.replace(".", "-"), trials),
+        "source": svg,
+        "caption": words.nice(caption.iloc[0]) if len(caption) else one.caption,
+    }
+
+
+def _model_row(row: Mapping[str, Any]) -> dict[str, str]:
+    several = row["k"] > 1
+    bounds = ""
+    if several and not words.missing(row["tau2_ci_lower"]):
+        bounds = f" ({words.variance(row['tau2_ci_lower'])} to {words.variance(row['tau2_ci_upper'])})"
+    return {
+        "model": row["model"],
+        "method": f"{row['tau2_method']}, {row['ci_method']}",
+        "effect": words.effect(row),
+        "prediction": words.prediction(row),
+        "p": words.p_value(row["p_value"]),
+        "tau2": words.variance(row["tau2"]) + bounds if several else "",
+        "i2": words.percent(row["i2"]) if several else "",
+        "q": "" if not several or words.missing(row["q"]) else f"{row['q']:.2f}, df {row['q_df']:.0f}, "
+        f"P {words.p_value(row['q_p_value'])}",
+    }
+
+
+def _effect_row(row: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+    return {
+        "label": row["label"],
+        "effect": words.effect(row),
+        "derivation": words.nice(row["derivation"]),
+        "assumptions": words.nice(row["assumptions"]),
+        "flags": words.nice(row["flags"]),
+        "source": row["source"],
+        "note": notes.of(row),
+    }
+
+
+def _sets(group: pd.DataFrame, base: str, drawn: set[str], inputs: Inputs) -> list[dict[str, Any]]:
+    """Main model of each sensitivity set that changes the trials or their effects."""
+    found = []
+    for name in group["analysis"].unique():
+        if name == base or name not in drawn:
+            continue
+        row = records(inputs.pooled[inputs.pooled["analysis"] == name])[0]
+        chosen = inputs.protocol.sets[row["set"]]
+        found.append({"id": name, "label": chosen.label, "k": words.count(row["k"]), "effect": words.effect(row),
+                      "prediction": words.prediction(row)})  # fmt: skip
+    return found
+
+
+def _splits(analysis: str, inputs: Inputs) -> list[dict[str, Any]]:
+    """Test for subgroup differences of each column, main model."""
+    mine = inputs.subgroups[inputs.subgroups["analysis"].str.startswith(f"{analysis}.by_")]
+    found = []
+    for _, rows in mine.groupby("column", sort=False):
+        row = records(rows)[0]
+        label = inputs.protocol.groupings[row["column"]].label if row["column"] in inputs.protocol.groupings else row["column"]
+        test = row["q_between_note"]
+        if not words.missing(row["q_between"]):
+            test = f"Q = {row['q_between']:.2f}, df {row['q_between_df']:.0f}, P {words.p_value(row['q_between_p_value'])}"
+        found.append({"label": words.upper_first(str(label).replace("_", " ")), "test": words.nice(test)})
+    return found
+
+
+def _further(base: str, inputs: Inputs) -> list[dict[str, str]]:
+    """Figures beside the forest plots."""
+    found = []
+    rows = inputs.figures[(inputs.figures["kind"] != "forest") & (inputs.figures["analysis"] != "")]
+    for row in records(rows):
+        svg = inputs.drawings.get(f"{row['kind']}/{row['analysis']}")
+        if svg is not None and (row["analysis"] == base or row["analysis"].startswith(f"{base}.") and row["kind"] == "bubble"):
+            prefix = f"{row['kind']}-{row['analysis']}".replace(".", "-")
+            found.append({"id": f"{row['kind']}.{row['analysis']}", "title": words.nice(row["title"]),
+                          "svg": inline(svg, prefix), "source": svg, "caption": words.nice(row["caption"])})  # fmt: skip
+    return found
+
+
+def _later(analysis: str, inputs: Inputs) -> dict[str, Any]:
+    """Results of the stages after pooling; None where a stage has not run."""
+    loo = inputs.of("leave_one_out", analysis)
+    conclusions = inputs.of("conclusions", analysis)
+    certainty = inputs.of("certainty", analysis)
+    sequential = inputs.of("sequential", analysis)
+    return {
+        "leave_one_out": None if loo is None else [_left_out(row, analysis, inputs) for row in loo if row["left_out"]],
+        "leave_one_out_note": "" if not loo else words.nice(loo[0]["note"]),
+        "conclusions": None if conclusions is None else [words.nice(row[name]) for row in conclusions
+                                                         for name in ("fragility", "alternatives") if row[name]],
+        "certainty": None if certainty is None else certainty,
+        "sequential": None if sequential is None else sequential,
+    }  # fmt: skip
+
+
+def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str, str]:
+    main = records(inputs.pooled[inputs.pooled["analysis"] == analysis])[0]
+    numbers = {f"{name}_natural": float(row[f"{name}_natural"] or "nan") for name in ("estimate", "ci_lower", "ci_upper")}
+    return {
+        "label": row["label"],
+        "effect": words.effect({**numbers, "scale": main["scale"]}, words.decimals_of(main)),
+        "tau2": words.variance(row["tau2"]),
+        "i2": words.percent(row["i2"]),
+        "p": words.p_value(row["p_value"]),
+    }
+
+
+def models_in_words(inputs: Inputs) -> list[tuple[str, str]]:
+    """Name and description of each model of the protocol."""
+    models = {m.name: m for name in inputs.protocol.sets for m in inputs.protocol.models_of(name)}
+    return [(name, words.nice(describe_model(m))) for name, m in models.items()]

@@ -1,0 +1,213 @@
+"""`report.html`: one self-contained page per review, and `index.html`: the list of reviews."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from reweigh.figures.axis import axis_limits, round_ticks
+from reweigh.figures.numerals import level_text
+from reweigh.protocol import Protocol
+from reweigh.report import analyses, methods, trials, words
+from reweigh.report.drawings import fonts, literal_colours
+from reweigh.report.explorer import explorer_data
+from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
+
+STYLES = ("page.css", "forest.css", "print.css")
+SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
+MODERATORS = ("label", "year", "design")
+
+
+@lru_cache(maxsize=32)
+def _asset(name: str) -> str:
+    return files("reweigh.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(lambda name: _asset(f"templates/{name}")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "linked": words.linked,
+        "markdown": words.markdown,
+        "nice": words.nice,
+        "upper_first": words.upper_first,
+        "count": words.count,
+        "json": _json,
+        "data_uri": _data_uri,
+    }
+    environment.globals |= {"missing": words.missing, "not_computed": NOT_COMPUTED}
+    return environment
+
+
+def _json(value: object) -> Markup:
+    """JSON for a script element: nothing in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+
+
+def _data_uri(text: str, kind: str) -> str:
+    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode('utf-8')).decode('ascii')}"
+
+
+def report_page(inputs: Inputs) -> str:
+    """The report of a review as HTML; the same inputs give the same text, and it asks nothing of the network."""
+    notes = analyses.Notes(inputs.worked)
+    outcomes = analyses.outcomes(inputs, notes)
+    drawn = [figure for o in outcomes for a in o["analyses"] for figure in (*a["views"], *a["further"])]
+    studies = trials.trial_rows(inputs)
+    found = methods.references(inputs)
+    explorer = explorer_data(inputs)
+    context = {
+        "review": inputs.review,
+        "protocol": inputs.protocol,
+        "level": level_text(inputs.protocol.level),
+        "panels": headline(inputs),
+        "outcomes": outcomes,
+        "notes": notes.entries,
+        "worked": {name.removesuffix(".md"): text for name, text in inputs.worked.items()},
+        "claims": inputs.claims,
+        "verdicts": _verdicts(inputs.claims),
+        "explorer": explorer,
+        "explorable": {one["id"] for one in explorer["analyses"]},
+        "trials": studies,
+        "trial_columns": [c.replace("_", " ") for c in trials.characteristic_columns(inputs)],
+        "states": trials.STATES,
+        "flow": trials.flow(inputs, studies),
+        "reproduction": _reproduction(inputs),
+        "methods": methods.methods_text(inputs),
+        "models": analyses.models_in_words(inputs),
+        "prisma": methods.prisma_items(inputs),
+        "references": found,
+        "bibtex": methods.bibtex(found),
+        "csl": methods.csl_json(found),
+        "hashes": inputs.hashes,
+        "versions": inputs.versions,
+        "tables": tables(inputs),
+        "colours": dict(literal_colours()),
+        "font": fonts(figure["source"] for figure in drawn),
+        "styles": [_asset(f"css/{name}") for name in STYLES],
+        "scripts": [_asset(f"js/{name}") for name in SCRIPTS],
+    }
+    return _environment().get_template("report.html.j2").render(context)
+
+
+def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame]]) -> str:
+    """The list of reviews: for each its folder, protocol, effects.csv and pooled.csv."""
+    found = []
+    for review, protocol, effects, pooled in reviews:
+        lines = []
+        main = pooled[pooled["set"] == "main"].drop_duplicates("analysis")
+        for row in records(main):
+            outcome = protocol.outcomes[row["outcome"]]
+            if row["measure"] == outcome.measure:
+                what = f"{outcome.label}, {words.lower_first(words.window_label(row['window'], protocol))}"
+                lines.append({"what": what, "row": row, "effect": f"{row['measure']} {words.effect(row)}"})
+        most = sorted(lines, key=lambda line: -line["row"]["k"])[:3]
+        found.append(
+            {
+                "review": review,
+                "title": protocol.title,
+                "question": protocol.question,
+                "level": level_text(protocol.level),
+                "trials": effects["study_id"].nunique(),
+                "analyses": effects["analysis"].nunique(),
+                "lines": [line for line in lines if line in most],
+            }
+        )
+    styles = [_asset(f"css/{name}") for name in STYLES]
+    scripts = [_asset("js/page.js")]
+    return _environment().get_template("index.html.j2").render(reviews=found, styles=styles, scripts=scripts)
+
+
+def headline(inputs: Inputs) -> list[dict[str, Any]]:
+    """One panel per outcome: the main model's pooled effect of each window on one axis."""
+    protocol, panels = inputs.protocol, []
+    for name, outcome in protocol.outcomes.items():
+        mine = inputs.pooled[(inputs.pooled["outcome"] == name) & (inputs.pooled["set"] == "main")]
+        mine = mine[mine["measure"] == outcome.measure].drop_duplicates("analysis")
+        missing = [w for w in protocol.windows if w not in set(mine["window"])]
+        panel: dict[str, Any] = {
+            "label": outcome.label,
+            "id": name,
+            "missing": [words.lower_first(words.window_label(w, protocol)) for w in missing],
+            "rows": [],
+        }
+        if len(mine):
+            low, high, ticks = _axis(mine)
+            lower_left = f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"
+            panel |= {"ticks": ticks, "null": 100 * (0 - low) / (high - low), "log": mine["scale"].iloc[0] == "log",
+                      "favours": lower_left if outcome.better == "lower" else lower_left[::-1],
+                      "measure": analyses.MEASURE_LABELS[outcome.measure], "short": outcome.measure}  # fmt: skip
+            panel["rows"] = [_headline_row(row, low, high, inputs) for row in records(mine)]
+        panels.append(panel)
+    return panels
+
+
+def _axis(mine: pd.DataFrame) -> tuple[float, float, list[tuple[float, str]]]:
+    log = mine["scale"].iloc[0] == "log"
+    low, high = axis_limits(mine.assign(kind="study", marker="diamond"), log=log)
+    at, labels = round_ticks(low, high, log=log, fits=lambda ticks, _: len(ticks) <= 5)
+    return low, high, [(100 * (t - low) / (high - low), label) for t, label in zip(at, labels, strict=True)]
+
+
+def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Inputs) -> dict[str, Any]:
+    def place(x: float) -> float:
+        return round(float(np.clip(100 * (x - low) / (high - low), 0, 100)), 3)
+
+    one = row["k"] == 1
+    marks: dict[str, Any] = {"kind": "single" if one else "pooled", "at": place(row["estimate"])}
+    if not words.missing(row["ci_lower"]):
+        marks |= {"lower": place(row["ci_lower"]), "upper": place(row["ci_upper"])}
+        marks |= {"clipped_lower": row["ci_lower"] < low, "clipped_upper": row["ci_upper"] > high}
+    if not words.missing(row["pi_lower"]):
+        marks |= {"pi_lower": place(row["pi_lower"]), "pi_upper": place(row["pi_upper"])}
+    certainty = inputs.of("certainty", str(row["analysis"]))
+    return {
+        "analysis": row["analysis"],
+        "window": words.window_label(str(row["window"]), inputs.protocol),
+        "effect": words.effect(row),
+        "prediction": words.prediction(row),
+        "k": words.count(row["k"]),
+        "n": words.count(row["participants"]),
+        "one": one,
+        "i2": "" if one else words.percent(row["i2"]),
+        "certainty": certainty[0]["certainty"] if certainty else "",
+        "marks": marks,
+    }
+
+
+def _verdicts(claims: Sequence[Mapping[str, Any]] | None) -> list[tuple[str, int]]:
+    count: dict[str, int] = {}
+    for claim in claims or ():
+        count[str(claim["verdict"])] = count.get(str(claim["verdict"]), 0) + 1
+    return sorted(count.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _reproduction(inputs: Inputs) -> list[dict[str, Any]] | None:
+    table = inputs.optional.get("reproduction")
+    if table is None:
+        return None
+    return [{name: words.nice(value) for name, value in row.items()} for row in records(table.astype(object).fillna(""))]
+
+
+def tables(inputs: Inputs) -> dict[str, str]:
+    """CSV text of the tables that the page offers: effects, pooled, subgroups, and yi, vi for metafor."""
+    effects = inputs.effects
+    columns = [c for c in dict.fromkeys([*MODERATORS, *inputs.protocol.study_columns]) if c in effects]
+    metafor = effects[["analysis", "comparison_id", *columns]].assign(yi=effects["estimate"], vi=effects["variance"])
+    found = {"effects": effects, "pooled": inputs.pooled, "subgroups": inputs.subgroups, "metafor": metafor}
+    return {name: table.to_csv(index=False, lineterminator="\n", float_format="%.12g") for name, table in found.items()}

@@ -1,0 +1,108 @@
+"""The records of a review: what each is, what became of it, and the counts of a PRISMA 2020 flow diagram."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from reweigh.report.inputs import Inputs, records
+from reweigh.report.words import missing, nice
+
+NOT_RECORDED = "not recorded"
+POOLED, SENSITIVITY, UNUSED, EXCLUDED = "in a main analysis", "in a sensitivity set only", "not pooled", "not eligible"
+STATES = (POOLED, SENSITIVITY, UNUSED, EXCLUDED)
+#: Columns of studies.csv that are shown elsewhere, or say nothing to a reader of the table.
+ELSEWHERE = ("row", "study_id", "label", "year", "doi", "pmid", "registry_id", "eligible", "exclusion_reason", "note",
+             "source_urls")  # fmt: skip
+
+
+def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
+    """One entry per record of studies.csv: state, reasons, analyses, characteristics, sources."""
+    main = inputs.effects[inputs.effects["set"] == "main"]
+    in_main, in_any = set(main["study_id"]), set(inputs.effects["study_id"])
+    used = main.groupby("study_id", sort=False)["analysis"].unique()
+    bias = inputs.optional.get("risk_of_bias")
+    out = []
+    for study in records(inputs.studies):
+        name = str(study["study_id"])
+        excluded = str(study.get("eligible", "yes")) == "no"
+        state = POOLED if name in in_main else SENSITIVITY if name in in_any else EXCLUDED if excluded else UNUSED
+        judged = [] if bias is None else records(bias[bias["study_id"] == name])
+        out.append(
+            {
+                "id": name,
+                "label": study["label"],
+                "year": "" if missing(study["year"]) else f"{float(study['year']):.0f}",
+                "state": state,
+                "reasons": [] if state == POOLED else _reasons(study, inputs.rows),
+                "analyses": list(used.get(name, [])),
+                "columns": _characteristics(study, inputs),
+                "links": _links(study),
+                "note": nice(study.get("note", "")),
+                "bias": [(row.get("domain", ""), row.get("judgement", "")) for row in judged],
+            }
+        )
+    return out
+
+
+def _reasons(study: dict[str, Any], rows: pd.DataFrame) -> list[str]:
+    if not missing(study.get("exclusion_reason")):
+        return [nice(study["exclusion_reason"])]
+    mine = rows[rows["study_id"] == study["study_id"]]
+    if mine.empty:
+        return ["no row in the tables of results"]
+    return [nice(reason) for reason in mine.loc[mine["status"] == "excluded", "reason"].unique()]
+
+
+def characteristic_columns(inputs: Inputs) -> list[str]:
+    """Columns of the trials table: subgroup columns first, then design and condition; empty ones are left out."""
+    studies = inputs.studies
+    wanted = [*inputs.protocol.subgroups, "design", "condition", "comparator_type", "n_randomised", "country", "integrity"]
+    there = [c for c in dict.fromkeys(wanted) if c in studies and c not in ELSEWHERE]
+    return [c for c in there if not studies[c].map(missing).all()][:7]
+
+
+def _characteristics(study: dict[str, Any], inputs: Inputs) -> list[str]:
+    labels = inputs.protocol.categories
+    cells = []
+    for column in characteristic_columns(inputs):
+        value = study[column]
+        text = "" if missing(value) else f"{value:g}" if isinstance(value, float) else str(value)
+        cells.append(labels.get(column, {}).get(text, text))
+    return cells
+
+
+def _links(study: dict[str, Any]) -> list[tuple[str, str]]:
+    links = []
+    if not missing(study.get("doi")):
+        links.append(("DOI", f"https://doi.org/{study['doi']}"))
+    if not missing(study.get("pmid")):
+        links.append(("PubMed", f"https://pubmed.ncbi.nlm.nih.gov/{study['pmid']}/"))
+    for at, url in enumerate(filter(None, str(study.get("source_urls") or "").split(" | ")), start=1):
+        if url not in {href.rstrip("/") + "/" for _, href in links} and url not in {href for _, href in links}:
+            links.append((f"source {at}", url))
+    return links
+
+
+def flow(inputs: Inputs, trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts of the PRISMA 2020 flow diagram; what the data do not hold is NOT_RECORDED."""
+    excluded: dict[str, int] = {}
+    for study in records(inputs.studies):
+        if str(study.get("eligible", "yes")) == "no":
+            reason = "no reason recorded" if missing(study["exclusion_reason"]) else str(study["exclusion_reason"])
+            excluded[reason] = excluded.get(reason, 0) + 1
+    states = {state: sum(trial["state"] == state for trial in trials) for state in STATES}
+    included = len(trials) - sum(excluded.values())
+    return {
+        "records": len(trials),
+        "excluded": sum(excluded.values()),
+        "excluded_by": sorted(excluded.items(), key=lambda item: (-item[1], item[0])),
+        "included": included,
+        "pooled": states[POOLED],
+        "sensitivity": states[SENSITIVITY],
+        "unused": states[UNUSED],
+        "rows": len(inputs.rows),
+        "rows_chosen": int((inputs.rows["status"] == "chosen").sum()),
+        "not_recorded": NOT_RECORDED,
+    }
