@@ -10,6 +10,7 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/check.smk"
+include: "workflow/rules/as_of.smk"
 include: "workflow/rules/effects.smk"
 include: "workflow/rules/pool.smk"
 include: "workflow/rules/sequential.smk"
@@ -20,8 +21,8 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{review}/{result}", review=REVIEWS, result=RESULTS),
+        expand("results/{review}/{result}", review=PLACES, result=RESULTS),
 
 
 onsuccess:
-    print_summaries(REVIEWS)
+    print_summaries(PLACES)

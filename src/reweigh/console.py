@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FORMATS = ("svg", "pdf", "png")
-KEYS = ("reviews", "figure_formats")
+KEYS = ("reviews", "figure_formats", "as_of")
 HEADLINE = "## What was pooled"
 
 
@@ -67,6 +68,8 @@ def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:
         ]
         if len(set(map(str, values))) < len(values):
             problems.append(f"config: {key} names one twice")
+    if "as_of" in config and not re.fullmatch(r"(19|20)\d\d", str(config["as_of"])):
+        problems.append(f"config: as_of: {config['as_of']!r} is not a year; allowed: four digits, e.g. 2018")
     return "\n".join(problems)
 
 

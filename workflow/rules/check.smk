@@ -3,7 +3,16 @@
 rule check:
     input:
         files=review_files,
-        source=modules("check", "console", "io", "protocol", "tables", "effects", "pool/few_trials", "pool/priors"),
+        source=modules(
+            "check",
+            "console",
+            "io",
+            "protocol",
+            "tables",
+            "effects",
+            "pool/few_trials",
+            "pool/priors",
+        ),
     output:
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",
@@ -11,6 +20,8 @@ rule check:
         contrasts="work/{review}/checked/contrasts.csv",
     log:
         "logs/{review}/check.log",
+    wildcard_constraints:
+        review="[^/]+",
     conda:
         ENVIRONMENT
     message:

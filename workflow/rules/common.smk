@@ -54,15 +54,24 @@ FORMATS = (
 )
 
 
+# As of a year, if the configuration names one: `snakemake --config as_of=2018`.
+PLACES = [
+    f"{review}/as_of/{config['as_of']}" if "as_of" in config else review
+    for review in REVIEWS
+]
+
+
 wildcard_constraints:
-    review="[^/]+",
+    whole="[^/]+",
+    review="[^/]+(/as_of/[0-9]{4})?",
+    year="[0-9]{4}",
     analysis=r"[A-Za-z0-9_.-]+",
     format="svg|pdf|png",
 
 
 def review_files(wildcards):
     """The protocol and the tables that a review has; the check says which are missing."""
-    folder = Path("data") / wildcards.review
+    folder = Path("data") / wildcards.review.partition("/")[0]
     names = ("review.yaml", *TABLES)
     return [str(folder / name) for name in names if (folder / name).exists()]
 
@@ -85,6 +94,13 @@ def lost_figures(review):
     index = Path("results") / review / "figures" / "index.csv"
     if not index.exists():
         return []
-    listed = [line.split(",")[:2] for line in index.read_text(encoding="utf-8").splitlines()[1:]]
-    paths = [index.parent / kind / f"{name}.{ending}" for kind, name in listed for ending in FORMATS]
+    listed = [
+        line.split(",")[:2]
+        for line in index.read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    paths = [
+        index.parent / kind / f"{name}.{ending}"
+        for kind, name in listed
+        for ending in FORMATS
+    ]
     return [str(path) for path in paths if not path.exists()]

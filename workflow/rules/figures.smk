@@ -7,7 +7,14 @@ rule figures:
         subgroups="results/{review}/subgroups.csv",
         sweep="results/{review}/crossover_sweep.csv",
         pooled_sweep="results/{review}/crossover_sweep_pooled.csv",
-        source=modules("console", "io", "protocol", "figures", "pool/regression", "pool/moderators"),
+        source=modules(
+            "console",
+            "io",
+            "protocol",
+            "figures",
+            "pool/regression",
+            "pool/moderators",
+        ),
     output:
         index="results/{review}/figures/index.csv",
     log:

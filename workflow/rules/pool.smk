@@ -3,7 +3,14 @@ rule pool:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         sweep="results/{review}/crossover_sweep.csv",
-        source=modules("console", "io", "protocol", "pool", "effects/measures", "effects/conversions"),
+        source=modules(
+            "console",
+            "io",
+            "protocol",
+            "pool",
+            "effects/measures",
+            "effects/conversions",
+        ),
     output:
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",

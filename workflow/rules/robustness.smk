@@ -37,13 +37,13 @@ rule robustness_figures:
         source=modules("io", "protocol", "pool", "robustness", "sequential", "figures"),
     output:
         index="results/{review}/figures/robustness.csv",
-    params:
-        formats=FORMATS,
-        folder="results/{review}/figures/robustness",
     log:
         "logs/{review}/robustness_figures.log",
     conda:
         ENVIRONMENT
+    params:
+        formats=FORMATS,
+        folder="results/{review}/figures/robustness",
     message:
         "{wildcards.review}: robustness figures"
     script:

@@ -7,12 +7,12 @@ rule sequential:
         table="results/{review}/sequential.csv",
         figures=directory("results/{review}/figures/sequential"),
         index="results/{review}/figures/sequential.csv",
-    params:
-        formats=FORMATS,
     log:
         "logs/{review}/sequential.log",
     conda:
         ENVIRONMENT
+    params:
+        formats=FORMATS,
     message:
         "{wildcards.review}: sequential analysis"
     script:

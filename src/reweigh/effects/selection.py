@@ -266,6 +266,7 @@ def _ledger(
         ignore_index=True,
     )
     keys = list(zip(rows["file"], rows["row"].astype(int), strict=True))
+    fate = ("status", "stage", "reason", "needed", "used_in")
     state: dict[tuple[str, int], dict[str, str]] = {
         key: {"status": "excluded", "stage": "", "reason": "", "needed": "", "used_in": ""} for key in keys
     }
@@ -283,8 +284,8 @@ def _ledger(
             for _, one in attempt[used].iterrows():
                 for key in one["rows"]:
                     _record(state[key], one, status)
-    frame = pd.concat([rows, pd.DataFrame([state[key] for key in keys])], axis=1)
-    return frame[["file", *what, "status", "stage", "reason", "needed", "used_in"]]
+    frame = pd.concat([rows, pd.DataFrame([state[key] for key in keys], columns=list(fate))], axis=1)
+    return frame[["file", *what, *fate]]
 
 
 def _record(entry: dict[str, str], attempt: pd.Series, status: str) -> None:

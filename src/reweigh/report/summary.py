@@ -36,7 +36,8 @@ def summary(
     """
     main = pooled[pooled["set"] == "main"]
     others = pooled[pooled["set"] != "main"]
-    parts = [f"# {protocol.title}", _question(protocol), HEADLINE, _headline(main, effects, protocol)]
+    title = protocol.title + (f", as of {review.rpartition('/')[2]}" if "/as_of/" in review else "")
+    parts = [f"# {title}", _question(protocol), HEADLINE, _headline(main, effects, protocol)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(others):
         differ = others[others["analysis"].isin(figures.loc[figures["kind"] == "forest", "analysis"])]

@@ -1,0 +1,22 @@
+# A review as of a year is a review whose tables end there: `<review>/as_of/<year>` runs through all later rules.
+rule as_of:
+    input:
+        protocol="work/{whole}/checked/review.yaml",
+        studies="work/{whole}/checked/studies.csv",
+        arms="work/{whole}/checked/arms.csv",
+        contrasts="work/{whole}/checked/contrasts.csv",
+        source=modules("console", "io", "robustness/as_of"),
+    output:
+        protocol="work/{whole}/as_of/{year}/checked/review.yaml",
+        studies="work/{whole}/as_of/{year}/checked/studies.csv",
+        arms="work/{whole}/as_of/{year}/checked/arms.csv",
+        contrasts="work/{whole}/as_of/{year}/checked/contrasts.csv",
+        left_out="results/{whole}/as_of/{year}/left_out.csv",
+    log:
+        "logs/{whole}/as_of/{year}/as_of.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.whole}: as of {wildcards.year}"
+    script:
+        "../../scripts/as_of.py"
