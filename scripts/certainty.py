@@ -14,6 +14,7 @@ from reweigh.certainty import (
     rules_of,
     summary_of_findings,
 )
+from reweigh.console import logged
 from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
@@ -27,37 +28,38 @@ def text_table(files, name):
 
 
 if __name__ == "__main__":
-    files = snakemake.input.files
-    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-    effects, pooled = (read_csv(snakemake.input[name]) for name in ("effects", "pooled"))
-    bias = read_risk_of_bias(
-        text_table(files, "risk_of_bias.csv"), read_tools(Path(snakemake.input.tools).read_bytes())
-    )
-    thresholds, indirectness = rules_of(protocol)
-    table = certainty_table(
-        effects,
-        pooled,
-        protocol.outcomes,
-        bias=bias,
-        thresholds=thresholds,
-        indirectness=indirectness,
-        overrides=read_overrides(text_table(files, "certainty_overrides.csv")),
-    )
-    write_csv(table, snakemake.output.certainty)
-    findings = summary_of_findings(effects, pooled, table, protocol, thresholds)
-    write_csv(findings, snakemake.output.csv)
-    Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
-    Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
-    index, folder = [], Path(snakemake.params.folder)
-    labels = effects.drop_duplicates("study_id").set_index("study_id")["label"]
-    for tool in bias.table["tool"].unique():
-        for kind, figure in (
-            ("traffic_light", traffic_light(bias, tool, labels)),
-            ("weighted_bar", weighted_bar(bias, tool, effects[effects["set"] == "main"])),
-        ):
-            name = f"{kind}.{tool.lower().replace(' ', '_')}"
-            folder.mkdir(parents=True, exist_ok=True)
-            for ending in snakemake.params.formats:
-                save(figure, folder / f"{name}.{ending}")
-            index.append((name, figure.title, figure.description))
-    write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)
+    with logged(snakemake.log[0]):
+        files = snakemake.input.files
+        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        effects, pooled = (read_csv(snakemake.input[name]) for name in ("effects", "pooled"))
+        bias = read_risk_of_bias(
+            text_table(files, "risk_of_bias.csv"), read_tools(Path(snakemake.input.tools).read_bytes())
+        )
+        thresholds, indirectness = rules_of(protocol)
+        table = certainty_table(
+            effects,
+            pooled,
+            protocol.outcomes,
+            bias=bias,
+            thresholds=thresholds,
+            indirectness=indirectness,
+            overrides=read_overrides(text_table(files, "certainty_overrides.csv")),
+        )
+        write_csv(table, snakemake.output.certainty)
+        findings = summary_of_findings(effects, pooled, table, protocol, thresholds)
+        write_csv(findings, snakemake.output.csv)
+        Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
+        Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
+        index, folder = [], Path(snakemake.params.folder)
+        labels = effects.drop_duplicates("study_id").set_index("study_id")["label"]
+        for tool in bias.table["tool"].unique():
+            for kind, figure in (
+                ("traffic_light", traffic_light(bias, tool, labels)),
+                ("weighted_bar", weighted_bar(bias, tool, effects[effects["set"] == "main"])),
+            ):
+                name = f"{kind}.{tool.lower().replace(' ', '_')}"
+                folder.mkdir(parents=True, exist_ok=True)
+                for ending in snakemake.params.formats:
+                    save(figure, folder / f"{name}.{ending}")
+                index.append((name, figure.title, figure.description))
+        write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)

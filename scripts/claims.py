@@ -8,6 +8,7 @@ from reweigh.certainty import read_overrides, read_risk_of_bias, read_tools, rul
 from reweigh.claims import claim_page, claims_json, claims_table, evaluate_claims, load_claims
 from reweigh.claims.evidence import Setting
 from reweigh.claims.figure import claim_figure
+from reweigh.console import logged
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
@@ -20,35 +21,36 @@ def text_table(files, name):
 
 
 if __name__ == "__main__":
-    files = [*snakemake.input.files, *snakemake.input.optional]
-    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-    studies = read_csv(snakemake.input.studies)
-    thresholds, indirectness = rules_of(protocol)
-    bias = read_risk_of_bias(
-        text_table(files, "risk_of_bias.csv"), read_tools(Path(snakemake.input.tools).read_bytes())
-    )
-    setting = Setting(
-        read_csv(snakemake.input.effects),
-        studies,
-        protocol,
-        bias,
-        thresholds,
-        read_overrides(text_table(files, "certainty_overrides.csv")),
-        indirectness,
-    )
-    claims = load_claims(Path(snakemake.input.claims).read_bytes(), protocol, tuple(studies))
-    assessed = evaluate_claims(claims.claims, setting)
-    fragile = [text_table(files, name) for name in ("multiverse_summary.csv", "sequential.csv")]
-    table = claims_table(assessed, claims, *fragile)
-    write_csv(table, snakemake.output.table)
-    Path(snakemake.output.json).write_text(claims_json(assessed, claims, table), encoding="utf-8")
-    folder = Path(snakemake.output.pages)
-    folder.mkdir(parents=True, exist_ok=True)
-    published = text_table(files, "published.csv")
-    for found in assessed:
-        figure, name = claim_figure(found, protocol), ""
-        if figure is not None:
-            name = f"{found.claim.id}.svg"
-            save(figure, folder / name)
-        page = claim_page(found, claims, published, name, *fragile)
-        (folder / f"{found.claim.id}.md").write_text(page, encoding="utf-8")
+    with logged(snakemake.log[0]):
+        files = [*snakemake.input.files, *snakemake.input.optional]
+        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        studies = read_csv(snakemake.input.studies)
+        thresholds, indirectness = rules_of(protocol)
+        bias = read_risk_of_bias(
+            text_table(files, "risk_of_bias.csv"), read_tools(Path(snakemake.input.tools).read_bytes())
+        )
+        setting = Setting(
+            read_csv(snakemake.input.effects),
+            studies,
+            protocol,
+            bias,
+            thresholds,
+            read_overrides(text_table(files, "certainty_overrides.csv")),
+            indirectness,
+        )
+        claims = load_claims(Path(snakemake.input.claims).read_bytes(), protocol, tuple(studies))
+        assessed = evaluate_claims(claims.claims, setting)
+        fragile = [text_table(files, name) for name in ("multiverse_summary.csv", "sequential.csv")]
+        table = claims_table(assessed, claims, *fragile)
+        write_csv(table, snakemake.output.table)
+        Path(snakemake.output.json).write_text(claims_json(assessed, claims, table), encoding="utf-8")
+        folder = Path(snakemake.output.pages)
+        folder.mkdir(parents=True, exist_ok=True)
+        published = text_table(files, "published.csv")
+        for found in assessed:
+            figure, name = claim_figure(found, protocol), ""
+            if figure is not None:
+                name = f"{found.claim.id}.svg"
+                save(figure, folder / name)
+            page = claim_page(found, claims, published, name, *fragile)
+            (folder / f"{found.claim.id}.md").write_text(page, encoding="utf-8")

@@ -10,7 +10,17 @@ from reweigh.report.summary import summary
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        names = ("effects", "rows", "pooled", "subgroups", "index", "meta_regression", "dependence")
+        names = (
+            "effects",
+            "rows",
+            "pooled",
+            "subgroups",
+            "index",
+            "meta_regression",
+            "dependence",
+            "conclusions",
+            "sequential",
+        )
         tables = [read_csv(snakemake.input[name]) for name in names]
         text = summary(snakemake.wildcards.review, protocol, *tables)
         Path(snakemake.output[0]).write_text(text, encoding="utf-8")

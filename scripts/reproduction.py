@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reweigh.console import logged
 from reweigh.figures.svg import save
 from reweigh.figures.timeline import draw_timeline, timeline_table, timelines
 from reweigh.io import read_csv, write_csv
@@ -18,29 +19,30 @@ def text_table(files, name):
 
 
 if __name__ == "__main__":
-    files = [*snakemake.input.files, *snakemake.input.optional]
-    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-    effects, pooled, certainty = (read_csv(snakemake.input[name]) for name in ("effects", "pooled", "certainty"))
-    published = text_table(files, "published.csv")
-    if published is None:
-        published = pd.DataFrame(columns=["review_id", "outcome", "measure", "estimate"])
-    raw = {name: table for name in ("arms.csv", "contrasts.csv") if (table := text_table(files, name)) is not None}
-    ledger = reproduce(
-        published,
-        effects,
-        pooled,
-        protocol,
-        raw=raw,
-        published_trials=text_table(files, "published_trials.csv"),
-    )
-    write_csv(ledger, snakemake.output.ledger)
-    write_csv(check_published(published), snakemake.output.checks)
-    index, folder = [], Path(snakemake.params.folder)
-    for outcome, measure in timelines(published, protocol):
-        table = timeline_table(published, pooled, certainty, protocol, outcome, measure)
-        figure = draw_timeline(table, protocol, outcome, measure)
-        folder.mkdir(parents=True, exist_ok=True)
-        for ending in snakemake.params.formats:
-            save(figure, folder / f"{outcome}.{measure}.{ending}")
-        index.append((f"{outcome}.{measure}", figure.title, figure.description))
-    write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)
+    with logged(snakemake.log[0]):
+        files = [*snakemake.input.files, *snakemake.input.optional]
+        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        effects, pooled, certainty = (read_csv(snakemake.input[name]) for name in ("effects", "pooled", "certainty"))
+        published = text_table(files, "published.csv")
+        if published is None:
+            published = pd.DataFrame(columns=["review_id", "outcome", "measure", "estimate"])
+        raw = {name: table for name in ("arms.csv", "contrasts.csv") if (table := text_table(files, name)) is not None}
+        ledger = reproduce(
+            published,
+            effects,
+            pooled,
+            protocol,
+            raw=raw,
+            published_trials=text_table(files, "published_trials.csv"),
+        )
+        write_csv(ledger, snakemake.output.ledger)
+        write_csv(check_published(published), snakemake.output.checks)
+        index, folder = [], Path(snakemake.params.folder)
+        for outcome, measure in timelines(published, protocol):
+            table = timeline_table(published, pooled, certainty, protocol, outcome, measure)
+            figure = draw_timeline(table, protocol, outcome, measure)
+            folder.mkdir(parents=True, exist_ok=True)
+            for ending in snakemake.params.formats:
+                save(figure, folder / f"{outcome}.{measure}.{ending}")
+            index.append((f"{outcome}.{measure}", figure.title, figure.description))
+        write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)

@@ -278,6 +278,7 @@ def test_a_t_interval_of_few_trials_may_explain_a_p_value():
     row = {"estimate": "1.00", "ci_lower": "-0.43", "ci_upper": "2.43", "p_reported": "0.095"}
     assert checks_of(**row, k="3")["p against CI"] == "consistent"
     assert checks_of(**row)["p against CI"] == "flag"
+    assert checks_of(**row, model="REML, Hartung-Knapp")["p against CI"] == "cannot be checked"
 
 
 @pytest.mark.parametrize(

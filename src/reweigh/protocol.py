@@ -293,6 +293,51 @@ class Grouping(_Closed):
         return rest
 
 
+class Reading(_Closed):
+    """An unlabelled figure after a mean, and what an option takes it for."""
+
+    study: str
+    outcome: str
+    use: Literal["sd", "se"]
+
+
+class Option(_Closed):
+    """One defensible option of a choice; what it does not say stays as in the main analysis."""
+
+    label: str = ""
+    measure: Measure | None = None
+    include: dict[str, tuple[str, ...]] = {}
+    exclude: dict[str, tuple[str, ...]] = {}
+    crossover: Literal["paired", "as_independent"] | None = None
+    unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] | None = None
+    shared_arms: Literal["combine", "split", "keep"] | None = None
+    preferences: tuple[Preference, ...] = ()
+    time: Literal["nearest", "earliest", "latest"] | None = None
+    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] | None = None
+    crossover_phi: Annotated[float, Field(ge=-1, le=1)] | None = None
+    zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
+    smd_variance: Literal["LS", "LS2", "UB", "AV"] | None = None
+    p_inequality_as_equality: bool | None = None
+    readings: tuple[Reading, ...] = ()
+    tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"] | None = None
+    interval: Literal["wald", "t", "hartung-knapp", "hartung-knapp guarded"] | None = None
+
+
+class Multiverse(_Closed):
+    """Defensible choices, the main option of each first, and the analyses (outcome.window) that are run."""
+
+    analyses: tuple[str, ...] = ()
+    choices: Annotated[dict[Name, Annotated[dict[str, Option], Field(min_length=1)]], Field(min_length=1)]
+
+
+class Robustness(_Closed):
+    """Fewest trials for tests of small-study effects, most removals tried for fragility, seed of samples."""
+
+    minimum_trials: Annotated[int, Field(ge=3)] = 10
+    removals: Annotated[int, Field(ge=1)] = 1_000_000
+    seed: int = 0
+
+
 class Assumptions(_Closed):
     """Numbers and rules that the trials do not report; each is printed beside what rests on it."""
 
@@ -355,6 +400,8 @@ class Protocol(_Closed):
     models: Annotated[tuple[Model | str, ...], Field(min_length=1)] = ("cochrane", "revman-classic")
     bayes: dict[Measure, TauPrior] = {}
     meta_regression: dict[Name, Regression] = {}
+    multiverse: Multiverse | None = None
+    robustness: Robustness = Robustness()
     sequential: Sequential = Sequential()
     seed: Annotated[int, Field(ge=0)] = 1
 
@@ -412,6 +459,9 @@ class Protocol(_Closed):
                 _require(preference.outcome, self.outcomes, f"sets: {name}: preferences: outcome")
         for preference in self.preferences:
             _require(preference.outcome, self.outcomes, "preferences: outcome")
+        ids = {f"{outcome}.{window}" for outcome in self.outcomes for window in self.windows}
+        for analysis in self.multiverse.analyses if self.multiverse else ():
+            _require(analysis, ids, "multiverse: analyses (outcome.window)")
         return self
 
     @property

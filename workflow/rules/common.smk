@@ -32,6 +32,8 @@ RESULTS = (
     "bayes.csv",
     "meta_regression.csv",
     "dependence.csv",
+    "robustness/conclusions.csv",
+    "figures/robustness.csv",
     "sequential.csv",
     "figures/index.csv",
     "summary.md",

@@ -7,6 +7,8 @@ rule report:
         subgroups="results/{review}/subgroups.csv",
         meta_regression="results/{review}/meta_regression.csv",
         dependence="results/{review}/dependence.csv",
+        conclusions="results/{review}/robustness/conclusions.csv",
+        sequential="results/{review}/sequential.csv",
         index="results/{review}/figures/index.csv",
         source=modules("console", "io", "protocol", "report", "figures"),
     output:

@@ -45,6 +45,7 @@ def _environment() -> Environment:
         "markdown": words.markdown,
         "nice": words.nice,
         "upper_first": words.upper_first,
+        "lower_first": words.lower_first,
         "count": words.count,
         "json": _json,
         "data_uri": _data_uri,

@@ -22,6 +22,8 @@ def summary(
     figures: pd.DataFrame,
     meta_regression: pd.DataFrame,
     dependence: pd.DataFrame,
+    conclusions: pd.DataFrame,
+    sequential: pd.DataFrame,
 ) -> str:
     """Markdown of one page.
 
@@ -31,7 +33,7 @@ def summary(
         Name of the review's folder.
     protocol
         The protocol.
-    effects, rows, pooled, subgroups, figures, meta_regression, dependence
+    effects, rows, pooled, subgroups, figures, meta_regression, dependence, conclusions, sequential
         The tables of the review's results.
     """
     main = pooled[pooled["set"] == "main"]
@@ -39,6 +41,8 @@ def summary(
     title = protocol.title + (f", as of {review.rpartition('/')[2]}" if "/as_of/" in review else "")
     parts = [f"# {title}", _question(protocol), HEADLINE, _headline(main, effects, protocol)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
+    if len(main):
+        parts += ["## How fragile", _fragility(main, conclusions, sequential)]
     if len(others):
         differ = others[others["analysis"].isin(figures.loc[figures["kind"] == "forest", "analysis"])]
         parts += ["## Sensitivity sets", _sets(protocol), _estimates(differ)]
@@ -143,6 +147,25 @@ def _estimates(pooled: pd.DataFrame) -> str:
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _fragility(main: pd.DataFrame, conclusions: pd.DataFrame, sequential: pd.DataFrame) -> str:
+    """Two computed sentences per main analysis, and where trial sequential analysis stands."""
+    lines = []
+    said = conclusions.set_index("analysis")
+    for analysis in main["analysis"].drop_duplicates():
+        sentences = [said.loc[analysis, name] for name in ("fragility", "alternatives") if analysis in said.index]
+        lines.append(f"- `{analysis}`: {' '.join(text for text in sentences if text)}")
+        looks = sequential[sequential["analysis"] == analysis]
+        if len(looks) and not np.isnan(looks["required"].iloc[-1]):
+            last = looks.iloc[-1]
+            crossed = {"none": "no boundary is crossed", "futility": "the futility boundary is crossed"}
+            what = crossed.get(last["verdict"], "the monitoring boundary is crossed")
+            lines[-1] += (
+                f" Sequential analysis: {last['information']:.0f} of {last['required']:.0f} patients needed "
+                f"({100 * last['fraction']:.0f}%), {what}."
+            )
+    return "\n".join(lines)
 
 
 def _sets(protocol: Protocol) -> str:

@@ -104,6 +104,8 @@ def _p_against_ci(row: dict[str, str]) -> tuple[str, str]:
         return FLAG, str(error)
     if printed is None:
         return UNKNOWN, "no p-value printed"
+    if "knapp" in row.get("model", "").lower() and parse_number(row.get("k", "")) is None:
+        return UNKNOWN, "a Hartung-Knapp interval without k: its degrees of freedom are not known"
     allowed = p_range(row)
     if allowed is None:
         return UNKNOWN, "no CI printed, or no effect measure"

@@ -1,0 +1,228 @@
+"use strict";
+// The explorer: looks up results that were pooled beforehand, draws them, and keeps what was chosen in the address.
+(() => {
+  const form = byId("x-controls");
+  if (!form) return;
+  const data = json("explorer-data");
+  const [ofSubset, ofTau2, ofInterval] = data.fields;
+  const select = { a: byId("x-analysis"), set: byId("x-set"), tau2: byId("x-tau2"), interval: byId("x-interval"), r: byId("x-r") };
+  let state = {}, rows = [];
+
+  // Numbers as the tables print them.
+  const fixed = (x, n) => { const text = x.toFixed(n); return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−"); };
+  const ratio = (x) => (x < 0.005 ? "<0.01" : x > 9999.995 ? ">9999" : fixed(x, 2));
+  const printed = (a, x) => (a.log ? ratio(Math.exp(x)) : fixed(x, a.decimals));
+  const interval = (a, low, high) => `${printed(a, low)} to ${printed(a, high)}`;
+  const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : `= ${fixed(p, p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
+  const small = (x) => (x === 0 ? "0" : x < 0.0001 ? "<0.0001" : x >= 99.995 ? fixed(x, x < 999.95 ? 1 : 0) : fixed(x, x >= 0.0095 ? 2 : 1 - Math.floor(Math.log10(x))));
+
+  // Packed results: columns one after another; those of the subsets, of each tau2 estimator, of each method.
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
+  const unpack = (set) => {
+    if (set.columns) return set;
+    const numbers = set.single ? new Float32Array(bytes(set.numbers)) : new Float64Array(bytes(set.numbers));
+    const tau2 = [...new Set(set.methods.map(([t]) => t))];
+    const size = numbers.length / (ofSubset.length + tau2.length * ofTau2.length + set.methods.length * ofInterval.length);
+    let at = 0;
+    const take = (names) => Object.fromEntries(names.map((name) => [name, numbers.subarray(at++ * size, at * size)]));
+    set.columns = { subset: take(ofSubset), tau2: {}, interval: {} };
+    for (const one of tau2) set.columns.tau2[one] = take(ofTau2);
+    for (const one of set.methods) set.columns.interval[one.join("|")] = take(ofInterval);
+    const codes = new Uint8Array(bytes(set.codes));
+    set.columns.codes = Object.fromEntries(set.methods.map((one, i) => [one.join("|"), codes.subarray(i * size, (i + 1) * size)]));
+    return set;
+  };
+  // Row of a subset, or why it was not computed.
+  const place = (k, inside) => {
+    if (k <= data.all_up_to) return inside.reduce((sum, on, i) => sum + (on ? 2 ** i : 0), 0) - 1;
+    const out = inside.flatMap((on, i) => (on ? [] : [i]));
+    if (!out.length) return 0;
+    if (out.length === 1) return 1 + out[0];
+    if (out.length > 2) return `with ${k} trials, removals of one or two were computed, not of ${out.length}`;
+    const [i, j] = out;
+    return 1 + k + i * k - (i * (i + 1)) / 2 + (j - i - 1);
+  };
+  const lookUp = (set, tau2, between, inside) => {
+    const method = `${tau2}|${between}`, { columns } = unpack(set);
+    if (!inside.some(Boolean)) return { reason: "no trial is ticked" };
+    if (!columns.interval[method]) return { reason: `${data.tau2[tau2]} with the interval ${data.intervals[between]} was not computed for these trials` };
+    const row = place(inside.length, inside);
+    if (typeof row === "string") return { reason: row };
+    const found = { note: data.reasons[columns.codes[method][row]] };
+    for (const part of [columns.subset, columns.tau2[tau2], columns.interval[method]])
+      for (const [name, values] of Object.entries(part)) found[name] = values[row];
+    return found;
+  };
+
+  const analysis = () => data.analyses.find((one) => one.id === state.a);
+  const sets = () => analysis().datasets;
+  const chosen = () => sets().find((one) => one.set === state.set && (one.correlation === null ? state.r === "" : String(one.correlation) === state.r));
+
+  // Address
+  const defaults = (a) => ({ a, set: data.analyses.find((one) => one.id === a).datasets[0].set, tau2: data.model[0], interval: data.model[1], r: "", without: new Set() });
+  const read = () => {
+    const [, query] = location.hash.match(/^#explore\?(.*)$/) ?? [];
+    const given = new URLSearchParams(query ?? "");
+    const known = data.analyses.some((one) => one.id === given.get("a"));
+    state = defaults(known ? given.get("a") : data.analyses[0].id);
+    for (const name of ["set", "tau2", "interval", "r"]) if (given.has(name)) state[name] = given.get(name);
+    if (!sets().some((one) => one.set === state.set)) state.set = sets()[0].set;
+    if (!(state.tau2 in data.tau2)) state.tau2 = data.model[0];
+    if (!(state.interval in data.intervals)) state.interval = data.model[1];
+    state.without = new Set((given.get("without") ?? "").split(",").filter(Boolean));
+    return query !== undefined;
+  };
+  const write = () => {
+    const usual = defaults(state.a), query = new URLSearchParams({ a: state.a });
+    for (const name of ["set", "tau2", "interval", "r"]) if (state[name] !== usual[name]) query.set(name, state[name]);
+    if (state.without.size) query.set("without", [...state.without].join(","));
+    history.replaceState(null, "", `#explore?${query.toString().replaceAll("%2C", ",")}`);
+  };
+
+  // Marks
+  const scale = (x) => { const { low, high } = analysis().axis; return (100 * (x - low)) / (high - low); };
+  const clip = (x) => Math.max(0, Math.min(100, x));
+  const bar = (element, low, high) => {
+    const [a, b] = [clip(scale(low)), clip(scale(high))];
+    element.hidden = !(b >= a) || (a === b && (a === 0 || a === 100));
+    element.style.left = `${a}%`;
+    element.style.width = `${b - a}%`;
+    return [a, b];
+  };
+  const track = (...kinds) => {
+    const marks = { null: make("i", { className: "null" }) };
+    for (const kind of [...kinds, "arrow left", "arrow right"]) marks[kind] = make("i", { className: kind });
+    const element = make("div", { className: "track" }, ...Object.values(marks));
+    element.setAttribute("aria-hidden", "true");
+    marks.null.style.left = `${scale(0)}%`;
+    return { element, marks };
+  };
+  const clipped = (marks, low, high) => {
+    marks["arrow left"].hidden = !(scale(low) < 0);
+    marks["arrow right"].hidden = !(scale(high) > 100);
+  };
+  const line = (name, marks, options = {}) => {
+    const effect = make("span", { className: "effect", role: "cell" }), weight = make("span", { className: "weight", role: "cell" });
+    const element = make("div", { className: `frow ${options.className ?? ""}`, role: "row" },
+      make("span", { role: "rowheader" }, name), make("span", { className: "cell-track", role: "cell" }, marks.element), effect, weight);
+    return { element, effect, weight, marks: marks.marks };
+  };
+
+  const build = () => {
+    const a = analysis(), set = chosen() ?? sets().find((one) => one.set === state.set), forest = byId("x-forest");
+    const head = make("div", { className: "frow head", role: "row" }, ...["Trial", "", `${a.short} (${100 * data.level}% CI)`, "Weight"].map((text, i) =>
+      make("span", { role: "columnheader", className: i === 3 ? "weight" : "" }, text || make("span", { className: "visually-hidden" }, "Plot"))));
+    rows = set.trials.map(([id, label, group, , low, high, , effect]) => {
+      const box = make("input", { type: "checkbox", checked: !state.without.has(id) });
+      box.dataset.trial = id;
+      box.addEventListener("change", () => { if (box.checked) state.without.delete(id); else state.without.add(id); draw(); });
+      const name = make("label", {}, box, make("span", {}, label, ...(group ? [make("small", {}, group)] : [])));
+      const one = line(name, track("ci", "square"));
+      bar(one.marks.ci, low, high);
+      clipped(one.marks, low, high);
+      one.effect.textContent = effect;
+      return { ...one, box, id };
+    });
+    const total = line("Pooled", track("pi", "diamond"), { className: "total" }), ghost = line("All ticked, for comparison", track("diamond ghost"), { className: "ghost-row" });
+    rows.total = total;
+    rows.ghost = ghost;
+    forest.replaceChildren(head, ...rows.map((one) => one.element), total.element, ghost.element);
+    byId("x-axis").replaceChildren(...a.axis.ticks.map(([at, label]) => { const tick = make("span", {}, label); tick.style.left = `${scale(at)}%`; return tick; }));
+    byId("x-favours").replaceChildren(make("span", {}, `← ${a.favours[0]}`), make("span", {}, `${a.favours[1]} →`));
+    const groups = [...new Set(set.trials.map((one) => one[2]).filter(Boolean))];
+    byId("x-groups").replaceChildren(...(groups.length < 2 ? [] : groups).flatMap((group) => {
+      const button = make("button", { type: "button" }, `Only ${group.toLowerCase()}`);
+      button.addEventListener("click", () => { state.without = new Set(set.trials.filter((one) => one[2] !== group).map((one) => one[0])); tick(); });
+      return [button, " "];
+    }));
+  };
+  const tick = () => { for (const one of rows) one.box.checked = !state.without.has(one.id); draw(); };
+  const fill = () => {
+    const a = analysis(), names = [...new Map(sets().map((one) => [one.set, one.label]))];
+    select.a.value = state.a;
+    select.set.replaceChildren(...names.map(([value, label]) => make("option", { value }, label)));
+    select.set.value = state.set;
+    select.tau2.value = state.tau2;
+    select.interval.value = state.interval;
+    const swept = sets().filter((one) => one.correlation !== null);
+    byId("x-r-label").hidden = !swept.length;
+    const own = a.parameter ? `${a.parameter.name} = ${a.parameter.protocol} (protocol)` : "as in the protocol";
+    select.r.replaceChildren(make("option", { value: "" }, own), ...swept.filter((one) => one.correlation !== a.parameter?.protocol).map((one) => make("option", { value: String(one.correlation) }, `${a.parameter.name} = ${one.correlation}`)));
+    if (state.r !== "" && ![...select.r.options].some((one) => one.value === state.r)) select.r.append(make("option", { value: state.r }, `${state.r}`));
+    select.r.value = state.r;
+  };
+
+  const sentence = (a, found, k) => {
+    const figures = make("p", { className: "figures" });
+    const say = (name, text) => figures.append(make("span", {}, `${name} ${text}`), " ");
+    const level = `${100 * data.level}%`;
+    const head = make("p", { className: "big" });
+    head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper)})`;
+    head.textContent = `${a.short} ${head.dataset.effect.replace("(", `(${level} CI `).replace("CI CI", "CI")}`;
+    say("k =", k);
+    if (!Number.isNaN(found.p_value)) say("P", pText(found.p_value));
+    if (k > 1) {
+      say("prediction interval", Number.isNaN(found.pi_lower) ? "–" : interval(a, found.pi_lower, found.pi_upper));
+      say("τ² =", small(found.tau2));
+      if (!Number.isNaN(found.i2_tau2)) say("I² =", `${found.i2_tau2.toFixed(0)}%`);
+      say("Q =", `${fixed(found.q, 2)}, P ${pText(found.q_p_value)}`);
+    }
+    return [head, figures, ...(found.note ? [make("p", { className: "quiet" }, found.note.replaceAll("tau2", "τ²").replaceAll("I2", "I²").replaceAll("H2", "H²"))] : [])];
+  };
+  const draw = () => {
+    const started = performance.now(), a = analysis(), set = chosen(), result = byId("x-result");
+    write();
+    const inside = rows.map((one) => one.box.checked), k = inside.filter(Boolean).length;
+    const found = set ? lookUp(set, state.tau2, state.interval, inside) : { reason: "this crossover correlation was computed for the main set only, not for this one" };
+    const all = set ? lookUp(set, state.tau2, state.interval, inside.map(() => true)) : found;
+    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, `Not computed: ${found.reason}.`)] : sentence(a, found, k)));
+    const weights = (set ?? sets()[0]).trials.map((one, i) => (inside[i] && !found.reason ? 1 / (one[6] + (found.tau2 || 0)) : 0));
+    const sum = weights.reduce((x, y) => x + y, 0), most = Math.max(...weights);
+    const order = rows.map((one) => (set ?? sets()[0]).trials.findIndex((trial) => trial[0] === one.id));
+    for (const [i, one] of rows.entries()) {
+      const share = sum ? weights[order[i]] / sum : 0, y = set?.trials[order[i]]?.[3] ?? 0;
+      one.element.classList.toggle("out", !inside[i]);
+      one.weight.textContent = share && k > 1 ? `${(100 * share).toFixed(1)}%` : "";
+      const side = sum && share ? 4 + 10 * Math.sqrt(weights[order[i]] / most) : 6;
+      one.marks.square.style.width = one.marks.square.style.height = `${side}px`;
+      one.marks.square.style.left = `${scale(y)}%`;
+      one.marks.square.hidden = scale(y) < 0 || scale(y) > 100;
+    }
+    const diamond = (line, one, pi) => {
+      const { diamond: d, "diamond ghost": g } = line.marks, mark = d ?? g;
+      const usable = !one.reason && !Number.isNaN(one.ci_lower);
+      mark.hidden = !usable;
+      if (usable) {
+        const [from, to] = bar(mark, one.ci_lower, one.ci_upper);
+        mark.style.setProperty("--at", to > from ? Math.max(0, Math.min(100, (100 * (scale(one.estimate) - from)) / (to - from))) : 50);
+      }
+      clipped(line.marks, usable ? one.ci_lower : 0, usable ? one.ci_upper : 0);
+      if (pi) { line.marks.pi.hidden = true; if (usable && !Number.isNaN(one.pi_lower)) bar(line.marks.pi, one.pi_lower, one.pi_upper); }
+      line.effect.textContent = one.reason ? "–" : Number.isNaN(one.ci_lower) ? `${printed(a, one.estimate)} (–)` : `${printed(a, one.estimate)} (${interval(a, one.ci_lower, one.ci_upper)})`;
+    };
+    diamond(rows.total, found, true);
+    diamond(rows.ghost, all, false);
+    rows.ghost.element.hidden = k === inside.length;
+    byId("x-how").textContent = inside.length <= data.all_up_to ? `Stored: every subset of these ${inside.length} trials.` : `Stored: all ${inside.length} trials, and every removal of one or two.`;
+    byId("explorer").dataset.milliseconds = (performance.now() - started).toFixed(1);
+  };
+  const render = () => { fill(); build(); draw(); };
+
+  for (const [name, element] of Object.entries(select))
+    element.addEventListener("change", () => {
+      if (name === "a") state = { ...state, a: element.value, set: defaults(element.value).set, r: "", without: new Set() };
+      else state[name] = element.value;
+      render();
+    });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  byId("x-all").addEventListener("click", () => { state.without = new Set(); tick(); });
+  byId("x-copy").addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(location.href); byId("x-copied").textContent = "Copied."; } catch { byId("x-copied").textContent = "Copy the address of this page."; }
+  });
+  const silently = (work) => { const keep = location.href; work(); if (location.href !== keep) history.replaceState(null, "", keep); };
+  const start = () => {
+    if (read()) { render(); byId("explore").scrollIntoView(); } else if (!rows.length) silently(render);
+  };
+  addEventListener("hashchange", start);
+  start();
+})();

@@ -1,0 +1,69 @@
+"use strict";
+// Which forest plot of an analysis is shown, and downloads of exactly that figure and its tables.
+(() => {
+  const review = location.pathname.split("/").slice(-2, -1)[0] || "review";
+  const show = (id) => {
+    const figure = byId(`fig-${id}`);
+    if (!figure) return null;
+    for (const one of document.querySelectorAll(`.view[data-analysis="${figure.dataset.analysis}"]`)) one.hidden = one !== figure;
+    return figure;
+  };
+  for (const select of document.querySelectorAll("select[data-views]"))
+    select.addEventListener("change", () => show(select.value));
+  const follow = () => {
+    const id = decodeURIComponent(location.hash.slice(1));
+    if (!id.startsWith("fig-")) return;
+    const figure = show(id.slice(4));
+    const select = figure && document.querySelector(`select[data-views="${figure.dataset.analysis}"]`);
+    if (select) select.value = id.slice(4);
+    if (figure) figure.scrollIntoView();
+  };
+  addEventListener("hashchange", follow);
+  follow();
+
+  const save = (content, kind, name) => {
+    const href = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: kind }));
+    make("a", { href, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1000);
+  };
+  // The figure of record: its own ink, font and size, whatever the page looks like.
+  const standalone = (id) => {
+    const svg = byId(`fig-${id}`).querySelector("svg").cloneNode(true);
+    for (const hit of svg.querySelectorAll(".hit")) hit.remove();
+    const [, , width, height] = svg.getAttribute("viewBox").split(" ");
+    svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    svg.setAttribute("width", `${width}pt`);
+    svg.setAttribute("height", `${height}pt`);
+    svg.removeAttribute("style");
+    const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
+    style.textContent = `${byId("figure-font").textContent} text{font:8.5px 'DejaVu Sans';fill:var(--ink)} .ts{text-anchor:start} .tm{text-anchor:middle} .te{text-anchor:end}`;
+    svg.prepend(style);
+    let text = new XMLSerializer().serializeToString(svg);
+    for (const [variable, colour] of Object.entries(json("colours"))) text = text.replaceAll(variable, colour);
+    return { text, width: parseFloat(width), height: parseFloat(height) };
+  };
+  const png = (id) => {
+    const { text, width, height } = standalone(id), scale = 200 / 72, image = new Image();
+    image.onload = () => {
+      const canvas = make("canvas", { width: Math.round(width * scale), height: Math.round(height * scale) });
+      const ink = canvas.getContext("2d");
+      ink.drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob((blob) => save(blob, "image/png", `${id}.png`));
+    };
+    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  };
+  const rowsOf = (table, analysis) => {
+    const [head, ...rows] = json("tables")[table].split("\n");
+    return [head, ...rows.filter((row) => row.startsWith(`${analysis},`)), ""].join("\n");
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-get], button[data-table]");
+    if (!button) return;
+    const { get, id, table } = button.dataset;
+    if (table) save(json("tables")[table], "text/csv", `${review}.${table}.csv`);
+    else if (get === "svg") save(standalone(id).text, "image/svg+xml", `${id}.svg`);
+    else if (get === "png") png(id);
+    else if (get === "pooled" && id.includes(".by_")) save(rowsOf("subgroups", id), "text/csv", `${id}.pooled.csv`);
+    else save(rowsOf(get, id.split(".by_")[0]), "text/csv", `${id}.${get}.csv`);
+  });
+})();
