@@ -7,7 +7,7 @@ from reweigh.check import check
 from reweigh.io import write_csv
 
 if __name__ == "__main__":
-    files = {Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}
+    files = {Path(path).name: Path(path).read_bytes() for path in (*snakemake.input.files, *snakemake.input.claims)}
     tables, report = check(files, snakemake.wildcards.review)
     if tables is None:
         Path(snakemake.log[0]).write_text(report + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from reweigh.certainty import read_overrides, read_risk_of_bias, read_tools, rul
 from reweigh.claims import claim_page, claims_json, claims_table, evaluate_claims, load_claims
 from reweigh.claims.evidence import Setting
 from reweigh.claims.figure import claim_figure
+from reweigh.claims.model import Claims
 from reweigh.console import logged
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
@@ -38,7 +39,8 @@ if __name__ == "__main__":
             read_overrides(text_table(files, "certainty_overrides.csv")),
             indirectness,
         )
-        claims = load_claims(Path(snakemake.input.claims).read_bytes(), protocol, tuple(studies))
+        content = b"".join(Path(path).read_bytes() for path in snakemake.input.claims)
+        claims = load_claims(content, protocol, tuple(studies)) if content else Claims.none()
         assessed = evaluate_claims(claims.claims, setting)
         fragile = [text_table(files, name) for name in ("multiverse_summary.csv", "sequential.csv")]
         table = claims_table(assessed, claims, *fragile)

@@ -1,26 +1,129 @@
-"""The one-page summary of a review."""
+"""What a reader gets: summary.md and report.html of a review, its PDF, its workbook, and the list of reviews."""
 
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from reweigh.console import logged
 from reweigh.io import read_csv
 from reweigh.protocol import load_checked
-from reweigh.report.summary import summary
+
+PACKAGES = (
+    "reweigh",
+    "snakemake",
+    "pymare",
+    "statsmodels",
+    "scipy",
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "jinja2",
+    "pydantic",
+)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+TABLES = (
+    "effects",
+    "rows",
+    "pooled",
+    "subgroups",
+    "index",
+    "meta_regression",
+    "dependence",
+    "conclusions",
+    "sequential",
+)
+
+
+def hashes(paths):
+    """SHA-256 of each input, by its path below the working folder."""
+    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def installed():
+    """Version of Python and of each package that the results rest on."""
+    return {"Python": ".".join(map(str, sys.version_info[:3]))} | {name: version(name) for name in PACKAGES}
+
+
+def optional(paths):
+    """Tables of later stages and of the data folder by name, and the claims."""
+    files = {Path(path).stem: path for path in paths if "figures" not in Path(path).parts}
+    files |= {f"figures_{Path(path).stem}": path for path in paths if "figures" in Path(path).parts}
+    claims = files.pop("claims", None)
+    return {name: read_csv(path) for name, path in files.items()}, claims and json.loads(
+        Path(claims).read_text("utf-8")
+    )
+
+
+def write_report():
+    """Write summary.md, report.html and the workbook."""
+    from reweigh.report.inputs import Inputs
+    from reweigh.report.page import report_page
+    from reweigh.report.summary import summary
+    from reweigh.report.workbook import workbook
+
+    given, out = snakemake.input, snakemake.output
+    protocol = load_checked(Path(given.protocol).read_bytes())
+    read = {name: read_csv(given[name]) for name in (*TABLES, "studies", "bayes", "sweep", "pooled_sweep")}
+    review = snakemake.wildcards.review
+    text = summary(review, protocol, *(read[name] for name in TABLES))
+    later, claims = optional(given.optional)
+    later |= {name: read[name] for name in ("conclusions", "sequential")}
+    folder = Path(given.index).parent
+    plain = ("index", "dependence", "conclusions", "sequential")
+    inputs = Inputs(
+        review=review,
+        protocol=protocol,
+        figures=read["index"],
+        **{name: read[name] for name in read if name not in plain},
+        drawings={f"{p.parent.name}/{p.stem}": p.read_text("utf-8") for p in sorted(folder.glob("*/*.svg"))},
+        worked={p.name: p.read_text("utf-8") for p in sorted(Path(given.worked).glob("*.md"))},
+        optional=later,
+        claims=claims,
+        hashes=hashes(given.files),
+        versions=installed(),
+    )
+    page = report_page(inputs)
+    book = workbook(read | later)
+    Path(out.summary).write_text(text, encoding="utf-8")
+    Path(out.html).write_text(page, encoding="utf-8")
+    Path(out.workbook).write_bytes(book)
+
+
+def write_index():
+    """Write the list of reviews."""
+    from reweigh.report.page import index_page
+
+    given, found = snakemake.input, []
+    for at, review in enumerate(snakemake.params.reviews):
+        protocol = load_checked(Path(given.protocols[at]).read_bytes())
+        found.append((review, protocol, read_csv(given.effects[at]), read_csv(given.pooled[at])))
+    Path(snakemake.output[0]).write_text(index_page(found), encoding="utf-8")
+
+
+def write_pdf():
+    """Print report.html by a Chromium."""
+    from reweigh.report.pdf import undated
+
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        sys.exit(f"\nthe PDF needs Chromium or Chrome; looked for: {', '.join(BROWSERS)}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "report.pdf"
+        command = [browser, "--headless=new", "--disable-gpu", "--no-pdf-header-footer", f"--print-to-pdf={target}"]
+        command += ["--no-sandbox"] if os.geteuid() == 0 else []
+        command += [f"--user-data-dir={folder}/profile", Path(snakemake.input.html).resolve().as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        if not target.exists():
+            sys.exit(f"\n{browser} printed nothing:\n{done.stderr}\n")
+        Path(snakemake.output[0]).write_bytes(undated(target.read_bytes()))
+
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        names = (
-            "effects",
-            "rows",
-            "pooled",
-            "subgroups",
-            "index",
-            "meta_regression",
-            "dependence",
-            "conclusions",
-            "sequential",
-        )
-        tables = [read_csv(snakemake.input[name]) for name in names]
-        text = summary(snakemake.wildcards.review, protocol, *tables)
-        Path(snakemake.output[0]).write_text(text, encoding="utf-8")
+        {"report": write_report, "report_index": write_index, "report_pdf": write_pdf}[snakemake.rule]()

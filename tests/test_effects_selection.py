@@ -93,7 +93,7 @@ def test_arms_come_before_a_contrast_and_a_contrast_with_ci_before_a_p_value():
     )
     selection = run(arms, contrasts)
     chosen = selection.effects[selection.effects["measure"] == "SMD"].set_index("study_id")
-    assert chosen.loc["a", "route"] == "arms"
+    assert chosen.loc["a", "reported_as"] == "arms"
     assert chosen.loc["b", "rows"] == "contrasts.csv:4"
     assert sorted(selection.rows["status"]) == ["chosen"] * 3 + ["not chosen"] * 2
 

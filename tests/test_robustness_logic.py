@@ -320,7 +320,7 @@ def test_ketamine_multiverse_is_select_on_changed_protocols(ketamine, monkeypatc
 
 
 def test_choices_without_a_multiverse_come_from_the_sets_and_models(ketamine):
-    protocol = ketamine[0]
+    protocol = ketamine[0].model_copy(update={"multiverse": None})
     found = multiverse.choices_of(protocol, "pain_intensity")
     direction = next(o for o in found.values() if "unknown_direction_favours_control" in o)
     assert set(direction) == {"main", "unknown_direction_favours_ketamine", "unknown_direction_favours_control"}

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from reweigh.claims.model import read_claims
 from reweigh.effects.candidates import build_candidates
-from reweigh.effects.selection import analyses, reported
+from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
 from reweigh.pool.few_trials import prior_of
 from reweigh.protocol import Protocol, load_protocol
 from reweigh.tables import Problem, TableRules, Tables, check_review, format_report
 from reweigh.tables.problems import did_you_mean
 
-PROTOCOL = "review.yaml"
+PROTOCOL, CLAIMS = "review.yaml", "claims.yaml"
 
 
 def check(files: Mapping[str, bytes], review: str) -> tuple[Tables | None, str]:
@@ -32,8 +33,12 @@ def check(files: Mapping[str, bytes], review: str) -> tuple[Tables | None, str]:
     The typed tables and an empty report, or None and one report of all problems.
     """
     protocol, problems = load_protocol(files.get(PROTOCOL), PROTOCOL)
-    tables, found = check_review({k: v for k, v in files.items() if k != PROTOCOL}, table_rules(protocol))
+    tables, found = check_review({k: v for k, v in files.items() if k not in (PROTOCOL, CLAIMS)}, table_rules(protocol))
     problems += found
+    if CLAIMS in files:
+        problems += [
+            Problem(CLAIMS, None, "", "", said, "see docs/claims.md") for said in read_claims(files[CLAIMS])[1]
+        ]
     if protocol is not None and len(tables.studies):
         problems += _disagreements(protocol, tables)
     if protocol is not None and not problems:
@@ -68,6 +73,12 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
         if study not in ids:
             message = f"is not a study of this review{did_you_mean(study, sorted(ids))}"
             problems.append(Problem(PROTOCOL, None, where, study, message, "a study_id of the tables"))
+    reserved = set(EFFECT_COLUMNS) - {"design", "year"}
+    problems += [
+        Problem(PROTOCOL, None, "subgroups", column, "is also a column of effects.csv", "another column name")
+        for column in protocol.study_columns
+        if column in reserved
+    ]
     for measure in protocol.bayes:
         try:
             prior = prior_of(measure, protocol)

@@ -338,6 +338,20 @@ class Robustness(_Closed):
     seed: int = 0
 
 
+class Indirectness(_Closed):
+    """By how many levels indirectness lowers the certainty of an analysis or outcome, and why."""
+
+    levels: Literal[-1, -2, -3]
+    reason: Annotated[str, Field(min_length=5)]
+
+
+class CertaintyRules(_Closed):
+    """Thresholds of the GRADE rules that differ from the defaults, and judgements of indirectness."""
+
+    thresholds: dict[str, float] = {}
+    indirectness: dict[str, Indirectness] = {}
+
+
 class Assumptions(_Closed):
     """Numbers and rules that the trials do not report; each is printed beside what rests on it."""
 
@@ -403,6 +417,7 @@ class Protocol(_Closed):
     multiverse: Multiverse | None = None
     robustness: Robustness = Robustness()
     sequential: Sequential = Sequential()
+    certainty: CertaintyRules = CertaintyRules()
     seed: Annotated[int, Field(ge=0)] = 1
 
     @field_validator("models")

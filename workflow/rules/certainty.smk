@@ -1,10 +1,4 @@
 # Risk-of-bias judgements and a person's overrides lie in the data folder; a review without them is graded without.
-def data_files(wildcards, *names):
-    """Files of the review's data folder that exist."""
-    folder = Path("data") / wildcards.review
-    return [str(folder / name) for name in names if (folder / name).exists()]
-
-
 rule certainty:
     input:
         files=lambda wildcards: data_files(

@@ -3,6 +3,7 @@
 rule check:
     input:
         files=review_files,
+        claims=lambda wildcards: data_files(wildcards, "claims.yaml"),
         source=modules(
             "check",
             "console",

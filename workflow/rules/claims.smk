@@ -20,7 +20,7 @@ rule claims:
             wildcards, "risk_of_bias.csv", "certainty_overrides.csv", "published.csv"
         ),
         optional=claims_optional,
-        claims="data/{review}/claims.yaml",
+        claims=lambda wildcards: data_files(wildcards, "claims.yaml"),
         tools="data/risk_of_bias_tools.yaml",
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",

@@ -35,6 +35,11 @@ RESULTS = (
     "robustness/conclusions.csv",
     "figures/robustness.csv",
     "sequential.csv",
+    "certainty.csv",
+    "claims.csv",
+    "reproduction.csv",
+    "figures/timeline.csv",
+    "figures/risk_of_bias.csv",
     "figures/index.csv",
     "summary.md",
 )
@@ -71,11 +76,15 @@ wildcard_constraints:
     format="svg|pdf|png",
 
 
+def data_files(wildcards, *names):
+    """Those of these files that lie in the review's data folder."""
+    folder = Path("data") / wildcards.review.partition("/")[0]
+    return [str(folder / name) for name in names if (folder / name).exists()]
+
+
 def review_files(wildcards):
     """The protocol and the tables that a review has; the check says which are missing."""
-    folder = Path("data") / wildcards.review.partition("/")[0]
-    names = ("review.yaml", *TABLES)
-    return [str(folder / name) for name in names if (folder / name).exists()]
+    return data_files(wildcards, "review.yaml", *TABLES)
 
 
 def modules(*names):

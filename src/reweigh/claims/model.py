@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from reweigh.protocol import Measure, Model, Protocol
+from reweigh.tables.problems import did_you_mean
 
 CITATIONS = ("supports", "partly", "off_subject", "not_found", "none")
 COUNTS_AS_SUPPORT = frozenset({"supports", "partly"})
@@ -116,6 +118,11 @@ class Claims(_Closed):
     pages: dict[str, str]
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
 
+    @classmethod
+    def none(cls) -> Claims:
+        """The claims of a review that examines none."""
+        return cls.model_construct(pages={}, claims=())
+
     @model_validator(mode="after")
     def _named(self) -> Claims:
         ids = [c.id for c in self.claims]
@@ -128,40 +135,56 @@ class Claims(_Closed):
         return self
 
 
-def load_claims(content: bytes | str, protocol: Protocol | None = None, columns: tuple[str, ...] = ()) -> Claims:
-    """Read claims.yaml; with a protocol (and the columns of studies.csv), names in it must exist.
-
-    Raises ValueError with every problem.
-    """
-    raw: Any = YAML(typ="safe", pure=True).load(content)
+def read_claims(content: bytes | str) -> tuple[Claims | None, list[str]]:
+    """Read claims.yaml; every problem of its form (a wrong key, a missing parameter), or the claims."""
     try:
-        claims = Claims.model_validate(raw)
+        raw: Any = YAML(typ="safe", pure=True).load(content)
+    except (YAMLError, UnicodeDecodeError) as error:
+        return None, [f"is not valid YAML: {' '.join(str(error).split())}"]
+    try:
+        return Claims.model_validate(raw), []
     except ValidationError as error:
         lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
-        raise ValueError("claims.yaml:\n" + "\n".join(dict.fromkeys(lines))) from error
-    problems = []
+        return None, list(dict.fromkeys(lines))
+
+
+def load_claims(content: bytes | str, protocol: Protocol | None = None, columns: tuple[str, ...] = ()) -> Claims:
+    """Read claims.yaml; with a protocol (and the columns of studies.csv), a claim whose names it lacks is untestable.
+
+    Raises ValueError with every problem of the file's form.
+    """
+    claims, problems = read_claims(content)
+    if claims is None:
+        raise ValueError("claims.yaml:\n" + "\n".join(problems))
     if protocol is None:
         return claims
-    for claim in claims.claims:
-        for look in (*claim.tests, *claim.shown):
-            for what, name, known in (
-                ("outcome", look.outcome, set(protocol.outcomes)),
-                ("set", look.set, set(protocol.sets)),
-                ("window", look.window, {"", *protocol.windows}),
-            ):
-                if name not in known:
-                    problems.append(f"{claim.id}: {what} {name!r} is not in the protocol")
-            problems += [
-                f"{claim.id}: studies.csv has no column {column!r}"
-                for column in (*look.where, *look.contains)
-                if columns and column not in columns
-            ]
-            problems += [
-                f"{claim.id}: {value!r} is no value of {column}"
-                for column, values in look.where.items()
-                for value in values
-                if column in protocol.categories and value not in protocol.categories[column]
-            ]
-    if problems:
-        raise ValueError("claims.yaml:\n" + "\n".join(problems))
-    return claims
+    known = [_known(claim, protocol, columns) for claim in claims.claims]
+    return claims.model_copy(update={"claims": tuple(known)})
+
+
+def _known(claim: Claim, protocol: Protocol, columns: tuple[str, ...]) -> Claim:
+    """The claim, or an untestable one that says which of its names the protocol or the studies do not have."""
+    unknown = []
+    for look in (*claim.tests, *claim.shown):
+        for what, name, there in (
+            ("outcome", look.outcome, set(protocol.outcomes)),
+            ("set", look.set, set(protocol.sets)),
+            ("window", look.window, {"", *protocol.windows}),
+        ):
+            if name not in there:
+                unknown.append(f"{what} {name!r} is not in the protocol{did_you_mean(name, sorted(there - {''}))}")
+        unknown += [
+            f"studies.csv has no column {column!r}"
+            for column in (*look.where, *look.contains)
+            if columns and column not in columns
+        ]
+        unknown += [
+            f"{value!r} is no value of {column}"
+            for column, values in look.where.items()
+            for value in values
+            if column in protocol.categories and value not in protocol.categories[column]
+        ]
+    if not unknown:
+        return claim
+    reason = "; ".join(dict.fromkeys(unknown))
+    return claim.model_copy(update={"tests": (), "shown": (), "untestable": reason, "out_of_scope": ""})

@@ -18,17 +18,17 @@ __all__ = ["Options", "Problem", "compute", "validate"]
 _SHOWN_PROBLEMS = 20
 
 
-def compute(table: pd.DataFrame, options: Options | None = None) -> pd.DataFrame:
+def compute(table: pd.DataFrame, options: Options | None = None, *, checked: bool = False) -> pd.DataFrame:
     """Effect size and variance of every row, or the reason why there is none.
 
     ``table`` has one row per comparison as reported, with any of `table.COLUMNS`.  The result has its index and the
     columns estimate, variance, se (analysis scale), scale ("log" or "natural"), estimate_natural, ci_lower_natural,
     ci_upper_natural (Wald, at ``options.level``), corrected, mean1, sd1, mean2, sd2, events1, events2 (as used), route,
     derivation, assumptions, flags, reason (empty where there is an estimate) and needed.  Raises ValueError with every
-    impossible value, its row and column.
+    impossible value, its row and column, unless ``checked`` says that `validate` has found none.
     """
     options = options or Options()
-    problems = validate(table)
+    problems = [] if checked else validate(table)
     if problems:
         shown = "\n".join(str(p) for p in problems[:_SHOWN_PROBLEMS])
         more = f"\n... and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""

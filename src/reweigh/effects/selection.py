@@ -21,7 +21,7 @@ EFFECT_COLUMNS = (
     "design", "n_intervention", "n_control", "events_intervention", "events_control",
     "mean_intervention", "sd_intervention", "mean_control", "sd_control",
     "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "route", "derivation", "assumptions", "flags", "source", "rows",
+    "corrected", "reported_as", "derivation", "assumptions", "flags", "source", "rows",
 )  # fmt: skip
 
 
@@ -118,9 +118,9 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
         mine = table[(table["outcome"] == analysis.outcome) & table["study_id"].isin(inside)].reset_index(drop=True)
         if mine.empty:
             continue
-        found = _effects(mine, analysis, setting, protocol)
+        found = convert(mine, analysis, setting, protocol)
         found["analysis"] = [analysis.id(w, protocol.outcomes[analysis.outcome]) for w in found["window"]]
-        chosen = _choose(found, setting)
+        chosen = choose(found, setting)
         attempts.append(found.assign(chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
         effects.append(_describe(chosen, analysis, protocol, studies))
         given.append(reported(mine, analysis, protocol).loc[chosen.index])
@@ -134,9 +134,10 @@ def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
     return pd.concat(there, ignore_index=True).iloc[order].reset_index(drop=True) if there else pd.DataFrame()
 
 
-def _effects(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
+def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
+    """Candidates of one outcome with the effect of each in one set and measure, or the reason why it has none."""
     given = reported(table, analysis, protocol)
-    computed = compute(given, options_of(setting, protocol))
+    computed = compute(given, options_of(setting, protocol), checked=True)
     shown = {"n1": "n_intervention", "n2": "n_control"}
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(**{new: table[old] for old, new in shown.items()})
@@ -176,7 +177,8 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
     )
 
 
-def _choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
+def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
+    """One converted candidate per trial (or comparison) and window, in the order of listing."""
     usable = found[(found["reason"] == "") & found["estimate"].notna()].copy()
     preferred: dict[tuple[str, str], str] = {}
     for preference in setting.preferences:
@@ -201,8 +203,9 @@ def _choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
 
 def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, studies: pd.DataFrame) -> pd.DataFrame:
     outcome = protocol.outcomes[analysis.outcome]
-    frame = chosen.rename(
+    frame = chosen.drop(columns=["better"], errors="ignore").rename(
         columns={
+            "route": "reported_as",
             "events1": "events_intervention",
             "events2": "events_control", "mean1": "mean_intervention", "sd1": "sd_intervention",
             "mean2": "mean_control", "sd2": "sd_control", "rows": "row_keys",

@@ -104,7 +104,7 @@ def _effects(protocol: Protocol, inputs: Inputs) -> str:
         said.append(f"{change}; medians were converted by the method {a.median_method}.")
     setting = protocol.setting("main")
     unknown = UNKNOWN_WORDS[setting.unknown_direction or "exclude"]
-    if (inputs.effects["route"] == "exact p").any():
+    if (inputs.effects["reported_as"] == "exact p").any():
         said.append(f"Effects of trials that report only an exact p-value were recovered from it; p-values of unknown "
                     f"direction were {unknown}.")  # fmt: skip
     if a.source:

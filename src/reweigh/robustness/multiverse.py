@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reweigh.effects.selection import members, select
+from reweigh.effects.candidates import build_candidates
+from reweigh.effects.selection import Analysis, choose, convert, members
 from reweigh.pool.core import pool
 from reweigh.pool.tau2 import Floats
 from reweigh.protocol import MEASURES_OF_TYPE, Preference, Protocol, StudySet, Window
@@ -332,6 +333,7 @@ class ProtocolBuilder:
     choices: Choices
     _effects: dict[object, pd.DataFrame]
     _members: dict[object, frozenset[str]]
+    _built: dict[object, pd.DataFrame]
 
     def __call__(self, options: Mapping[str, str]) -> Dataset | str:
         """Data of these options, or why there are none."""
@@ -426,24 +428,31 @@ class ProtocolBuilder:
         ends = {"earliest": window.lower, "latest": window.upper}
         if window.nominal is not None and np.isfinite(end := ends.get(merged.get("time", ""), np.inf)):
             window = window.model_copy(update={"nominal": end})
+        measure = str(merged.get("measure", outcome.measure))
         asked = self.protocol.model_copy(
             update={
-                "outcomes": {
-                    self.outcome: outcome.model_copy(
-                        update={"measure": merged.get("measure", outcome.measure), "also": ()}
-                    )
-                },
+                "outcomes": {self.outcome: outcome.model_copy(update={"measure": measure, "also": ()})},
                 "windows": {self.window: window},
-                "sets": {"main": every},
                 "assumptions": self.protocol.assumptions.model_copy(update=dict(assumed)),
-                "subgroups": (),
-                "preferences": (),
             }
         )
-        arms = self.arms
-        for study, of, use in readings:
-            arms = read_as(arms, study, of, use)
-        return select(self.studies, arms, self.contrasts, asked).effects
+        table = self._candidates(asked, str(every.shared_arms), tuple(readings))
+        if table.empty:
+            return pd.DataFrame(columns=["study_id", "comparison_id", "measure", "estimate", "variance"])
+        found = convert(table, Analysis(self.outcome, measure, "main"), every, asked)
+        return choose(found, every).assign(measure=measure)
+
+    def _candidates(
+        self, asked: Protocol, shared_arms: str, readings: tuple[tuple[str, str, str], ...]
+    ) -> pd.DataFrame:
+        """Candidates of the window: the same for all choices but these."""
+        key = (asked.windows[self.window].nominal, shared_arms, readings)
+        if key not in self._built:
+            arms = self.arms
+            for study, of, use in readings:
+                arms = read_as(arms, study, of, use)
+            self._built[key] = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
+        return self._built[key]
 
 
 def read_as(arms: pd.DataFrame, study: str, outcome: str, use: str) -> pd.DataFrame:
@@ -467,7 +476,7 @@ def protocol_builder(
 ) -> ProtocolBuilder:
     """Builder for :func:`run` from the checked tables; only rows of the outcome are looked at."""
     mine = [table[table["outcome"] == outcome].reset_index(drop=True) for table in (arms, contrasts)]
-    return ProtocolBuilder(studies, mine[0], mine[1], protocol, outcome, window, choices, {}, {})
+    return ProtocolBuilder(studies, mine[0], mine[1], protocol, outcome, window, choices, {}, {}, {})
 
 
 def multiverse_of(
