@@ -282,11 +282,8 @@ claims:
     ("old", "new", "says"),
     [
         ("rule: benefit", "rule: wonders", "rule"), ("page: p\n", "page: q\n", "not explained"),
-        ("week_4", "week_5", "window 'week_5' is not in the protocol"), ("outcome: pain", "outcome: joy", "outcome"),
         ("tests: [{", "untestable: why not\n    tests: [{", "untestable"), ("rule: benefit", "rule: nnt_at_most", "needs value"),
         ("rule: benefit", "rule: lasting_to_weeks, weeks: 4", "finds its own"),
-        ("rule: benefit", "where: {pain_type: [gout]}, rule: benefit", "no value of pain_type"),
-        ("rule: benefit", "where: {mood: [good]}, rule: benefit", "no column 'mood'"),
         ("would_change", "could_change", "would_change"), ("X01", "first", "id"),
     ],
 )  # fmt: skip
@@ -295,6 +292,22 @@ def test_a_mistake_in_claims_yaml_is_named(judged, old, new, says):
     load_claims(MINIMAL, setting.protocol, tuple(setting.studies))
     with pytest.raises(ValueError, match=says):
         load_claims(MINIMAL.replace(old, new), setting.protocol, tuple(setting.studies))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("week_4", "week_5", "window 'week_5' is not in the protocol"),
+        ("outcome: pain", "outcome: joy", "outcome"),
+        ("rule: benefit", "where: {pain_type: [gout]}, rule: benefit", "no value of pain_type"),
+        ("rule: benefit", "where: {mood: [good]}, rule: benefit", "no column 'mood'"),
+    ],
+)  # fmt: skip
+def test_a_claim_about_what_the_review_does_not_have_cannot_be_tested(judged, old, new, says):
+    setting = judged[KETAMINE][0]
+    claims = load_claims(MINIMAL.replace(old, new), setting.protocol, tuple(setting.studies))
+    assert says in claims.claims[0].untestable
+    assert evaluate(claims.claims[0], setting).verdict == "cannot be tested here"
 
 
 def test_all_nineteen_claims_are_judged_and_every_other_review_has_one(judged):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import string
 from functools import lru_cache
 from pathlib import Path
 from xml.sax.saxutils import escape, unescape
@@ -19,6 +20,15 @@ from matplotlib.figure import Figure
 from reweigh.figures.style import FAMILY, FONT_FILES, PNG_DPI, RC
 
 _TEXT = re.compile(r"<text[^>]*?style=\"([^\"]*)\"[^>]*>([^<]*)</text>")
+#: Characters that every figure embeds: cutting a font for each figure would take longer than drawing it.
+_COMMON = frozenset(
+    string.printable[:95]
+    + "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT DOUBLE QUOTATION MARK}"
+    + "\N{RIGHT DOUBLE QUOTATION MARK}\N{MULTIPLICATION SIGN}\N{PLUS-MINUS SIGN}\N{DEGREE SIGN}\N{RIGHTWARDS ARROW}"
+    + "\N{SUPERSCRIPT TWO}\N{GREEK SMALL LETTER TAU}\N{GREEK SMALL LETTER PHI}\N{LESS-THAN OR EQUAL TO}"
+    + "\N{GREATER-THAN OR EQUAL TO}\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}"
+    + "\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
+)
 _CSS_WEIGHT = {"normal": "400", "bold": "700"}
 
 
@@ -62,7 +72,7 @@ def _finish_svg(svg: str, title: str, description: str) -> str:
     for style, text in _TEXT.findall(svg):
         weight = "bold" if re.search(r"\b(bold|700)\b", style) else "normal"
         used.setdefault(weight, set()).update(unescape(text, {"&quot;": '"', "&apos;": "'"}))
-    faces = "".join(_font_face(weight, "".join(sorted(used[weight]))) for weight in sorted(used))
+    faces = "".join(_font_face(weight, "".join(sorted(used[weight] | _COMMON))) for weight in sorted(used))
     head, tag, body = re.split(r"(<svg [^>]*>)", svg, maxsplit=1)
     if title:
         # Ids of their own, for pages that hold several figures.

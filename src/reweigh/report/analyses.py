@@ -17,6 +17,14 @@ from reweigh.report.drawings import inline
 from reweigh.report.inputs import Inputs, records
 
 
+SEQUENTIAL = {
+    "none": "no monitoring boundary is crossed",
+    "futility": "the futility boundary is crossed",
+    "lower": "the monitoring boundary below no effect is crossed",
+    "upper": "the monitoring boundary above no effect is crossed",
+}
+
+
 class Notes:
     """The notes of the trials' effects, each once: derivation, assumptions, flags, source, worked page."""
 
@@ -79,6 +87,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "views": views,
         "shown": shown,
         "main": models[0],
+        "stated": words.stated(models[0]),
         "trials": inputs.effects[inputs.effects["analysis"] == own]["study_id"].nunique(),
         "models": [_model_row(row) for row in models],
         "model_notes": list(dict.fromkeys(f"{row['model']}: {row['note']}" for row in models if row["note"])),
@@ -182,15 +191,20 @@ def _splits(analysis: str, inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _further(base: str, inputs: Inputs) -> list[dict[str, str]]:
-    """Figures beside the forest plots."""
+    """Figures beside the forest plots: small-study plots, sequential analysis, specification curve ..."""
     found = []
-    rows = inputs.figures[(inputs.figures["kind"] != "forest") & (inputs.figures["analysis"] != "")]
-    for row in records(rows):
-        svg = inputs.drawings.get(f"{row['kind']}/{row['analysis']}")
-        if svg is not None and (row["analysis"] == base or row["analysis"].startswith(f"{base}.") and row["kind"] == "bubble"):
-            prefix = f"{row['kind']}-{row['analysis']}".replace(".", "-")
-            found.append({"id": f"{row['kind']}.{row['analysis']}", "title": words.nice(row["title"]),
-                          "svg": inline(svg, prefix), "source": svg, "caption": words.nice(row["caption"])})  # fmt: skip
+    rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(inputs.figures) if row["kind"] != "forest"]
+    for row in records(inputs.optional.get("figures_sequential", pd.DataFrame())):
+        rows.append((f"sequential/{row['analysis']}", row))
+    for row in records(inputs.optional.get("figures_robustness", pd.DataFrame())):
+        rows.append((f"robustness/{row['analysis']}.{row['kind']}", row))
+    for key, row in rows:
+        of_regression = row.get("kind") == "bubble" and row["analysis"] in {f"{base}.{n}" for n in inputs.protocol.meta_regression}
+        svg = inputs.drawings.get(key)
+        if svg is not None and (row["analysis"] == base or of_regression):
+            name = key.replace("/", ".")
+            found.append({"id": name, "title": words.nice(row["title"]), "source": svg, "file": f"figures/{key}.svg",
+                          "svg": inline(svg, name.replace(".", "-")), "caption": words.nice(row["caption"])})  # fmt: skip
     return found
 
 
@@ -206,8 +220,16 @@ def _later(analysis: str, inputs: Inputs) -> dict[str, Any]:
         "conclusions": None if conclusions is None else [words.nice(row[name]) for row in conclusions
                                                          for name in ("fragility", "alternatives") if row[name]],
         "certainty": None if certainty is None else certainty,
-        "sequential": None if sequential is None else sequential,
+        "sequential": None if sequential is None else [_sequential(row) for row in sequential[-1:]],
     }  # fmt: skip
+
+
+def _sequential(row: Mapping[str, Any]) -> str:
+    """The state after the last look."""
+    if row["verdict"] not in SEQUENTIAL:
+        return words.nice(row["note"] or row["verdict"])
+    share = 100 * float(row["fraction"])
+    return f"{SEQUENTIAL[row['verdict']]}; {share:.0f}% of the required information ({words.count(float(row['required']))}) is there"
 
 
 def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str, str]:

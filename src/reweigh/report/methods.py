@@ -62,7 +62,7 @@ def methods_text(inputs: Inputs) -> list[tuple[str, str]]:
         parts.append(("Subgroups", _subgroups(protocol)))
     others = [chosen for name, chosen in protocol.sets.items() if name != "main"]
     if others:
-        listed = "; ".join(lower_first(chosen.label) for chosen in others)
+        listed = "; ".join(chosen.label for chosen in others)
         parts.append(("Sensitivity analyses", f"Each analysis was repeated with the trials and readings changed: {listed}."))
     return [(head, nice(text)) for head, text in parts]
 
@@ -108,7 +108,7 @@ def _effects(protocol: Protocol, inputs: Inputs) -> str:
         said.append(f"Effects of trials that report only an exact p-value were recovered from it; p-values of unknown "
                     f"direction were {unknown}.")  # fmt: skip
     if a.source:
-        said.append(f"Source of the assumptions: {a.source.rstrip('.')}.")
+        said.append(f"On these assumptions: {lower_first(a.source.rstrip('.'))}.")
     said.append("The page of each trial gives every step with its numbers.")
     return " ".join(said)
 

@@ -24,6 +24,8 @@ from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
 
 STYLES = ("page.css", "forest.css", "print.css")
 SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
+#: Room for the figures beside the forest plots.
+FURTHER = 750_000
 MODERATORS = ("label", "year", "design")
 
 
@@ -68,6 +70,7 @@ def report_page(inputs: Inputs) -> str:
     """The report of a review as HTML; the same inputs give the same text, and it asks nothing of the network."""
     notes = analyses.Notes(inputs.worked)
     outcomes = analyses.outcomes(inputs, notes)
+    _fit(outcomes)
     drawn = [figure for o in outcomes for a in o["analyses"] for figure in (*a["views"], *a["further"])]
     studies = trials.trial_rows(inputs)
     found = methods.references(inputs)
@@ -106,6 +109,17 @@ def report_page(inputs: Inputs) -> str:
     return _environment().get_template("report.html.j2").render(context)
 
 
+def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Leave out of the page, largest first, further figures beyond FURTHER bytes; their files are named instead."""
+    figures = [figure for o in outcomes for a in o["analyses"] for figure in a["further"]]
+    total = sum(len(figure["svg"]) for figure in figures)
+    for figure in sorted(figures, key=lambda one: -len(one["svg"])):
+        if total <= FURTHER:
+            return
+        total -= len(figure["svg"])
+        figure["svg"] = figure["source"] = ""
+
+
 def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame]]) -> str:
     """The list of reviews: for each its folder, protocol, effects.csv and pooled.csv."""
     found = []
@@ -116,7 +130,7 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
             outcome = protocol.outcomes[row["outcome"]]
             if row["measure"] == outcome.measure:
                 what = f"{outcome.label}, {words.lower_first(words.window_label(row['window'], protocol))}"
-                lines.append({"what": what, "row": row, "effect": f"{row['measure']} {words.effect(row)}"})
+                lines.append({"what": what, "row": row, "effect": words.stated(row)})
         most = sorted(lines, key=lambda line: -line["row"]["k"])[:3]
         found.append(
             {

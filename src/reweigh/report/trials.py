@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import missing, nice
 
+_OTHER_OUTCOME = re.compile(r"(\S+) is not an outcome of the protocol")
 NOT_RECORDED = "not recorded"
 POOLED, SENSITIVITY, UNUSED, EXCLUDED = "in a main analysis", "in a sensitivity set only", "not pooled", "not eligible"
 STATES = (POOLED, SENSITIVITY, UNUSED, EXCLUDED)
@@ -35,7 +37,7 @@ def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
                 "label": study["label"],
                 "year": "" if missing(study["year"]) else f"{float(study['year']):.0f}",
                 "state": state,
-                "reasons": [] if state == POOLED else _reasons(study, inputs.rows),
+                "reasons": [] if state == POOLED else [*_sets(name, inputs), *_reasons(study, inputs.rows)],
                 "analyses": list(used.get(name, [])),
                 "columns": _characteristics(study, inputs),
                 "links": _links(study),
@@ -46,13 +48,23 @@ def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
     return out
 
 
+def _sets(study_id: str, inputs: Inputs) -> list[str]:
+    """The sensitivity sets that a trial stands in."""
+    sets = inputs.effects.loc[inputs.effects["study_id"] == study_id, "set"].unique()
+    labels = [inputs.protocol.sets[name].label for name in sets]
+    return [f"stands in: {'; '.join(labels)}"] if labels else []
+
+
 def _reasons(study: dict[str, Any], rows: pd.DataFrame) -> list[str]:
     if not missing(study.get("exclusion_reason")):
         return [nice(study["exclusion_reason"])]
     mine = rows[rows["study_id"] == study["study_id"]]
     if mine.empty:
         return ["no row in the tables of results"]
-    return [nice(reason) for reason in mine.loc[mine["status"] == "excluded", "reason"].unique()]
+    reasons = [str(reason) for reason in mine.loc[mine["status"] == "excluded", "reason"].unique()]
+    others = [found[1].replace("_", " ") for reason in reasons if (found := _OTHER_OUTCOME.match(reason))]
+    rest = [nice(reason) for reason in reasons if not _OTHER_OUTCOME.match(reason)]
+    return [*rest, *([f"not outcomes of the protocol: {', '.join(others)}"] if others else [])]
 
 
 def characteristic_columns(inputs: Inputs) -> list[str]:
@@ -60,7 +72,7 @@ def characteristic_columns(inputs: Inputs) -> list[str]:
     studies = inputs.studies
     wanted = [*inputs.protocol.subgroups, "design", "condition", "comparator_type", "n_randomised", "country", "integrity"]
     there = [c for c in dict.fromkeys(wanted) if c in studies and c not in ELSEWHERE]
-    return [c for c in there if not studies[c].map(missing).all()][:7]
+    return [c for c in there if not studies[c].map(missing).all()][:6]
 
 
 def _characteristics(study: dict[str, Any], inputs: Inputs) -> list[str]:

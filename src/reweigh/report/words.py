@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup, escape
 
-from reweigh.figures.numerals import difference_decimals, effect_text, interval_text, p_text, small_text
+from reweigh.figures.numerals import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
 from reweigh.figures.style import symbols
 from reweigh.protocol import Protocol
 
-URL = re.compile(r"https?://[^\s|;,]+[^\s|;,.)]")
-DOI = re.compile(r"\b(10\.\d{4,9}/[^\s|;,:]+[^\s|;,.:)])")
+URL = re.compile(r"https?://[^\s|;,<>\"]+[^\s|;,.)<>\"]")
+DOI = re.compile(r"\b10\.\d{4,9}/[^\s|;,:<>\"]+[^\s|;,.:)<>\"]")
 
 Row = Mapping[str, Any]
 
 
 def missing(value: object) -> bool:
     """Whether a cell of a table is empty."""
-    return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
+    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and np.isnan(value))
 
 
 def lower_first(text: str) -> str:
@@ -53,6 +54,12 @@ def effect(row: Row, decimals: int | None | str = "own") -> str:
     return effect_text(*values, decimals=digits if digits is None else int(digits))
 
 
+def stated(row: Row) -> str:
+    """`RR 2.80 (95% CI 1.44 to 5.45)`."""
+    interval = f"({level_text(float(row['level']))} CI "
+    return f"{row['measure']} {effect(row).replace('(', interval, 1)}"
+
+
 def prediction(row: Row) -> str:
     """`0.94 to 8.89`, empty where there is none."""
     if missing(row["pi_lower_natural"]):
@@ -67,8 +74,8 @@ def p_value(value: float) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with thin spaces between thousands; empty where missing."""
-    return "" if missing(value) else f"{value:,.0f}".replace(",", "\N{THIN SPACE}")
+    """A whole number with narrow spaces between thousands; empty where missing."""
+    return "" if missing(value) else f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def percent(value: float) -> str:

@@ -116,7 +116,7 @@
       const box = make("input", { type: "checkbox", checked: !state.without.has(id) });
       box.dataset.trial = id;
       box.addEventListener("change", () => { if (box.checked) state.without.delete(id); else state.without.add(id); draw(); });
-      const name = make("label", {}, box, make("span", {}, label, ...(group ? [make("small", {}, group)] : [])));
+      const name = make("label", {}, box, make("span", {}, make("b", {}, label), ...(group ? [make("small", {}, group)] : [])));
       const one = line(name, track("ci", "square"));
       bar(one.marks.ci, low, high);
       clipped(one.marks, low, high);
@@ -158,7 +158,7 @@
     const level = `${100 * data.level}%`;
     const head = make("p", { className: "big" });
     head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper)})`;
-    head.textContent = `${a.short} ${head.dataset.effect.replace("(", `(${level} CI `).replace("CI CI", "CI")}`;
+    head.textContent = `${a.short} ${head.dataset.effect.replace("(", Number.isNaN(found.ci_lower) ? "(" : `(${level} CI `)}`;
     say("k =", k);
     if (!Number.isNaN(found.p_value)) say("P", pText(found.p_value));
     if (k > 1) {
@@ -194,7 +194,7 @@
       mark.hidden = !usable;
       if (usable) {
         const [from, to] = bar(mark, one.ci_lower, one.ci_upper);
-        mark.style.setProperty("--at", to > from ? Math.max(0, Math.min(100, (100 * (scale(one.estimate) - from)) / (to - from))) : 50);
+        mark.style.setProperty("--at", to > from ? `${Math.max(0, Math.min(100, (100 * (scale(one.estimate) - from)) / (to - from)))}%` : "50%");
       }
       clipped(line.marks, usable ? one.ci_lower : 0, usable ? one.ci_upper : 0);
       if (pi) { line.marks.pi.hidden = true; if (usable && !Number.isNaN(one.pi_lower)) bar(line.marks.pi, one.pi_lower, one.pi_upper); }

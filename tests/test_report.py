@@ -1,0 +1,274 @@
+"""The report without a browser: what it packs, what it says, what it asks of the network, and its bytes."""
+
+import base64
+import io
+import json
+import re
+import zipfile
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from reweigh.check import check
+from reweigh.effects.pages import crossover_sweep, worked_pages
+from reweigh.effects.selection import select
+from reweigh.figures.catalogue import plot_ids
+from reweigh.io import read_csv
+from reweigh.pool import pool
+from reweigh.pool.few_trials import bayes_table
+from reweigh.pool.moderators import regression_table
+from reweigh.pool.summarise import pooled_table, subgroup_table, sweep_table
+from reweigh.protocol import load_protocol
+from reweigh.report import words
+from reweigh.report.explorer import ALL_UP_TO, OF_INTERVAL, OF_SUBSET, OF_TAU2, explorer_data, subsets
+from reweigh.report.inputs import Inputs
+from reweigh.report.methods import bibtex, csl_json, methods_text, references
+from reweigh.report.page import index_page, report_page
+from reweigh.report.pdf import undated
+from reweigh.report.trials import POOLED, flow, trial_rows
+from reweigh.report.workbook import workbook
+
+KETAMINE, BCG = "ketamine-chronic-pain", "bcg-vaccine"
+
+
+def stored(table):
+    """A table as the workflow's next job reads it."""
+    return read_csv(io.StringIO(table.to_csv(index=False, float_format="%.12g")))
+
+
+def make_inputs(review, **more):
+    folder = ROOT / "data" / review
+    files = {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".yaml", ".csv")}
+    tables, problems = check(files, review)
+    assert tables is not None, problems
+    protocol, _ = load_protocol(files["review.yaml"])
+    selection = select(tables.studies, tables.arms, tables.contrasts, protocol)
+    effects = stored(selection.effects)
+    pooled, subgroups = stored(pooled_table(effects, protocol)), stored(subgroup_table(effects, protocol))
+    sweep = stored(crossover_sweep(selection, protocol))
+    drawn = plot_ids(effects, pooled, subgroups, protocol)
+    figures = pd.DataFrame({"kind": "forest", "analysis": drawn, "title": drawn, "caption": "A caption."})
+    raw = {"arms.csv": tables.arms, "contrasts.csv": tables.contrasts}
+    return Inputs(
+        review=review, protocol=protocol, studies=stored(tables.studies), effects=effects, rows=stored(selection.rows), pooled=pooled,
+        subgroups=subgroups, figures=figures, bayes=stored(bayes_table(effects, protocol)),
+        meta_regression=stored(regression_table(effects, protocol)), sweep=sweep,
+        pooled_sweep=stored(sweep_table(effects, sweep, protocol)), drawings={}, worked=worked_pages(selection, raw, protocol),
+        hashes={"data/x.csv": "0" * 64}, versions={"reweigh": "0"}, **more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ketamine():
+    return make_inputs(KETAMINE)
+
+
+@pytest.fixture(scope="module")
+def bcg():
+    return make_inputs(BCG)
+
+
+@pytest.fixture(scope="module")
+def page(ketamine):
+    return report_page(ketamine)
+
+
+def unpacked(dataset):
+    """Arrays of a packed data set by name, read as the page reads them."""
+    numbers = np.frombuffer(base64.b64decode(dataset["numbers"]), dtype="<f4" if dataset["single"] else "<f8")
+    methods = [tuple(m) for m in dataset["methods"]]
+    tau2 = list(dict.fromkeys(m[0] for m in methods))
+    names = [*OF_SUBSET, *((t, n) for t in tau2 for n in OF_TAU2), *((*m, n) for m in methods for n in OF_INTERVAL)]
+    size = len(numbers) // len(names)
+    assert size * len(names) == len(numbers)
+    return {name: numbers[i * size : (i + 1) * size] for i, name in enumerate(names)}
+
+
+def place(k, out):
+    """Row of a subset, written down independently of `subsets`."""
+    if k <= ALL_UP_TO:
+        return sum(2**i for i in range(k) if i not in out) - 1
+    rows = [(), *((i,) for i in range(k)), *combinations(range(k), 2)]
+    return rows.index(tuple(out))
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 13, 14, 37])
+def test_subsets_are_where_the_page_looks_for_them(k):
+    there = subsets(k)
+    assert len(there) == (2**k - 1 if k <= ALL_UP_TO else 1 + k + k * (k - 1) // 2)
+    assert len(np.unique(there, axis=0)) == len(there)
+    for out in [(), *((i,) for i in range(min(k, 14))), (0, k - 1), (k - 2, k - 1)]:
+        if len(set(out)) == len(out) < k and min(out, default=0) >= 0:
+            expected = np.ones(k, dtype=bool)
+            expected[list(out)] = False
+            assert (there[place(k, out)] == expected).all()
+
+
+def test_explorer_holds_what_pool_gives(ketamine, bcg):
+    compared = 0
+    for inputs in (ketamine, bcg):
+        data = explorer_data(inputs)
+        for analysis in data["analyses"]:
+            for dataset in analysis["datasets"]:
+                if dataset["correlation"] is not None:
+                    continue
+                arrays = unpacked(dataset)
+                yi, vi = (np.array([trial[i] for trial in dataset["trials"]]) for i in (3, 6))
+                for tau2, interval in map(tuple, dataset["methods"]):
+                    for out in [(), *((i,) for i in range(len(yi)))]:
+                        keep = np.delete(np.arange(len(yi)), out)
+                        if not len(keep):
+                            continue
+                        expected = pool(yi[keep], vi[keep], tau2_method=tau2, ci_method=interval).row()
+                        row, tolerance = place(len(yi), out), 1e-6 if dataset["single"] else 1e-9
+                        for name in OF_TAU2:
+                            got = arrays[tau2, name][row]
+                            np.testing.assert_allclose(got, expected[name], rtol=tolerance, atol=1e-9)
+                        for name in ("ci_lower", "ci_upper", "p_value"):
+                            got = arrays[tau2, interval, name][row]
+                            np.testing.assert_allclose(got, expected[name], rtol=tolerance, atol=1e-9)
+                        compared += 1
+    assert compared > 500
+
+
+def test_explorer_agrees_with_the_tables(ketamine):
+    data = explorer_data(ketamine)
+    pooled = ketamine.pooled.set_index(["analysis", "model"])
+    swept = ketamine.pooled_sweep.set_index(["analysis", "correlation"])
+    seen = 0
+    for analysis in data["analyses"]:
+        for dataset in analysis["datasets"]:
+            row = unpacked(dataset)
+            last = place(len(dataset["trials"]), ())
+            if dataset["correlation"] is not None:
+                expected = swept.loc[(analysis["id"], dataset["correlation"])]
+            else:
+                name = analysis["id"] + ("" if dataset["set"] == "main" else f".{dataset['set']}")
+                expected = pooled.loc[(name, "cochrane")]
+            got = row["REML", "hartung-knapp", "ci_lower"][last]
+            np.testing.assert_allclose(got, expected["ci_lower"], rtol=1e-9)
+            seen += 1
+    assert seen > 20
+
+
+def test_page_is_self_contained(page):
+    outside = re.findall(r"""(?:src|href)=["'](?!#|data:|https://|http://|workbook)([^"']*)""", page)
+    assert outside == []
+    assert not re.search(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=[\"']https?:", page)
+    assert not re.search(r"url\(['\"]?https?:|@import|fetch\(|XMLHttpRequest|WebSocket", page)
+    assert "default-src 'none'" in page
+
+
+def test_page_is_small_and_the_same_again(ketamine, page):
+    assert len(page.encode()) < 3_000_000
+    assert report_page(ketamine) == page
+
+
+def test_ids_are_unique(page):
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_links_within_the_page_lead_somewhere(page):
+    ids = set(re.findall(r'\sid="([^"]+)"', page))
+    targets = set(re.findall(r'href="#([^"?]+)"', page))
+    assert targets <= ids, sorted(targets - ids)[:5]
+
+
+def test_every_drawn_forest_plot_is_on_the_page(ketamine, page):
+    for name in ketamine.figures["analysis"]:
+        assert f'id="fig-{name}"' in page
+    assert page.count("<svg") == len(ketamine.figures)
+
+
+def test_stages_that_did_not_run_are_said_to_be_missing(page):
+    assert "Leave-one-out table: not yet computed" in page
+    assert re.search(r'<h2 id="h-claims">Claims</h2>\s*<p class="quiet">Not yet computed', page)
+
+
+def test_hostile_text_stays_text(ketamine):
+    hostile = "</script><script>alert(1)</script><b>x</b>"
+    effects = ketamine.effects.assign(label=hostile, source=f"https://example.org/{hostile}")
+    studies = ketamine.studies.assign(note=hostile, label=hostile)
+    page = report_page(replace(ketamine, effects=effects, studies=studies))
+    assert "<script>alert(1)" not in page
+    assert "<b>x</b>" not in page
+
+
+def test_trials_and_flow_count_every_record(ketamine):
+    trials = trial_rows(ketamine)
+    counts = flow(ketamine, trials)
+    assert counts["records"] == len(ketamine.studies) == len(trials)
+    assert counts["excluded"] + counts["included"] == counts["records"]
+    assert counts["pooled"] + counts["sensitivity"] + counts["unused"] == counts["included"]
+    assert sum(number for _, number in counts["excluded_by"]) == counts["excluded"]
+    main = ketamine.effects[ketamine.effects["set"] == "main"]
+    assert {t["id"] for t in trials if t["state"] == POOLED} == set(main["study_id"])
+    assert all(t["reasons"] for t in trials if t["state"] != POOLED)
+
+
+def test_methods_say_what_the_protocol_says(ketamine):
+    text = " ".join(said for _, said in methods_text(ketamine))
+    for words_of_protocol in ("restricted maximum likelihood", "Hartung-Knapp", "DerSimonian-Laird", "0.5 was assumed",
+                              "95% level", "week 12", "pain type"):  # fmt: skip
+        assert words_of_protocol in text
+    other = ketamine.protocol.model_copy(update={"level": 0.9, "models": ("revman-classic",)})
+    changed = " ".join(said for _, said in methods_text(replace(ketamine, protocol=other)))
+    assert "90% level" in changed
+    assert "restricted maximum likelihood" not in changed
+
+
+def test_provenance_names_no_machine(page):
+    section = page[page.index('id="h-methods"') :]
+    for word in ("/tmp", "/home", "/work", "--cores", "127.0.0.1"):
+        assert word not in section.split("<script")[0]
+
+
+def test_references(ketamine):
+    found = references(ketamine)
+    with_doi = ketamine.studies[(ketamine.studies["doi"] != "") | (ketamine.studies["pmid"] != "")]
+    assert len(found) == len(with_doi)
+    items = json.loads(csl_json(found))
+    assert {i["id"] for i in items} == set(with_doi["study_id"])
+    text = bibtex(found)
+    assert text.count("@article{") == len(found)
+    assert text.count("{") == text.count("}")
+
+
+def test_workbook_is_readable_and_the_same_again():
+    table = pd.DataFrame({"name": ["a <b> & c", "", "x\x0by"], "value": [1.5, np.nan, -2e-9]})
+    content = workbook({"effects": table, "rows": table.head(0)})
+    assert content == workbook({"effects": table, "rows": table.head(0)})
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert archive.testzip() is None
+    sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert re.findall(r"<v>([^<]*)</v>", sheet) == ["1.5", "-2e-09"]
+    assert "a &lt;b&gt; &amp; c" in sheet
+    assert "\x0b" not in sheet
+    with pytest.raises(ValueError, match="different names"):
+        workbook({"a": table, "A": table})
+
+
+def test_pdf_dates_go_and_offsets_stay():
+    given = b"<</CreationDate (D:20261122095046+00'00')\n/ModDate (D:20261122095046+00'00')>>"
+    assert undated(given) == given.replace(b"20261122095046", b"19800101000000")
+
+
+def test_index_lists_every_review(ketamine, bcg):
+    page = index_page([(i.review, i.protocol, i.effects, i.pooled) for i in (ketamine, bcg)])
+    for inputs in (ketamine, bcg):
+        assert f'href="{inputs.review}/report.html"' in page
+        assert inputs.protocol.title in page
+
+
+def test_links_in_text():
+    assert str(words.linked("see doi 10.1000/xyz123, table 2.")) == (
+        'see doi <a href="https://doi.org/10.1000/xyz123" rel="noreferrer">10.1000/xyz123</a>, table 2.'
+    )
+    assert str(words.linked('<i>"https://a.org/x?y=1&z"')) == (
+        '&lt;i&gt;&#34;<a href="https://a.org/x?y=1&amp;z" rel="noreferrer">https://a.org/x?y=1&amp;z</a>&#34;'
+    )

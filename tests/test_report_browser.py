@@ -1,0 +1,285 @@
+"""The report in a real headless Chromium: what a reader does, and whether the numbers follow."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from report.browser import Browser, find_chromium
+from reweigh.figures.numerals import effect_text
+from reweigh.io import read_csv
+from reweigh.pool import pool
+from reweigh.report.words import decimals_of
+from test_report import BCG, KETAMINE, make_inputs
+
+from reweigh.report.page import report_page  # isort: skip
+
+REVIEWS = (KETAMINE, BCG)
+UNTICKED = ((KETAMINE, "responder.immediate"), (KETAMINE, "pain_intensity.week_4"), (BCG, "tuberculosis.end_of_follow_up"))
+AXE = "4.14.1"
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    return {review: make_inputs(review) for review in REVIEWS}
+
+
+@pytest.fixture(scope="module")
+def pages(inputs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports")
+    found = {}
+    for review in REVIEWS:
+        found[review] = folder / review / "report.html"
+        found[review].parent.mkdir()
+        found[review].write_text(report_page(inputs[review]), encoding="utf-8")
+    return found
+
+
+@pytest.fixture(scope="module")
+def tab():
+    browser = Browser(find_chromium())
+    browser.media()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(tab):
+    """The tab, without what earlier tests left in it; the test fails if the page complains or asks the network."""
+    tab.open("about:blank")
+    tab.errors.clear()
+    tab.requests.clear()
+    tab.size(1440)
+    yield tab
+    assert tab.errors == []
+    assert [url for url in tab.requests if not url.startswith(("file:", "data:", "blob:", "about:"))] == []
+
+
+def result(browser):
+    return browser.run("document.querySelector('#x-result [data-effect]')?.dataset.effect ?? null")
+
+
+def untick(browser, *trials):
+    for trial in trials:
+        browser.run(f"document.querySelector('[data-trial=\"{trial}\"]').click()")
+
+
+@pytest.mark.parametrize(("review", "analysis"), UNTICKED)
+def test_unticking_each_trial_gives_the_leave_one_out_numbers(browser, inputs, pages, review, analysis):
+    of = inputs[review]
+    effects = of.effects[of.effects["analysis"] == analysis].reset_index(drop=True)
+    shown = of.pooled[of.pooled["analysis"] == analysis].iloc[0]
+    browser.open(f"{pages[review].as_uri()}#explore?a={analysis}")
+    for left_out in range(len(effects)):
+        rest = effects.drop(index=left_out)
+        expected = pool(rest["estimate"].to_numpy(), rest["variance"].to_numpy()).row()
+        ends = [expected[name] for name in ("estimate", "ci_lower", "ci_upper")]
+        natural = [__import__("math").exp(v) for v in ends] if shown["scale"] == "log" else ends
+        trial = effects["comparison_id"][left_out]
+        untick(browser, trial)
+        assert result(browser) == effect_text(*natural, decimals=decimals_of(shown)), trial
+        assert browser.run("location.hash").endswith(f"without={trial}")
+        assert float(browser.run("document.querySelector('#explorer').dataset.milliseconds")) < 50
+        untick(browser, trial)
+    assert result(browser) == effect_text(
+        *(shown[f"{name}_natural"] for name in ("estimate", "ci_lower", "ci_upper")), decimals=decimals_of(shown)
+    )
+
+
+def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
+    of = inputs[KETAMINE]
+    pooled = of.pooled.set_index(["analysis", "model"])
+    address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
+    for more, row in (
+        ("&tau2=DL&interval=wald", pooled.loc[("responder.immediate", "revman-classic")]),
+        ("&set=with_active_comparators", pooled.loc[("responder.immediate.with_active_comparators", "cochrane")]),
+    ):
+        browser.open("about:blank")
+        browser.open(address + more)
+        expected = effect_text(*(row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")), decimals=None)
+        assert result(browser) == expected
+    swept = of.pooled_sweep[(of.pooled_sweep["analysis"] == "responder.immediate") & (of.pooled_sweep["protocol"] == "no")]
+    row = swept.iloc[0]
+    browser.open("about:blank")
+    browser.open(f"{address}&r={row['correlation']:g}")
+    expected = effect_text(*(row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")), decimals=None)
+    assert result(browser) == expected
+
+
+def test_what_was_not_computed_is_said(browser, pages):
+    address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
+    for more, said in (
+        ("&tau2=EE", "was not computed"),
+        ("&set=with_active_comparators&r=0.4", "for the main set only"),
+        ("&without=kvarnstrom2003,kvarnstrom2004,lemming2005,lumanauw2019,noppers2011", "no trial is ticked"),
+    ):
+        browser.open("about:blank")
+        browser.open(address + more)
+        assert result(browser) is None
+        assert said in browser.run("document.getElementById('x-result').textContent"), more
+
+
+def test_the_link_survives_a_reload(browser, pages):
+    browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
+    untick(browser, "lemming2005", "noppers2011")
+    browser.run("(() => { const s = document.getElementById('x-tau2'); s.value = 'PM'; s.dispatchEvent(new Event('change')); })()")
+    before, address = result(browser), browser.run("location.href")
+    assert "tau2=PM" in address
+    assert "without=lemming2005,noppers2011" in address
+    browser.reload()
+    assert result(browser) == before
+    assert browser.run("location.href") == address
+    assert browser.run("[...document.querySelectorAll('[data-trial]')].filter(b => !b.checked).map(b => b.dataset.trial)") == [
+        "lemming2005", "noppers2011",
+    ]  # fmt: skip
+
+
+def test_an_address_from_elsewhere_does_no_harm(browser, pages):
+    for hash in ("#explore?a=nothing&tau2=xx&interval=%3Cb%3E&set=zz&r=abc&without=,,x", "#methods", "#fig-nothing", "#%22"):
+        browser.open("about:blank")
+        browser.open(pages[KETAMINE].as_uri() + hash)
+        assert browser.run("document.querySelectorAll('#x-forest [data-trial]').length") > 0
+
+
+COLUMN = "[...document.querySelectorAll('#trial-table tbody tr:not([hidden])')].map(r => r.cells[{}].firstChild.textContent.trim())"
+
+
+def test_trials_are_sorted_and_searched(browser, inputs, pages):
+    browser.open(pages[KETAMINE].as_uri())
+    head = "document.querySelectorAll('#trial-table .sort')[{}].click()"
+    everything = browser.run(COLUMN.format(1))
+    assert len(everything) == len(inputs[KETAMINE].studies)
+    browser.run(head.format(1))
+    years = browser.run(COLUMN.format(1))
+    assert years == sorted(years, key=lambda y: (y == "", y))
+    browser.run(head.format(1))
+    again = browser.run(COLUMN.format(1))
+    filled = [y for y in again if y]
+    assert filled == sorted(filled, reverse=True)
+    assert again[len(filled) :] == [""] * (len(again) - len(filled))
+    browser.run("(() => { const i = document.querySelector('#trial-filter input'); i.value = 'KVARN 2003'; "
+                "i.dispatchEvent(new Event('input', {bubbles: true})); })()")  # fmt: skip
+    assert browser.run(COLUMN.format(0)) == ["Kvarnstrom 2003"]
+    assert browser.run("document.getElementById('trial-count').textContent") == f"1 of {len(everything)}"
+
+
+def test_forest_plots_are_chosen_and_linked(browser, pages):
+    browser.open(pages[KETAMINE].as_uri())
+    visible = "[...document.querySelectorAll('.view[data-analysis=\"responder.immediate\"]:not([hidden])')].map(f => f.id)"
+    assert browser.run(visible) == ["fig-responder.immediate.by_pain_type"]
+    browser.run("(() => { const s = document.querySelector('select[data-views=\"responder.immediate\"]'); "
+                "s.value = 'responder.immediate'; s.dispatchEvent(new Event('change')); })()")  # fmt: skip
+    assert browser.run(visible) == ["fig-responder.immediate"]
+    browser.run("location.hash = '#fig-responder.immediate.with_active_comparators'")
+    browser.run("new Promise(done => setTimeout(done, 100))")
+    assert browser.run(visible) == ["fig-responder.immediate.with_active_comparators"]
+
+
+def test_a_trial_tells_its_source_on_focus_and_opens_its_page(browser, inputs, pages):
+    browser.open(pages[KETAMINE].as_uri())
+    note = "document.getElementById('tip')"
+    browser.run("document.querySelector('[id=\"fig-responder.immediate.by_pain_type\"] .scroll').focus()")
+    browser.key("Tab", 9)
+    label = browser.run("document.activeElement.getAttribute('aria-label')")
+    assert label.startswith("Kvarnstrom 2003: ")
+    assert not browser.run(f"{note}.hidden")
+    assert "Derivation" in browser.run(f"{note}.textContent")
+    browser.key("Escape", 27)
+    assert browser.run(f"{note}.hidden")
+    browser.key("Enter", 13, "\r")
+    assert browser.run("document.getElementById('detail').open")
+    assert "Step 1" in browser.run("document.getElementById('detail').textContent")
+    browser.key("Escape", 27)
+    assert not browser.run("document.getElementById('detail').open")
+    assert browser.run("document.activeElement.getAttribute('aria-label')") == label
+
+
+def test_the_drawing_and_the_table_print_the_same(browser, inputs, pages):
+    browser.open(pages[KETAMINE].as_uri())
+    spoken = browser.run("[...document.querySelectorAll('[id=\"fig-responder.immediate\"] .hit')].map(h => h.getAttribute('aria-label'))")
+    effects = inputs[KETAMINE].effects
+    mine = effects[effects["analysis"] == "responder.immediate"]
+    expected = {
+        f"{row['label']}: " + effect_text(row["estimate_natural"], row["ci_lower_natural"], row["ci_upper_natural"], decimals=None)
+        for _, row in mine.iterrows()
+    }
+    assert {re.sub(", weight .*", "", one) for one in spoken} == expected
+    overall = browser.run("document.querySelector('[id$=\"-study.overall.effect\"][id^=\"fresponder-immediate-\"]').textContent")
+    shown = browser.run("document.querySelector('[id=\"a-responder.immediate\"] tbody td').textContent")
+    assert re.sub(r"\s+", " ", overall).strip().replace("( ", "(") == shown
+
+
+def test_keyboard_alone_unticks_a_trial(browser, pages):
+    browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
+    before = result(browser)
+    browser.run("document.getElementById('x-r').focus()")
+    browser.key("Tab", 9)
+    assert browser.run("document.activeElement.dataset.trial") == "kvarnstrom2003"
+    browser.key(" ", 32, " ")
+    assert result(browser) != before
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window(browser, pages, width, scheme):
+    browser.size(width)
+    browser.media(scheme=scheme)
+    browser.open(pages[KETAMINE].as_uri())
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    background = browser.run("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", background)[:3])) > 380) == (scheme == "light")
+    browser.media()
+
+
+def test_downloads_are_the_figure_and_its_rows(browser, pages):
+    browser.open(pages[KETAMINE].as_uri())
+    catch = """(async () => {
+      const kept = [];
+      const make = URL.createObjectURL;
+      URL.createObjectURL = (blob) => { kept.push(blob.text()); return make.call(URL, blob); };
+      HTMLAnchorElement.prototype.click = () => {};
+      const id = 'responder.immediate.by_pain_type';
+      for (const kind of ['svg', 'effects', 'pooled']) document.querySelector(`[data-get="${kind}"][data-id="${id}"]`).click();
+      return Promise.all(kept);
+    })()"""
+    svg, effects, pooled = browser.run(catch)
+    assert svg.startswith("<svg")
+    assert "var(--" not in svg.replace("var(--width)", "")
+    assert "@font-face" in svg
+    assert [line.split(",")[0] for line in effects.split()[:0]] == []
+    rows = [line for line in effects.split("\n")[1:] if line]
+    assert len(rows) == 5
+    assert all(row.startswith("responder.immediate,") for row in rows)
+    assert all(row.startswith("responder.immediate.by_pain_type,") for row in pooled.split("\n")[1:] if row)
+
+
+def axe():
+    """axe-core from `npm install --no-save axe-core@<AXE>` in tests/report or the folder above the tests."""
+    places = [Path(__file__).parent / "report", Path(__file__).parent.parent]
+    found = [p / "node_modules" / "axe-core" for p in places if (p / "node_modules" / "axe-core" / "axe.min.js").exists()]
+    if not found and os.environ.get("REWEIGH_CI") and shutil.which("npm"):
+        subprocess.run(["npm", "install", "--no-save", "--no-package-lock", f"axe-core@{AXE}"], cwd=places[0], check=True)
+        found = [places[0] / "node_modules" / "axe-core"]
+    if not found:
+        message = f"axe-core is not installed: npm install --no-save axe-core@{AXE}"
+        pytest.fail(message) if os.environ.get("REWEIGH_CI") else pytest.skip(message)
+    assert json.loads((found[0] / "package.json").read_text())["version"] == AXE
+    return (found[0] / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("review", REVIEWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser, pages, review, scheme):
+    code = axe()
+    browser.media(scheme=scheme)
+    browser.open(pages[review].as_uri())
+    browser.run("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
+    browser.run(code + "; 0")
+    tags = '["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]'
+    found = browser.run(f"axe.run({{runOnly: {tags}}}).then(r => r.violations.map(v => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)]))")
+    browser.media()
+    assert found == []
