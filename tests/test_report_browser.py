@@ -145,7 +145,7 @@ def test_an_address_from_elsewhere_does_no_harm(browser, pages):
         assert browser.run("document.querySelectorAll('#x-forest [data-trial]').length") > 0
 
 
-COLUMN = "[...document.querySelectorAll('#trial-table tbody tr:not([hidden])')].map(r => r.cells[{}].firstChild.textContent.trim())"
+COLUMN = '[...document.querySelectorAll("#trial-table tbody tr:not([hidden])")].map(r => r.cells[{}].firstChild?.textContent.trim() ?? "")'
 
 
 def test_trials_are_sorted_and_searched(browser, inputs, pages):
