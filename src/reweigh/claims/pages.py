@@ -27,6 +27,7 @@ from reweigh.protocol import describe_model
 NOT_COMPUTED = "not yet computed"
 STATEMENTS = {
     "better": "favours the intervention",
+    "excludes_no_effect": "has an interval that excludes no effect",
     "better_and_excludes": "favours it with an interval that excludes no effect",
     "exceeds_important": "exceeds the smallest important difference",
 }
