@@ -1,9 +1,10 @@
-"""How fragile: tables of a review's robustness (rule robustness), and their figures (rule robustness_figures)."""
+"""How fragile: tables of a review's robustness, and their figures."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from reweigh.console import logged
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
 
@@ -39,8 +40,8 @@ def make_figures(protocol, effects):
     from reweigh.robustness.subsets import unpack
     from reweigh.robustness.tables import stored_multiverses
 
-    subsets = unpack(Path(snakemake.input.stored).read_bytes())
-    multiverses = stored_multiverses(read_csv(snakemake.input.multiverse))
+    subsets = unpack(Path(snakemake.output.stored).read_bytes())
+    multiverses = stored_multiverses(read_csv(snakemake.output.multiverse))
     folder = Path(snakemake.params.folder)
     folder.mkdir(parents=True, exist_ok=True)
     index, wanted = [], set()
@@ -56,6 +57,8 @@ def make_figures(protocol, effects):
 
 
 if __name__ == "__main__":
-    protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-    make = make_figures if snakemake.rule == "robustness_figures" else make_tables
-    make(protocol, read_csv(snakemake.input.effects))
+    with logged(snakemake.log[0]):
+        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        effects = read_csv(snakemake.input.effects)
+        make_tables(protocol, effects)
+        make_figures(protocol, effects)

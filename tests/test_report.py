@@ -199,6 +199,36 @@ def test_hostile_text_stays_text(ketamine):
     assert "<b>x</b>" not in page
 
 
+def test_a_review_without_a_usable_trial_has_a_page(ketamine):
+    none = {name: getattr(ketamine, name).head(0) for name in ("effects", "pooled", "subgroups", "figures", "bayes")}
+    none |= {name: getattr(ketamine, name).head(0) for name in ("meta_regression", "sweep", "pooled_sweep")}
+    page = report_page(replace(ketamine, review=f"{KETAMINE}/as_of/1990", worked={}, **none))
+    assert '<h1 id="title">Ketamine for chronic pain, as of 1990</h1>' in page
+    assert "No analysis has two trials" in page
+    assert "No usable trial: immediate" in page
+
+
+def test_later_stages_are_shown_where_they_ran(ketamine):
+    analysis = "responder.immediate"
+    left = (
+        ketamine.pooled[ketamine.pooled["analysis"] == analysis]
+        .head(1)
+        .assign(left_out="x2001", label="X 2001", note="")
+    )
+    later = {
+        "leave_one_out": left,
+        "conclusions": pd.DataFrame([[analysis, "Nothing `breaks` it.", ""]], columns=["analysis", "fragility", "alternatives"]),
+        "certainty": pd.DataFrame([[analysis, "moderate", "imprecision", "serious", "wide"]],
+                                  columns=["analysis", "certainty", "domain", "judgement", "figures"]),
+        "sequential": pd.DataFrame([[analysis, "futility", 0.5, 1000.0, ""]],
+                                   columns=["analysis", "verdict", "fraction", "required", "note"]),
+    }  # fmt: skip
+    page = report_page(replace(ketamine, optional=later))
+    for said in ('<th scope="row">X 2001</th>', "Nothing <code>breaks</code> it.", "<b>Moderate</b>", "The futility boundary",
+                 '<span role="cell" class="certainty">moderate</span>'):  # fmt: skip
+        assert said in page
+
+
 def test_trials_and_flow_count_every_record(ketamine):
     trials = trial_rows(ketamine)
     counts = flow(ketamine, trials)

@@ -1,4 +1,4 @@
-# How fragile: one job makes every table of a review, another draws them.
+# How fragile: one job makes every table of a review and draws them.
 rule robustness:
     input:
         protocol="work/{review}/checked/review.yaml",
@@ -6,7 +6,9 @@ rule robustness:
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",
         effects="results/{review}/effects.csv",
-        source=modules("io", "protocol", "effects", "pool", "robustness", "sequential"),
+        source=modules(
+            "io", "protocol", "effects", "pool", "robustness", "sequential", "figures"
+        ),
     output:
         leave_one_out="results/{review}/robustness/leave_one_out.csv",
         cumulative="results/{review}/robustness/cumulative.csv",
@@ -18,33 +20,15 @@ rule robustness:
         multiverse="results/{review}/robustness/multiverse.csv",
         multiverse_summary="results/{review}/robustness/multiverse_summary.csv",
         conclusions="results/{review}/robustness/conclusions.csv",
-    log:
-        "logs/{review}/robustness.log",
-    conda:
-        ENVIRONMENT
-    message:
-        "{wildcards.review}: robustness"
-    script:
-        "../../scripts/robustness.py"
-
-
-rule robustness_figures:
-    input:
-        protocol="work/{review}/checked/review.yaml",
-        effects="results/{review}/effects.csv",
-        stored="results/{review}/robustness/subsets.npz",
-        multiverse="results/{review}/robustness/multiverse.csv",
-        source=modules("io", "protocol", "pool", "robustness", "sequential", "figures"),
-    output:
         index="results/{review}/figures/robustness.csv",
     log:
-        "logs/{review}/robustness_figures.log",
+        "logs/{review}/robustness.log",
     conda:
         ENVIRONMENT
     params:
         formats=FORMATS,
         folder="results/{review}/figures/robustness",
     message:
-        "{wildcards.review}: robustness figures"
+        "{wildcards.review}: robustness"
     script:
         "../../scripts/robustness.py"

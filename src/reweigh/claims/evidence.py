@@ -147,7 +147,8 @@ def gather(
 def pool_by(rows: pd.DataFrame, model: Model, protocol: Protocol) -> pd.Series:
     """The row of pooled.csv that these effects (of one analysis) give by one model."""
     plain = {name: chosen.model_copy(update={"models": ()}) for name, chosen in protocol.sets.items()}
-    return pooled_table(rows, protocol.model_copy(update={"models": (model,), "sets": plain, "bayes": {}})).iloc[0]
+    asked = protocol.model_copy(update={"models": (model,), "sets": plain, "bayes": {}})
+    return pooled_table(rows, asked, "own").iloc[0]
 
 
 def year_of(rows: pd.DataFrame) -> pd.Series:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from reweigh.figures.bubble import draw_bubble
 from reweigh.figures.style import RecordFigure
-from reweigh.figures.sweep import draw_sweep
 from reweigh.pool.moderators import regressions
 from reweigh.protocol import MEASURE_LABELS, Protocol
 
@@ -18,6 +16,8 @@ def sweeps(
 ) -> Iterator[tuple[str, RecordFigure]]:
     """One figure per main analysis with a crossover trial: name and figure."""
     for analysis, of_trials in trials.groupby("analysis", sort=False):
+        from reweigh.figures.sweep import draw_sweep  # seaborn is slow to import: only where something is drawn
+
         first = effects[effects["analysis"] == analysis].iloc[0]
         of_pool = pooled[pooled["analysis"] == analysis]
         title = f"{_title(first, protocol)}: how much rests on the crossover correlation"
@@ -30,6 +30,8 @@ def bubbles(effects: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[str, Re
         moderators = protocol.meta_regression[name].moderators
         if isinstance(fit, str) or len(moderators) > 1 or moderators[0] in {*protocol.categories, *protocol.groupings}:
             continue
+        from reweigh.figures.bubble import draw_bubble  # see above
+
         group = effects[effects["analysis"] == analysis]
         words = protocol.meta_regression[name].label or moderators[0].replace("_", " ")
         title = f"{_title(group.iloc[0], protocol)}, by {words[:1].lower()}{words[1:]}"

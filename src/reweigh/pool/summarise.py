@@ -11,7 +11,6 @@ import pandas as pd
 from reweigh.effects.measures import number_needed_text
 from reweigh.pool.binary import mantel_haenszel, peto
 from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled, pool
-from reweigh.pool.engines import HEADLINE, compare
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
 from reweigh.pool.subgroups import subgroups
 from reweigh.protocol import Model, Protocol
@@ -56,7 +55,7 @@ NEEDS_COUNTS = "needs the events and patients of both arms of every trial, in pa
 Row = dict[str, object]
 
 
-def pooled_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+def pooled_table(effects: pd.DataFrame, protocol: Protocol, start: str = "pymare") -> pd.DataFrame:
     """Pool every analysis by every model of its set.
 
     Where there are five trials or fewer and the protocol has a prior for the measure, the Bayesian model stands
@@ -68,6 +67,8 @@ def pooled_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         effects.csv; `estimate` and `variance` on the analysis scale.
     protocol
         Models, level, priors.
+    start
+        Whose fit is polished, "pymare" or "own": the numbers are the same.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def pooled_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """
     groups = {str(key): group for key, group in effects.groupby("analysis", sort=False)}
     wanted = {key: protocol.models_of(str(group["set"].iloc[0])) for key, group in groups.items()}
-    done = _rows(groups, wanted, protocol)
+    done = _rows(groups, wanted, protocol, start)
     rows: list[Row] = []
     for key, group in groups.items():
         rows += [done[key, model] for model in wanted[key]]
@@ -122,6 +123,8 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
     reweigh.pool.engines.EngineDisagreement
         If a number of any analysis differs by more than a millionth.
     """
+    from reweigh.pool.engines import HEADLINE, compare  # statsmodels is slow to import
+
     rows: list[Row] = []
     groups = {str(key): group for key, group in effects.groupby("analysis", sort=False)}
     for _, row in pooled[(pooled["pooling"] == "inverse variance") & (pooled["k"] > 1)].iterrows():
@@ -194,9 +197,9 @@ _COLUMN_OF = {field: column for column, field in HETEROGENEITY.items()}
 
 
 def _rows(
-    groups: Mapping[str, pd.DataFrame], wanted: Mapping[str, Sequence[Model]], protocol: Protocol
+    groups: Mapping[str, pd.DataFrame], wanted: Mapping[str, Sequence[Model]], protocol: Protocol, start: str
 ) -> dict[tuple[str, Model], Row]:
-    """Rows by group and model, fitted by PyMARE and polished; sets with the same effects share a fit."""
+    """Rows by group and model; sets with the same effects share a fit."""
     fits: dict[tuple[Model, bytes], Pooled] = {}
     done: dict[tuple[str, Model], Row] = {}
     for key, models in wanted.items():
@@ -208,7 +211,7 @@ def _rows(
                 continue
             same = model, yi.tobytes() + vi.tobytes()
             if same not in fits:
-                fits[same] = pool(yi, vi, start="pymare", **_options(model, protocol))
+                fits[same] = pool(yi, vi, start=start, **_options(model, protocol))
             done[key, model] = _row(group, fits[same], 0, model, _better(group, protocol))
     return done
 

@@ -16,7 +16,6 @@ from reweigh.report import words
 from reweigh.report.drawings import inline
 from reweigh.report.inputs import Inputs, records
 
-
 SEQUENTIAL = {
     "none": "no monitoring boundary is crossed",
     "futility": "the futility boundary is crossed",
@@ -52,13 +51,13 @@ def outcomes(inputs: Inputs, notes: Notes) -> list[dict[str, Any]]:
     found = []
     for name, outcome in inputs.protocol.outcomes.items():
         mine = inputs.effects[inputs.effects["outcome"] == name]
-        analyses = [
-            _analysis(group, inputs, notes) for _, group in mine.groupby(["window", "measure"], sort=False)
-        ]
+        analyses = [_analysis(group, inputs, notes) for _, group in mine.groupby(["window", "measure"], sort=False)]
         windows = list(inputs.protocol.windows)
         measures = [outcome.measure, *outcome.also]
         analyses.sort(key=lambda a: (windows.index(a["window"]), measures.index(a["measure"])))
-        empty = [words.lower_first(words.window_label(w, inputs.protocol)) for w in windows if w not in set(mine["window"])]
+        empty = [
+            words.lower_first(words.window_label(w, inputs.protocol)) for w in windows if w not in set(mine["window"])
+        ]
         found.append({"id": name, "label": outcome.label, "analyses": analyses, "empty": empty})
     return found
 
@@ -115,7 +114,9 @@ def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[
     trials = []
     for line in records(table[table["kind"] == "study"]):
         same = [r for r in rows if str(r["study_id"]) == line["study_id"] and float(r["estimate"]) == line["estimate"]]
-        spoken = f"{line['label']}: {line['effect']}" + (f", weight {line['weight_text']}" if line["weight_text"] else "")
+        spoken = f"{line['label']}: {line['effect']}" + (
+            f", weight {line['weight_text']}" if line["weight_text"] else ""
+        )
         trials.append((spoken, notes.of(same[0])))
     _, _, column = name.partition(".by_")
     label = protocol.sets[str(one.effects["set"].iloc[0])].label
@@ -146,8 +147,9 @@ def _model_row(row: Mapping[str, Any]) -> dict[str, str]:
         "p": words.p_value(row["p_value"]),
         "tau2": words.variance(row["tau2"]) + bounds if several else "",
         "i2": words.percent(row["i2"]) if several else "",
-        "q": "" if not several or words.missing(row["q"]) else f"{row['q']:.2f}, df {row['q_df']:.0f}, "
-        f"P {words.p_value(row['q_p_value'])}",
+        "q": ""
+        if not several or words.missing(row["q"])
+        else f"{row['q']:.2f}, df {row['q_df']:.0f}, P {words.p_value(row['q_p_value'])}",
     }
 
 
@@ -182,10 +184,16 @@ def _splits(analysis: str, inputs: Inputs) -> list[dict[str, Any]]:
     found = []
     for _, rows in mine.groupby("column", sort=False):
         row = records(rows)[0]
-        label = inputs.protocol.groupings[row["column"]].label if row["column"] in inputs.protocol.groupings else row["column"]
+        label = (
+            inputs.protocol.groupings[row["column"]].label
+            if row["column"] in inputs.protocol.groupings
+            else row["column"]
+        )
         test = row["q_between_note"]
         if not words.missing(row["q_between"]):
-            test = f"Q = {row['q_between']:.2f}, df {row['q_between_df']:.0f}, P {words.p_value(row['q_between_p_value'])}"
+            test = (
+                f"Q = {row['q_between']:.2f}, df {row['q_between_df']:.0f}, P {words.p_value(row['q_between_p_value'])}"
+            )
         found.append({"label": words.upper_first(str(label).replace("_", " ")), "test": words.nice(test)})
     return found
 
@@ -194,17 +202,26 @@ def _further(base: str, inputs: Inputs) -> list[dict[str, str]]:
     """Figures beside the forest plots: small-study plots, sequential analysis, specification curve ..."""
     found = []
     rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(inputs.figures) if row["kind"] != "forest"]
-    for row in records(inputs.optional.get("figures_sequential", pd.DataFrame())):
-        rows.append((f"sequential/{row['analysis']}", row))
-    for row in records(inputs.optional.get("figures_robustness", pd.DataFrame())):
-        rows.append((f"robustness/{row['analysis']}.{row['kind']}", row))
+    sequential = inputs.optional.get("figures_sequential", pd.DataFrame())
+    robustness = inputs.optional.get("figures_robustness", pd.DataFrame())
+    rows += [(f"sequential/{row['analysis']}", row) for row in records(sequential)]
+    rows += [(f"robustness/{row['analysis']}.{row['kind']}", row) for row in records(robustness)]
+    regressions = {f"{base}.{name}" for name in inputs.protocol.meta_regression}
     for key, row in rows:
-        of_regression = row.get("kind") == "bubble" and row["analysis"] in {f"{base}.{n}" for n in inputs.protocol.meta_regression}
+        of_regression = row.get("kind") == "bubble" and row["analysis"] in regressions
         svg = inputs.drawings.get(key)
         if svg is not None and (row["analysis"] == base or of_regression):
             name = key.replace("/", ".")
-            found.append({"id": name, "title": words.nice(row["title"]), "source": svg, "file": f"figures/{key}.svg",
-                          "svg": inline(svg, name.replace(".", "-")), "caption": words.nice(row["caption"])})  # fmt: skip
+            found.append(
+                {
+                    "id": name,
+                    "title": words.nice(row["title"]),
+                    "caption": words.nice(row["caption"]),
+                    "file": f"figures/{key}.svg",
+                    "svg": inline(svg, name.replace(".", "-")),
+                    "source": svg,
+                }
+            )
     return found
 
 
@@ -228,13 +245,15 @@ def _sequential(row: Mapping[str, Any]) -> str:
     """The state after the last look."""
     if row["verdict"] not in SEQUENTIAL:
         return words.nice(row["note"] or row["verdict"])
-    share = 100 * float(row["fraction"])
-    return f"{SEQUENTIAL[row['verdict']]}; {share:.0f}% of the required information ({words.count(float(row['required']))}) is there"
+    share, required = 100 * float(row["fraction"]), words.count(float(row["required"]))
+    return f"{SEQUENTIAL[row['verdict']]}; {share:.0f}% of the required information ({required}) is there"
 
 
 def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str, str]:
     main = records(inputs.pooled[inputs.pooled["analysis"] == analysis])[0]
-    numbers = {f"{name}_natural": float(row[f"{name}_natural"] or "nan") for name in ("estimate", "ci_lower", "ci_upper")}
+    numbers = {
+        f"{name}_natural": float(row[f"{name}_natural"] or "nan") for name in ("estimate", "ci_lower", "ci_upper")
+    }
     return {
         "label": row["label"],
         "effect": words.effect({**numbers, "scale": main["scale"]}, words.decimals_of(main)),

@@ -1,4 +1,4 @@
-"""A drawn figure as a part of the page: its own ids, the page's colours, and its trials within reach of the keyboard."""
+"""A drawn figure as a part of the page: its own ids, the page's colours, its trials within reach of the keyboard."""
 
 from __future__ import annotations
 
@@ -64,8 +64,10 @@ def inline(svg: str, prefix: str, trials: Sequence[tuple[str, str]] = ()) -> str
 
 def _sized(found: re.Match[str]) -> str:
     """As wide as its column, at least so wide that its text can be read."""
-    return found[0].replace(found[1], f'style="--width:{float(found[2]) * 4 / 3:.0f}px"').replace(
-        ' xmlns:xlink="http://www.w3.org/1999/xlink"', ""
+    return (
+        found[0]
+        .replace(found[1], f'style="--width:{float(found[2]) * 4 / 3:.0f}px"')
+        .replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     )
 
 
@@ -78,7 +80,8 @@ def _hits(body: str, prefix: str, trials: Sequence[tuple[str, str]]) -> Iterable
         top = float(label[1]) - 0.364 * style.TEXT_SIZE - ROW / 2
         yield (
             f'<rect class="hit" x="6" y="{top:.1f}" width="{float(width[1]) - 12:.1f}" height="{ROW:.1f}" rx="2" '
-            f'tabindex="0" role="button" aria-haspopup="dialog" data-note="{escape(note)}" aria-label="{escape(words)}"/>'
+            f'tabindex="0" role="button" aria-haspopup="dialog" data-note="{escape(note)}" '
+            f'aria-label="{escape(words)}"/>'
         )
 
 

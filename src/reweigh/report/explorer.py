@@ -35,7 +35,11 @@ TAU2 = {
     "SJ": "Sidik-Jonkman",
     "EE": "Common effect (tau2 = 0)",
 }
-INTERVALS = {"hartung-knapp": "Hartung-Knapp", "hartung-knapp guarded": "Hartung-Knapp, guarded", "wald": "Wald (normal)"}
+INTERVALS = {
+    "hartung-knapp": "Hartung-Knapp",
+    "hartung-knapp guarded": "Hartung-Knapp, guarded",
+    "wald": "Wald (normal)",
+}
 FEWER = ("REML", "DL", "EE")
 NO_PI = "this model has no prediction interval"
 OF_SUBSET = ("q", "q_p_value")

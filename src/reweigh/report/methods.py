@@ -32,7 +32,8 @@ PREDICTION_WORDS = {
     "none": "",
     "t(k-2)": ", with a prediction interval from t with k - 2 degrees of freedom",
     "t(k-1)": ", with a prediction interval from t with k - 1 degrees of freedom",
-    "hartung-knapp": ", with a prediction interval from t with k - 1 degrees of freedom on the Hartung-Knapp standard error",
+    "hartung-knapp": ", with a prediction interval from t with k - 1 degrees of freedom on the Hartung-Knapp "
+    "standard error",
     "bootstrap": ", with a bootstrap prediction interval",
 }
 ZERO_WORDS = {
@@ -63,13 +64,17 @@ def methods_text(inputs: Inputs) -> list[tuple[str, str]]:
     others = [chosen for name, chosen in protocol.sets.items() if name != "main"]
     if others:
         listed = "; ".join(chosen.label for chosen in others)
-        parts.append(("Sensitivity analyses", f"Each analysis was repeated with the trials and readings changed: {listed}."))
+        parts.append(
+            ("Sensitivity analyses", f"Each analysis was repeated with the trials and readings changed: {listed}.")
+        )
     return [(head, nice(text)) for head, text in parts]
 
 
 def _question(protocol: Protocol) -> str:
     q, main = protocol.question, protocol.sets["main"]
-    text = f"Population: {q.population}. Intervention: {q.intervention}. Comparator: {q.comparator}. Design: {q.design}. "
+    text = (
+        f"Population: {q.population}. Intervention: {q.intervention}. Comparator: {q.comparator}. Design: {q.design}. "
+    )
     return text + f"The main analyses hold: {lower_first(main.label)}."
 
 
@@ -83,18 +88,21 @@ def _outcomes(protocol: Protocol) -> str:
     scales = [f"{o.label} was put on a scale from {o.scale[0]:g} to {o.scale[1]:g}" for o in protocol.outcomes.values()
               if o.scale is not None]  # fmt: skip
     text = f"Outcomes: {'; '.join(said)}. Time windows: {_join(windows)}. "
-    text += "Each trial gives one result per outcome and window: arms with dispersion or counts come first, then a contrast "
-    text += "with its interval or standard error, then an exact p-value, and among these the nearest nominal day. "
+    text += "Each trial gives one result per outcome and window: arms with dispersion or counts come first, then a "
+    text += "contrast with its interval or standard error, then an exact p-value; among these the nearest nominal day. "
     return text + (f"For mean differences, {lower_first('; '.join(scales))}." if scales else "")
 
 
 def _effects(protocol: Protocol, inputs: Inputs) -> str:
     a, said = protocol.assumptions, []
-    designs = set(inputs.effects["design"])
-    if "crossover" in designs:
+    setting = protocol.setting("main")
+    if (inputs.effects["design"] == "crossover").any() and setting.crossover == "as_independent":
+        said.append("Crossover trials were analysed as if their periods were independent groups.")
+    elif (inputs.effects["design"] == "crossover").any():
         said.append(
-            f"Crossover trials were analysed as paired; where a within-person correlation was not reported, "
-            f"{a.crossover_correlation:g} was assumed for continuous outcomes and phi = {a.crossover_phi:g} for binary ones."
+            "Crossover trials were analysed as paired; where a within-person correlation was not reported, "
+            f"{a.crossover_correlation:g} was assumed for continuous outcomes and phi = {a.crossover_phi:g} for binary "
+            "ones."
         )
     kinds = {outcome.type for outcome in protocol.outcomes.values()}
     if "binary" in kinds:
@@ -102,7 +110,6 @@ def _effects(protocol: Protocol, inputs: Inputs) -> str:
     if "continuous" in kinds:
         change = "Where baselines were given, change was analysed" if a.change_scores else "Final values were analysed"
         said.append(f"{change}; medians were converted by the method {a.median_method}.")
-    setting = protocol.setting("main")
     unknown = UNKNOWN_WORDS[setting.unknown_direction or "exclude"]
     if (inputs.effects["reported_as"] == "exact p").any():
         said.append(f"Effects of trials that report only an exact p-value were recovered from it; p-values of unknown "
@@ -122,7 +129,8 @@ def _synthesis(protocol: Protocol) -> str:
     text += "Heterogeneity is given as tau2 with its Q-profile interval, tau2-based I2 and Cochran's Q. "
     if protocol.bayes:
         priors = "; ".join(f"{m}: {p.family}, {p.source}" for m, p in protocol.bayes.items())
-        text += f"Analyses of two to five trials were also fitted by a Bayesian random-effects model (priors of tau: {priors}). "
+        text += "Analyses of two to five trials were also fitted by a Bayesian random-effects model "
+        text += f"(priors of tau: {priors}). "
     return text + "A single trial is shown and not pooled."
 
 
@@ -134,11 +142,13 @@ def _model(model: Model) -> str:
 
 
 def _subgroups(protocol: Protocol) -> str:
-    names = [protocol.groupings[c].label if c in protocol.groupings else c.replace("_", " ") for c in protocol.subgroups]
+    names = [
+        protocol.groupings[c].label if c in protocol.groupings else c.replace("_", " ") for c in protocol.subgroups
+    ]
     shared = "one tau2 for all subgroups" if protocol.subgroup_tau2 == "common" else "a tau2 of each subgroup's own"
     return (
-        f"Every main analysis was split by {_join([lower_first(n) for n in names])}, with {shared}; a test for subgroup "
-        "differences needs two subgroups of two or more trials each."
+        f"Every main analysis was split by {_join([lower_first(n) for n in names])}, with {shared}; a test for "
+        "subgroup differences needs two subgroups of two or more trials each."
     )
 
 
@@ -147,7 +157,7 @@ def _join(words: list[str]) -> str:
 
 
 def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
-    """PRISMA 2020 items that a run can prove: number, what it asks, where the page has it or why it is not ticked."""
+    """PRISMA 2020 items that a run can prove: number, what it asks, and where the page has it."""
     bias = inputs.optional.get("risk_of_bias")
     certain = inputs.optional.get("certainty")
     return [
@@ -181,7 +191,9 @@ def references(inputs: Inputs) -> list[dict[str, str]]:
             doi, pmid = (("" if missing(row.get(name)) else str(row[name])) for name in ("doi", "pmid"))
             if doi or pmid:
                 year = "" if missing(row.get("year")) else f"{float(row['year']):.0f}"
-                found.append({"key": str(row["study_id"]), "label": str(row["label"]), "year": year, "doi": doi, "pmid": pmid})
+                found.append(
+                    {"key": str(row["study_id"]), "label": str(row["label"]), "year": year, "doi": doi, "pmid": pmid}
+                )
     return found
 
 
@@ -199,7 +211,11 @@ def csl_json(found: list[dict[str, str]]) -> str:
     """CSL-JSON of the references."""
     out: list[dict[str, Any]] = []
     for one in found:
-        item: dict[str, Any] = {"id": one["key"], "type": "article-journal", "author": [{"family": _surname(one["label"])}]}
+        item: dict[str, Any] = {
+            "id": one["key"],
+            "type": "article-journal",
+            "author": [{"family": _surname(one["label"])}],
+        }
         if one["year"]:
             item["issued"] = {"date-parts": [[int(one["year"])]]}
         item |= {name: one[low] for name, low in (("DOI", "doi"), ("PMID", "pmid")) if one[low]}

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.numerals import level_text
-from reweigh.protocol import Protocol
+from reweigh.protocol import MEASURE_LABELS, Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, literal_colours
 from reweigh.report.explorer import explorer_data
@@ -45,6 +45,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "linked": words.linked,
         "markdown": words.markdown,
+        "prose": words.prose,
         "nice": words.nice,
         "upper_first": words.upper_first,
         "lower_first": words.lower_first,
@@ -59,7 +60,7 @@ def _environment() -> Environment:
 def _json(value: object) -> Markup:
     """JSON for a script element: nothing in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def _data_uri(text: str, kind: str) -> str:
@@ -77,6 +78,7 @@ def report_page(inputs: Inputs) -> str:
     explorer = explorer_data(inputs)
     context = {
         "review": inputs.review,
+        "title": _title(inputs.review, inputs.protocol),
         "protocol": inputs.protocol,
         "level": level_text(inputs.protocol.level),
         "panels": headline(inputs),
@@ -124,7 +126,7 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
     """The list of reviews: for each its folder, protocol, effects.csv and pooled.csv."""
     found = []
     for review, protocol, effects, pooled in reviews:
-        lines = []
+        lines: list[dict[str, Any]] = []
         main = pooled[pooled["set"] == "main"].drop_duplicates("analysis")
         for row in records(main):
             outcome = protocol.outcomes[row["outcome"]]
@@ -135,7 +137,7 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
         found.append(
             {
                 "review": review,
-                "title": protocol.title,
+                "title": _title(review, protocol),
                 "question": protocol.question,
                 "level": level_text(protocol.level),
                 "trials": effects["study_id"].nunique(),
@@ -146,6 +148,10 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
     styles = [_asset(f"css/{name}") for name in STYLES]
     scripts = [_asset("js/page.js")]
     return _environment().get_template("index.html.j2").render(reviews=found, styles=styles, scripts=scripts)
+
+
+def _title(review: str, protocol: Protocol) -> str:
+    return protocol.title + (f", as of {review.rpartition('/')[2]}" if "/as_of/" in review else "")
 
 
 def headline(inputs: Inputs) -> list[dict[str, Any]]:
@@ -166,7 +172,7 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
             lower_left = f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"
             panel |= {"ticks": ticks, "null": 100 * (0 - low) / (high - low), "log": mine["scale"].iloc[0] == "log",
                       "favours": lower_left if outcome.better == "lower" else lower_left[::-1],
-                      "measure": analyses.MEASURE_LABELS[outcome.measure], "short": outcome.measure}  # fmt: skip
+                      "measure": MEASURE_LABELS[outcome.measure], "short": outcome.measure}  # fmt: skip
             panel["rows"] = [_headline_row(row, low, high, inputs) for row in records(mine)]
         panels.append(panel)
     return panels
@@ -216,7 +222,9 @@ def _reproduction(inputs: Inputs) -> list[dict[str, Any]] | None:
     table = inputs.optional.get("reproduction")
     if table is None:
         return None
-    return [{name: words.nice(value) for name, value in row.items()} for row in records(table.astype(object).fillna(""))]
+    return [
+        {name: words.nice(value) for name, value in row.items()} for row in records(table.astype(object).fillna(""))
+    ]
 
 
 def tables(inputs: Inputs) -> dict[str, str]:

@@ -70,7 +70,15 @@ def _reasons(study: dict[str, Any], rows: pd.DataFrame) -> list[str]:
 def characteristic_columns(inputs: Inputs) -> list[str]:
     """Columns of the trials table: subgroup columns first, then design and condition; empty ones are left out."""
     studies = inputs.studies
-    wanted = [*inputs.protocol.subgroups, "design", "condition", "comparator_type", "n_randomised", "country", "integrity"]
+    wanted = [
+        *inputs.protocol.subgroups,
+        "design",
+        "condition",
+        "comparator_type",
+        "n_randomised",
+        "country",
+        "integrity",
+    ]
     there = [c for c in dict.fromkeys(wanted) if c in studies and c not in ELSEWHERE]
     return [c for c in there if not studies[c].map(missing).all()][:6]
 

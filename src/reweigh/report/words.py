@@ -47,7 +47,7 @@ def decimals_of(row: Row) -> int | None:
     return difference_decimals((row["ci_upper_natural"] - row["ci_lower_natural"]) / 2)
 
 
-def effect(row: Row, decimals: int | None | str = "own") -> str:
+def effect(row: Row, decimals: int | str | None = "own") -> str:
     """`2.80 (1.44 to 5.45)` of a row with natural-scale columns."""
     digits = decimals_of(row) if decimals == "own" else decimals
     values = [float(row[f"{name}_natural"]) for name in ("estimate", "ci_lower", "ci_upper")]
@@ -114,19 +114,20 @@ def markdown(text: str, top: int = 3) -> Markup:
         lines = block.split("\n")
         if head := re.fullmatch(r"(#+) (.*)", block):
             level = min(6, top + len(head[1]) - 1)
-            out.append(Markup(f"<h{level}>") + _inline(head[2]) + Markup(f"</h{level}>"))
+            out.append(Markup(f"<h{level}>") + prose(head[2]) + Markup(f"</h{level}>"))
         elif all(line.startswith("    ") for line in lines):
             code = escape(nice("\n".join(line[4:] for line in lines)))
             out.append(Markup("<pre tabindex='0'>") + code + Markup("</pre>"))
         elif all(line.startswith("- ") for line in lines):
-            items = Markup("").join(Markup("<li>") + _inline(line[2:]) + Markup("</li>") for line in lines)
+            items = Markup("").join(Markup("<li>") + prose(line[2:]) + Markup("</li>") for line in lines)
             out.append(Markup("<ul>") + items + Markup("</ul>"))
         else:
-            out.append(Markup("<p>") + _inline(" ".join(lines)) + Markup("</p>"))
+            out.append(Markup("<p>") + prose(" ".join(lines)) + Markup("</p>"))
     return Markup("\n").join(out)
 
 
-def _inline(text: str) -> Markup:
+def prose(text: str) -> Markup:
+    """One paragraph with its code, emphasis, links and symbols."""
     out, at = Markup(""), 0
     for found in _INLINE.finditer(text):
         out += linked(nice(text[at : found.start()]))

@@ -16,6 +16,13 @@ _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_RELS = "application/vnd.openxmlformats-package.relationships+xml"
+#: Style 0 is plain, style 1 bold.
+_STYLES = (
+    '<fonts count="2"><font/><font><b/></font></fonts><fills count="1"><fill/></fills>'
+    '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
+    '<cellXfs count="2"><xf/><xf fontId="1" applyFont="1"/></cellXfs>'
+)
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 #: Most characters of a cell and of the name of a sheet.
 _CELL, _NAME = 32_767, 31
@@ -32,25 +39,24 @@ def workbook(tables: Mapping[str, pd.DataFrame]) -> bytes:
     names = [re.sub(r"[\[\]:*?/\\]", " ", name)[:_NAME] for name in tables]
     if not names or len({name.lower() for name in names}) < len(names):
         raise ValueError(f"a workbook needs sheets of different names, not {names}")
-    count = range(1, len(names) + 1)
-    sheets = "".join(f'<sheet name={quoteattr(n)} sheetId="{i}" r:id="rId{i}"/>' for i, n in zip(count, names, strict=True))
-    types = "".join(f'<Override PartName="/xl/worksheets/sheet{i}.xml" ContentType="{_SHEET}.worksheet+xml"/>' for i in count)
-    links = "".join(f'<Relationship Id="rId{i}" Type="{_RELATIONS}/worksheet" Target="worksheets/sheet{i}.xml"/>' for i in count)
-    styles = f'<Relationship Id="rId{len(names) + 1}" Type="{_RELATIONS}/styles" Target="styles.xml"/>'
+    numbered = list(enumerate(names, start=1))
+    sheets = "".join(f'<sheet name={quoteattr(name)} sheetId="{i}" r:id="rId{i}"/>' for i, name in numbered)
+    types = "".join(_part(f"worksheets/sheet{i}", "worksheet") for i, _ in numbered)
+    links = "".join(_link(i, f"{_RELATIONS}/worksheet", f"worksheets/sheet{i}.xml") for i, _ in numbered)
+    links += _link(len(names) + 1, f"{_RELATIONS}/styles", "styles.xml")
+    defaults = (
+        f'<Default Extension="rels" ContentType="{_RELS}"/><Default Extension="xml" ContentType="application/xml"/>'
+    )
+    types = f"{defaults}{_part('workbook', 'sheet.main')}{_part('styles', 'styles')}{types}"
+    root = _link(1, f"{_RELATIONS}/officeDocument", "xl/workbook.xml")
     parts = {
-        "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" ContentType="application/'
-        'vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Override '
-        f'PartName="/xl/workbook.xml" ContentType="{_SHEET}.sheet.main+xml"/><Override PartName="/xl/styles.xml" '
-        f'ContentType="{_SHEET}.styles+xml"/>{types}</Types>',
-        "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1" '
-        f'Type="{_RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">{types}</Types>',
+        "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">{root}</Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>{sheets}</sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">{links}{styles}</Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><fonts count="2"><font/><font><b/></font></fonts><fills count="1"><fill/>'
-        '</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf/>'
-        '<xf fontId="1" applyFont="1"/></cellXfs></styleSheet>',
-    }  # fmt: skip
-    parts |= {f"xl/worksheets/sheet{i}.xml": _sheet(table) for i, table in zip(count, tables.values(), strict=True)}
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">{links}</Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}">{_STYLES}</styleSheet>',
+    }
+    parts |= {f"xl/worksheets/sheet{i}.xml": _sheet(table) for i, table in enumerate(tables.values(), start=1)}
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, text in parts.items():
@@ -58,6 +64,14 @@ def workbook(tables: Mapping[str, pd.DataFrame]) -> bytes:
             entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
             archive.writestr(entry, (_HEAD + text).encode("utf-8"))
     return file.getvalue()
+
+
+def _part(path: str, kind: str) -> str:
+    return f'<Override PartName="/xl/{path}.xml" ContentType="{_SHEET}.{kind}+xml"/>'
+
+
+def _link(number: int, kind: str, target: str) -> str:
+    return f'<Relationship Id="rId{number}" Type="{kind}" Target="{target}"/>'
 
 
 def _sheet(table: pd.DataFrame) -> str:

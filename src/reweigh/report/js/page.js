@@ -29,7 +29,7 @@ const json = (id) => JSON.parse(byId(id).textContent);
   // Printing opens what a reader would open on screen, but not the long tables of trials.
   const opened = [];
   addEventListener("beforeprint", () => {
-    for (const one of document.querySelectorAll("main details:not([open])")) { one.open = true; opened.push(one); }
+    for (const one of document.querySelectorAll("main details:not([open]):not(td *)")) { one.open = true; opened.push(one); }
   });
   addEventListener("afterprint", () => { while (opened.length) opened.pop().open = false; });
 })();
