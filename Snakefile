@@ -26,6 +26,7 @@ rule all:
     default_target: True
     input:
         expand("results/{review}/{result}", review=PLACES, result=RESULTS),
+        INDEX,
 
 
 onsuccess:

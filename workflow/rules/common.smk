@@ -42,6 +42,7 @@ RESULTS = (
     "figures/risk_of_bias.csv",
     "figures/index.csv",
     "summary.md",
+    "report.html",
 )
 
 if problem := config_error(
@@ -66,6 +67,9 @@ PLACES = [
     f"{review}/as_of/{config['as_of']}" if "as_of" in config else review
     for review in REVIEWS
 ]
+
+# The list of all reviews, which a run as of a year leaves as it is.
+INDEX = [] if "as_of" in config else ["results/index.html"]
 
 
 wildcard_constraints:
