@@ -118,7 +118,7 @@ def test_what_was_not_computed_is_said(browser, pages):
     for more, said in (
         ("&tau2=EE", "was not computed"),
         ("&set=with_active_comparators&r=0.4", "for the main set only"),
-        ("&without=kvarnstrom2003,kvarnstrom2004,lemming2005,lumanauw2019,noppers2011", "no trial is ticked"),
+        ("&without=kvarnstrom2003,kvarnstrom2004,lemming2005,lumanauw2019,noppers2011", "No trial is ticked"),
     ):
         browser.open("about:blank")
         browser.open(address + more)

@@ -152,6 +152,38 @@ def test_a_test_for_subgroup_differences_needs_two_subgroups_of_two(built):
         assert ((group["q_between_note"] != "") != estimable).all(), analysis
 
 
+def test_the_plot_in_the_readme_is_what_the_pipeline_draws(built):
+    drawn = built / "results" / KETAMINE / "figures" / "forest" / "responder.immediate.svg"
+    assert "docs/responder.immediate.svg" in (ROOT / "README.md").read_text()
+    assert (ROOT / "docs" / "responder.immediate.svg").read_bytes() == drawn.read_bytes()
+
+
+def test_every_trial_has_its_worked_page(built):
+    effects = table(built, KETAMINE, "effects.csv")
+    main = effects[effects["set"] == "main"]
+    pages = {p.name for p in (built / "results" / KETAMINE / "worked").glob("*.md")}
+    assert pages == set(main["comparison_id"] + "." + main["outcome"] + "." + main["window"] + ".md")
+    page = (built / "results" / KETAMINE / "worked" / "sigtermans2009.pain_intensity.week_1.md").read_text()
+    assert "SD = SE x sqrt(n) = 0.51 x sqrt(30) = 2.79339" in page
+
+
+def test_all_nineteen_claims_have_a_verdict(built):
+    claims = table(built, KETAMINE, "claims.csv")
+    assert list(claims["id"]) == [f"C{i:02d}" for i in range(1, 20)]
+    assert (claims["verdict"] != "").all()
+
+
+def test_as_of_a_year_is_a_review_of_its_own(copy_of_built):
+    settings = ["as_of=2010", "reviews=[bcg-vaccine, ketamine-chronic-pain]"]
+    run = snakemake(copy_of_built, "--cores", "2", "--config", *settings)
+    assert run.returncode == 0, run.stdout + run.stderr
+    known = table(copy_of_built, f"{KETAMINE}/as_of/2010", "effects.csv")
+    assert known["year"].max() <= 2010 and len(known)
+    left = table(copy_of_built, f"{KETAMINE}/as_of/2010", "left_out.csv").set_index("study_id")
+    assert left.loc["pickering2020", "reason"] == "published after 2010"
+    assert "no year" in left.loc["everton2007np1", "reason"]
+
+
 def test_pickering_is_read_as_the_protocol_says(built):
     effects = table(built, KETAMINE, "effects.csv").set_index(["analysis", "study_id"])
     main = effects.loc[("pain_intensity.week_4", "pickering2020")]

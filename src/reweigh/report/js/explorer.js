@@ -175,7 +175,7 @@
     const inside = rows.map((one) => one.box.checked), k = inside.filter(Boolean).length;
     const found = set ? lookUp(set, state.tau2, state.interval, inside) : { reason: "this crossover correlation was computed for the main set only, not for this one" };
     const all = set ? lookUp(set, state.tau2, state.interval, inside.map(() => true)) : found;
-    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, `Not computed: ${found.reason}.`)] : sentence(a, found, k)));
+    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, `${found.reason[0].toUpperCase()}${found.reason.slice(1).replaceAll("tau2", "τ²")}.`)] : sentence(a, found, k)));
     const weights = (set ?? sets()[0]).trials.map((one, i) => (inside[i] && !found.reason ? 1 / (one[6] + (found.tau2 || 0)) : 0));
     const sum = weights.reduce((x, y) => x + y, 0), most = Math.max(...weights);
     const order = rows.map((one) => (set ?? sets()[0]).trials.findIndex((trial) => trial[0] === one.id));
