@@ -1,19 +1,3 @@
-# What the robustness and sequential stages know is shown where their rules are part of the workflow; without them a
-# page says "not yet computed".
-def claims_optional(wildcards):
-    """Tables of other stages that the claims show, as far as the workflow makes them."""
-    made = {
-        "robustness": "robustness/multiverse_summary.csv",
-        "sequential": "sequential.csv",
-    }
-    there = {rule.name for rule in workflow.rules}
-    return [
-        f"results/{wildcards.review}/{name}"
-        for stage, name in made.items()
-        if stage in there
-    ]
-
-
 rule claims:
     input:
         files=lambda wildcards: data_files(

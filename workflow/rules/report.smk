@@ -1,6 +1,4 @@
-include: "report_inputs.smk"
-
-
+# The summary, the page, the workbook; the list of reviews; the page as PDF.
 rule report:
     input:
         files=review_files,
