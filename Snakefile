@@ -29,5 +29,11 @@ rule all:
         INDEX,
 
 
+# The road without the later stages: effect sizes, pooled estimates, subgroups, forest plots.
+rule core:
+    input:
+        expand("results/{review}/{result}", review=PLACES, result=CORE),
+
+
 onsuccess:
     print_summaries(PLACES)

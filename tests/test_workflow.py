@@ -218,7 +218,7 @@ def test_one_changed_number_reruns_only_its_review(copy_of_built):
     assert run.returncode == 0, run.stdout + run.stderr
     after = contents(copy_of_built / "results")
     changed = {name.split("/")[0] for name in after if after[name] != before.get(name)}
-    assert changed == {"bcg-vaccine"}
+    assert changed - {"index.html"} == {"bcg-vaccine"}  # the list of all reviews shows its numbers
     log = run.stdout + run.stderr
     assert not [review for review in REVIEWS if review != "bcg-vaccine" and f"{review}: " in log]
 

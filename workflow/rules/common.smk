@@ -19,6 +19,13 @@ TABLES = (
     "risk_of_bias.csv",
     "published.csv",
 )
+CORE = (
+    "effects.csv",
+    "exclusions.csv",
+    "pooled.csv",
+    "subgroups.csv",
+    "figures/index.csv",
+)
 RESULTS = (
     "effects.csv",
     "exclusions.csv",
