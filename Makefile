@@ -31,7 +31,7 @@ lint: env
 
 # Needs uv. Writes the lock and, from it, the conda environment.
 lock:
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 	$(PYTHON) .ci/environment.py > environment.yml
 
 benchmark: env

@@ -57,7 +57,7 @@ def test_the_lock_covers_what_pyproject_asks_for():
 def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine():
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    pattern = r"index-url|://[^[:space:]\"]+/(simple|packages)(/|\"|[[:space:]]|$)|/root/|/home/[a-z]"
-    command = ["git", "grep", "-nIE", pattern, "--", ".", ":!tests/test_environment.py", ":!Makefile"]
+    pattern = "index" + r"-url|://[^[:space:]\"]+/(simple|packages)(/|\"|[[:space:]]|$)|/ro{2}t/|/ho{1}me/[a-z]"
+    command = ["git", "grep", "-nIE", pattern, "--", ".", ":!tests/test_environment.py"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     assert found == ""
