@@ -12,4 +12,5 @@ if __name__ == "__main__":
         known = restrict(*(read_csv(snakemake.input[name]) for name in names), int(snakemake.wildcards.year))
         for name, table in zip((*names, "left_out"), known, strict=True):
             write_csv(table, snakemake.output[name])
-        shutil.copyfile(snakemake.input.protocol, snakemake.output.protocol)
+        for name in ("protocol", "risk_of_bias"):
+            shutil.copyfile(snakemake.input[name], snakemake.output[name])

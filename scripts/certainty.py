@@ -9,32 +9,22 @@ from reweigh.certainty import (
     findings_docx,
     findings_html,
     read_overrides,
-    read_risk_of_bias,
-    read_tools,
     rules_of,
     summary_of_findings,
 )
 from reweigh.console import logged
 from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
 from reweigh.figures.svg import save
-from reweigh.io import read_csv, write_csv
+from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol import load_checked
-
-
-def text_table(files, name):
-    """A table of the data folder as text, None where the review has none."""
-    found = [path for path in files if Path(path).name == name]
-    return pd.read_csv(found[0], dtype=str, keep_default_na=False) if found else None
-
+from reweigh.risk_of_bias import load_risk_of_bias
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = snakemake.input.files
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         effects, pooled = (read_csv(snakemake.input[name]) for name in ("effects", "pooled"))
-        bias = read_risk_of_bias(
-            text_table(files, "risk_of_bias.csv"), read_tools(Path(snakemake.input.tools).read_bytes())
-        )
+        bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         thresholds, indirectness = rules_of(protocol)
         table = certainty_table(
             effects,
@@ -43,7 +33,7 @@ if __name__ == "__main__":
             bias=bias,
             thresholds=thresholds,
             indirectness=indirectness,
-            overrides=read_overrides(text_table(files, "certainty_overrides.csv")),
+            overrides=read_overrides(read_texts(files, "certainty_overrides.csv")),
         )
         write_csv(table, snakemake.output.certainty)
         findings = summary_of_findings(effects, pooled, table, protocol, thresholds)

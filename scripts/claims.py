@@ -2,24 +2,16 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from reweigh.certainty import read_overrides, read_risk_of_bias, read_tools, rules_of
+from reweigh.certainty import read_overrides, rules_of
 from reweigh.claims import claim_page, claims_json, claims_table, evaluate_claims, load_claims
 from reweigh.claims.evidence import Setting
 from reweigh.claims.figure import claim_figure
 from reweigh.claims.model import Claims
 from reweigh.console import logged
 from reweigh.figures.svg import save
-from reweigh.io import read_csv, write_csv
+from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol import load_checked
-
-
-def text_table(files, name):
-    """A table of the data folder as text, None where the review has none."""
-    found = [path for path in files if Path(path).name == name]
-    return pd.read_csv(found[0], dtype=str, keep_default_na=False) if found else None
-
+from reweigh.risk_of_bias import load_risk_of_bias
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
@@ -27,28 +19,26 @@ if __name__ == "__main__":
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         studies = read_csv(snakemake.input.studies)
         thresholds, indirectness = rules_of(protocol)
-        bias = read_risk_of_bias(
-            text_table(files, "risk_of_bias.csv"), read_tools(Path(snakemake.input.tools).read_bytes())
-        )
+        bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         setting = Setting(
             read_csv(snakemake.input.effects),
             studies,
             protocol,
             bias,
             thresholds,
-            read_overrides(text_table(files, "certainty_overrides.csv")),
+            read_overrides(read_texts(files, "certainty_overrides.csv")),
             indirectness,
         )
         content = b"".join(Path(path).read_bytes() for path in snakemake.input.claims)
         claims = load_claims(content, protocol, tuple(studies)) if content else Claims.none()
         assessed = evaluate_claims(claims.claims, setting)
-        fragile = [text_table(files, name) for name in ("multiverse_summary.csv", "sequential.csv")]
+        fragile = [read_texts(files, name) for name in ("multiverse_summary.csv", "sequential.csv")]
         table = claims_table(assessed, claims, *fragile)
         write_csv(table, snakemake.output.table)
         Path(snakemake.output.json).write_text(claims_json(assessed, claims, table), encoding="utf-8")
         folder = Path(snakemake.output.pages)
         folder.mkdir(parents=True, exist_ok=True)
-        published = text_table(files, "published.csv")
+        published = read_texts(files, "published.csv")
         for found in assessed:
             figure, name = claim_figure(found, protocol), ""
             if figure is not None:

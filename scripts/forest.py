@@ -12,6 +12,7 @@ from reweigh.figures.further import bubbles, sweeps
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
+from reweigh.risk_of_bias import load_risk_of_bias
 
 KINDS = ("forest", "sweep", "bubble")
 
@@ -25,16 +26,17 @@ if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         tables = [read_csv(snakemake.input[name]) for name in ("effects", "pooled", "subgroups")]
+        bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         if snakemake.rule == "figure":
             try:
-                one = plot(snakemake.wildcards.analysis, *tables, protocol)
+                one = plot(snakemake.wildcards.analysis, *tables, protocol, bias)
             except KeyError as unknown:
                 Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
                 sys.exit(f"\n{unknown.args[0]}\n")
             save(draw_one(one), snakemake.output.figure)
         else:
             folder = Path(snakemake.params.folder)
-            plots = [plot(name, *tables, protocol) for name in plot_ids(*tables, protocol)]
+            plots = [plot(name, *tables, protocol, bias) for name in plot_ids(*tables, protocol)]
             further = {
                 "sweep": sweeps(
                     tables[0], read_csv(snakemake.input.sweep), read_csv(snakemake.input.pooled_sweep), protocol

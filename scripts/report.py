@@ -66,6 +66,7 @@ def write_report():
     from reweigh.report.page import report_page
     from reweigh.report.summary import summary
     from reweigh.report.workbook import workbook
+    from reweigh.risk_of_bias import load_risk_of_bias
 
     given, out = snakemake.input, snakemake.output
     protocol = load_checked(Path(given.protocol).read_bytes())
@@ -85,6 +86,7 @@ def write_report():
         worked={p.name: p.read_text("utf-8") for p in sorted(Path(given.worked).glob("*.md"))},
         optional=later,
         claims=claims,
+        bias=load_risk_of_bias(given.risk_of_bias, given.tools),
         hashes=hashes(given.files),
         versions=installed(),
     )

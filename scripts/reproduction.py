@@ -7,33 +7,26 @@ import pandas as pd
 from reweigh.console import logged
 from reweigh.figures.svg import save
 from reweigh.figures.timeline import draw_timeline, timeline_table, timelines
-from reweigh.io import read_csv, write_csv
+from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol import load_checked
 from reweigh.reproduction import check_published, reproduce
-
-
-def text_table(files, name):
-    """A table of the data folder as text, None where the review has none."""
-    found = [path for path in files if Path(path).name == name]
-    return pd.read_csv(found[0], dtype=str, keep_default_na=False) if found else None
-
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = [*snakemake.input.files, *snakemake.input.optional]
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         effects, pooled, certainty = (read_csv(snakemake.input[name]) for name in ("effects", "pooled", "certainty"))
-        published = text_table(files, "published.csv")
+        published = read_texts(files, "published.csv")
         if published is None:
             published = pd.DataFrame(columns=["review_id", "outcome", "measure", "estimate"])
-        raw = {name: table for name in ("arms.csv", "contrasts.csv") if (table := text_table(files, name)) is not None}
+        raw = {name: table for name in ("arms.csv", "contrasts.csv") if (table := read_texts(files, name)) is not None}
         ledger = reproduce(
             published,
             effects,
             pooled,
             protocol,
             raw=raw,
-            published_trials=text_table(files, "published_trials.csv"),
+            published_trials=read_texts(files, "published_trials.csv"),
         )
         write_csv(ledger, snakemake.output.ledger)
         write_csv(check_published(published), snakemake.output.checks)

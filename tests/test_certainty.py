@@ -14,7 +14,6 @@ import pytest
 from conftest import ROOT
 from reweigh.certainty import (
     DOMAINS,
-    NOT_ASSESSED,
     Thresholds,
     absolute_effect,
     assess,
@@ -24,17 +23,19 @@ from reweigh.certainty import (
     findings_html,
     important_bounds,
     read_overrides,
-    read_risk_of_bias,
-    read_tools,
     rules_of,
     sentence,
     summary_of_findings,
 )
 from reweigh.certainty.assess import RULES
 from reweigh.certainty.thresholds import SOURCES, cited
-from reweigh.figures.risk_of_bias import forest_column, traffic_light, weighted_bar
+from reweigh.check import check
+from reweigh.figures.lights import lights
+from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
 from reweigh.figures.svg import render
+from reweigh.io import write_csv
 from reweigh.protocol import ImportantDifference, Outcome
+from reweigh.risk_of_bias import NOT_ASSESSED, load_risk_of_bias, read_risk_of_bias, read_tools
 from test_reproduction import review_of
 
 TOOLS = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
@@ -314,8 +315,11 @@ def test_every_tool_is_data(tool, domains, levels):
     effects = trials(k=levels + 1)
     for figure in (traffic_light(bias, tool, {}), weighted_bar(bias, tool, effects)):
         assert all(label.encode() in render(figure, "svg") for _, label in TOOLS[tool].domains)
-    column = forest_column(bias, ["t0", f"t{levels}"], "any")
-    assert list(column["judgement"]) == [TOOLS[tool].levels[0].label, NOT_ASSESSED]
+    column = lights(bias, ["t0", f"t{levels}"], "any")
+    assert column.heads == (*(f"D{i + 1}" for i in range(domains)), "All")
+    assert column.of == {"t0": (TOOLS[tool].levels[0],) * (domains + 1), f"t{levels}": (None,) * (domains + 1)}
+    assert [column.overall(study) for study in column.of] == [TOOLS[tool].levels[0].label, NOT_ASSESSED.capitalize()]
+    assert all(label in column.legend for _, label in TOOLS[tool].domains) and "empty: not assessed" in column.legend
     with pytest.raises(ValueError, match="no trial is judged"):
         traffic_light(NONE, tool, {})
 
@@ -338,6 +342,22 @@ def test_a_judgement_of_one_outcome_comes_before_that_of_all():
     assert (bias.overall("t0", "pain"), bias.overall("t0", "sleep")) == ("low", "high")
 
 
+def test_a_forest_plot_without_judgements_has_no_lights_and_two_tools_share_only_the_overall_one():
+    assert lights(NONE, ["t0"], "pain") is None and lights(None, ["t0"], "pain") is None
+    rows = [
+        ("t0", "RoB 2", "randomisation", "low"),
+        ("t1", "RoB 1", "other_bias", "high"),
+        ("t2", "RoB 2", "overall", "low"),
+    ]
+    table = pd.DataFrame([dict(zip(("study_id", "tool", "domain", "judgement"), row, strict=True)) for row in rows])
+    bias = read_risk_of_bias(table, TOOLS)
+    assert lights(bias, ["t9"], "pain") is None
+    both = lights(bias, ["t0", "t1"], "pain")
+    assert both.heads == ("All",) and [level.name for row in both.of.values() for level in row] == ["low", "high"]
+    one = lights(bias, ["t0", "t2"], "pain")
+    assert len(one.heads) == 6 and [level and level.name for level in one.of["t2"]] == [None] * 5 + ["low"]
+
+
 def test_unknown_judgements_are_refused_all_at_once():
     table = pd.DataFrame(
         [
@@ -350,7 +370,7 @@ def test_unknown_judgements_are_refused_all_at_once():
     )
     with pytest.raises(ValueError, match="RoB 3") as error:
         read_risk_of_bias(table, TOOLS)
-    assert all(words in str(error.value) for words in ("'luck'", "'critical'", "judged twice"))
+    assert all(words in str(error.value) for words in ("'luck'", "'critical'", "is judged in row 5 already"))
     with pytest.raises(ValueError, match="is missing"):
         read_tools("tools: {X: {source: s, domains: {}}}")
 
@@ -448,3 +468,57 @@ def test_html_and_word_say_the_same(findings):
     for value in summary.iloc[0][["outcome_label", "effect", "difference_per_1000", "sentence"]]:
         assert value in html and value in cells
     assert word == findings_docx(summary, protocol)
+
+
+# --- as a person types them
+
+KETAMINE = ROOT / "data" / "ketamine-chronic-pain"
+
+
+def checked(**files):
+    """The report of a check of the ketamine review with these files in the place of its own."""
+    own = {p.name: p.read_bytes() for p in KETAMINE.iterdir() if p.suffix in (".csv", ".yaml")}
+    typed = {name.replace("__", "."): text.encode() for name, text in files.items()}
+    tables, report = check(own | typed, "ketamine-chronic-pain", TOOLS)
+    return tables, report.replace("data/ketamine-chronic-pain", "").splitlines()[1:]
+
+
+def test_every_wrong_judgement_and_override_is_reported_with_the_tables():
+    judgements = "\ufeffstudy_id,tool,domain,judgement\nlemming2005,RoB2,overall,low\n,,,\nlemming2005,RoB 2,luck,low\n"
+    judgements += "lemming2005,RoB 2,overall,higth\nnobody1900,RoB 2,overall,low\nlemming2005,RoB 2,overall,low\nlemming2005,,x,low\n"
+    overrides = (
+        "analysis,domain,levels,reason,initials\nresponder.immediat,imprecision,-4,,AB\nresponder.immediate,luck,0,x,\n"
+    )
+    tables, report = checked(risk_of_bias__csv=judgements, certainty_overrides__csv=overrides)
+    assert tables is None
+    assert [line.partition("; allowed")[0] for line in report] == [
+        '/certainty_overrides.csv, row 2, column analysis: "responder.immediat" is no analysis of the protocol '
+        '(did you mean "responder.immediate"?)',
+        '/certainty_overrides.csv, row 2, column levels: "-4" is no number of levels',
+        "/certainty_overrides.csv, row 2, column reason: the cell is empty",
+        '/certainty_overrides.csv, row 3, column domain: "luck" is no domain',
+        "/certainty_overrides.csv, row 3, column initials: the cell is empty",
+        '/risk_of_bias.csv, row 2, column tool: "RoB2" is not a tool (did you mean "RoB 2"?)',
+        '/risk_of_bias.csv, row 4, column domain: "luck" is no domain of RoB 2',
+        '/risk_of_bias.csv, row 5, column judgement: "higth" is no judgement of RoB 2 (did you mean "high"?)',
+        '/risk_of_bias.csv, row 6, column study_id: "nobody1900" is not a study of studies.csv',
+        '/risk_of_bias.csv, row 7, column domain: "overall" is judged in row 5 already (study_id lemming2005)',
+        "/risk_of_bias.csv, row 8, column tool: the cell is empty",
+    ]  # fmt: skip
+    _, report = checked(certainty_overrides__csv="analysis;domain\n")
+    assert len(report) == 5 and all("the column is missing" in line for line in report)
+
+
+def test_judgements_that_are_in_order_reach_the_forest_plot(tmp_path):
+    typed = "study_id,tool,domain,judgement\nlemming2005 ,RoB 2,randomisation,Some concerns\n"
+    tables, report = checked(risk_of_bias__csv=typed)
+    assert not report
+    write_csv(tables.risk_of_bias, tmp_path / "bias.csv")
+    bias = load_risk_of_bias(tmp_path / "bias.csv", ROOT / "data" / "risk_of_bias_tools.yaml")
+    found = lights(bias, ["lemming2005", "noppers2011"], "responder")
+    assert [level and level.name for level in found.of["lemming2005"]] == [
+        "some_concerns",
+        *[None] * 4,
+        "some_concerns",
+    ]
+    assert found.of["noppers2011"] == (None,) * 6

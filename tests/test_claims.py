@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from reweigh.certainty import read_risk_of_bias, read_tools
 from reweigh.certainty.assess import Certainty, Domain
 from reweigh.claims import (
     RULES,
@@ -34,6 +33,7 @@ from reweigh.claims.rules import VERDICT_RULES
 from reweigh.figures.svg import render
 from reweigh.pool.core import pool
 from reweigh.protocol import PRESETS, Outcome
+from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 from test_reproduction import read_text, review_of
 
 KETAMINE = "ketamine-chronic-pain"

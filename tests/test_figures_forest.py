@@ -17,9 +17,12 @@ from matplotlib.transforms import Affine2D
 from scipy import stats
 
 from reweigh.figures.forest import ForestMeta, Layers, draw_forest, forest_table
+from reweigh.figures.lights import lights
 from reweigh.figures.style import FONT_FILES, RC, text_width
+from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 
 DATA = Path(__file__).parents[1] / "data"
+TOOLS = read_tools((DATA / "risk_of_bias_tools.yaml").read_bytes())
 Z = stats.norm.ppf(0.975)
 
 # The five ketamine trials with response in the immediate window (events, n, events, n) and their pain types.
@@ -99,6 +102,18 @@ def counts(review):
     return risk_ratios(both["label1"].tolist(), *(both[c] for c in ("events1", "n1", "events2", "n2")))
 
 
+def judgements(tool):
+    """Judgements made up for the drawing of lights: the first trial by all levels in turn, the last one by none."""
+    about = TOOLS[tool]
+    names = [domain for domain, _ in about.domains]
+    rows = [
+        (f"s{i}", tool, d, about.levels[(i + j) % len(about.levels)].name)
+        for i in range(4)
+        for j, d in enumerate(names)
+    ]
+    return read_risk_of_bias(pd.DataFrame(rows, columns=["study_id", "tool", "domain", "judgement"]), TOOLS)
+
+
 @lru_cache
 def case(name):
     """Tables and words of one analysis."""
@@ -109,6 +124,9 @@ def case(name):
     trials = risk_ratios(list(KETAMINE), *columns[:4], pain_type=columns[4])
     trials["derivation"] = ["crossover; log RR", "crossover; log RR", "47% of 30 -> 14 events; crossover", "log RR", ""]
     trials["assumptions"] = ["phi = 0.2", "phi = 0.2", "phi = 0.2", "", ""]
+    if name == "judged":
+        meta = replace(ketamine, risk_of_bias=lights(judgements("RoB 2"), trials["study_id"].tolist(), "response"))
+        return trials, pooled(trials), None, meta
     if name.startswith("ketamine"):
         first = int(name[-1]) if name[-1].isdigit() else 5
         trials = trials.iloc[5 - first :]
@@ -167,12 +185,14 @@ def case(name):
         scale="log",
         footnotes=(" ".join(["A footnote that goes on"] * 20),),
     )
+    if name == "long judged":
+        meta = replace(meta, risk_of_bias=lights(judgements("ROBINS-I"), trials["study_id"].tolist(), "x"))
     return trials, pooled(trials), split(trials, "set") if name == "long by set" else None, meta
 
 
 CASES = (
     "ketamine", "ketamine 1", "ketamine 2", "ketamine by pain type", "bcg", "bcg by allocation", "nsaids", "manipulation",
-    "fibromyalgia", "fibromyalgia halves", "long", "long by set",
+    "fibromyalgia", "fibromyalgia halves", "long", "long by set", "judged", "long judged",
 )  # fmt: skip
 
 
@@ -328,12 +348,13 @@ def test_columns_stand_on_one_character(name, column, character):
 ONE, PLAIN = "ketamine 1", "manipulation"
 NOTHING_TO_REMOVE = {
     (ONE, "weights"), (ONE, "subtotals"), (ONE, "tests"), (ONE, "prediction_interval"), (ONE, "comparison_models"),
-    (ONE, "overall_line"), (ONE, "footnotes"), (PLAIN, "subtotals"), ("ketamine by pain type", "subtotals"),
+    (ONE, "overall_line"), *((name, "risk_of_bias") for name in (ONE, PLAIN, "ketamine by pain type", "bcg by allocation")),
+    (ONE, "footnotes"), (PLAIN, "subtotals"), ("judged", "subtotals"), ("ketamine by pain type", "subtotals"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("layer", [f.name for f in fields(Layers)])
-@pytest.mark.parametrize("name", ["ketamine by pain type", "bcg by allocation", "ketamine 1", "manipulation"])
+@pytest.mark.parametrize("name", ["ketamine by pain type", "bcg by allocation", "ketamine 1", "manipulation", "judged"])
 def test_a_switch_removes_exactly_its_own_artists(name, layer):
     def gids(figure):
         # A narrower page may wrap a text into more lines.
@@ -436,6 +457,26 @@ def test_arm_data_or_a_dash():
     assert first["mean_control"] == "–"
     table, _ = drawn("fibromyalgia")
     assert not table[[c for c in table if c.endswith(("_intervention", "_control"))]].to_numpy().any()
+
+
+def test_each_judgement_is_a_light_beside_its_trial():
+    table, figure = drawn("judged")
+    found, given = artists(figure), case("judged")[3].risk_of_bias
+    heads, studies = given.heads, table[table["kind"] == "study"]
+    assert heads == ("D1", "D2", "D3", "D4", "D5", "All")
+    weight = max(found[f"weights.{row}.weight"].get_position()[0] for row in studies["row_id"])
+    for line in studies.itertuples():
+        for head, level in zip(heads, given.of[line.study_id], strict=True):
+            circle = found[f"risk_of_bias.{line.row_id}.{head}"]
+            assert circle.get_ydata() == [line.y] and circle.get_xdata()[0] > weight
+            assert circle.get_markerfacecolor() == (level.colour if level else "none")
+            symbol = found.get(f"risk_of_bias.{line.row_id}.{head}.symbol")
+            assert (symbol and symbol.get_text()) == (level and level.symbol.replace("-", "−"))
+    assert studies["risk_of_bias"].tolist() == ["High risk of bias"] * 4 + ["Not assessed"]
+    assert "Lumanauw 2019: " in figure.description and "high risk of bias" in figure.description
+    legend = table.loc[table["row_id"] == "risk-of-bias", "label"].item()
+    assert legend.startswith("Risk of bias (RoB 2): + low risk of bias; ? some concerns; − high risk of bias; empty")
+    assert not any(gid.startswith("risk_of_bias") for gid in artists(drawn("ketamine")[1]))
 
 
 def test_derived_values_carry_a_mark_that_the_footnotes_explain():

@@ -31,6 +31,7 @@ from reweigh.report.page import index_page, report_page
 from reweigh.report.pdf import undated
 from reweigh.report.trials import POOLED, flow, trial_rows
 from reweigh.report.workbook import workbook
+from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 
 KETAMINE, BCG = "ketamine-chronic-pain", "bcg-vaccine"
 
@@ -75,6 +76,26 @@ def bcg():
 @pytest.fixture(scope="module")
 def page(ketamine):
     return report_page(ketamine)
+
+
+def test_judgements_are_lights_in_the_forest_plots_and_in_the_table_of_trials(ketamine, page):
+    tools = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
+    studies = sorted(ketamine.effects["study_id"].unique())[:6]
+    rows = [(one, "RoB 2", "randomisation", "low", "by telephone <b>") for one in studies]
+    rows += [(one, "RoB 2", "missing_data", "high", "") for one in studies[1:]]
+    table = pd.DataFrame(rows, columns=["study_id", "tool", "domain", "judgement", "support"])
+    judged = report_page(replace(ketamine, bias=read_risk_of_bias(table, tools)))
+    own = ketamine.studies.set_index("study_id")
+    for at, name in enumerate(studies):
+        row = re.search(rf'<tr id="t-{name}".*?</tr>', judged, re.DOTALL)[0]
+        words = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", row))
+        assert own.loc[name, "label"] in words and "by telephone &lt;b&gt;" in words
+        assert ("High risk of bias" in words) == (at > 0)
+    assert judged.count('class="light"') == 2 + 3 * 5
+    assert judged.count("Not assessed") == len(ketamine.studies) - len(studies)
+    drawn = [svg for svg in re.findall(r"<svg.*?</svg>", judged, re.DOTALL) if "risk_of_bias.header-top" in svg]
+    assert drawn and "randomization process" in drawn[0]
+    assert "Not assessed: this review holds no judgement." in page and 'class="light"' not in page
 
 
 def unpacked(dataset):

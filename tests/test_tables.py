@@ -42,7 +42,7 @@ alpha2001,pain,week 4,28,MD,0,10,-1.2,0.4,-2.0,-0.4,0.003,=,,,,favours_intervent
 alpha2001,pain,week 8,56,p_only,0,10,,,,,0.001,<,,,,none,30,28,no,,page 5
 beta2002,responder,week 1,7,RR,,,2.05,,1.28,3.28,,,,,,favours_intervention,30,32,yes,,page 6
 """
-BIAS = "study_id,domain,judgement\nalpha2001,randomisation,low\n"
+BIAS = "study_id,tool,domain,judgement\nalpha2001,RoB 2,randomisation,low\n"
 PUBLISHED = (
     "label,year,outcome,measure,estimate,ci_lower,ci_upper,k,source\nPool 2010,2010,pain,MD,-1,-2,-0.1,4,page 1\n"
 )
@@ -503,7 +503,7 @@ def test_problems_of_several_files_are_reported_at_once():
         studies=edit("studies.csv", 2, year="12-May"),
         arms=edit("arms.csv", 5, events="3,5").replace("2.7,1.5", "2.7,0"),
         contrasts=CONTRASTS.replace(",", ";"),
-        risk_of_bias="study_id,domain\nnobody,x\n",
+        risk_of_bias="study_id,tool,domain,judgement\nnobody,x,x,x\n",
         published=edit("published.csv", 2, ci_lower="1"),
     )
     assert [(p.file, p.row, p.column, p.value) for p in problems] == [
@@ -571,7 +571,7 @@ def test_studies_are_made_from_ids_and_labels():
     files["arms.csv"] = arms.replace("c1,One 2001,pain,i", "C1,One 2001,pain,i").encode()
     case = only([p for p in check_review(files, TableRules())[1] if "case" in p.message])
     assert (case.file, case.row, case.column, case.value) == ("arms.csv", 4, "comparison_id", "C1")
-    files["risk_of_bias.csv"] = b"study_id,domain\nc4,x\n"
+    files["risk_of_bias.csv"] = b"study_id,tool,domain,judgement\nc4,x,x,x\n"
     unknown = only([p for p in check_review(files, TableRules())[1] if p.file == "risk_of_bias.csv"])
     assert unknown.message.startswith("is not a study of arms.csv or contrasts.csv")
 

@@ -6,35 +6,47 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
 from reweigh.claims.model import read_claims
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
+from reweigh.io import read_text
 from reweigh.pool.few_trials import prior_of
 from reweigh.protocol import Protocol, load_protocol
+from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables import Problem, TableRules, Tables, check_review, format_report
 from reweigh.tables.problems import did_you_mean
 
 PROTOCOL, CLAIMS = "review.yaml", "claims.yaml"
 
 
-def check(files: Mapping[str, bytes], review: str) -> tuple[Tables | None, str]:
+def check(
+    files: Mapping[str, bytes], review: str, tools: Mapping[str, Tool] | None = None
+) -> tuple[Tables | None, str]:
     """Read everything of a review and find every problem at once.
 
     Parameters
     ----------
     files
-        File name to bytes: review.yaml and the tables that the review has.
+        File name to bytes: review.yaml, the tables that the review has, its claims and overrides.
     review
         Name of the review's folder, for the report.
+    tools
+        Risk-of-bias tools by name; None: judgements are not held to their tool.
 
     Returns
     -------
     The typed tables and an empty report, or None and one report of all problems.
     """
     protocol, problems = load_protocol(files.get(PROTOCOL), PROTOCOL)
-    tables, found = check_review({k: v for k, v in files.items() if k not in (PROTOCOL, CLAIMS)}, table_rules(protocol))
+    others = (PROTOCOL, CLAIMS, OVERRIDES)
+    tables, found = check_review({k: v for k, v in files.items() if k not in others}, table_rules(protocol))
     problems += found
+    if tools is not None:
+        problems += judgement_problems(tables.risk_of_bias, tools)
+    if OVERRIDES in files:
+        problems += _overrides(files[OVERRIDES], protocol)
     if CLAIMS in files:
         problems += [
             Problem(CLAIMS, None, "", "", said, "see docs/claims.md") for said in read_claims(files[CLAIMS])[1]
@@ -44,6 +56,22 @@ def check(files: Mapping[str, bytes], review: str) -> tuple[Tables | None, str]:
     if protocol is not None and not problems:
         problems += _impossible(protocol, tables)
     return (None, format_report(problems, review)) if problems else (tables, "")
+
+
+def _overrides(content: bytes, protocol: Protocol | None) -> list[Problem]:
+    """What is wrong with the overrides of the certainty rules."""
+    known = [] if protocol is None else [
+        one.id(window, protocol.outcomes[one.outcome]) for one in analyses(protocol) for window in protocol.windows
+    ]  # fmt: skip
+    try:
+        table = read_text(content)
+    except ValueError as why:
+        return [Problem(OVERRIDES, None, "", "", f"cannot be read: {why}", "comma-separated text in UTF-8")]
+    missing = [name for name in OVERRIDE_COLUMNS if name not in table]
+    if missing:
+        allowed = ", ".join(OVERRIDE_COLUMNS)
+        return [Problem(OVERRIDES, 1, name, "", "the column is missing", allowed) for name in missing]
+    return override_problems(table, known)
 
 
 def table_rules(protocol: Protocol | None) -> TableRules:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +38,22 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table: UTF-8, LF, missing as empty, 12 significant digits."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, lineterminator="\n", float_format="%.12g", encoding="utf-8")
+
+
+def read_text(content: bytes | str | Path) -> pd.DataFrame:
+    """A table that a person typed, as text: no byte-order mark, no blank rows, no spaces around cells.
+
+    `content` is the table itself as bytes, or its path. Raises ValueError where it is no table in UTF-8.
+    """
+    data = content if isinstance(content, bytes) else Path(content).read_bytes()
+    table = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table = pd.DataFrame({name: table[name].str.strip() for name in table})
+    return table.loc[(table != "").any(axis=1)].reset_index(drop=True)
+
+
+def read_texts(paths: Iterable[str], name: str) -> pd.DataFrame | None:
+    """The table of this file name among the paths as text, None where a review has none."""
+    return next((read_text(path) for path in paths if Path(path).name == name), None)
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:

@@ -5,12 +5,14 @@ rule as_of:
         studies="work/{whole}/checked/studies.csv",
         arms="work/{whole}/checked/arms.csv",
         contrasts="work/{whole}/checked/contrasts.csv",
+        risk_of_bias="work/{whole}/checked/risk_of_bias.csv",
         source=modules("console", "io", "robustness/as_of"),
     output:
         protocol="work/{whole}/as_of/{year}/checked/review.yaml",
         studies="work/{whole}/as_of/{year}/checked/studies.csv",
         arms="work/{whole}/as_of/{year}/checked/arms.csv",
         contrasts="work/{whole}/as_of/{year}/checked/contrasts.csv",
+        risk_of_bias="work/{whole}/as_of/{year}/checked/risk_of_bias.csv",
         left_out="results/{whole}/as_of/{year}/left_out.csv",
     log:
         "logs/{whole}/as_of/{year}/as_of.log",

@@ -1,15 +1,20 @@
 # Risk-of-bias judgements and a person's overrides lie in the data folder; a review without them is graded without.
 rule certainty:
     input:
-        files=lambda wildcards: data_files(
-            wildcards, "risk_of_bias.csv", "certainty_overrides.csv"
-        ),
+        files=lambda wildcards: data_files(wildcards, "certainty_overrides.csv"),
+        risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         source=modules(
-            "io", "protocol", "certainty", "sequential", "robustness", "figures"
+            "io",
+            "protocol",
+            "risk_of_bias",
+            "certainty",
+            "sequential",
+            "robustness",
+            "figures",
         ),
     output:
         certainty="results/{review}/certainty.csv",

@@ -3,13 +3,17 @@
 rule check:
     input:
         files=review_files,
-        claims=lambda wildcards: data_files(wildcards, "claims.yaml"),
+        others=lambda wildcards: data_files(
+            wildcards, "claims.yaml", "certainty_overrides.csv"
+        ),
+        tools="data/risk_of_bias_tools.yaml",
         source=modules(
             "check",
             "console",
             "io",
             "protocol",
             "tables",
+            "risk_of_bias",
             "effects",
             "pool/few_trials",
             "pool/priors",
@@ -19,6 +23,7 @@ rule check:
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",
+        risk_of_bias="work/{review}/checked/risk_of_bias.csv",
     log:
         "logs/{review}/check.log",
     wildcard_constraints:

@@ -1,17 +1,19 @@
 rule claims:
     input:
         files=lambda wildcards: data_files(
-            wildcards, "risk_of_bias.csv", "certainty_overrides.csv", "published.csv"
+            wildcards, "certainty_overrides.csv", "published.csv"
         ),
         optional=claims_optional,
         claims=lambda wildcards: data_files(wildcards, "claims.yaml"),
         tools="data/risk_of_bias_tools.yaml",
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",
+        risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         effects="results/{review}/effects.csv",
         source=modules(
             "io",
             "protocol",
+            "risk_of_bias",
             "certainty",
             "claims",
             "pool",

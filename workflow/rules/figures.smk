@@ -5,12 +5,15 @@ rule figures:
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
+        risk_of_bias="work/{review}/checked/risk_of_bias.csv",
+        tools="data/risk_of_bias_tools.yaml",
         sweep="results/{review}/crossover_sweep.csv",
         pooled_sweep="results/{review}/crossover_sweep_pooled.csv",
         source=modules(
             "console",
             "io",
             "protocol",
+            "risk_of_bias",
             "figures",
             "pool/regression",
             "pool/moderators",
@@ -37,7 +40,9 @@ rule figure:
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
-        source=modules("console", "io", "protocol", "figures"),
+        risk_of_bias="work/{review}/checked/risk_of_bias.csv",
+        tools="data/risk_of_bias_tools.yaml",
+        source=modules("console", "io", "protocol", "risk_of_bias", "figures"),
     output:
         figure="results/{review}/figures/forest/{analysis}.{format}",
     log:

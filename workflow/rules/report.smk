@@ -18,7 +18,11 @@ rule report:
         conclusions="results/{review}/robustness/conclusions.csv",
         sequential="results/{review}/sequential.csv",
         index="results/{review}/figures/index.csv",
-        source=modules("console", "io", "protocol", "report", "figures", "pool"),
+        risk_of_bias="work/{review}/checked/risk_of_bias.csv",
+        tools="data/risk_of_bias_tools.yaml",
+        source=modules(
+            "console", "io", "protocol", "risk_of_bias", "report", "figures", "pool"
+        ),
         assets=report_assets(),
     output:
         summary="results/{review}/summary.md",

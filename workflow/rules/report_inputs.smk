@@ -8,7 +8,7 @@ LATER = {
         "figures/robustness.csv",
     ),
     "sequential": ("figures/sequential.csv",),
-    "certainty": ("certainty.csv",),
+    "certainty": ("certainty.csv", "figures/risk_of_bias.csv"),
     "claims": ("claims.json",),
     "reproduction": ("reproduction.csv",),
 }
@@ -18,9 +18,7 @@ def report_optional(wildcards):
     """Tables of later stages, and those of the data folder that a page shows as they were typed."""
     folder = Path("data") / wildcards.review.partition("/")[0]
     found = [
-        str(folder / name)
-        for name in ("risk_of_bias.csv", "published.csv")
-        if (folder / name).exists()
+        str(folder / name) for name in ("published.csv",) if (folder / name).exists()
     ]
     for stage, names in LATER.items():
         if workflow.is_rule(stage) and (

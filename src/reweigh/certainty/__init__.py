@@ -10,15 +10,14 @@ from reweigh.certainty.assess import (
     assess,
     certainty_table,
     important_bounds,
+    override_problems,
     read_overrides,
 )
-from reweigh.certainty.bias import NOT_ASSESSED, RiskOfBias, Tool, read_risk_of_bias, read_tools
 from reweigh.certainty.findings import findings_docx, findings_html, sentence, summary_of_findings
 from reweigh.certainty.thresholds import Thresholds, rules_of
 
 __all__ = [
-    "DOMAINS", "LEVELS", "NOT_ASSESSED", "AbsoluteEffect", "Certainty", "Domain", "Override", "RiskOfBias",
-    "Thresholds", "Tool", "absolute_effect", "assess", "certainty_table", "control_risk", "findings_docx",
-    "findings_html", "important_bounds", "read_overrides", "read_risk_of_bias", "read_tools", "rules_of", "sentence",
-    "summary_of_findings",
+    "DOMAINS", "LEVELS", "AbsoluteEffect", "Certainty", "Domain", "Override", "Thresholds", "absolute_effect",
+    "assess", "certainty_table", "control_risk", "findings_docx", "findings_html", "important_bounds",
+    "override_problems", "read_overrides", "rules_of", "sentence", "summary_of_findings",
 ]  # fmt: skip

@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from reweigh.certainty.absolute import control_risk
-from reweigh.certainty.bias import NOT_ASSESSED, RiskOfBias
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.figures.numerals import fixed, ratio
 from reweigh.protocol import RATIO_MEASURES, Outcome
+from reweigh.risk_of_bias import NOT_ASSESSED, RiskOfBias
 from reweigh.robustness.small_study import egger
 from reweigh.sequential.information import required_information_size
+from reweigh.tables.problems import Problem, did_you_mean
+
+OVERRIDES = "certainty_overrides.csv"
+OVERRIDE_COLUMNS = ("analysis", "domain", "levels", "reason", "initials")
 
 LEVELS = ("very low", "low", "moderate", "high")
 DOMAINS = ("risk of bias", "inconsistency", "indirectness", "imprecision", "publication bias")
@@ -106,22 +110,36 @@ def read_overrides(table: pd.DataFrame | None) -> tuple[Override, ...]:
     """
     if table is None or table.empty:
         return ()
-    problems, found = [], []
-    columns = ["analysis", "domain", "levels", "reason", "initials"]
-    rows = table.reindex(columns=columns).astype(object).fillna("").astype(str)
-    for i, values in enumerate(rows.itertuples(index=False), start=2):
-        analysis, domain, levels, reason, initials = (str(v).strip() for v in values)
-        if domain not in DOMAINS:
-            problems.append(f"row {i}: {domain!r} is no domain; allowed: {', '.join(DOMAINS)}")
-        if levels not in ("0", "-1", "-2", "-3"):
-            problems.append(f"row {i}: levels {levels!r} must be 0, -1, -2 or -3")
-        if not reason or not initials:
-            problems.append(f"row {i}: an override needs a reason and initials")
-        if not problems:
-            found.append(Override(analysis, domain, int(levels), reason, initials))
-    if problems:
-        raise ValueError("certainty_overrides.csv:\n" + "\n".join(problems))
-    return tuple(found)
+    if problems := override_problems(table):
+        raise ValueError("\n".join(f"{p.file}, row {p.row}, {p.column}: {p.value!r} {p.message}" for p in problems))
+    rows = _override_rows(table)
+    return tuple(Override(row[0], row[1], int(row[2]), row[3], row[4]) for row in rows)
+
+
+def override_problems(table: pd.DataFrame, analyses: Sequence[str] = ()) -> list[Problem]:
+    """Rows of certainty_overrides.csv that name no domain, have impossible levels, or lack a reason or initials.
+
+    `analyses` are the analysis ids that can be named; empty: any.
+    """
+    problems, empty = [], "the cell is empty"
+    for row, (analysis, domain, levels, reason, initials) in enumerate(_override_rows(table), start=2):
+        unknown = f"is no analysis of the protocol{did_you_mean(analysis, analyses)}" if analysis else empty
+        example = "an analysis of pooled.csv" + "".join(f", such as {one}" for one in analyses[:1])
+        for column, value, wrong, message, allowed in (
+            ("analysis", analysis, not analysis or bool(analyses and analysis not in analyses), unknown, example),
+            ("domain", domain, domain not in DOMAINS, "is no domain", ", ".join(DOMAINS)),
+            ("levels", levels, levels not in ("0", "-1", "-2", "-3"), "is no number of levels", "0, -1, -2 or -3"),
+            ("reason", reason, not reason, empty, "why a person overrides the rule"),
+            ("initials", initials, not initials, empty, "the initials of that person"),
+        ):
+            if wrong:
+                problems.append(Problem(OVERRIDES, row, column, value, message, allowed))
+    return problems
+
+
+def _override_rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    rows = table.reindex(columns=OVERRIDE_COLUMNS).astype(object).fillna("").astype(str)
+    return [tuple(str(v).strip() for v in values) for values in rows.itertuples(index=False, name=None)]
 
 
 def important_bounds(

@@ -8,12 +8,12 @@ from math import exp, isnan
 import pandas as pd
 
 from reweigh.certainty.assess import Certainty, Override, assess, important_bounds
-from reweigh.certainty.bias import RiskOfBias
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
 from reweigh.figures.numerals import fixed, level_text, ratio
 from reweigh.pool.summarise import pooled_table
 from reweigh.protocol import Model, Outcome, Protocol
+from reweigh.risk_of_bias import RiskOfBias
 
 
 @dataclass(frozen=True, slots=True)

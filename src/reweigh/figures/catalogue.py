@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reweigh.figures.forest_table import ForestMeta
+from reweigh.figures.lights import lights
 from reweigh.protocol import MEASURE_LABELS, Protocol, describe_model
+from reweigh.risk_of_bias import RiskOfBias
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,12 @@ def _same_as_main(group: pd.DataFrame, effects: pd.DataFrame) -> bool:
 
 
 def plot(
-    analysis: str, effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFrame, protocol: Protocol
+    analysis: str,
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    subgroups: pd.DataFrame,
+    protocol: Protocol,
+    bias: RiskOfBias | None = None,
 ) -> Plot:
     """Everything that one forest plot needs.
 
@@ -62,6 +69,8 @@ def plot(
         The tables of the review.
     protocol
         The protocol.
+    bias
+        Risk-of-bias judgements: a column of lights where a trial of the plot is judged.
 
     Raises
     ------
@@ -97,6 +106,7 @@ def plot(
         level=protocol.level,
         footnotes=tuple(filter(None, [chosen.note])),
         subgroup_labels=protocol.subgroup_labels(column) if column else {},
+        risk_of_bias=lights(bias, [str(study) for study in mine["study_id"]], str(first["outcome"])),
     )
     models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
     caption = f"{protocol.title}. {heading}. {models}."

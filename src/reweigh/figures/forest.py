@@ -20,6 +20,7 @@ from reweigh.figures import style
 from reweigh.figures.axis import round_ticks
 from reweigh.figures.forest_table import ARM_COLUMNS, ForestMeta, forest_table
 from reweigh.figures.layout import (
+    LIGHT,
     LINE_SPACING,
     MARGIN,
     PARAGRAPHS,
@@ -32,6 +33,7 @@ from reweigh.figures.layout import (
     slash_sides,
     weight_of,
 )
+from reweigh.figures.lights import EMPTY, SYMBOL, printed
 from reweigh.figures.numerals import level_text
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
 
@@ -39,6 +41,8 @@ __all__ = ["ForestMeta", "Layers", "describe", "draw_forest", "forest_table"]
 
 #: Lengths in points: side of the heaviest trial's square, half height of a diamond, arrowheads.
 LARGEST_SQUARE, HALF_DIAMOND, ARROW = 11.5, 5.2, 5.0
+#: Layers of the columns right of the panel; the effect belongs to the trials.
+LAYER_OF = {"weight_text": "weights", "risk_of_bias": "risk_of_bias"}
 TICK_SIZE, MARK_SIZE = SMALL_SIZE + 0.5, 0.7
 
 
@@ -57,6 +61,7 @@ class Layers:
     overall_line: bool = True
     favours: bool = True
     footnotes: bool = True
+    risk_of_bias: bool = True
 
     def off(self) -> frozenset[str]:
         """Names of the layers that are switched off."""
@@ -100,6 +105,7 @@ def describe(table: pd.DataFrame, meta: ForestMeta) -> str:
     for line in table[~table["kind"].isin(["column header", "title"])].to_dict("records"):
         text = line["label"] + (f": {line['effect']}" if line["effect"] else "")
         text += f", weight {line['weight_text']}" if line["weight_text"] else ""
+        text += f", {line['risk_of_bias'].lower()}" if line["risk_of_bias"] else ""
         sentences.append(text.rstrip(".") + ".")
     start = f"Forest plot of {meta.measure_label[:1].lower()}{meta.measure_label[1:]}"
     return f"{start} with {level_text(meta.level)} confidence interval. {' '.join(sentences)}"
@@ -137,6 +143,7 @@ class _Drawing:
             else:
                 self._cells(line)
                 self._marks(line)
+                self._lights(line)
 
     def text(
         self, x: float, y: float, text: str, gid: str, *, size: float = TEXT_SIZE, weight: str = "normal",
@@ -165,7 +172,10 @@ class _Drawing:
     def _header(self, line: Line) -> None:
         page, y, row_id = self.page, line["y"], line["row_id"]
         for name, (a, b) in page.columns.items():
-            layer = "arm_data" if name in ARM_COLUMNS else "weights" if name == "weight_text" else "study"
+            layer = "arm_data" if name in ARM_COLUMNS else LAYER_OF.get(name, "study")
+            if name == "risk_of_bias":
+                self._light_heads(line, layer, (a + b) / 2)
+                continue
             x, ha = (a, "left") if name == "label" else (b, "right")
             if row_id == "header-top":
                 if name in ARM_COLUMNS:
@@ -182,6 +192,42 @@ class _Drawing:
             rule = Line2D(ends, [page.body[0]] * 2, color=style.INK, lw=0.8, gid="study.header.rule")
             rule.set_transform(self.place)
             self.figure.add_artist(rule)
+
+    def _light_heads(self, line: Line, layer: str, middle: float) -> None:
+        """What the lights are, above a head for each."""
+        gid = f"{layer}.{line['row_id']}"
+        if line["row_id"] == "header-top":
+            lines = line["wrapped"]["risk_of_bias"]
+            up = (len(lines) - 1) * TEXT_SIZE * LINE_SPACING
+            self.texts(
+                middle, line["y"], lines, f"{gid}.risk_of_bias", size=TEXT_SIZE, weight="bold", ha="center", lift=up
+            )
+        elif self.meta.risk_of_bias:
+            for x, head in zip(self._light_places(), self.meta.risk_of_bias.heads, strict=True):
+                self.text(x, line["y"], head, f"{gid}.{head}", size=SMALL_SIZE * 0.9, ha="center")
+
+    def _light_places(self) -> list[float]:
+        """Middle of each light, in points from the left."""
+        heads = len(self.meta.risk_of_bias.heads) if self.meta.risk_of_bias else 0
+        left, right = self.page.columns["risk_of_bias"]
+        start = (left + right - LIGHT * heads) / 2
+        return [start + LIGHT * (i + 0.5) for i in range(heads)]
+
+    def _lights(self, line: Line) -> None:
+        """A circle with its symbol for each judgement of a trial; an empty circle where there is none."""
+        found = self.meta.risk_of_bias
+        if found is None or line["kind"] != "study" or "risk_of_bias" not in self.page.columns:
+            return
+        levels = found.of.get(line["study_id"], (None,) * len(found.heads))
+        for x, head, level in zip(self._light_places(), found.heads, levels, strict=True):
+            gid = f"risk_of_bias.{line['row_id']}.{head}"
+            circle = Line2D([x], [line["y"]], marker="o", ms=LIGHT * 0.76, mec=style.MUTED, mew=0.5, gid=gid)
+            circle.set(markerfacecolor=level.colour if level else EMPTY, transform=self.place)
+            self.figure.add_artist(circle)
+            if level:
+                self.text(
+                    x, line["y"], printed(level.symbol), f"{gid}.symbol", weight="bold", color=SYMBOL, ha="center"
+                )  # fmt: skip
 
     def _paragraph(self, line: Line) -> None:
         size, x, gid = PARAGRAPHS[line["kind"]], line["x"], f"{line['layer']}.{line['row_id']}"

@@ -22,6 +22,7 @@ from reweigh.figures.forest_words import (
     trial_notes,
     words,
 )
+from reweigh.figures.lights import Lights
 from reweigh.figures.numerals import (
     DASH,
     difference_decimals,
@@ -37,7 +38,7 @@ SORTS = ("protocol", "estimate", "weight", "year")
 ARMS = ("intervention", "control")
 #: Text columns of the arms in printed order; one that is empty in every row is not drawn.
 ARM_COLUMNS = tuple(f"{what}_{arm}" for arm in ARMS for what in ("events", "mean", "sd", "n"))
-TEXT_COLUMNS = ("label", "note_marks", *ARM_COLUMNS, "effect", "weight_text")
+TEXT_COLUMNS = ("label", "note_marks", *ARM_COLUMNS, "effect", "weight_text", "risk_of_bias")
 NUMBER_COLUMNS = ("estimate", "ci_lower", "ci_upper", "weight")
 COLUMNS = (
     "y", "kind", "layer", "row_id", "study_id", "indent", *TEXT_COLUMNS, *NUMBER_COLUMNS,
@@ -56,7 +57,7 @@ class ForestMeta:
 
     `favours_left` and `favours_right` are printed as they stand ("Favours ketamine"). `subgroup_labels` are the
     printed names of the values of the subgroup column; `plain` are pieces of a derivation that need no footnote,
-    besides those that only name the measure.
+    besides those that only name the measure. `risk_of_bias` are the judgements of its trials, if there are any.
     """
 
     title: str = ""
@@ -71,6 +72,7 @@ class ForestMeta:
     sort: str = "protocol"
     subgroup_labels: Mapping[str, str] = field(default_factory=dict)
     plain: tuple[str, ...] = ()
+    risk_of_bias: Lights | None = None
 
     def __post_init__(self) -> None:  # noqa: D105
         if self.scale not in ("log", "natural"):
@@ -102,7 +104,8 @@ def forest_table(
     COLUMNS; `y` in lines from the top, `kind` (title, column header, study, subgroup heading, subgroup pooled,
     heterogeneity line, overall, prediction interval, comparison model, test line, footnote), estimate and interval
     on the analysis scale, weight in percent (1/(variance + tau2) of the main model), `marker` (square, diamond,
-    outline, bar or empty), and whether either end of the interval lies beyond the axis.
+    outline, bar or empty), the overall risk of bias in words where the trials are judged, and whether either end of
+    the interval lies beyond the axis.
 
     Raises
     ------
@@ -227,7 +230,8 @@ class _Lines:
             first = next((name for name in self.arms if name.endswith(f"_{arm}")), None)
             if first is not None:
                 top[first] = clean(getattr(meta, arm))
-        self.add("column header", "study", "header-top", effect=clean(meta.measure_label), **top)
+        bias = "Risk of bias" if meta.risk_of_bias else ""
+        self.add("column header", "study", "header-top", effect=clean(meta.measure_label), risk_of_bias=bias, **top)
         below: dict[str, Any] = {name: header for name, (header, _) in self.arms.items()}
         weight = "Weight" if len(self.trials) > 1 else ""
         interval = f"({level_text(meta.level)} CI)"
@@ -239,9 +243,10 @@ class _Lines:
     def study(self, trial: Row, indent: int) -> None:
         """One trial."""
         at = sum(row["kind"] == "study" for row in self.rows) + 1
+        study, lights = words(trial, "study_id"), self.meta.risk_of_bias
         self.add(
             "study", "study", f"study-{at}", label=clean(trial["label"]), indent=indent, marker="square",
-            study_id=words(trial, "study_id"), note_marks=trial["note_marks"],
+            study_id=study, note_marks=trial["note_marks"], risk_of_bias=lights.overall(study) if lights else "",
             **self._interval(trial), **self._weight([trial]), **self._arm_cells(trial),
         )  # fmt: skip
 
@@ -301,6 +306,9 @@ class _Lines:
             stop = "" if text.endswith((".", "?", "!")) else "."
             label = f"{symbols(text)}{stop}"
             self.add("footnote", "footnotes", f"footnote-{at}", note_marks=mark, label=label, advance=SMALL_LINE)
+        if self.meta.risk_of_bias:
+            legend = f"{self.meta.risk_of_bias.legend}."
+            self.add("footnote", "risk_of_bias", "risk-of-bias", label=legend, advance=SMALL_LINE)
 
     def _natural(self, *values: float) -> tuple[float, ...]:
         with np.errstate(over="ignore"):

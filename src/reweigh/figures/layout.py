@@ -17,6 +17,8 @@ from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width,
 ROW, MARGIN, GAP, WIDE_GAP, INDENT = 14.0, 12.0, 11.0, 20.0, 9.0
 #: Widths in points of the panel, of the narrowest page, of the narrowest block left of the panel.
 PANEL, NARROWEST, NARROWEST_LEFT = 210.0, 450.0, 165.0
+#: Side of the cell of a light, widest header above the lights.
+LIGHT, LIGHTS_HEADER = 13.5, 70.0
 #: Headers of columns are wrapped at these widths.
 ARM_HEADER, EFFECT_HEADER = 95.0, 165.0
 LINE_SPACING = 1.3
@@ -91,7 +93,7 @@ def lay_out(table: pd.DataFrame, meta: ForestMeta, off: Set[str]) -> Page:
     page = Page([line for line in lines if line["layer"] not in off], axis_limits(table, log=meta.scale == "log"))
     cells = [line for line in page.lines if line["kind"] not in PARAGRAPHS]
     x = _arms(page, cells, off)
-    _right_of_panel(page, cells, x, off)
+    _right_of_panel(page, cells, x, off, len(meta.risk_of_bias.heads) if meta.risk_of_bias else 0)
     dropped = {line["y"]: _advance(line, after) for line, after in zip(lines, lines[1:] + lines[-1:], strict=True)
                if line["layer"] in off}  # fmt: skip
     if "favours" not in off:
@@ -150,8 +152,8 @@ def _sides(cells: list[Line], name: str) -> list[tuple[float, float]]:
     return [(text_width(text, TEXT_SIZE, weight), 0.0) for text, weight in texts]
 
 
-def _right_of_panel(page: Page, cells: list[Line], x: float, off: Set[str]) -> None:
-    """The panel, then effect and weight; a page too narrow for its footnotes gives the slack to the panel."""
+def _right_of_panel(page: Page, cells: list[Line], x: float, off: Set[str], lights: int) -> None:
+    """The panel, then effect, weight and lights; a page too narrow for its footnotes gives the slack to the panel."""
     marked = [line for line in cells if line["marker"]]
     texts = align_numbers([line["effect"] for line in marked], text_width)
     for line, text in zip(marked, texts, strict=True):
@@ -168,6 +170,12 @@ def _right_of_panel(page: Page, cells: list[Line], x: float, off: Set[str]) -> N
         )
         for name in names
     }
+    if lights and "risk_of_bias" not in off:
+        header = next(line["risk_of_bias"] for line in cells if line["row_id"] == "header-top")
+        room = max(LIGHT * lights, LIGHTS_HEADER)
+        lines = wrap(header, room, TEXT_SIZE, "bold")
+        wide["risk_of_bias"] = max(LIGHT * lights, *(text_width(text, TEXT_SIZE, "bold") for text in lines))
+        names.append("risk_of_bias")
     right = WIDE_GAP + sum(wide.values()) + GAP * (len(names) - 1) + MARGIN
     start = x + WIDE_GAP
     page.width = max(NARROWEST, start + PANEL + right)

@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
 
-from reweigh.certainty.bias import NOT_ASSESSED, OVERALL, RiskOfBias, Tool
 from reweigh.figures import style
+from reweigh.figures.lights import EMPTY, heads_of, printed
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width
+from reweigh.risk_of_bias import NOT_ASSESSED, OVERALL, RiskOfBias, Tool
 
 CELL, MARGIN, GAP, BAR = 26.0, 14.0, 10.0, 300.0
-EMPTY, RULE = "#ffffff", "#9a9a9a"
+RULE = "#9a9a9a"
 
 
 def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Series) -> RecordFigure:
@@ -26,10 +27,10 @@ def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Se
     keys = list(dict.fromkeys(zip(table["study_id"], table["outcome"], strict=True)))
     names = [clean(labels.get(s, s)) + (f" ({o.replace('_', ' ')})" if o else "") for s, o in keys]
     domains = [*about.domains, (OVERALL, "Overall")]
-    heads = [f"D{i}" for i in range(1, len(domains))] + ["All"]
+    heads = heads_of(about)
     left = MARGIN + max(text_width(name, TEXT_SIZE) for name in names) + GAP
     legend = [f"{head}: {label}" for head, (_, label) in zip(heads, domains, strict=True)]
-    keys_text = [f"{x.symbol or ' '} {x.label}" for x in about.levels] + ["empty: not assessed"]
+    keys_text = [f"{printed(x.symbol) or ' '} {x.label}" for x in about.levels] + ["empty: not assessed"]
     wide = max([left + CELL * len(domains), *(MARGIN + text_width(t, SMALL_SIZE) + 24 for t in legend)])
     width = max(wide, MARGIN + text_width(f"Risk of bias ({tool})", TITLE_SIZE, "bold")) + MARGIN
     top = MARGIN + 2 * TITLE_SIZE + CELL
@@ -51,7 +52,7 @@ def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Se
             axes.add_patch(Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, fc="none", ec=RULE, lw=0.5))
             axes.add_patch(Circle((x, y), CELL * 0.34, fc=found.colour if found else EMPTY, ec=style.MUTED, lw=0.6))
             if found and found.symbol:
-                _put(axes, x, y, found.symbol, weight="bold", ha="center")
+                _put(axes, x, y, printed(found.symbol), weight="bold", ha="center")
             told.append(f"{label}: {found.label if found else NOT_ASSESSED}")
         words.append(f"{name}: {'; '.join(told)}")
     y = top + CELL * len(keys) + GAP + 6
@@ -94,7 +95,7 @@ def weighted_bar(bias: RiskOfBias, tool: str, effects: pd.DataFrame) -> RecordFi
                     axes,
                     x + BAR * part / 2,
                     y,
-                    f"{level.symbol} {100 * part:.0f}%".strip(),
+                    f"{printed(level.symbol)} {100 * part:.0f}%".strip(),
                     size=SMALL_SIZE,
                     ha="center",
                 )
@@ -113,22 +114,6 @@ def weighted_bar(bias: RiskOfBias, tool: str, effects: pd.DataFrame) -> RecordFi
         _put(axes, left + 16, y + 21 + 14 * i, text, size=SMALL_SIZE)
     figure.description = f"Risk of bias by {tool}, weighted by inverse variance. {'. '.join(told)}."
     return figure
-
-
-def forest_column(bias: RiskOfBias, study_ids: list[str], outcome: str) -> pd.DataFrame:
-    """Symbol, colour and words of each trial's overall judgement, for a column beside a forest plot."""
-    rows = []
-    for study in study_ids:
-        mine = bias.table[
-            (bias.table["study_id"] == study) & (bias.table["domain"] == OVERALL)
-            & bias.table["outcome"].isin(["", outcome])
-        ].sort_values("outcome")  # fmt: skip
-        if mine.empty:
-            rows.append((study, "", EMPTY, NOT_ASSESSED))
-            continue
-        level = bias.tools[str(mine["tool"].iloc[-1])].level(str(mine["level"].iloc[-1]))
-        rows.append((study, level.symbol, level.colour, level.label))
-    return pd.DataFrame(rows, columns=["study_id", "symbol", "colour", "judgement"])
 
 
 def _of(bias: RiskOfBias, tool: str) -> tuple[Tool, pd.DataFrame]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reweigh.protocol import Protocol
+from reweigh.risk_of_bias import RiskOfBias
 
 NOT_COMPUTED = "not yet computed"
 
@@ -33,9 +34,11 @@ class Inputs:
     drawings: Mapping[str, str]
     #: File name of a worked page to its Markdown.
     worked: Mapping[str, str]
-    #: leave_one_out, small_study, conclusions, sequential, certainty, reproduction, risk_of_bias ...
+    #: leave_one_out, small_study, conclusions, sequential, certainty, reproduction ...
     optional: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     claims: Sequence[Mapping[str, Any]] | None = None
+    #: Risk-of-bias judgements; None: there is no table of them.
+    bias: RiskOfBias | None = None
     #: Path of an input below the repository to its SHA-256.
     hashes: Mapping[str, str] = field(default_factory=dict)
     #: Package to version.

@@ -158,7 +158,6 @@ def _join(words: list[str]) -> str:
 
 def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
     """PRISMA 2020 items that a run can prove: number, what it asks, and where the page has it."""
-    bias = inputs.optional.get("risk_of_bias")
     certain = inputs.optional.get("certainty")
     return [
         ("5", "Eligibility criteria and grouping for syntheses", "Methods: question, sets, windows"),
@@ -171,7 +170,7 @@ def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
         ("16a", "Flow of records", "Trials; searches are not recorded"),
         ("16b", "Excluded records with reasons", "Trials"),
         ("17", "Characteristics of each trial", "Trials"),
-        ("18", "Risk of bias of each trial", "Trials" if bias is not None and len(bias) else "not recorded"),
+        ("18", "Risk of bias of each trial", "Trials" if inputs.bias and len(inputs.bias.table) else "not recorded"),
         ("19", "Results of each trial", "Analyses: forest plots"),
         ("20b", "Results of syntheses with heterogeneity", "Analyses: pooled results"),
         ("22", "Certainty of evidence", "Analyses" if certain is not None and len(certain) else "not yet computed"),

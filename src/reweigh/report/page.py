@@ -74,6 +74,8 @@ def report_page(inputs: Inputs) -> str:
     _fit(outcomes)
     drawn = [figure for o in outcomes for a in o["analyses"] for figure in (*a["views"], *a["further"])]
     studies = trials.trial_rows(inputs)
+    bias_figures = trials.bias_figures(inputs)
+    drawn += bias_figures
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
     context = {
@@ -92,6 +94,8 @@ def report_page(inputs: Inputs) -> str:
         "trials": studies,
         "trial_columns": [c.replace("_", " ") for c in trials.characteristic_columns(inputs)],
         "states": trials.STATES,
+        "bias_figures": bias_figures,
+        "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
         "reproduction": _reproduction(inputs),
         "methods": methods.methods_text(inputs),

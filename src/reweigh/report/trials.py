@@ -7,8 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from reweigh.figures.lights import printed
+from reweigh.report.drawings import inline
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import missing, nice
+from reweigh.risk_of_bias import OVERALL
 
 _OTHER_OUTCOME = re.compile(r"(\S+) is not an outcome of the protocol")
 NOT_RECORDED = "not recorded"
@@ -24,13 +27,11 @@ def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
     main = inputs.effects[inputs.effects["set"] == "main"]
     in_main, in_any = set(main["study_id"]), set(inputs.effects["study_id"])
     used = main.groupby("study_id", sort=False)["analysis"].unique()
-    bias = inputs.optional.get("risk_of_bias")
     out = []
     for study in records(inputs.studies):
         name = str(study["study_id"])
         excluded = str(study.get("eligible", "yes")) == "no"
         state = POOLED if name in in_main else SENSITIVITY if name in in_any else EXCLUDED if excluded else UNUSED
-        judged = [] if bias is None else records(bias[bias["study_id"] == name])
         out.append(
             {
                 "id": name,
@@ -42,7 +43,7 @@ def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
                 "columns": _characteristics(study, inputs),
                 "links": _links(study),
                 "note": nice(study.get("note", "")),
-                "bias": [(row.get("domain", ""), row.get("judgement", "")) for row in judged],
+                "lights": _lights(name, inputs),
             }
         )
     return out
@@ -91,6 +92,54 @@ def _characteristics(study: dict[str, Any], inputs: Inputs) -> list[str]:
         text = "" if missing(value) else f"{value:g}" if isinstance(value, float) else str(value)
         cells.append(labels.get(column, {}).get(text, text))
     return cells
+
+
+def _lights(study_id: str, inputs: Inputs) -> list[dict[str, Any]]:
+    """Every judgement of a trial, by outcome ("" for all): the overall one first, then each domain's."""
+    if inputs.bias is None:
+        return []
+    table = inputs.bias.table[inputs.bias.table["study_id"] == study_id]
+    found = []
+    for outcome, rows in table.groupby("outcome", sort=True):
+        tool = inputs.bias.tools[str(rows["tool"].iloc[0])]
+        names = {OVERALL: "Overall", **dict(tool.domains)}
+        said = {row["domain"]: row for row in records(rows)}
+        lights = []
+        for domain in sorted(said, key=list(names).index):
+            level = tool.level(str(said[domain]["level"]))
+            lights.append(
+                {
+                    "domain": names[domain],
+                    "judgement": level.label,
+                    "symbol": printed(level.symbol),
+                    "colour": level.colour,
+                    "support": nice(said[domain]["support"]),
+                }
+            )
+        known = inputs.protocol.outcomes.get(str(outcome))
+        label = known.label if known else str(outcome).replace("_", " ")
+        found.append({"outcome": label, "tool": tool.name, "lights": lights})
+    return found
+
+
+def bias_figures(inputs: Inputs) -> list[dict[str, str]]:
+    """Traffic lights and weighted bars of the review, as far as a trial is judged."""
+    table = inputs.optional.get("figures_risk_of_bias", pd.DataFrame())
+    found = []
+    for row in records(table):
+        svg = inputs.drawings.get(f"risk_of_bias/{row['figure']}")
+        if svg is not None:
+            name = f"risk_of_bias.{row['figure']}"
+            found.append(
+                {
+                    "id": name,
+                    "title": row["title"],
+                    "caption": row["caption"],
+                    "svg": inline(svg, name.replace(".", "-")),
+                    "source": svg,
+                }
+            )
+    return found
 
 
 def _links(study: dict[str, Any]) -> list[tuple[str, str]]:

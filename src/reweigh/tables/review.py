@@ -46,6 +46,7 @@ class Tables:
     studies: pd.DataFrame
     arms: pd.DataFrame
     contrasts: pd.DataFrame
+    risk_of_bias: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,4 +352,6 @@ def check_review(files: Mapping[str, bytes], rules: TableRules) -> tuple[Tables,
     studies = _finish(studies, specs["studies.csv"])
     if not is_listed:
         studies["row"] = pd.Series(pd.NA, index=studies.index, dtype="Int64")
-    return Tables(studies, finished["arms.csv"], finished["contrasts.csv"]), in_order(problems)
+    bias = sheets.get("risk_of_bias.csv", _Sheet(_empty(specs["risk_of_bias.csv"]))).frame
+    judgements = _finish(bias, specs["risk_of_bias.csv"])
+    return Tables(studies, finished["arms.csv"], finished["contrasts.csv"], judgements), in_order(problems)

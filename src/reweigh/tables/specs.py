@@ -292,9 +292,16 @@ STUDIES = TableSpec(
 
 RISK_OF_BIAS = TableSpec(
     may_be_empty=True,
-    columns=(*_keys("study_id", filled=True), *_keys("domain"), *_text("judgement", "support", "judged_by", "note")),
-    required=(("study_id",),),
+    columns=(
+        *_keys("study_id", filled=True),
+        *_keys("outcome"),
+        *_keys("tool", "domain", filled=True),
+        Column("judgement", filled=True),
+        *_text("support", "judged_by", "note"),
+    ),
+    required=(("study_id",), ("tool",), ("domain",), ("judgement",)),
     closed=False,
+    guarded=("outcome", "support", "judged_by"),
 )
 
 PUBLISHED = TableSpec(
