@@ -40,7 +40,8 @@ if __name__ == "__main__":
         write_csv(findings, snakemake.output.csv)
         Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
         Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
-        index, folder = [], Path(snakemake.params.folder)
+        index, folder = [], Path(snakemake.output.figures)
+        folder.mkdir(parents=True)
         labels = effects.drop_duplicates("study_id").set_index("study_id")["label"]
         for tool in bias.table["tool"].unique():
             for kind, figure in (
@@ -48,7 +49,6 @@ if __name__ == "__main__":
                 ("weighted_bar", weighted_bar(bias, tool, effects[effects["set"] == "main"])),
             ):
                 name = f"{kind}.{tool.lower().replace(' ', '_')}"
-                folder.mkdir(parents=True, exist_ok=True)
                 for ending in snakemake.params.formats:
                     save(figure, folder / f"{name}.{ending}")
                 index.append((name, figure.title, figure.description))

@@ -63,7 +63,7 @@ def optional(paths):
 def write_report():
     """Write summary.md, report.html and the workbook."""
     from reweigh.report.inputs import Inputs
-    from reweigh.report.page import report_page
+    from reweigh.report.page import report_page, tables
     from reweigh.report.summary import summary
     from reweigh.report.workbook import workbook
     from reweigh.risk_of_bias import load_risk_of_bias
@@ -82,7 +82,10 @@ def write_report():
         protocol=protocol,
         figures=read["index"],
         **{name: read[name] for name in read if name not in plain},
-        drawings={f"{p.parent.name}/{p.stem}": p.read_text("utf-8") for p in sorted(folder.glob("*/*.svg"))},
+        drawings={
+            f"{p.parent.name}/{p.stem}": p.read_text("utf-8")
+            for p in (*sorted(folder.glob("*/*.svg")), *sorted(folder.parent.glob("claims/*.svg")))
+        },
         worked={p.name: p.read_text("utf-8") for p in sorted(Path(given.worked).glob("*.md"))},
         optional=later,
         claims=claims,
@@ -95,6 +98,7 @@ def write_report():
     Path(out.summary).write_text(text, encoding="utf-8")
     Path(out.html).write_text(page, encoding="utf-8")
     Path(out.workbook).write_bytes(book)
+    Path(out.metafor).write_text(tables(inputs)["metafor"], encoding="utf-8")
 
 
 def write_index():

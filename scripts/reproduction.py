@@ -30,11 +30,11 @@ if __name__ == "__main__":
         )
         write_csv(ledger, snakemake.output.ledger)
         write_csv(check_published(published), snakemake.output.checks)
-        index, folder = [], Path(snakemake.params.folder)
+        index, folder = [], Path(snakemake.output.figures)
+        folder.mkdir(parents=True)
         for outcome, measure in timelines(published, protocol):
             table = timeline_table(published, pooled, certainty, protocol, outcome, measure)
             figure = draw_timeline(table, protocol, outcome, measure)
-            folder.mkdir(parents=True, exist_ok=True)
             for ending in snakemake.params.formats:
                 save(figure, folder / f"{outcome}.{measure}.{ending}")
             index.append((f"{outcome}.{measure}", figure.title, figure.description))

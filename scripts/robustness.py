@@ -42,17 +42,13 @@ def make_figures(protocol, effects):
 
     subsets = unpack(Path(snakemake.output.stored).read_bytes())
     multiverses = stored_multiverses(read_csv(snakemake.output.multiverse))
-    folder = Path(snakemake.params.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    index, wanted = [], set()
+    folder = Path(snakemake.output.figures)
+    folder.mkdir(parents=True)
+    index = []
     for one in robustness_figures(effects, protocol, subsets, multiverses):
         for ending in snakemake.params.formats:
-            path = folder / f"{one.analysis}.{one.kind}.{ending}"
-            save(one.figure, path)
-            wanted.add(path)
+            save(one.figure, folder / f"{one.analysis}.{one.kind}.{ending}")
         index.append((one.analysis, one.kind, one.figure.title, one.figure.description))
-    for path in {*folder.iterdir()} - wanted:  # of analyses that are no more
-        path.unlink()
     write_csv(pd.DataFrame(index, columns=["analysis", "kind", "title", "caption"]), snakemake.output.index)
 
 

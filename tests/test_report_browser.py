@@ -4,8 +4,10 @@ import json
 import math
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from report.browser import Browser, find_chromium
@@ -22,6 +24,15 @@ UNTICKED = (
     (BCG, "tuberculosis.end_of_follow_up"),
 )
 AXE = "4.14.1"
+DRAWN = (
+    '<svg width="10pt" height="5pt" viewBox="0 0 10 5" role="img" aria-labelledby="t d">'
+    '<title id="t">{}</title><desc id="d">A drawing.</desc><g id="a"/></svg>'
+)
+
+
+CHOOSE = (
+    "(() => {{ const s = document.getElementById('{}'); s.value = '{}'; s.dispatchEvent(new Event('change')); }})()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +140,7 @@ def test_what_was_not_computed_is_said(browser, pages):
 def test_the_link_survives_a_reload(browser, pages):
     browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
     untick(browser, "lemming2005", "noppers2011")
-    browser.run(
-        "(() => { const s = document.getElementById('x-tau2'); s.value = 'PM'; s.dispatchEvent(new Event('change')); })()"
-    )
+    browser.run(CHOOSE.format("x-tau2", "PM"))
     before, address = result(browser), browser.run("location.href")
     assert "tau2=PM" in address
     assert "without=lemming2005,noppers2011" in address
@@ -300,3 +309,81 @@ def test_axe_finds_nothing(browser, pages, review, scheme):
     )
     browser.media()
     assert found == []
+
+
+def test_another_measure_keeps_the_trials_that_were_unticked(browser, inputs, pages):
+    analysis = "tuberculosis.end_of_follow_up"
+    browser.open(f"{pages[BCG].as_uri()}#explore?a={analysis}")
+    offered = browser.run("[...document.getElementById('x-measure').options].map(o => o.textContent)")
+    assert offered == ["Risk ratio", "Odds ratio", "Risk difference"]
+    effects = inputs[BCG].effects
+    left_out = effects["comparison_id"].iloc[0]
+    untick(browser, left_out)
+    for measure in ("OR", "RD"):
+        browser.run(CHOOSE.format("x-measure", f"{analysis}.{measure}"))
+        rest = effects[(effects["analysis"] == f"{analysis}.{measure}") & (effects["comparison_id"] != left_out)]
+        shown = inputs[BCG].pooled.set_index("analysis").loc[f"{analysis}.{measure}"].iloc[0]
+        expected = pool(rest["estimate"].to_numpy(), rest["variance"].to_numpy()).row()
+        ends = [expected[name] for name in ("estimate", "ci_lower", "ci_upper")]
+        natural = [math.exp(v) for v in ends] if shown["scale"] == "log" else ends
+        assert result(browser) == effect_text(*natural, decimals=decimals_of(shown))
+        assert f"a={analysis}.{measure}&without={left_out}" in browser.run("location.hash")
+    browser.open("about:blank")
+    browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
+    assert browser.run("document.getElementById('x-measure-label').hidden")
+
+
+def test_a_figure_is_printed_alone_on_a_page_of_its_size(browser, pages):
+    browser.open(pages[KETAMINE].as_uri())
+    name = "responder.immediate.by_pain_type"
+    printed = browser.run(f"""new Promise((done) => {{
+      const add = document.body.append;
+      document.body.append = (frame) => {{
+        add.call(document.body, frame);
+        frame.addEventListener('load', () => {{ frame.contentWindow.print = () => done([frame.srcdoc, frame.contentDocument.querySelectorAll('svg').length]); }});
+      }};
+      document.querySelector('[data-get="pdf"][data-id="{name}"]').click();
+    }})""")
+    document, figures = printed
+    width, height = browser.run(
+        f"document.querySelector('[id=\"fig-{name}\"] svg').getAttribute('viewBox').split(' ').slice(2)"
+    )
+    assert figures == 1 and f"@page{{size:{float(width):.10g}pt {float(height):.10g}pt;margin:0}}" in document
+    assert f"<title>{name}</title>" in document and "@font-face" in document and 'class="hit"' not in document
+
+
+def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
+    of = inputs[KETAMINE]
+    drawn = {
+        "claims/C04": DRAWN.format("its trials"),
+        "robustness/responder.immediate.specifications": DRAWN.format("multiverse"),
+    }
+    fields = (
+        "verdict",
+        "claim",
+        "page_title",
+        "sentence",
+        "best_now",
+        "certainty_reasons",
+        "reason",
+        "multiverse",
+        "sequential",
+        "would_change",
+        "certainty",
+    )
+    claims = [dict.fromkeys(fields, "x") | {"id": "C04", "leans_on": [], "analysis": "responder.immediate"}]
+    index = pd.DataFrame(
+        [("responder.immediate", "specifications", "Multiverse", "A curve.")],
+        columns=["analysis", "kind", "title", "caption"],
+    )
+    page = tmp_path / "report.html"
+    more = {"drawings": drawn, "claims": claims, "optional": {"figures_robustness": index}}
+    page.write_text(report_page(replace(of, **more)), encoding="utf-8")
+    browser.open(f"{page.as_uri()}#c-C04")
+    shown = "[...document.querySelectorAll('#c-C04 svg title')].map(t => t.textContent)"
+    assert browser.run(shown) == ["its trials"]
+    browser.run("document.querySelector('#c-C04 .behind summary').click()")
+    browser.run("new Promise(done => setTimeout(done, 100))")
+    assert browser.run(shown) == ["its trials", "multiverse"]
+    ids = browser.run("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(set(ids)) == len(ids)

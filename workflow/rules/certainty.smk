@@ -18,9 +18,23 @@ rule certainty:
         ),
     output:
         certainty="results/{review}/certainty.csv",
-        csv="results/{review}/summary_of_findings.csv",
+        csv=report(
+            "results/{review}/summary_of_findings.csv",
+            caption="../report/findings.rst",
+            category="{review}",
+            subcategory="Tables",
+            labels={"table": "Summary of Findings"},
+        ),
         html="results/{review}/summary_of_findings.html",
         docx="results/{review}/summary_of_findings.docx",
+        figures=report(
+            directory("results/{review}/figures/risk_of_bias"),
+            patterns=["{figure}.svg"],
+            caption="../report/risk_of_bias.rst",
+            category="{review}",
+            subcategory="Risk of bias",
+            labels={"figure": "{figure}"},
+        ),
         index="results/{review}/figures/risk_of_bias.csv",
     log:
         "logs/{review}/certainty.log",
@@ -28,7 +42,6 @@ rule certainty:
         ENVIRONMENT
     params:
         formats=FORMATS,
-        folder="results/{review}/figures/risk_of_bias",
     message:
         "{wildcards.review}: certainty of evidence"
     script:

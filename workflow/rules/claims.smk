@@ -22,7 +22,13 @@ rule claims:
             "figures",
         ),
     output:
-        table="results/{review}/claims.csv",
+        table=report(
+            "results/{review}/claims.csv",
+            caption="../report/claims.rst",
+            category="{review}",
+            subcategory="Tables",
+            labels={"table": "claims"},
+        ),
         json="results/{review}/claims.json",
         pages=directory("results/{review}/claims"),
     log:

@@ -12,8 +12,20 @@ rule pool:
             "effects/conversions",
         ),
     output:
-        pooled="results/{review}/pooled.csv",
-        subgroups="results/{review}/subgroups.csv",
+        pooled=report(
+            "results/{review}/pooled.csv",
+            caption="../report/pooled.rst",
+            category="{review}",
+            subcategory="Tables",
+            labels={"table": "pooled estimates"},
+        ),
+        subgroups=report(
+            "results/{review}/subgroups.csv",
+            caption="../report/subgroups.rst",
+            category="{review}",
+            subcategory="Tables",
+            labels={"table": "subgroups"},
+        ),
         engines="results/{review}/engines.csv",
         bayes="results/{review}/bayes.csv",
         meta_regression="results/{review}/meta_regression.csv",

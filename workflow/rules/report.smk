@@ -26,8 +26,21 @@ rule report:
         assets=report_assets(),
     output:
         summary="results/{review}/summary.md",
-        html="results/{review}/report.html",
-        workbook="results/{review}/workbook.xlsx",
+        html=report(
+            "results/{review}/report.html",
+            caption="../report/report.rst",
+            category="{review}",
+            subcategory="The review",
+            labels={"file": "page"},
+        ),
+        workbook=report(
+            "results/{review}/workbook.xlsx",
+            caption="../report/workbook.rst",
+            category="{review}",
+            subcategory="The review",
+            labels={"file": "workbook"},
+        ),
+        metafor="results/{review}/metafor.csv",
     log:
         "logs/{review}/report.log",
     conda:

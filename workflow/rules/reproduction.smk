@@ -10,8 +10,22 @@ rule reproduction:
         certainty="results/{review}/certainty.csv",
         source=modules("io", "protocol", "reproduction", "pool", "figures"),
     output:
-        ledger="results/{review}/reproduction.csv",
+        ledger=report(
+            "results/{review}/reproduction.csv",
+            caption="../report/reproduction.rst",
+            category="{review}",
+            subcategory="Tables",
+            labels={"table": "published estimates"},
+        ),
         checks="results/{review}/published_checks.csv",
+        figures=report(
+            directory("results/{review}/figures/timeline"),
+            patterns=["{figure}.svg"],
+            caption="../report/timeline.rst",
+            category="{review}",
+            subcategory="Published estimates",
+            labels={"figure": "{figure}"},
+        ),
         index="results/{review}/figures/timeline.csv",
     log:
         "logs/{review}/reproduction.log",
@@ -19,7 +33,6 @@ rule reproduction:
         ENVIRONMENT
     params:
         formats=FORMATS,
-        folder="results/{review}/figures/timeline",
     message:
         "{wildcards.review}: published estimates"
     script:

@@ -19,7 +19,21 @@ rule robustness:
         stored="results/{review}/robustness/subsets.npz",
         multiverse="results/{review}/robustness/multiverse.csv",
         multiverse_summary="results/{review}/robustness/multiverse_summary.csv",
-        conclusions="results/{review}/robustness/conclusions.csv",
+        conclusions=report(
+            "results/{review}/robustness/conclusions.csv",
+            caption="../report/conclusions.rst",
+            category="{review}",
+            subcategory="Tables",
+            labels={"table": "how fragile"},
+        ),
+        figures=report(
+            directory("results/{review}/figures/robustness"),
+            patterns=["{figure}.svg"],
+            caption="../report/robustness.rst",
+            category="{review}",
+            subcategory="Robustness",
+            labels={"figure": "{figure}"},
+        ),
         index="results/{review}/figures/robustness.csv",
     log:
         "logs/{review}/robustness.log",
@@ -27,7 +41,6 @@ rule robustness:
         ENVIRONMENT
     params:
         formats=FORMATS,
-        folder="results/{review}/figures/robustness",
     message:
         "{wildcards.review}: robustness"
     script:

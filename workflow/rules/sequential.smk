@@ -5,7 +5,14 @@ rule sequential:
         source=modules("console", "io", "protocol", "sequential", "pool", "figures"),
     output:
         table="results/{review}/sequential.csv",
-        figures=directory("results/{review}/figures/sequential"),
+        figures=report(
+            directory("results/{review}/figures/sequential"),
+            patterns=["{figure}.svg"],
+            caption="../report/sequential.rst",
+            category="{review}",
+            subcategory="Sequential analysis",
+            labels={"figure": "{figure}"},
+        ),
         index="results/{review}/figures/sequential.csv",
     log:
         "logs/{review}/sequential.log",

@@ -170,7 +170,8 @@ def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reas
     title = f"{outcome.label}, {window_label(str(first['window']), protocol).lower()}"
     return {
         "id": str(first["analysis"]).removesuffix(f".{first['set']}" if first["set"] != "main" else ""),
-        "title": title if first["measure"] == outcome.measure else f"{title} ({first['measure']})",
+        "question": f"{first['outcome']}.{first['window']}",
+        "title": title,
         "measure": MEASURE_LABELS[first["measure"]],
         "short": str(first["measure"]),
         "log": log,

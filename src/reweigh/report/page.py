@@ -18,7 +18,7 @@ from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.numerals import level_text
 from reweigh.protocol import MEASURE_LABELS, Protocol
 from reweigh.report import analyses, methods, trials, words
-from reweigh.report.drawings import fonts, literal_colours
+from reweigh.report.drawings import fonts, inline, literal_colours
 from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
 
@@ -75,7 +75,8 @@ def report_page(inputs: Inputs) -> str:
     drawn = [figure for o in outcomes for a in o["analyses"] for figure in (*a["views"], *a["further"])]
     studies = trials.trial_rows(inputs)
     bias_figures = trials.bias_figures(inputs)
-    drawn += bias_figures
+    evidence = _evidence(outcomes, inputs)
+    drawn += [*bias_figures, *evidence.values()]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
     context = {
@@ -88,6 +89,7 @@ def report_page(inputs: Inputs) -> str:
         "notes": notes.entries,
         "worked": {name.removesuffix(".md"): text for name, text in inputs.worked.items()},
         "claims": inputs.claims,
+        "evidence": evidence,
         "verdicts": _verdicts(inputs.claims),
         "explorer": explorer,
         "explorable": {one["id"] for one in explorer["analyses"]},
@@ -113,6 +115,24 @@ def report_page(inputs: Inputs) -> str:
         "scripts": [_asset(f"js/{name}") for name in SCRIPTS],
     }
     return _environment().get_template("report.html.j2").render(context)
+
+
+def _evidence(outcomes: Sequence[Mapping[str, Any]], inputs: Inputs) -> dict[str, dict[str, Any]]:
+    """Behind each claim: the forest plot of its own trials, the analysis, and its multiverse if it is on the page."""
+    found = {}
+    analyses_of = {a["id"]: a for o in outcomes for a in o["analyses"]}
+    for claim in inputs.claims or ():
+        name, a = f"claim.{claim['id']}", analyses_of.get(claim["analysis"])
+        svg = inputs.drawings.get(f"claims/{claim['id']}", "")
+        curve = [f["id"] for f in a["further"] if f["id"].endswith(".specifications") and f["svg"]] if a else []
+        found[claim["id"]] = {
+            "id": name,
+            "svg": inline(svg, name.replace(".", "-")) if svg else "",
+            "source": svg,
+            "curve": curve,
+            "analysis": a["id"] if a else "",
+        }
+    return found
 
 
 def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:

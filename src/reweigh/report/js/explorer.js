@@ -5,7 +5,7 @@
   if (!form) return;
   const data = json("explorer-data");
   const [ofSubset, ofTau2, ofInterval] = data.fields;
-  const select = { a: byId("x-analysis"), set: byId("x-set"), tau2: byId("x-tau2"), interval: byId("x-interval"), r: byId("x-r") };
+  const select = { question: byId("x-analysis"), a: byId("x-measure"), set: byId("x-set"), tau2: byId("x-tau2"), interval: byId("x-interval"), r: byId("x-r") };
   let state = {}, rows = [];
 
   // Numbers as the tables print them.
@@ -56,6 +56,7 @@
 
   const analysis = () => data.analyses.find((one) => one.id === state.a);
   const sets = () => analysis().datasets;
+  const asked = (question) => data.analyses.filter((one) => one.question === question);
   const chosen = () => sets().find((one) => one.set === state.set && (one.correlation === null ? state.r === "" : String(one.correlation) === state.r));
 
   // Address
@@ -138,8 +139,11 @@
   };
   const tick = () => { for (const one of rows) one.box.checked = !state.without.has(one.id); draw(); };
   const fill = () => {
-    const a = analysis(), names = [...new Map(sets().map((one) => [one.set, one.label]))];
+    const a = analysis(), names = [...new Map(sets().map((one) => [one.set, one.label]))], measures = asked(a.question);
+    select.question.value = a.question;
+    select.a.replaceChildren(...measures.map((one) => make("option", { value: one.id }, one.measure)));
     select.a.value = state.a;
+    byId("x-measure-label").hidden = measures.length < 2;
     select.set.replaceChildren(...names.map(([value, label]) => make("option", { value }, label)));
     select.set.value = state.set;
     select.tau2.value = state.tau2;
@@ -210,8 +214,12 @@
 
   for (const [name, element] of Object.entries(select))
     element.addEventListener("change", () => {
-      if (name === "a") state = { ...state, a: element.value, set: defaults(element.value).set, r: "", without: new Set() };
-      else state[name] = element.value;
+      if (name === "question") {
+        const { id } = asked(element.value)[0];
+        state = { ...state, a: id, set: defaults(id).set, r: "", without: new Set() };
+      } else if (element.value || name === "r") state[name] = element.value;
+      // Another measure may not have this set: then its first.
+      if (name === "a" && !sets().some((one) => one.set === state.set)) state.set = sets()[0].set;
       render();
     });
   form.addEventListener("submit", (event) => event.preventDefault());

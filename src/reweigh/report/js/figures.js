@@ -16,10 +16,21 @@
     const figure = show(id.slice(4));
     const select = figure && document.querySelector(`select[data-views="${figure.dataset.analysis}"]`);
     if (select) select.value = id.slice(4);
+    for (let one = figure?.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
     if (figure) figure.scrollIntoView();
   };
   addEventListener("hashchange", follow);
   follow();
+
+  // The multiverse behind a claim: a copy of the analysis's own figure, with ids of its own.
+  for (const behind of document.querySelectorAll(".behind"))
+    behind.addEventListener("toggle", () => {
+      for (const place of behind.querySelectorAll("[data-copy]:empty")) {
+        const svg = byId(`fig-${place.dataset.copy}`).querySelector("svg"), prefix = behind.closest("article").id;
+        place.innerHTML = svg.outerHTML.replace(/( id=.|href=.#|url\(#)/g, `$1${prefix}-`).replace(/ aria-labelledby="[^"]*"/, "");
+        place.firstChild.setAttribute("aria-label", svg.querySelector("title").textContent);
+      }
+    });
 
   const save = (content, kind, name) => {
     const href = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: kind }));
@@ -52,6 +63,17 @@
     };
     image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
   };
+  // The browser writes the PDF: a page of the figure's own size that holds nothing else, its text as text.
+  const pdf = (id) => {
+    const { text, width, height } = standalone(id), frame = make("iframe", { className: "print-frame", title: id });
+    frame.setAttribute("aria-hidden", "true");
+    frame.srcdoc = `<!DOCTYPE html><title>${id}</title><style>@page{size:${width}pt ${height}pt;margin:0}html,body{margin:0}svg{display:block}</style>${text}`;
+    frame.addEventListener("load", () => {
+      frame.contentWindow.addEventListener("afterprint", () => frame.remove());
+      frame.contentDocument.fonts.ready.then(() => frame.contentWindow.print());
+    });
+    document.body.append(frame);
+  };
   const rowsOf = (table, analysis) => {
     const [head, ...rows] = json("tables")[table].split("\n");
     return [head, ...rows.filter((row) => row.startsWith(`${analysis},`)), ""].join("\n");
@@ -63,6 +85,7 @@
     if (table) save(json("tables")[table], "text/csv", `${review}.${table}.csv`);
     else if (get === "svg") save(standalone(id).text, "image/svg+xml", `${id}.svg`);
     else if (get === "png") png(id);
+    else if (get === "pdf") pdf(id);
     else if (get === "pooled" && id.includes(".by_")) save(rowsOf("subgroups", id), "text/csv", `${id}.pooled.csv`);
     else save(rowsOf(get, id.split(".by_")[0]), "text/csv", `${id}.${get}.csv`);
   });
