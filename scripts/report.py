@@ -7,25 +7,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from reweigh.console import logged
 from reweigh.io import read_csv
 from reweigh.protocol import load_checked
 
-PACKAGES = (
-    "reweigh",
-    "snakemake",
-    "pymare",
-    "statsmodels",
-    "scipy",
-    "numpy",
-    "pandas",
-    "matplotlib",
-    "jinja2",
-    "pydantic",
-)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 TABLES = (
     "effects",
@@ -46,8 +37,16 @@ def hashes(paths):
 
 
 def installed():
-    """Version of Python and of each package that the results rest on."""
-    return {"Python": ".".join(map(str, sys.version_info[:3]))} | {name: version(name) for name in PACKAGES}
+    """Version of Python, of reweigh, and of every package that it needs, and that these need."""
+    found, open_ones = {"Python": ".".join(map(str, sys.version_info[:3]))}, ["reweigh"]
+    while open_ones:
+        name = canonicalize_name(open_ones.pop(0))
+        if name not in found:
+            found[name] = version(name)
+            needs = map(Requirement, requires(name) or ())
+            open_ones += [one.name for one in needs if one.marker is None or one.marker.evaluate({"extra": ""})]
+    head = dict.fromkeys(("Python", "reweigh"))
+    return {name: found[name] for name in [*head, *sorted(found.keys() - head)]}
 
 
 def optional(paths):

@@ -25,6 +25,12 @@ MEASURES_OF_TYPE: Mapping[str, tuple[str, ...]] = {
     "rate": ("IRR", "IRD"),
     "time_to_event": ("HR",),
 }
+INTERVAL_LABELS: Mapping[str, str] = {
+    "wald": "Wald",
+    "t": "t(k-1)",
+    "hartung-knapp": "Hartung-Knapp",
+    "hartung-knapp guarded": "guarded Hartung-Knapp",
+}
 MEASURE_LABELS: Mapping[str, str] = {
     "MD": "Mean difference",
     "SMD": "Standardised mean difference",
@@ -389,8 +395,10 @@ PRESETS: Mapping[str, Model] = {
 def describe_model(model: Model) -> str:
     """A model in words."""
     tau2 = "common effect" if model.tau2 == "EE" else f"random effects, tau2 by {model.tau2}"
-    prediction = "" if model.prediction_interval == "none" else f", prediction interval: {model.prediction_interval}"
-    return f"{tau2}, interval: {model.interval}{prediction}" + (f" ({model.note})" if model.note else "")
+    kind = INTERVAL_LABELS.get(model.prediction_interval, model.prediction_interval)
+    prediction = "" if model.prediction_interval == "none" else f", prediction interval by {kind}"
+    interval = INTERVAL_LABELS.get(model.interval, model.interval)
+    return f"{tau2}, interval by {interval}{prediction}" + (f" ({model.note})" if model.note else "")
 
 
 class Protocol(_Closed):

@@ -10,7 +10,11 @@ LATER = {
     "sequential": ("figures/sequential.csv",),
     "certainty": ("certainty.csv", "figures/risk_of_bias.csv"),
     "claims": ("claims.json",),
-    "reproduction": ("reproduction.csv",),
+    "reproduction": (
+        "reproduction.csv",
+        "published_checks.csv",
+        "figures/timeline.csv",
+    ),
 }
 
 

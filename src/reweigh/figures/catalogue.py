@@ -109,7 +109,7 @@ def plot(
         risk_of_bias=lights(bias, [str(study) for study in mine["study_id"]], str(first["outcome"])),
     )
     models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
-    caption = f"{protocol.title}. {heading}. {models}."
+    caption = f"{protocol.title}. {heading}." + (f" {models}." if len(mine) > 1 else " One trial, not pooled.")
     return Plot(analysis, mine, pooled[pooled["analysis"] == base], by, meta, caption)
 
 

@@ -12,8 +12,20 @@ from numpy.typing import ArrayLike
 from reweigh.figures.funnel import FAINT, across, note_at
 from reweigh.figures.numerals import level_text
 from reweigh.figures.panels import label, panels
-from reweigh.figures.style import DIAMOND, INK, MUTED, PREDICTION, SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
+from reweigh.figures.style import (
+    DIAMOND,
+    INK,
+    MUTED,
+    PREDICTION,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    RecordFigure,
+    font,
+    symbols,
+    text_width,
+)
 from reweigh.pool.intervals import two_sided_p
+from reweigh.protocol import INTERVAL_LABELS
 from reweigh.robustness.multiverse import Multiverse
 
 #: Lengths in points: a line of the choices, gap between two choices.
@@ -60,8 +72,9 @@ def draw_specifications(
     )
     options = [(choice, option) for choice, values in found.choices.items() if len(values) > 1 for option in values]
     heads = list(dict.fromkeys(choice for choice, _ in options))
-    named = [words.get(f"{c}.{o}", words.get(o, o.replace("_", " "))) for c, o in options]
-    head_words = [words.get(c, c.replace("_", " ")) for c in heads]
+    named = [words.get(f"{c}.{o}", words.get(o, INTERVAL_LABELS.get(o, o.replace("_", " ")))) for c, o in options]
+    named = [symbols(name) for name in named]
+    head_words = [symbols(words.get(c, c.replace("_", " "))) for c in heads]
     wide = max([text_width(t, SMALL_SIZE) for t in named] + [0.0]) + 10
     wider = max([text_width(t, SMALL_SIZE, "bold") for t in head_words] + [0.0]) + 12
     side = max(52.0, wide + wider)

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reweigh.figures.axis import round_ticks
-from reweigh.figures.numerals import fixed
+from reweigh.figures.numerals import fixed, needed_decimals
 from reweigh.figures.style import (
     INK,
     MUTED,
@@ -20,6 +20,7 @@ from reweigh.figures.style import (
     TITLE_SIZE,
     RecordFigure,
     font,
+    symbols,
     wrap,
 )
 
@@ -31,6 +32,7 @@ def panels(
     title: str, note: str, count: int = 1, *, width: float = 320.0, height: float = 230.0
 ) -> tuple[RecordFigure, list[Axes]]:
     """A figure with panels side by side, a title above and a wrapped note below; sizes in points."""
+    title, note = symbols(title), symbols(note)
     whole = LEFT + count * width + (count - 1) * GAP + RIGHT
     lines = wrap(note, whole - 2 * 12.0, SMALL_SIZE)
     foot = 1.4 * SMALL_SIZE * len(lines) + 12.0
@@ -75,8 +77,9 @@ def effect_axis(ax: Axes, limits: Sequence[float], *, log: bool, no_effect: bool
         ax.axhline(0, color=INK, linewidth=0.8, zorder=0)
 
 
-def decimal_axis(ax: Axes, decimals: int = 1) -> None:
-    """An x axis whose numbers have real minus signs."""
+def decimal_axis(ax: Axes) -> None:
+    """An x axis whose numbers have real minus signs and as many decimals as its ticks need."""
+    decimals = needed_decimals(ax.get_xticks().tolist(), 3)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: fixed(value, decimals)))
     for text in ax.get_xticklabels():
         text.set_fontproperties(font(TEXT_SIZE))

@@ -10,7 +10,7 @@ from reweigh.figures.panels import decimal_axis, effect_axis, label, panels
 from reweigh.figures.style import DIAMOND, INK, MUTED, SUBTOTAL, TEXT_SIZE, RecordFigure, font
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-NAMES = {"r": "Correlation r of the two periods", "phi": "Correlation phi of the two periods"}
+NAMES = {"r": "Correlation r of the two periods", "phi": "Correlation φ of the two periods"}
 
 
 def draw_sweep(trials: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: str) -> RecordFigure:

@@ -185,8 +185,8 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     favours = [f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"]
     first, second = favours if about.better == "lower" else favours[::-1]
     centre = left + PANEL * (0 - low) / (high - low)
-    put(centre - 8, foot, f"< {first}", SMALL_SIZE, ha="right", color=style.MUTED)
-    put(centre + 8, foot, f"{second} >", SMALL_SIZE, color=style.MUTED)
+    put(centre - 8, foot, f"\N{LEFTWARDS ARROW} {first}", SMALL_SIZE, ha="right", color=style.MUTED)
+    put(centre + 8, foot, f"{second} \N{RIGHTWARDS ARROW}", SMALL_SIZE, color=style.MUTED)
     put(left + PANEL / 2, foot + 14, f"{MEASURE_LABELS[measure]}{unit}", SMALL_SIZE, ha="center", color=style.INK)
     return figure
 

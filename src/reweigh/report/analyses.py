@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,13 @@ from reweigh.figures.catalogue import plot
 from reweigh.figures.forest import draw_forest
 from reweigh.figures.forest_table import forest_table
 from reweigh.figures.svg import render
-from reweigh.protocol import MEASURE_LABELS, describe_model
+from reweigh.protocol import INTERVAL_LABELS, MEASURE_LABELS, describe_model
 from reweigh.report import words
 from reweigh.report.drawings import inline
 from reweigh.report.inputs import Inputs, records
 
+#: Figures wider than this many points take a row of their own.
+COLUMN = 480.0
 SEQUENTIAL = {
     "none": "no monitoring boundary is crossed",
     "futility": "the futility boundary is crossed",
@@ -123,14 +126,12 @@ def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[
     kind = "split" if column else "overall" if one.effects["set"].iloc[0] == "main" else "set"
     if column:
         label = protocol.groupings[column].label if column in protocol.groupings else column.replace("_", " ")
-    caption = inputs.figures.loc[inputs.figures["analysis"] == name, "caption"]
     return {
         "id": name,
         "kind": kind,
         "label": words.upper_first(label),
         "svg": inline(svg, "f" + name.replace(".", "-"), trials),
         "source": svg,
-        "caption": words.nice(caption.iloc[0]) if len(caption) else one.caption,
     }
 
 
@@ -141,7 +142,7 @@ def _model_row(row: Mapping[str, Any]) -> dict[str, str]:
         bounds = f" ({words.variance(row['tau2_ci_lower'])} to {words.variance(row['tau2_ci_upper'])})"
     return {
         "model": row["model"],
-        "method": f"{row['tau2_method']}, {row['ci_method']}",
+        "method": f"{row['tau2_method']}, {INTERVAL_LABELS.get(row['ci_method'], row['ci_method'])}",
         "effect": words.effect(row),
         "prediction": words.prediction(row),
         "p": words.p_value(row["p_value"]),
@@ -198,7 +199,7 @@ def _splits(analysis: str, inputs: Inputs) -> list[dict[str, Any]]:
     return found
 
 
-def _further(base: str, inputs: Inputs) -> list[dict[str, str]]:
+def _further(base: str, inputs: Inputs) -> list[dict[str, Any]]:
     """Figures beside the forest plots: small-study plots, sequential analysis, specification curve ..."""
     found = []
     rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(inputs.figures) if row["kind"] != "forest"]
@@ -216,9 +217,9 @@ def _further(base: str, inputs: Inputs) -> list[dict[str, str]]:
                 {
                     "id": name,
                     "title": words.nice(row["title"]),
-                    "caption": words.nice(row["caption"]),
                     "file": f"figures/{key}.svg",
                     "svg": inline(svg, name.replace(".", "-")),
+                    "wide": float(re.search(r'width="([\d.]+)pt"', svg)[1]) > COLUMN,  # type: ignore[index]
                     "source": svg,
                 }
             )

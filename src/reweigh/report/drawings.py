@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
 
+import pandas as pd
 from markupsafe import escape
 
 from reweigh.figures import style
 from reweigh.figures.layout import ROW
 from reweigh.figures.svg import _font_face
+from reweigh.report.inputs import Inputs, records
 
 #: Ink of the figures to the variable of the style sheet that takes its place on the page.
 COLOURS = {
@@ -60,6 +62,18 @@ def inline(svg: str, prefix: str, trials: Sequence[tuple[str, str]] = ()) -> str
     body = body.replace('role="img"', 'role="group" class="drawing"' if trials else 'role="img" class="drawing"', 1)
     body = re.sub(r'^<svg [^>]*?(width="([\d.]+)pt" height="[\d.]+pt")', _sized, body)
     return body.replace("</svg>", "".join(_hits(body, prefix, trials)) + "</svg>")
+
+
+def listed_figures(stage: str, inputs: Inputs) -> list[dict[str, str]]:
+    """Figures of a whole review, `figures/<stage>/*.svg`, in the order of their list `figures/<stage>.csv`."""
+    found = []
+    for row in records(inputs.optional.get(f"figures_{stage}", pd.DataFrame())):
+        svg = inputs.drawings.get(f"{stage}/{row['figure']}")
+        if svg is not None:
+            name = f"{stage}.{row['figure']}"
+            drawn = inline(svg, name.replace(".", "-"))
+            found.append({"id": name, "title": row["title"], "svg": drawn, "source": svg})
+    return found
 
 
 def _sized(found: re.Match[str]) -> str:

@@ -43,6 +43,13 @@ ZERO_WORDS = {
     "tacc": "zero cells were corrected in proportion to the size of the opposite arm",
     "none": "zero cells were not corrected",
 }
+MEDIAN_WORDS = {
+    "luo-wan-shi": "by the formulas of Luo, Wan and Shi",
+    "wan": "by the formulas of Wan",
+    "lognormal": "as log-normal values",
+    "quantile": "by quantile estimation",
+}
+FAMILY_WORDS = {"rhodes2015": "log-t", "turner2015": "log-normal"}
 UNKNOWN_WORDS = {
     "exclude": "left out",
     "favours_intervention": "read as favouring the intervention",
@@ -63,7 +70,7 @@ def methods_text(inputs: Inputs) -> list[tuple[str, str]]:
         parts.append(("Subgroups", _subgroups(protocol)))
     others = [chosen for name, chosen in protocol.sets.items() if name != "main"]
     if others:
-        listed = "; ".join(chosen.label for chosen in others)
+        listed = "; ".join(lower_first(chosen.label) for chosen in others)
         parts.append(
             ("Sensitivity analyses", f"Each analysis was repeated with the trials and readings changed: {listed}.")
         )
@@ -109,13 +116,13 @@ def _effects(protocol: Protocol, inputs: Inputs) -> str:
         said.append(f"For ratios of binary outcomes {ZERO_WORDS[a.zero_cells]}.")
     if "continuous" in kinds:
         change = "Where baselines were given, change was analysed" if a.change_scores else "Final values were analysed"
-        said.append(f"{change}; medians were converted by the method {a.median_method}.")
+        said.append(f"{change}; medians were converted {MEDIAN_WORDS[a.median_method]}.")
     unknown = UNKNOWN_WORDS[setting.unknown_direction or "exclude"]
     if (inputs.effects["reported_as"] == "exact p").any():
         said.append(f"Effects of trials that report only an exact p-value were recovered from it; p-values of unknown "
                     f"direction were {unknown}.")  # fmt: skip
     if a.source:
-        said.append(f"On these assumptions: {lower_first(a.source.rstrip('.'))}.")
+        said.append(f"Where these assumptions come from: {lower_first(a.source.rstrip('.'))}.")
     said.append("The page of each trial gives every step with its numbers.")
     return " ".join(said)
 
@@ -128,7 +135,9 @@ def _synthesis(protocol: Protocol) -> str:
     text += f" Intervals are at the {100 * protocol.level:g}% level. Ratios were pooled on the log scale. "
     text += "Heterogeneity is given as tau2 with its Q-profile interval, tau2-based I2 and Cochran's Q. "
     if protocol.bayes:
-        priors = "; ".join(f"{m}: {p.family}, {p.source}" for m, p in protocol.bayes.items())
+        priors = "; ".join(
+            f"{m}: {FAMILY_WORDS.get(p.family, p.family)}, {p.source}" for m, p in protocol.bayes.items()
+        )
         text += "Analyses of two to five trials were also fitted by a Bayesian random-effects model "
         text += f"(priors of tau: {priors}). "
     return text + "A single trial is shown and not pooled."

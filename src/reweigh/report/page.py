@@ -18,7 +18,7 @@ from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.numerals import level_text
 from reweigh.protocol import MEASURE_LABELS, Protocol
 from reweigh.report import analyses, methods, trials, words
-from reweigh.report.drawings import fonts, inline, literal_colours
+from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
 
@@ -26,6 +26,7 @@ STYLES = ("page.css", "forest.css", "print.css")
 SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
 #: Room for the figures beside the forest plots.
 FURTHER = 750_000
+NOT_REPRODUCIBLE = "not reproducible from public data"
 MODERATORS = ("label", "year", "design")
 
 
@@ -74,9 +75,9 @@ def report_page(inputs: Inputs) -> str:
     _fit(outcomes)
     drawn = [figure for o in outcomes for a in o["analyses"] for figure in (*a["views"], *a["further"])]
     studies = trials.trial_rows(inputs)
-    bias_figures = trials.bias_figures(inputs)
-    evidence = _evidence(outcomes, inputs)
-    drawn += [*bias_figures, *evidence.values()]
+    bias_figures = listed_figures("risk_of_bias", inputs)
+    evidence, published = _evidence(outcomes, inputs), _published(inputs)
+    drawn += [*bias_figures, *evidence.values(), *published["figures"]]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
     context = {
@@ -99,7 +100,7 @@ def report_page(inputs: Inputs) -> str:
         "bias_figures": bias_figures,
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
-        "reproduction": _reproduction(inputs),
+        "published": published,
         "methods": methods.methods_text(inputs),
         "models": analyses.models_in_words(inputs),
         "prisma": methods.prisma_items(inputs),
@@ -242,13 +243,23 @@ def _verdicts(claims: Sequence[Mapping[str, Any]] | None) -> list[tuple[str, int
     return sorted(count.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _reproduction(inputs: Inputs) -> list[dict[str, Any]] | None:
+def _published(inputs: Inputs) -> dict[str, Any]:
+    """The ledger of published estimates, rows that contradict themselves, and the plots of all estimates."""
     table = inputs.optional.get("reproduction")
-    if table is None:
-        return None
-    return [
-        {name: words.nice(value) for name, value in row.items()} for row in records(table.astype(object).fillna(""))
-    ]
+    checks = inputs.optional.get("published_checks", pd.DataFrame({"result": []}))
+    ledger = None if table is None else _texts(table)
+    return {
+        "ledger": ledger,
+        "recomputed": [row for row in ledger or () if row["verdict"] != NOT_REPRODUCIBLE],
+        "others": [row for row in ledger or () if row["verdict"] == NOT_REPRODUCIBLE],
+        "contradictions": _texts(checks[checks["result"] == "flag"]),
+        "figures": listed_figures("timeline", inputs),
+    }
+
+
+def _texts(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = records(table.astype(object).fillna(""))
+    return [{name: words.nice(value) for name, value in row.items()} for row in rows]
 
 
 def tables(inputs: Inputs) -> dict[str, str]:

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from reweigh.figures.lights import printed
-from reweigh.report.drawings import inline
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import missing, nice
 from reweigh.risk_of_bias import OVERALL
@@ -69,19 +68,11 @@ def _reasons(study: dict[str, Any], rows: pd.DataFrame) -> list[str]:
 
 
 def characteristic_columns(inputs: Inputs) -> list[str]:
-    """Columns of the trials table: subgroup columns first, then design and condition; empty ones are left out."""
+    """Columns of the trials table: subgroup columns first, then integrity and design; empty ones are left out."""
     studies = inputs.studies
-    wanted = [
-        *inputs.protocol.subgroups,
-        "design",
-        "condition",
-        "comparator_type",
-        "n_randomised",
-        "country",
-        "integrity",
-    ]
+    wanted = [*inputs.protocol.subgroups[:3], "integrity", "design", "n_randomised", "condition", "country"]
     there = [c for c in dict.fromkeys(wanted) if c in studies and c not in ELSEWHERE]
-    return [c for c in there if not studies[c].map(missing).all()][:6]
+    return [c for c in there if not studies[c].map(missing).all()][:5]
 
 
 def _characteristics(study: dict[str, Any], inputs: Inputs) -> list[str]:
@@ -119,26 +110,6 @@ def _lights(study_id: str, inputs: Inputs) -> list[dict[str, Any]]:
         known = inputs.protocol.outcomes.get(str(outcome))
         label = known.label if known else str(outcome).replace("_", " ")
         found.append({"outcome": label, "tool": tool.name, "lights": lights})
-    return found
-
-
-def bias_figures(inputs: Inputs) -> list[dict[str, str]]:
-    """Traffic lights and weighted bars of the review, as far as a trial is judged."""
-    table = inputs.optional.get("figures_risk_of_bias", pd.DataFrame())
-    found = []
-    for row in records(table):
-        svg = inputs.drawings.get(f"risk_of_bias/{row['figure']}")
-        if svg is not None:
-            name = f"risk_of_bias.{row['figure']}"
-            found.append(
-                {
-                    "id": name,
-                    "title": row["title"],
-                    "caption": row["caption"],
-                    "svg": inline(svg, name.replace(".", "-")),
-                    "source": svg,
-                }
-            )
     return found
 
 

@@ -50,6 +50,8 @@
     }
     byId("claim-count").textContent = `${shown} of ${cards.length}`;
   };
+  for (const link of document.querySelectorAll("[data-verdict-link]"))
+    link.addEventListener("click", () => { filter.elements.verdict.value = link.dataset.verdictLink; apply(); });
   filter.addEventListener("input", apply);
   apply();
 })();
