@@ -2,11 +2,7 @@
 
 import hashlib
 import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from importlib.metadata import requires, version
 from pathlib import Path
 
@@ -17,7 +13,6 @@ from reweigh.console import logged
 from reweigh.io import read_csv
 from reweigh.protocol import load_checked
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 TABLES = (
     "effects",
     "rows",
@@ -113,20 +108,12 @@ def write_index():
 
 def write_pdf():
     """Print report.html by a Chromium."""
-    from reweigh.report.pdf import undated
+    from reweigh.report.pdf import print_page
 
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        sys.exit(f"\nthe PDF needs Chromium or Chrome; looked for: {', '.join(BROWSERS)}\n")
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "report.pdf"
-        command = [browser, "--headless=new", "--disable-gpu", "--no-pdf-header-footer", f"--print-to-pdf={target}"]
-        command += ["--no-sandbox"] if os.geteuid() == 0 else []
-        command += [f"--user-data-dir={folder}/profile", Path(snakemake.input.html).resolve().as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        if not target.exists():
-            sys.exit(f"\n{browser} printed nothing:\n{done.stderr}\n")
-        Path(snakemake.output[0]).write_bytes(undated(target.read_bytes()))
+    try:
+        Path(snakemake.output[0]).write_bytes(print_page(Path(snakemake.input.html)))
+    except RuntimeError as why:
+        sys.exit(f"\n{why}\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The report in a real headless Chromium: what a reader does, and whether the numbers follow."""
 
+import base64
+import io
 import json
 import math
 import os
@@ -7,13 +9,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from report.browser import Browser, find_chromium
 from reweigh.figures.numerals import effect_text
+from reweigh.figures.style import FONT_FILES
 from reweigh.pool import pool
 from reweigh.report.page import report_page
+from reweigh.report.pdf import print_page
 from reweigh.report.words import decimals_of
 from test_report import BCG, KETAMINE, make_inputs
 
@@ -387,3 +393,74 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
     assert browser.run(shown) == ["its trials", "multiverse"]
     ids = browser.run("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(set(ids)) == len(ids)
+
+
+APPROVED = Path(__file__).parent / "report" / "approved"
+VIEWS = {
+    "wide": {"width": 1440, "scheme": "light", "kind": "screen"},
+    "narrow": {"width": 375, "scheme": "dark", "kind": "screen"},
+    "print": {"width": 720, "scheme": "light", "kind": "print"},
+}
+SECTIONS = {
+    "headline": "#headline",
+    "analysis": "[id='a-responder.immediate']",
+    "explorer": "#explore",
+    "trials": "#trials",
+}
+
+
+def shipped_fonts():
+    """Style that sets the page in fonts that ship with matplotlib: pictures do not depend on the machine's fonts."""
+    faces, folder = "", Path(FONT_FILES["normal"]).parent
+    for family in ("Sans", "Serif"):
+        for weight, file in ((400, f"DejaVu{family}.ttf"), (700, f"DejaVu{family}-Bold.ttf")):
+            data = base64.b64encode((folder / file).read_bytes()).decode()
+            faces += f"@font-face{{font-family:'Shipped {family}';font-weight:{weight};src:url(data:font/ttf;base64,{data})}}"
+    return faces + ":root{--serif:'Shipped Serif'!important;--sans:'Shipped Sans'!important}"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_page_looks_as_approved(browser, pages, view):
+    """At most 0.5% of the pixels differ by more than 16 of 255; REWEIGH_APPROVE=1 approves what there is."""
+    how = VIEWS[view]
+    browser.media(scheme=how["scheme"], kind=how["kind"])
+    browser.size(how["width"])
+    browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
+    browser.run(f"""(async () => {{
+      const style = document.createElement('style');
+      style.textContent = {json.dumps(shipped_fonts())};
+      document.head.append(style);
+      for (const face of document.fonts) await face.load();
+    }})()""")
+    found = {}
+    for name, selector in SECTIONS.items():
+        top, height = browser.run(
+            f"(r => [r.top + scrollY, r.height])(document.querySelector(`{selector}`).getBoundingClientRect())"
+        )
+        if height:
+            box = {
+                "x": 0,
+                "y": math.floor(top),
+                "width": how["width"],
+                "height": min(900, math.floor(height)),
+                "scale": 1,
+            }
+            picture = Image.open(io.BytesIO(browser.picture(box))).convert("RGB")
+            found[name] = picture
+    browser.media()
+    if os.environ.get("REWEIGH_APPROVE"):
+        APPROVED.mkdir(exist_ok=True)
+        for name, picture in found.items():
+            picture.quantize(256, dither=Image.Dither.NONE).save(APPROVED / f"{view}.{name}.png", optimize=True)
+    assert {path.stem.partition(".")[2] for path in APPROVED.glob(f"{view}.*.png")} == found.keys()
+    for name, picture in found.items():
+        approved = Image.open(APPROVED / f"{view}.{name}.png").convert("RGB")
+        assert picture.size == approved.size, name
+        apart = np.abs(np.asarray(picture, dtype=int) - np.asarray(approved, dtype=int)).max(axis=2) > 16
+        assert apart.mean() <= 0.005, (name, apart.mean())
+
+
+def test_the_same_page_is_printed_as_the_same_bytes(pages):
+    first, second = (print_page(pages[BCG], find_chromium()) for _ in range(2))
+    assert first.startswith(b"%PDF") and len(first) > 50_000
+    assert first == second

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+from reweigh.report.pdf import BROWSERS
+
 ON_MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 
 def find_chromium():
     """Path of a Chromium or Chrome; without one the test is skipped, or fails where REWEIGH_CI is set."""
-    found = os.environ.get("CHROME") or next((path for name in NAMES if (path := shutil.which(name))), None)
+    found = os.environ.get("CHROME") or next((path for name in BROWSERS if (path := shutil.which(name))), None)
     found = found or (str(ON_MAC) if ON_MAC.exists() else None)
     if found is None:
-        message = f"no Chromium or Chrome found (looked for {', '.join(NAMES)}; the variable CHROME names another)"
+        message = f"no Chromium or Chrome found (looked for {', '.join(BROWSERS)}; the variable CHROME names another)"
         pytest.fail(message) if os.environ.get("REWEIGH_CI") else pytest.skip(message)
     return found
 
@@ -181,10 +182,7 @@ class Browser:
                 given["text"] = text
             self.call("Input.dispatchKeyEvent", **given)
 
-    def screenshot(self, *, whole=False):
-        clip = {}
-        if whole:
-            size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-            clip = {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
-        found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **clip)
+    def picture(self, box):
+        """PNG of a part of the page, whether it is in view or not."""
+        found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=box)
         return base64.b64decode(found["data"])

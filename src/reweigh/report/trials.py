@@ -119,9 +119,9 @@ def _links(study: dict[str, Any]) -> list[tuple[str, str]]:
         links.append(("DOI", f"https://doi.org/{study['doi']}"))
     if not missing(study.get("pmid")):
         links.append(("PubMed", f"https://pubmed.ncbi.nlm.nih.gov/{study['pmid']}/"))
-    for at, url in enumerate(filter(None, str(study.get("source_urls") or "").split(" | ")), start=1):
-        if url not in {href.rstrip("/") + "/" for _, href in links} and url not in {href for _, href in links}:
-            links.append((f"source {at}", url))
+    known = {href.rstrip("/") for _, href in links}
+    others = [url for url in str(study.get("source_urls") or "").split(" | ") if url and url.rstrip("/") not in known]
+    links += [(f"source {at}" if len(others) > 1 else "source", url) for at, url in enumerate(others, start=1)]
     return links
 
 

@@ -150,8 +150,9 @@
     select.interval.value = state.interval;
     const swept = sets().filter((one) => one.correlation !== null);
     byId("x-r-label").hidden = !swept.length;
-    const own = a.parameter ? `${a.parameter.name} = ${a.parameter.protocol} (protocol)` : "as in the protocol";
-    select.r.replaceChildren(make("option", { value: "" }, own), ...swept.filter((one) => one.correlation !== a.parameter?.protocol).map((one) => make("option", { value: String(one.correlation) }, `${a.parameter.name} = ${one.correlation}`)));
+    const symbol = a.parameter?.name.replace("phi", "φ");
+    const own = a.parameter ? `${symbol} = ${a.parameter.protocol} (protocol)` : "as in the protocol";
+    select.r.replaceChildren(make("option", { value: "" }, own), ...swept.filter((one) => one.correlation !== a.parameter?.protocol).map((one) => make("option", { value: String(one.correlation) }, `${symbol} = ${one.correlation}`)));
     if (state.r !== "" && ![...select.r.options].some((one) => one.value === state.r)) select.r.append(make("option", { value: state.r }, `${state.r}`));
     select.r.value = state.r;
   };
