@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 from fontTools.ttLib import TTFont
 
+from conftest import ROOT
 from reweigh.figures.forest import draw_forest, forest_table
-from reweigh.figures.svg import render, save
+from reweigh.figures.svg import common_font, cut_font, render, save
 from test_figures_forest import case, drawn
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -114,3 +115,17 @@ def test_save_goes_by_the_suffix(tmp_path):
 def test_the_pdf_holds_truetype_text():
     content = render(drawn("ketamine 2")[1], "pdf")
     assert b"/FontFile2" in content and b"/Type3" not in content
+
+
+@pytest.mark.parametrize("weight", ["normal", "bold"])
+def test_the_font_that_was_cut_beforehand_is_what_would_be_cut_now(weight):
+    """REWEIGH_APPROVE=1 writes it anew, after a change of the characters or of the font's version."""
+    if os.environ.get("REWEIGH_APPROVE"):
+        (ROOT / "src" / "reweigh" / "figures" / "fonts" / f"common-{weight}.woff").write_bytes(cut_font(weight))
+        common_font.cache_clear()
+
+    def tables(font):  # the bytes of the file depend on the machine's zlib
+        face = TTFont(io.BytesIO(font), lazy=True)
+        return {tag: face.reader[tag] for tag in face.reader.keys()}
+
+    assert tables(common_font(weight)) == tables(cut_font(weight))

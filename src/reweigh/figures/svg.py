@@ -6,14 +6,14 @@ import base64
 import io
 import re
 import string
+from collections.abc import Set
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from xml.sax.saxutils import escape, unescape
 from zlib import crc32
 
 import matplotlib as mpl
-from fontTools import subset
-from fontTools.ttLib import TTFont
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -72,7 +72,7 @@ def _finish_svg(svg: str, title: str, description: str) -> str:
     for style, text in _TEXT.findall(svg):
         weight = "bold" if re.search(r"\b(bold|700)\b", style) else "normal"
         used.setdefault(weight, set()).update(unescape(text, {"&quot;": '"', "&apos;": "'"}))
-    faces = "".join(_font_face(weight, "".join(sorted(used[weight] | _COMMON))) for weight in sorted(used))
+    faces = "".join(font_face(weight, frozenset(used[weight])) for weight in sorted(used))
     head, tag, body = re.split(r"(<svg [^>]*>)", svg, maxsplit=1)
     if title:
         # Ids of their own, for pages that hold several figures.
@@ -83,30 +83,30 @@ def _finish_svg(svg: str, title: str, description: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _font_face(weight: str, characters: str) -> str:
-    encoded = base64.b64encode(_subset(weight, characters)).decode("ascii")
+def font_face(weight: str, characters: frozenset[str]) -> str:
+    """Rule of a style sheet that embeds the font (weight `normal` or `bold`) with at least these characters."""
+    more = characters - _COMMON
+    font = cut_font(weight, more | _COMMON) if more else common_font(weight)
+    encoded = base64.b64encode(font).decode("ascii")
     return (
         f"@font-face{{font-family:'{FAMILY}';font-weight:{_CSS_WEIGHT[weight]};font-style:normal;"
         f"src:url(data:font/woff;base64,{encoded}) format('woff')}}"
     )
 
 
-def _subset(weight: str, characters: str) -> bytes:
-    """WOFF font with these characters only."""
-    face = TTFont(io.BytesIO(_western(weight)), recalcTimestamp=False, lazy=True)
-    if not set(map(ord, characters)) <= face.getBestCmap().keys():
-        face = TTFont(FONT_FILES[weight], recalcTimestamp=False, lazy=True)
-    return _cut(face, [ord(c) for c in characters], "woff")
-
-
 @lru_cache(maxsize=2)
-def _western(weight: str) -> bytes:
-    """The Latin, Greek and typographic part of the font: small enough to be cut again for every figure."""
+def common_font(weight: str) -> bytes:
+    """WOFF font with the characters that most figures need, cut beforehand: cutting takes longer than drawing."""
+    return files("reweigh.figures").joinpath(f"fonts/common-{weight}.woff").read_bytes()
+
+
+def cut_font(weight: str, characters: Set[str] = _COMMON) -> bytes:
+    """WOFF font with these characters only."""
+    # Needed for rare characters only, and slow to import.
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
     face = TTFont(FONT_FILES[weight], recalcTimestamp=False, lazy=True)
-    return _cut(face, [*range(0x20, 0x250), *range(0x370, 0x400), *range(0x2000, 0x2300)], None)
-
-
-def _cut(face: TTFont, codes: list[int], flavor: str | None) -> bytes:
     options = subset.Options()
     options.hinting = False
     options.notdef_outline = True
@@ -115,9 +115,9 @@ def _cut(face: TTFont, codes: list[int], flavor: str | None) -> bytes:
     options.name_IDs = [1, 2]
     options.recalc_timestamp = False
     cutter = subset.Subsetter(options)
-    cutter.populate(unicodes=codes)
+    cutter.populate(unicodes=sorted(map(ord, characters)))
     cutter.subset(face)
-    face.flavor = flavor
+    face.flavor = "woff"
     out = io.BytesIO()
     face.save(out)
     return out.getvalue()

@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from reweigh.figures import style
 from reweigh.figures.layout import ROW
-from reweigh.figures.svg import _font_face
+from reweigh.figures.svg import font_face
 from reweigh.report.inputs import Inputs, records
 
 #: Ink of the figures to the variable of the style sheet that takes its place on the page.
@@ -100,13 +100,13 @@ def _hits(body: str, prefix: str, trials: Sequence[tuple[str, str]]) -> Iterable
 
 
 def fonts(svgs: Iterable[str]) -> str:
-    """Style sheet with one font for all figures of a page: the characters that they use, and digits."""
-    used: dict[str, set[str]] = {"normal": set("0123456789"), "bold": set("0123456789")}
+    """Style sheet with one font for all figures of a page."""
+    used: dict[str, set[str]] = {"normal": set(), "bold": set()}
     for svg in svgs:
         for attributes, text in _TEXT.findall(svg):
             weight = "bold" if re.search(r"font-weight: (bold|700)", attributes) else "normal"
             used[weight].update(unescape(text))
-    return "".join(_font_face(weight, "".join(sorted(used[weight]))) for weight in sorted(used))
+    return "".join(font_face(weight, frozenset(used[weight])) for weight in sorted(used))
 
 
 def literal_colours() -> Mapping[str, str]:
