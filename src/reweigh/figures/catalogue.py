@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reweigh.figures.forest_table import ForestMeta
+from reweigh.figures.layouts import REWEIGH, Layout
 from reweigh.figures.lights import lights
 from reweigh.protocol import MEASURE_LABELS, Protocol, describe_model
 from reweigh.risk_of_bias import RiskOfBias
@@ -58,6 +59,7 @@ def plot(
     subgroups: pd.DataFrame,
     protocol: Protocol,
     bias: RiskOfBias | None = None,
+    layout: Layout = REWEIGH,
 ) -> Plot:
     """Everything that one forest plot needs.
 
@@ -71,6 +73,8 @@ def plot(
         The protocol.
     bias
         Risk-of-bias judgements: a column of lights where a trial of the plot is judged.
+    layout
+        How the plot is printed.
 
     Raises
     ------
@@ -107,6 +111,7 @@ def plot(
         footnotes=tuple(filter(None, [chosen.note])),
         subgroup_labels=protocol.subgroup_labels(column) if column else {},
         risk_of_bias=lights(bias, [str(study) for study in mine["study_id"]], str(first["outcome"])),
+        layout=layout,
     )
     models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
     caption = f"{protocol.title}. {heading}. {models}."
