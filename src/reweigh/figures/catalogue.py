@@ -44,6 +44,14 @@ def plot_ids(effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFram
     return found
 
 
+def journal_plot_ids(effects: pd.DataFrame) -> list[str]:
+    """Analyses that are also drawn in the layouts of journals: every main one, overall.
+
+    Any other can be asked for by name.
+    """
+    return [str(analysis) for analysis in effects.loc[effects["set"] == "main", "analysis"].unique()]
+
+
 def _same_as_main(group: pd.DataFrame, effects: pd.DataFrame) -> bool:
     first = group.iloc[0]
     same = effects["set"].eq("main") & effects["measure"].eq(first["measure"])

@@ -29,6 +29,8 @@ _COMMON = frozenset(
     + "\N{GREATER-THAN OR EQUAL TO}\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}"
     + "\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
 )
+#: Characters that a figure embeds together: those of a chi-squared test with its degrees of freedom.
+_CHI_SQUARED = frozenset("χ₀₁₂₃₄₅₆₇₈₉")
 _CSS_WEIGHT = {"normal": "400", "bold": "700"}
 
 
@@ -72,7 +74,10 @@ def _finish_svg(svg: str, title: str, description: str) -> str:
     for style, text in _TEXT.findall(svg):
         weight = "bold" if re.search(r"\b(bold|700)\b", style) else "normal"
         used.setdefault(weight, set()).update(unescape(text, {"&quot;": '"', "&apos;": "'"}))
-    faces = "".join(_font_face(weight, "".join(sorted(used[weight] | _COMMON))) for weight in sorted(used))
+    embedded = {
+        weight: glyphs | _COMMON | (_CHI_SQUARED if glyphs & _CHI_SQUARED else set()) for weight, glyphs in used.items()
+    }
+    faces = "".join(_font_face(weight, "".join(sorted(embedded[weight]))) for weight in sorted(used))
     head, tag, body = re.split(r"(<svg [^>]*>)", svg, maxsplit=1)
     if title:
         # Ids of their own, for pages that hold several figures.
