@@ -211,6 +211,19 @@ def test_jama_names_what_is_favored_above_the_plot_and_the_measure_below_the_axi
     assert artists(figure)["favours.left.text"].get_fontproperties().get_weight() == "bold"
 
 
+@pytest.mark.parametrize("name", ["ketamine", "bcg", "nsaids", "manipulation", "fibromyalgia", "judged"])
+def test_what_is_favored_stands_on_its_side_of_the_null(name):
+    figure = drawn(name, layout="jama")[1]
+    axes = figure.axes[0]
+    null = axes.transData.transform((0, 0))[0] * 72 / figure.dpi
+    boxes = {text.get_gid(): box for text, box in extents(figure) if text.get_gid()}
+    for gid, box in boxes.items():
+        if gid.startswith("favours.left.text"):
+            assert box.x1 <= null
+        elif gid.startswith("favours.right.text"):
+            assert box.x0 >= null
+
+
 def luminance(colour):
     parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     return np.dot(parts, [0.2126, 0.7152, 0.0722])

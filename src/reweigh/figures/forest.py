@@ -214,7 +214,7 @@ class _Drawing:
         gid = f"{layer}.{line['row_id']}"
         if line["row_id"] == "header-top":
             lines = line["wrapped"]["risk_of_bias"]
-            up = (len(lines) - 1) * TEXT_SIZE * LINE_SPACING
+            up = (len(lines) - 1) * TEXT_SIZE * LINE_SPACING - line["sink"].get("risk_of_bias", 0.0)
             self.texts(
                 middle, line["y"], lines, f"{gid}.risk_of_bias", size=TEXT_SIZE, weight="bold", ha="center", lift=up
             )

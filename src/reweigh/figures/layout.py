@@ -22,6 +22,8 @@ PANEL, NARROWEST, NARROWEST_LEFT = 210.0, 450.0, 165.0
 LIGHT, LIGHTS_HEADER = 13.5, 70.0
 #: Room right of a panel that ends the page, for half the label of its last tick.
 HALF_LABEL = 8.0
+#: The most room beside the panel for what a side favours, where the null stands near the edge.
+BESIDE = 45.0
 #: Headers of columns are wrapped at these widths.
 ARM_HEADER, EFFECT_HEADER = 95.0, 165.0
 LINE_SPACING = 1.3
@@ -79,6 +81,8 @@ class Page:
     #: What each side of the null favours, and where above the panel it ends, if it stands there.
     favours: dict[str, list[str]] = field(default_factory=dict)
     favours_above: dict[str, float] = field(default_factory=dict)
+    #: Room left and right of the panel for what stands above it.
+    beside: Span = (0.0, 0.0)
     axis_title: list[str] = field(default_factory=list)
     width: float = 0.0
     height: float = 0.0
@@ -110,11 +114,13 @@ def lay_out(table: pd.DataFrame, meta: ForestMeta, off: Set[str]) -> Page:
             x += WIDE_GAP if name == layout.left[0] else GAP
             page.columns[name] = (x, x + widths[name])
             x += widths[name]
+    texts = {"left": layout.spell(meta.favours_left), "right": layout.spell(meta.favours_right)}
+    texts = {} if "favours" in off else {side: text for side, text in texts.items() if text}
+    if layout.favours_above:
+        page.beside = _beside(page.limits, texts)
     _panel(page, max(x, MARGIN + NARROWEST_LEFT), {name: widths[name] for name in layout.right if name in widths})
     dropped = {line["y"]: _advance(line, after) for line, after in zip(lines, lines[1:] + lines[-1:], strict=True)
                if not off.isdisjoint(line["layer"].split("+"))}  # fmt: skip
-    texts = {"left": layout.spell(meta.favours_left), "right": layout.spell(meta.favours_right)}
-    texts = {} if "favours" in off else {side: text for side, text in texts.items() if text}
     if layout.favours_above:
         _favours_above(page, texts)
     else:
@@ -143,9 +149,23 @@ def _align(cells: list[Line], name: str) -> None:
             line["slack"] = max(tails) - width if hyphen else 0.0
 
 
+def _beside(limits: Span, texts: Mapping[str, str]) -> Span:
+    """Room that what each side favours needs beyond its side of the panel, on two lines."""
+    shares = -limits[0] / (limits[1] - limits[0]), limits[1] / (limits[1] - limits[0])
+    needed = []
+    for side, share in zip(SIDES, shares, strict=True):
+        words = texts.get(side, "").split(" ")
+        splits = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words) + 1)]
+        widest = min(max(text_width(part, SMALL_SIZE, "bold") for part in split) for split in splits)
+        more = widest + 0.1 - (share * PANEL - GAP / 2) - (WIDE_GAP - GAP)
+        needed.append(more if 0 < more <= BESIDE else 0.0)
+    return needed[0], needed[1]
+
+
 def _favours_above(page: Page, texts: Mapping[str, str]) -> None:
     """Place what each side favours above the panel: beside the null, or across it where a side is too narrow."""
-    left, right = page.panel
+    stand_out = WIDE_GAP - GAP
+    left, right = page.panel[0] - page.beside[0] - stand_out, page.panel[1] + page.beside[1] + stand_out
     room = {"left": page.zero - left - GAP / 2, "right": right - page.zero - GAP / 2}
     page.favours = {side: wrap(text, room[side], SMALL_SIZE, "bold") for side, text in texts.items()}
     if any(len(lines) > 3 or " ".join(lines) != texts[side] for side, lines in page.favours.items()):
@@ -248,11 +268,11 @@ def _widths(page: Page, cells: list[Line], off: Set[str], lights: int) -> dict[s
 
 def _panel(page: Page, x: float, wide: Mapping[str, float]) -> None:
     """The panel and the columns right of it; a page too narrow for its footnotes gives the slack to the panel."""
-    right = (WIDE_GAP + sum(wide.values()) + GAP * (len(wide) - 1) if wide else HALF_LABEL) + MARGIN
-    start = x + WIDE_GAP
+    right = (WIDE_GAP + sum(wide.values()) + GAP * (len(wide) - 1) if wide else HALF_LABEL) + MARGIN + page.beside[1]
+    start = x + WIDE_GAP + page.beside[0]
     page.width = max(NARROWEST, start + PANEL + right)
     page.panel = (start, page.width - right)
-    x = page.panel[1] + WIDE_GAP
+    x = page.panel[1] + page.beside[1] + WIDE_GAP
     for name in wide:
         page.columns[name] = (x, x + wide[name])
         x += wide[name] + GAP

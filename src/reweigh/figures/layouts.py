@@ -10,13 +10,16 @@ RevMan
     above the plot as well; Tau², Chi² and I² in its wording; tests of the overall effect, of each subgroup and for
     subgroup differences; black diamonds; squares blue for counts, green for means, red otherwise. "Total events",
     "Total (95% CI)" with sums and the weight in percent: "Forest Plot in RevMan Style" of metafor
-    (https://www.metafor-project.org/doku.php/plots:forest_plot_revman), and Cochrane Handbook 5.1, section 11.3.2.
+    (https://www.metafor-project.org/doku.php/plots:forest_plot_revman), and the help of RevMan 5 on forest plots. The
+    digits of P (one below 0.01, P < 0.0001, P < 0.00001), and that Z carries no sign, follow what RevMan puts out; no
+    source says so. It would pool a subgroup of one trial; we do not.
 JAMA
     The layout "JAMA" of meta, which follows the journal's instructions for authors: "Source", the effect as
     `0.49 (0.33-0.73)` left of the plot, what each side favors in bold above it and the measure below its axis,
     `χ²₁₂ = 152.23 (P < .001), I² = 92%` without τ², dark blue squares and light blue diamonds. P-values: AMA Manual of
     Style, 11th edition, 19.5 (two digits, three below .01 and where two would hide P < .05, no leading zero, P < .001,
-    P > .99). Meta prints neither arm data nor weights in this layout; theirs are the headers of the journal's plots.
+    P > .99). Meta prints neither arm data nor weights in this layout. That they are printed, and their headers, follow
+    forest plots that the journal has published; no source says so.
 """
 
 from __future__ import annotations
