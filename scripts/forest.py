@@ -6,15 +6,17 @@ from pathlib import Path
 import pandas as pd
 
 from reweigh.console import logged
-from reweigh.figures.catalogue import plot, plot_ids
+from reweigh.figures.catalogue import journal_plot_ids, plot, plot_ids
 from reweigh.figures.forest import draw_forest, forest_table
 from reweigh.figures.further import bubbles, sweeps
+from reweigh.figures.layouts import JAMA, LAYOUTS, REVMAN
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
 
-KINDS = ("forest", "sweep", "bubble")
+FOLDERS = {layout.folder: layout for layout in LAYOUTS.values()}
+KINDS = (*FOLDERS, "sweep", "bubble")
 
 
 def draw_one(one):
@@ -29,7 +31,8 @@ if __name__ == "__main__":
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         if snakemake.rule == "figure":
             try:
-                one = plot(snakemake.wildcards.analysis, *tables, protocol, bias)
+                layout = FOLDERS[snakemake.wildcards.layout]
+                one = plot(snakemake.wildcards.analysis, *tables, protocol, bias, layout)
             except KeyError as unknown:
                 Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
                 sys.exit(f"\n{unknown.args[0]}\n")
@@ -37,13 +40,17 @@ if __name__ == "__main__":
         else:
             folder = Path(snakemake.params.folder)
             plots = [plot(name, *tables, protocol, bias) for name in plot_ids(*tables, protocol)]
+            names = journal_plot_ids(tables[0])
+            plots += [plot(name, *tables, protocol, bias, layout) for layout in (REVMAN, JAMA) for name in names]
             further = {
                 "sweep": sweeps(
                     tables[0], read_csv(snakemake.input.sweep), read_csv(snakemake.input.pooled_sweep), protocol
                 )
             }
             further["bubble"] = bubbles(tables[0], protocol)
-            figures = [("forest", one.analysis, one.meta.title, one.caption, draw_one(one)) for one in plots]
+            figures = [
+                (one.meta.layout.folder, one.analysis, one.meta.title, one.caption, draw_one(one)) for one in plots
+            ]
             for kind, of_kind in further.items():
                 figures += [(kind, name, f.title, f"{f.title}. {f.description}", f) for name, f in of_kind]
             read = max(Path(path).stat().st_mtime for path in snakemake.input if not path.endswith(".py"))

@@ -20,6 +20,7 @@ REVIEWS = (
     "bcg-vaccine",
 )
 KETAMINE = "ketamine-chronic-pain"
+JOURNALS = ("forest_revman", "forest_jama")
 
 
 def table(folder, review, name):
@@ -57,6 +58,10 @@ def test_every_main_analysis_has_its_forest_plot(built, review):
         assert {f"{analysis}.by_pain_type" for analysis in main} <= drawn
     index = table(built, review, "figures/index.csv")
     assert drawn == set(index.loc[index["kind"] == "forest", "analysis"])
+    for kind in JOURNALS:
+        drawn = {p.stem for p in (built / "results" / review / "figures" / kind).glob("*.svg")}
+        assert drawn == main == set(index.loc[index["kind"] == kind, "analysis"])
+        assert kind not in (built / "results" / review / "report.html").read_text()
 
 
 @pytest.mark.parametrize("review", REVIEWS)
@@ -244,9 +249,11 @@ def test_one_core_and_two_cores_give_the_same_bytes(built, tmp_path):
 def test_a_single_figure_is_a_target(tmp_path):
     folder = copy_repository(tmp_path / "single")
     target = f"results/{KETAMINE}/figures/forest/responder.immediate.pdf"
-    run = snakemake(folder, "--cores", "2", target)
+    journals = [f"results/{KETAMINE}/figures/{kind}/responder.immediate.by_design.pdf" for kind in JOURNALS]
+    run = snakemake(folder, "--cores", "2", target, *journals)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert (folder / target).read_bytes().startswith(b"%PDF")
+    for path in (target, *journals):
+        assert (folder / path).read_bytes().startswith(b"%PDF")
 
 
 def test_an_unknown_figure_says_which_there_are(copy_of_built):

@@ -44,9 +44,9 @@ rule figure:
         tools="data/risk_of_bias_tools.yaml",
         source=modules("console", "io", "protocol", "risk_of_bias", "figures"),
     output:
-        figure="results/{review}/figures/forest/{analysis}.{format}",
+        figure="results/{review}/figures/{layout}/{analysis}.{format}",
     log:
-        "logs/{review}/figure.{analysis}.{format}.log",
+        "logs/{review}/figure.{layout}.{analysis}.{format}.log",
     conda:
         ENVIRONMENT
     message:

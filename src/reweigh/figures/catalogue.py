@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reweigh.figures.forest_table import ForestMeta
+from reweigh.figures.layouts import REWEIGH, Layout
 from reweigh.figures.lights import lights
 from reweigh.protocol import MEASURE_LABELS, Protocol, describe_model
 from reweigh.risk_of_bias import RiskOfBias
@@ -43,6 +44,14 @@ def plot_ids(effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFram
     return found
 
 
+def journal_plot_ids(effects: pd.DataFrame) -> list[str]:
+    """Analyses that are also drawn in the layouts of journals: every main one, overall.
+
+    Any other can be asked for by name.
+    """
+    return [str(analysis) for analysis in effects.loc[effects["set"] == "main", "analysis"].unique()]
+
+
 def _same_as_main(group: pd.DataFrame, effects: pd.DataFrame) -> bool:
     first = group.iloc[0]
     same = effects["set"].eq("main") & effects["measure"].eq(first["measure"])
@@ -58,6 +67,7 @@ def plot(
     subgroups: pd.DataFrame,
     protocol: Protocol,
     bias: RiskOfBias | None = None,
+    layout: Layout = REWEIGH,
 ) -> Plot:
     """Everything that one forest plot needs.
 
@@ -71,6 +81,8 @@ def plot(
         The protocol.
     bias
         Risk-of-bias judgements: a column of lights where a trial of the plot is judged.
+    layout
+        How the plot is printed.
 
     Raises
     ------
@@ -107,6 +119,7 @@ def plot(
         footnotes=tuple(filter(None, [chosen.note])),
         subgroup_labels=protocol.subgroup_labels(column) if column else {},
         risk_of_bias=lights(bias, [str(study) for study in mine["study_id"]], str(first["outcome"])),
+        layout=layout,
     )
     models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
     caption = f"{protocol.title}. {heading}." + (f" {models}." if len(mine) > 1 else " One trial, not pooled.")

@@ -18,7 +18,7 @@ from matplotlib.transforms import Affine2D, ScaledTranslation, Transform, blende
 
 from reweigh.figures import style
 from reweigh.figures.axis import round_ticks
-from reweigh.figures.forest_table import ARM_COLUMNS, ForestMeta, forest_table
+from reweigh.figures.forest_table import ARM_COLUMNS, DATA_COLUMNS, ForestMeta, forest_table
 from reweigh.figures.layout import (
     LIGHT,
     LINE_SPACING,
@@ -33,6 +33,7 @@ from reweigh.figures.layout import (
     slash_sides,
     weight_of,
 )
+from reweigh.figures.layouts import BINARY, CONTINUOUS, GENERIC
 from reweigh.figures.lights import EMPTY, SYMBOL, printed
 from reweigh.figures.numerals import level_text
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
@@ -102,12 +103,13 @@ def draw_forest(table: pd.DataFrame, meta: ForestMeta, *, layers: Layers = ALL_L
 def describe(table: pd.DataFrame, meta: ForestMeta) -> str:
     """The figure in words, line by line, for those who cannot see it."""
     sentences = []
-    for line in table[~table["kind"].isin(["column header", "title"])].to_dict("records"):
+    for line in table[~table["kind"].isin(["column header", "title", "total events"])].to_dict("records"):
         text = line["label"] + (f": {line['effect']}" if line["effect"] else "")
         text += f", weight {line['weight_text']}" if line["weight_text"] else ""
         text += f", {line['risk_of_bias'].lower()}" if line["risk_of_bias"] else ""
         sentences.append(text.rstrip(".") + ".")
-    start = f"Forest plot of {meta.measure_label[:1].lower()}{meta.measure_label[1:]}"
+    measure = meta.layout.spell(meta.measure_label)
+    start = f"Forest plot of {measure[:1].lower()}{measure[1:]}"
     return f"{start} with {level_text(meta.level)} confidence interval. {' '.join(sentences)}"
 
 
@@ -126,6 +128,9 @@ class _Drawing:
         points = Affine2D().scale(1 / page.width, 1 / page.height) + figure.transFigure
         #: x in points from the left, y in lines from the top.
         self.place: Transform = blended_transform_factory(points, self.axes.transData)
+        self.colours = meta.layout.marks
+        arms = "".join(name for line in page.lines for name in ARM_COLUMNS if line[name])
+        self.data = BINARY if "events" in arms else CONTINUOUS if "mean" in arms else GENERIC
         weights = [line["weight"] for line in page.lines if line["kind"] == "study"]
         self.heaviest = max(weights, default=np.nan)
 
@@ -172,33 +177,44 @@ class _Drawing:
     def _header(self, line: Line) -> None:
         page, y, row_id = self.page, line["y"], line["row_id"]
         for name, (a, b) in page.columns.items():
-            layer = "arm_data" if name in ARM_COLUMNS else LAYER_OF.get(name, "study")
+            layer = "arm_data" if name in DATA_COLUMNS else LAYER_OF.get(name, "study")
             if name == "risk_of_bias":
                 self._light_heads(line, layer, (a + b) / 2)
                 continue
             x, ha = (a, "left") if name == "label" else (b, "right")
+            lines = line["wrapped"].get(name, [""])
             if row_id == "header-top":
-                if name in ARM_COLUMNS:
-                    x, ha = page.slashes.get(name, sum(page.group(name.partition("_")[2])) / 2), "center"
-                lines = line["wrapped"].get(name, [""])
-            else:
-                if name in page.slashes:
-                    x, ha = page.slashes[name] - slash_sides(line[name], "bold")[0], "left"
-                lines = [line[name]]
+                if name in DATA_COLUMNS:
+                    middle = sum(page.groups[name]) / 2
+                    x, ha = middle if page.spanning else page.slashes.get(name, middle), "center"
+            elif name in page.slashes and page.spanning:
+                x, ha = page.slashes[name], "center"
+            elif name in page.slashes:
+                x, ha = page.slashes[name] - slash_sides(line[name], "bold")[0], "left"
             gid, up = f"{layer}.{row_id}.{name}", (len(lines) - 1) * TEXT_SIZE * LINE_SPACING
+            up -= line["sink"].get(name, 0.0)
             self.texts(x, y, lines, gid, size=TEXT_SIZE, weight="bold", ha=ha, lift=up)
+        if line["panel"]:
+            lines = line["wrapped"]["panel"]
+            up = (len(lines) - 1) * TEXT_SIZE * LINE_SPACING - line["sink"].get("panel", 0.0)
+            gid = f"study.{row_id}.panel"
+            self.texts(sum(page.panel) / 2, y, lines, gid, size=TEXT_SIZE, weight="bold", ha="center", lift=up)
         if row_id == "header":
             ends = [MARGIN, page.width - MARGIN]
             rule = Line2D(ends, [page.body[0]] * 2, color=style.INK, lw=0.8, gid="study.header.rule")
             rule.set_transform(self.place)
             self.figure.add_artist(rule)
+            for side, x in page.favours_above.items():
+                lines, ha = page.favours.get(side, []), "right" if side == "left" else "left"
+                up = (len(lines) - 1) * SMALL_SIZE * LINE_SPACING
+                self.texts(x, y, lines, f"favours.{side}.text", size=SMALL_SIZE, weight="bold", ha=ha, lift=up)
 
     def _light_heads(self, line: Line, layer: str, middle: float) -> None:
         """What the lights are, above a head for each."""
         gid = f"{layer}.{line['row_id']}"
         if line["row_id"] == "header-top":
             lines = line["wrapped"]["risk_of_bias"]
-            up = (len(lines) - 1) * TEXT_SIZE * LINE_SPACING
+            up = (len(lines) - 1) * TEXT_SIZE * LINE_SPACING - line["sink"].get("risk_of_bias", 0.0)
             self.texts(
                 middle, line["y"], lines, f"{gid}.risk_of_bias", size=TEXT_SIZE, weight="bold", ha="center", lift=up
             )
@@ -252,9 +268,9 @@ class _Drawing:
             if name in page.slashes:
                 x = page.slashes[name] - slash_sides(line[name])[0]
                 self.text(x, y, line[name], f"{also}arm_data.{row_id}.{name}")
-            elif name in ARM_COLUMNS:
+            elif name in DATA_COLUMNS:
                 self.text(b, y, line[name], f"{also}arm_data.{row_id}.{name}", ha="right")
-        self.text(page.columns["effect"][1], y, line["effect"], f"{start}.effect", ha="right")
+        self.text(page.columns["effect"][1] - line.get("slack", 0.0), y, line["effect"], f"{start}.effect", ha="right")
         if "weight_text" in page.columns:
             x = page.columns["weight_text"][1]
             self.text(x, y, line["weight_text"], f"{also}weights.{row_id}.weight", ha="right")
@@ -269,12 +285,13 @@ class _Drawing:
         a = low + inside if line["clipped_lower"] else line["ci_lower"]
         b = high - inside if line["clipped_upper"] else line["ci_upper"]
         start = f"{line['layer']}.{line['row_id']}"
-        color = {"bar": style.PREDICTION, "square": style.INK}.get(marker, style.DIAMOND)
+        color = {"bar": self.colours.prediction, "square": style.INK}.get(marker, self.colours.edge)
         if marker == "square":
             if low <= estimate <= high:
                 share = line["weight"] / self.heaviest if np.isfinite(line["weight"]) else 0.6
-                size, edge = LARGEST_SQUARE * share**0.5, {"mec": style.DIAMOND, "mew": 0.6}
-                self.line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=style.SQUARE, **edge)
+                size, fill = LARGEST_SQUARE * share**0.5, self.colours.squares[self.data]
+                edge = {"mec": self.colours.square_edge or fill, "mew": 0.6}
+                self.line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=fill, **edge)
             if a < b:
                 self.line([a, b], [y, y], f"{start}.interval", lw=1.1)
         elif a < b or not (line["clipped_lower"] or line["clipped_upper"]):
@@ -306,10 +323,10 @@ class _Drawing:
         halves = [self._half(line, x) for x in xs]
         points = [(x, y - half) for x, half in zip(xs, halves, strict=True)]
         points += [(x, y + half) for x, half in zip(reversed(xs), reversed(halves), strict=True)]
-        fill = "white" if line["marker"] == "outline" else style.SUBTOTAL
-        fill = style.DIAMOND if line["kind"] == "overall" else fill
+        fill = "white" if line["marker"] == "outline" else self.colours.subtotal
+        fill = self.colours.overall if line["kind"] == "overall" else fill
         gid = f"{line['layer']}.{line['row_id']}.diamond"
-        self._polygon(points, gid, fc=fill, ec=style.DIAMOND, lw=0.9, joinstyle="round")
+        self._polygon(points, gid, fc=fill, ec=self.colours.edge, lw=0.9, joinstyle="round")
 
     def _axis(self) -> None:
         page, axes, (low, high) = self.page, self.axes, self.page.limits
@@ -331,10 +348,13 @@ class _Drawing:
         overall = next((line for line in page.lines if line["kind"] == "overall"), None)
         if overall is not None and "overall_line" not in self.off and low <= overall["estimate"] <= high:
             first = next(line["y"] for line in page.lines if line["kind"] == "study")
-            x, dashes = overall["estimate"], {"ls": (0, (3, 2.5)), "lw": 0.8, "color": style.DIAMOND, "zorder": 1}
+            x, dashes = overall["estimate"], {"ls": (0, (3, 2.5)), "lw": 0.8, "color": self.colours.edge, "zorder": 1}
             self.line([x, x], [first - 0.5, overall["y"]], "overall_line.overall.line", **dashes)
         for name, lines in page.favours.items():
-            self._favours(name, lines)
+            if not page.favours_above:
+                self._favours(name, lines)
+        middle, below = sum(page.panel) / 2, page.body[1] + TO_ARROWS + 0.1
+        self.texts(middle, below, page.axis_title, "study.axis.title", size=SMALL_SIZE, ha="center")
 
     def _favours(self, name: str, lines: list[str]) -> None:
         """An arrow from the null outward over what it favours, as long as its words."""

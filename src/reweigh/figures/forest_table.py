@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,15 +13,13 @@ import pandas as pd
 from reweigh.figures.axis import axis_limits
 from reweigh.figures.forest_words import (
     Row,
-    difference_text,
-    heterogeneity_text,
     model_notes,
     model_text,
     number,
-    overall_test_text,
     trial_notes,
     words,
 )
+from reweigh.figures.layouts import BINARY, CONTINUOUS, REWEIGH, Column, Layout
 from reweigh.figures.lights import Lights
 from reweigh.figures.numerals import (
     DASH,
@@ -38,7 +36,11 @@ SORTS = ("protocol", "estimate", "weight", "year")
 ARMS = ("intervention", "control")
 #: Text columns of the arms in printed order; one that is empty in every row is not drawn.
 ARM_COLUMNS = tuple(f"{what}_{arm}" for arm in ARMS for what in ("events", "mean", "sd", "n"))
-TEXT_COLUMNS = ("label", "note_marks", *ARM_COLUMNS, "effect", "weight_text", "risk_of_bias")
+#: Estimate and standard error of trials without arm data, where the layout prints them.
+GENERIC_COLUMNS = ("estimate_text", "se_text")
+#: What stands left of the panel besides the trials; `panel` is the header above the panel.
+DATA_COLUMNS = (*GENERIC_COLUMNS, *ARM_COLUMNS)
+TEXT_COLUMNS = ("label", "note_marks", *DATA_COLUMNS, "effect", "panel", "weight_text", "risk_of_bias")
 NUMBER_COLUMNS = ("estimate", "ci_lower", "ci_upper", "weight")
 COLUMNS = (
     "y", "kind", "layer", "row_id", "study_id", "indent", *TEXT_COLUMNS, *NUMBER_COLUMNS,
@@ -58,6 +60,7 @@ class ForestMeta:
     `favours_left` and `favours_right` are printed as they stand ("Favours ketamine"). `subgroup_labels` are the
     printed names of the values of the subgroup column; `plain` are pieces of a derivation that need no footnote,
     besides those that only name the measure. `risk_of_bias` are the judgements of its trials, if there are any.
+    `layout` says how all of it is printed.
     """
 
     title: str = ""
@@ -73,6 +76,7 @@ class ForestMeta:
     subgroup_labels: Mapping[str, str] = field(default_factory=dict)
     plain: tuple[str, ...] = ()
     risk_of_bias: Lights | None = None
+    layout: Layout = REWEIGH
 
     def __post_init__(self) -> None:  # noqa: D105
         if self.scale not in ("log", "natural"):
@@ -102,10 +106,10 @@ def forest_table(
     Returns
     -------
     COLUMNS; `y` in lines from the top, `kind` (title, column header, study, subgroup heading, subgroup pooled,
-    heterogeneity line, overall, prediction interval, comparison model, test line, footnote), estimate and interval
-    on the analysis scale, weight in percent (1/(variance + tau2) of the main model), `marker` (square, diamond,
-    outline, bar or empty), the overall risk of bias in words where the trials are judged, and whether either end of
-    the interval lies beyond the axis.
+    total events, heterogeneity line, overall, prediction interval, comparison model, test line, footnote), estimate
+    and interval on the analysis scale, weight in percent (1/(variance + tau2) of the main model), `marker` (square,
+    diamond, outline, bar or empty), the overall risk of bias in words where the trials are judged, and whether either
+    end of the interval lies beyond the axis.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def forest_table(
     for trial, mark in zip(trials, marks, strict=True):
         trial["note_marks"] = mark
     lines = _Lines(meta, trials, main)
-    lines.headers()
+    lines.headers(main)
     for at, (row, group) in enumerate(parts, start=1):
         lines.subgroup(at, row, group)
     for trial in [] if parts else trials:
@@ -204,14 +208,16 @@ class _Lines:
     """Collects printed lines from top to bottom."""
 
     def __init__(self, meta: ForestMeta, trials: Sequence[Row], main: Row) -> None:
-        self.meta, self.trials = meta, trials
+        self.meta, self.trials, self.layout = meta, trials, meta.layout
         self.rows: list[dict[str, Any]] = []
         self.y = 0.0
         self.is_ratio = meta.scale == "log"
         shown = main if len(trials) > 1 else next(iter(trials), {})
         half_width = (number(shown, "ci_upper") - number(shown, "ci_lower")) / 2
         self.decimals = None if self.is_ratio else difference_decimals(half_width)
-        self.arms = _arm_formats(trials)
+        self.interval = self.layout.ratio_interval if self.is_ratio else self.layout.difference_interval
+        self.arms = _arm_formats(trials, self.layout)
+        self.generic = self.layout.generic and not any(name.startswith(("events", "mean")) for name in self.arms)
 
     def add(self, kind: str, layer: str, row_id: str, *, advance: float = 1.0, **cells: Any) -> None:
         """Append a line at the current y and move on."""
@@ -220,25 +226,31 @@ class _Lines:
         self.rows.append(empty | {"y": self.y, "kind": kind, "layer": layer, "row_id": row_id} | cells)
         self.y += advance
 
-    def headers(self) -> None:
-        """Title and the two header lines: arms above, what stands in each column below."""
-        meta = self.meta
-        if meta.title:
+    def headers(self, main: Row) -> None:
+        """Title and the two header lines: arms above, what stands in each column below; or the other way round."""
+        meta, layout = self.meta, self.layout
+        if meta.title and layout.title:
             self.add("title", "title", "title", label=clean(meta.title), advance=1.6)
-        top: dict[str, Any] = {}
+        several = len(self.trials) > 1
+        measure = layout.spell(clean(meta.measure_label))
+        interval = layout.effect_header(main if several else {}, meta.level)
+        top: dict[str, Any] = {"effect": measure, "risk_of_bias": "Risk of bias" if meta.risk_of_bias else ""}
+        below: dict[str, Any] = {"effect": interval, "label": layout.study_header}
+        below |= {name: column[0] for name, column in self.arms.items()}
         for arm in ARMS:
             first = next((name for name in self.arms if name.endswith(f"_{arm}")), None)
             if first is not None:
                 top[first] = clean(getattr(meta, arm))
-        bias = "Risk of bias" if meta.risk_of_bias else ""
-        self.add("column header", "study", "header-top", effect=clean(meta.measure_label), risk_of_bias=bias, **top)
-        below: dict[str, Any] = {name: header for name, (header, _) in self.arms.items()}
-        weight = "Weight" if len(self.trials) > 1 else ""
-        interval = f"({level_text(meta.level)} CI)"
-        self.add(
-            "column header", "study", "header", label="Study", effect=interval, weight_text=weight, advance=1.35,
-            **below,
-        )  # fmt: skip
+        if names_below(layout, self.arms):
+            for place, name in enumerate(self.arms):
+                top[name], below[name] = "" if place else below[name], top[name]
+        if layout.panel_header:
+            top["panel"], below["panel"] = measure, interval
+        if self.generic:
+            below |= {"estimate_text": f"log[{measure}]" if self.is_ratio else "Estimate", "se_text": "SE"}
+        below["weight_text"] = layout.weight_header if several else ""
+        self.add("column header", "study", "header-top", **top)
+        self.add("column header", "study", "header", advance=1.35, **below)
 
     def study(self, trial: Row, indent: int) -> None:
         """One trial."""
@@ -247,7 +259,7 @@ class _Lines:
         self.add(
             "study", "study", f"study-{at}", label=clean(trial["label"]), indent=indent, marker="square",
             study_id=study, note_marks=trial["note_marks"], risk_of_bias=lights.overall(study) if lights else "",
-            **self._interval(trial), **self._weight([trial]), **self._arm_cells(trial),
+            **self._interval(trial), **self._weight([trial]), **self._data(trial),
         )  # fmt: skip
 
     def subgroup(self, at: int, row: Row, group: Sequence[Row]) -> None:
@@ -258,23 +270,28 @@ class _Lines:
             self.study(trial, indent=1)
         if len(group) > 1:
             self.add(
-                "subgroup pooled", "subtotals", f"subtotal-{at}", label="Subtotal", indent=1, marker="diamond",
-                **self._totals(group), **self._interval(row), **self._weight(group),
+                "subgroup pooled", "subtotals", f"subtotal-{at}", label=self.layout.subtotal(self.meta.level), indent=1,
+                marker="diamond", **self._totals(group), **self._interval(row), **self._weight(group),
             )  # fmt: skip
-            text = heterogeneity_text(row, brief=True)
+            self._events(group, "subtotals+arm_data", f"events-{at}", indent=1)
+            statistics = self.layout.statistics
+            text = statistics.heterogeneity(row, True)
             self.add("heterogeneity line", "heterogeneity", f"heterogeneity-{at}", label=text, indent=1)
+            if statistics.subgroup_tests and (text := statistics.overall_test(row)):
+                self.add("test line", "tests", f"test-{at}", label=text, indent=1)
         self.y += 0.4
 
     def overall(self, main: Row, others: Sequence[Row]) -> None:
         """The pooled result, its prediction interval, and what other models give."""
         self.y += 0.4 if self.rows[-1]["indent"] == 0 else 0.25
         self.add(
-            "overall", "study", "overall", label=f"Overall ({model_text(main)})" if main else "Overall",
+            "overall", "study", "overall", label=self.layout.total(main, self.meta.level),
             marker="diamond", **self._totals(self.trials), **self._interval(main), **self._weight(self.trials),
         )  # fmt: skip
+        self._events(self.trials, "arm_data", "events")
         lower, upper = number(main, "pi_lower"), number(main, "pi_upper")
         if not math.isnan(lower + upper):
-            text = interval_text(*self._natural(lower, upper), decimals=self.decimals)
+            text = interval_text(*self._natural(lower, upper), decimals=self.decimals, interval=self.interval)
             self.add(
                 "prediction interval", "prediction_interval", "prediction", marker="bar", effect=text,
                 label=f"{level_text(self.meta.level)} prediction interval", ci_lower=lower, ci_upper=upper,
@@ -289,12 +306,13 @@ class _Lines:
         """Lines of statistics below the axis."""
         k = len(self.trials)
         self.y += AXIS_LINES + (0 if k else 1)
+        statistics = self.layout.statistics
         texts = [("heterogeneity", "heterogeneity", "One trial: not pooled" if k else "No trial with a usable result")]
         if k > 1:
-            texts = [("heterogeneity", "heterogeneity", heterogeneity_text(main))]
-            texts += [("tests", "test-overall", text) for text in [overall_test_text(main)] if text]
+            texts = [("heterogeneity", "heterogeneity", statistics.heterogeneity(main, False))]
+            texts += [("tests", "test-overall", text) for text in [statistics.overall_test(main)] if text]
         if test is not None and k > 1:
-            texts.append(("tests", "test-subgroups", difference_text(test)))
+            texts.append(("tests", "test-subgroups", statistics.difference(test)))
         for layer, row_id, text in texts:
             kind = "test line" if layer == "tests" else "heterogeneity line"
             self.add(kind, layer, row_id, label=text, advance=SMALL_LINE)
@@ -316,52 +334,76 @@ class _Lines:
 
     def _interval(self, row: Row) -> dict[str, Any]:
         values = [number(row, name) for name in ("estimate", "ci_lower", "ci_upper")]
-        text = effect_text(*self._natural(*values), decimals=self.decimals)
+        text = effect_text(*self._natural(*values), decimals=self.decimals, interval=self.interval)
         return dict(zip(("estimate", "ci_lower", "ci_upper"), values, strict=True)) | {"effect": text}
 
     def _weight(self, group: Sequence[Row]) -> dict[str, Any]:
         if len(self.trials) < 2:
             return {}
         weight = math.fsum(trial["weight"] for trial in group)
-        return {"weight": weight, "weight_text": f"{weight:.1f}%"}
+        return {"weight": weight, "weight_text": self.layout.weight.format(weight)}
 
-    def _arm_cells(self, trial: Row) -> dict[str, Any]:
-        return {name: cell(trial) for name, (_, cell) in self.arms.items()}
+    def _data(self, trial: Row) -> dict[str, Any]:
+        """What the trial reports: the data of its arms, else its estimate and standard error."""
+        cells = {name: cell(trial) for name, (_, cell) in self.arms.items()}
+        if self.generic:
+            decimals = self.decimals or 2
+            cells["estimate_text"] = fixed(trial["estimate"], decimals)
+            cells["se_text"] = fixed(math.sqrt(number(trial, "variance")), decimals)
+        return cells
 
-    def _totals(self, group: Sequence[Row]) -> dict[str, Any]:
-        """Sums of events and n, only where every trial gives them."""
+    def _totals(self, group: Sequence[Row], *, events: bool = False) -> dict[str, Any]:
+        """Sums of events and n, only where every trial gives them; the events on their own line if asked for."""
         cells: dict[str, Any] = {}
         for name in self.arms:
             what, _, arm = name.partition("_")
-            columns = {"events": (f"events_{arm}", f"n_{arm}"), "n": (name,)}.get(what, ())
-            sums = [math.fsum(number(trial, column) for trial in group) for column in columns]
-            if columns and not any(map(math.isnan, sums)):
-                cells[name] = "/".join(f"{value:.10g}" for value in sums)
+            column = next(c for kind in self.layout.columns.values() for c in kind if c.name == what)
+            if not {*column.parts} <= {"events", "n"} or (self.layout.total_events and (what == "events") != events):
+                continue
+            sums = [math.fsum(number(trial, f"{part}_{arm}") for trial in group) for part in column.parts]
+            if not any(map(math.isnan, sums)):
+                cells[name] = column.pattern.format(*(f"{value:.10g}" for value in sums))
         return cells
 
+    def _events(self, group: Sequence[Row], layer: str, row_id: str, indent: int = 0) -> None:
+        """The line of total events, where the layout has one."""
+        totals = self._totals(group, events=True) if self.layout.total_events else {}
+        if totals:
+            self.add("total events", layer, row_id, label="Total events:", indent=indent, **totals)
 
-def _arm_formats(trials: Sequence[Row]) -> dict[str, tuple[str, Callable[[Row], str]]]:
-    """Header and format of each arm column that the trials fill: n/N, else mean, SD and n with equal decimals."""
+
+def names_below(layout: Layout, arm_columns: Collection[str]) -> bool:
+    """Whether the names of the arms stand below what they show: the layout wants it and each arm has one column."""
+    arms = [name.partition("_")[2] for name in arm_columns]
+    return layout.arm_names_below and bool(arms) and len(set(arms)) == len(arms)
+
+
+def _arm_formats(trials: Sequence[Row], layout: Layout) -> dict[str, tuple[str, Callable[[Row], str]]]:
+    """Header and format of each arm column that the trials fill, with equal decimals within a column."""
 
     def known(name: str) -> list[float]:
         return [value for trial in trials if not math.isnan(value := number(trial, name))]
 
-    def plain(name: str, most: int) -> Callable[[Row], str]:
-        decimals = needed_decimals(known(name), most)
+    def plain(name: str) -> Callable[[Row], str]:
+        decimals = needed_decimals(known(name), 2 if name.startswith(("mean", "sd")) else 1)
         return lambda trial: DASH if math.isnan(v := number(trial, name)) else fixed(v, decimals)
 
-    def of(cells: Iterable[Callable[[Row], str]]) -> Callable[[Row], str]:
-        formats = tuple(cells)
-        return lambda trial: DASH if DASH in (texts := [cell(trial) for cell in formats]) else "/".join(texts)
+    def joined(column: Column, arm: str) -> tuple[str, Callable[[Row], str]]:
+        names = [f"{part}_{arm}" for part in column.parts]
+        if len(names) > 1 and not all(map(known, names[1:])):
+            return column.alone, plain(names[0])
+        formats = [plain(name) for name in names]
+
+        def cell(trial: Row) -> str:
+            texts = [one(trial) for one in formats]
+            return DASH if DASH in texts else column.pattern.format(*texts)
+
+        return column.header, cell
 
     binary = any(known(f"events_{arm}") for arm in ARMS)
-    columns: dict[str, tuple[str, Callable[[Row], str]]] = {}
-    for arm in ARMS:
-        if binary:
-            counts = [name for name in (f"events_{arm}", f"n_{arm}") if name.startswith("events") or known(name)]
-            columns[counts[0]] = ("n/N" if len(counts) > 1 else "Events", of(plain(name, 1) for name in counts))
-            continue
-        for what, header, most in (("mean", "Mean", 2), ("sd", "SD", 2), ("n", "n", 1)):
-            if known(f"{what}_{arm}"):
-                columns[f"{what}_{arm}"] = (header, plain(f"{what}_{arm}", most))
-    return columns
+    return {
+        f"{column.name}_{arm}": joined(column, arm)
+        for arm in ARMS
+        for column in layout.columns[BINARY if binary else CONTINUOUS]
+        if column.name == "events" or known(f"{column.name}_{arm}")
+    }

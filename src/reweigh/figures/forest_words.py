@@ -90,13 +90,17 @@ def heterogeneity_text(row: Row, *, brief: bool = False) -> str:
         parts.append(text + interval)
     if not math.isnan(i2):
         definition = symbols(words(row, "i2_definition").replace("tau2-", "τ²-"))
-        percent = f"{i2:.1f}%" if 99.5 <= i2 < 100 else f"{i2:.0f}%"
-        parts.append(f"I² = {percent}" + ("" if brief or not definition else f" ({definition})"))
+        parts.append(f"I² = {percent_text(i2)}" + ("" if brief or not definition else f" ({definition})"))
     if not math.isnan(q):
         parts.append(f"Q = {fixed(q, 2)}")
         parts += [f"df = {df:g}"] if not math.isnan(df) else []
         parts += [p_text(p)] if not math.isnan(p) else []
     return "Heterogeneity: " + (", ".join(parts) or NOT_ESTIMABLE)
+
+
+def percent_text(i2: float) -> str:
+    """I2 in whole percent, `99.7%` where that would round to 100%."""
+    return f"{i2:.1f}%" if 99.5 <= i2 < 100 else f"{i2:.0f}%"
 
 
 def overall_test_text(row: Row) -> str:
@@ -111,11 +115,15 @@ def overall_test_text(row: Row) -> str:
 def difference_text(row: Row) -> str:
     """`Test for subgroup differences: Q = 1.86, df = 2, P = 0.39`, or why there is none."""
     q, df, p = (number(row, f"q_between{name}") for name in ("", "_df", "_p_value"))
-    start = "Test for subgroup differences: "
     if math.isnan(q + p):
-        reason = symbols(clean(words(row, "q_between_note"))).removeprefix(NOT_ESTIMABLE).lstrip(" :;,")
-        return start + NOT_ESTIMABLE + (f": {reason}" if reason else "")
-    return f"{start}Q = {fixed(q, 2)}, df = {df:g}, {p_text(p)}"
+        return not_tested_text(row)
+    return f"Test for subgroup differences: Q = {fixed(q, 2)}, df = {df:g}, {p_text(p)}"
+
+
+def not_tested_text(row: Row) -> str:
+    """Why there is no test for subgroup differences."""
+    reason = symbols(clean(words(row, "q_between_note"))).removeprefix(NOT_ESTIMABLE).lstrip(" :;,")
+    return f"Test for subgroup differences: {NOT_ESTIMABLE}" + (f": {reason}" if reason else "")
 
 
 def model_notes(main: Row, others: Sequence[Row]) -> Iterator[str]:

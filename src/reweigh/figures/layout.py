@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from reweigh.figures.axis import axis_limits
-from reweigh.figures.forest_table import ARM_COLUMNS, ARMS, ForestMeta
+from reweigh.figures.forest_table import ARM_COLUMNS, ARMS, DATA_COLUMNS, GENERIC_COLUMNS, ForestMeta, names_below
+from reweigh.figures.layouts import Layout
 from reweigh.figures.numerals import align_numbers
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
 
@@ -19,6 +20,10 @@ ROW, MARGIN, GAP, WIDE_GAP, INDENT = 14.0, 12.0, 11.0, 20.0, 9.0
 PANEL, NARROWEST, NARROWEST_LEFT = 210.0, 450.0, 165.0
 #: Side of the cell of a light, widest header above the lights.
 LIGHT, LIGHTS_HEADER = 13.5, 70.0
+#: Room right of a panel that ends the page, for half the label of its last tick.
+HALF_LABEL = 8.0
+#: The most room beside the panel for what a side favours, where the null stands near the edge.
+BESIDE = 45.0
 #: Headers of columns are wrapped at these widths.
 ARM_HEADER, EFFECT_HEADER = 95.0, 165.0
 LINE_SPACING = 1.3
@@ -34,6 +39,8 @@ PARAGRAPHS = {
     "test line": SMALL_SIZE,
     "footnote": SMALL_SIZE,
 }
+
+SIDES = ("left", "right")
 
 #: Lines below the axis, where they are not a subgroup's.
 BAND = ("heterogeneity line", "test line", "footnote")
@@ -65,9 +72,18 @@ class Page:
     columns: dict[str, Span] = field(default_factory=dict)
     #: Middle of the slash of the columns that have one.
     slashes: dict[str, float] = field(default_factory=dict)
+    #: Left and right end of the columns below the same header, for each of them.
+    groups: dict[str, Span] = field(default_factory=dict)
+    #: Whether the arms have one header, which stands above their names.
+    spanning: bool = False
     panel: Span = (0.0, 0.0)
     body: Span = (0.0, 0.0)
+    #: What each side of the null favours, and where above the panel it ends, if it stands there.
     favours: dict[str, list[str]] = field(default_factory=dict)
+    favours_above: dict[str, float] = field(default_factory=dict)
+    #: Room left and right of the panel for what stands above it.
+    beside: Span = (0.0, 0.0)
+    axis_title: list[str] = field(default_factory=list)
     width: float = 0.0
     height: float = 0.0
 
@@ -81,27 +97,82 @@ class Page:
         """Place of the null in points."""
         return self.panel[0] - self.limits[0] * self.per_unit
 
-    def group(self, arm: str) -> Span:
-        """Left and right end of the columns of an arm."""
-        spans = [span for name, span in self.columns.items() if name.endswith(f"_{arm}")]
-        return min(a for a, _ in spans), max(b for _, b in spans)
-
 
 def lay_out(table: pd.DataFrame, meta: ForestMeta, off: Set[str]) -> Page:
     """Place the lines of a table without the layers that are off. The axis does not depend on what is off."""
+    layout = meta.layout
     lines: list[Line] = table.to_dict("records")  # type: ignore[assignment]
-    page = Page([line for line in lines if line["layer"] not in off], axis_limits(table, log=meta.scale == "log"))
+    shown = [line for line in lines if off.isdisjoint(line["layer"].split("+"))]
+    page = Page(shown, axis_limits(table, log=meta.scale == "log"))
     cells = [line for line in page.lines if line["kind"] not in PARAGRAPHS]
-    x = _arms(page, cells, off)
-    _right_of_panel(page, cells, x, off, len(meta.risk_of_bias.heads) if meta.risk_of_bias else 0)
+    for name in ["effect", *(name for name in ARM_COLUMNS if not layout.on_slash(name))]:
+        _align(cells, name)
+    widths = _widths(page, cells, off, len(meta.risk_of_bias.heads) if meta.risk_of_bias else 0)
+    x = _arms(page, cells, layout, off)
+    for name in layout.left:
+        if name in widths:
+            x += WIDE_GAP if name == layout.left[0] else GAP
+            page.columns[name] = (x, x + widths[name])
+            x += widths[name]
+    texts = {"left": layout.spell(meta.favours_left), "right": layout.spell(meta.favours_right)}
+    texts = {} if "favours" in off else {side: text for side, text in texts.items() if text}
+    if layout.favours_above:
+        page.beside = _beside(page.limits, texts)
+    _panel(page, max(x, MARGIN + NARROWEST_LEFT), {name: widths[name] for name in layout.right if name in widths})
     dropped = {line["y"]: _advance(line, after) for line, after in zip(lines, lines[1:] + lines[-1:], strict=True)
-               if line["layer"] in off}  # fmt: skip
-    if "favours" not in off:
+               if not off.isdisjoint(line["layer"].split("+"))}  # fmt: skip
+    if layout.favours_above:
+        _favours_above(page, texts)
+    else:
         room = {"left": page.zero - 4 - MARGIN, "right": page.width - MARGIN - page.zero - 4}
-        texts = {"left": meta.favours_left, "right": meta.favours_right}
-        page.favours = {side: wrap(text, room[side], SMALL_SIZE) for side, text in texts.items() if text}
+        page.favours = {side: wrap(text, room[side], SMALL_SIZE) for side, text in texts.items()}
+    if layout.axis_title:
+        header = {line["row_id"]: line["effect"] for line in cells}
+        title = f"{header['header-top']} {header['header']}"
+        page.axis_title = wrap(title, page.panel[1] - page.panel[0], SMALL_SIZE)
     _rows(page, dropped)
     return page
+
+
+def _align(cells: list[Line], name: str) -> None:
+    """Pad the numbers of a column so that their decimal points stand below each other.
+
+    Nothing is padded behind a hyphen: such cells stand on it, the shorter ones as far from the right as `slack` says.
+    """
+    marked = [line for line in cells if line["marker"] and ("(" in line[name] or name == "effect")]
+    parts = [line[name].partition("-") for line in marked]
+    tails = [text_width(f"{hyphen}{tail}") for _, hyphen, tail in parts]
+    heads = align_numbers([head for head, _, _ in parts], text_width)
+    for line, head, (_, hyphen, tail), width in zip(marked, heads, parts, tails, strict=True):
+        line[name] = f"{head}{hyphen}{tail}"
+        if name == "effect":
+            line["slack"] = max(tails) - width if hyphen else 0.0
+
+
+def _beside(limits: Span, texts: Mapping[str, str]) -> Span:
+    """Room that what each side favours needs beyond its side of the panel, on two lines."""
+    shares = -limits[0] / (limits[1] - limits[0]), limits[1] / (limits[1] - limits[0])
+    needed = []
+    for side, share in zip(SIDES, shares, strict=True):
+        words = texts.get(side, "").split(" ")
+        splits = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words) + 1)]
+        widest = min(max(text_width(part, SMALL_SIZE, "bold") for part in split) for split in splits)
+        more = widest + 0.1 - (share * PANEL - GAP / 2) - (WIDE_GAP - GAP)
+        needed.append(more if 0 < more <= BESIDE else 0.0)
+    return needed[0], needed[1]
+
+
+def _favours_above(page: Page, texts: Mapping[str, str]) -> None:
+    """Place what each side favours above the panel: beside the null, or across it where a side is too narrow."""
+    stand_out = WIDE_GAP - GAP
+    left, right = page.panel[0] - page.beside[0] - stand_out, page.panel[1] + page.beside[1] + stand_out
+    room = {"left": page.zero - left - GAP / 2, "right": right - page.zero - GAP / 2}
+    page.favours = {side: wrap(text, room[side], SMALL_SIZE, "bold") for side, text in texts.items()}
+    if any(len(lines) > 3 or " ".join(lines) != texts[side] for side, lines in page.favours.items()):
+        page.favours = {side: wrap(text, (right - left - GAP) / 2, SMALL_SIZE, "bold") for side, text in texts.items()}
+    wide = {side: max(text_width(text, SMALL_SIZE, "bold") for text in page.favours.get(side, [""])) for side in SIDES}
+    middle = min(max(page.zero, left + wide["left"] + GAP / 2), right - wide["right"] - GAP / 2)
+    page.favours_above = {"left": middle - GAP / 2, "right": middle + GAP / 2}
 
 
 def _advance(line: Line, after: Line) -> float:
@@ -109,8 +180,8 @@ def _advance(line: Line, after: Line) -> float:
     return gap if line["kind"] == "title" else min(1.0, gap)
 
 
-def _arms(page: Page, cells: list[Line], off: Set[str]) -> float:
-    """Columns left of the panel; returns where they end."""
+def _arms(page: Page, cells: list[Line], layout: Layout, off: Set[str]) -> float:
+    """The trials and the data of their arms; returns where they end."""
     labels = [
         line["indent"] * INDENT
         + 1.012 * text_width(line["label"], TEXT_SIZE, weight_of(line))
@@ -119,51 +190,68 @@ def _arms(page: Page, cells: list[Line], off: Set[str]) -> float:
     ]
     x = MARGIN + max(labels)
     page.columns["label"] = (MARGIN, x)
-    shown = [] if "arm_data" in off else [name for name in ARM_COLUMNS if any(line[name] for line in cells)]
-    for arm in ARMS:
-        names = [name for name in shown if name.endswith(f"_{arm}")]
+    shown = [] if "arm_data" in off else [name for name in DATA_COLUMNS if any(line[name] for line in cells)]
+    arms = [name for name in shown if name in ARM_COLUMNS]
+    groups = [[name for name in arms if name.endswith(f"_{arm}")] for arm in ARMS]
+    page.spanning = spanning = names_below(layout, arms)
+    for names in [[name for name in shown if name in GENERIC_COLUMNS], *([arms] if spanning else groups)]:
         if not names:
             continue
         x += WIDE_GAP
         # A header wider than its columns spreads over both sides of them.
         header = next(line[names[0]] for line in cells if line["row_id"] == "header-top")
-        widest = max(text_width(text, TEXT_SIZE, "bold") for text in wrap(header, ARM_HEADER, TEXT_SIZE, "bold"))
-        sides = {name: [max(side) for side in zip(*_sides(cells, name), strict=True)] for name in names}
-        if names[0].startswith("events"):
+        limit = EFFECT_HEADER if spanning else ARM_HEADER
+        widest = max(text_width(text, TEXT_SIZE, "bold") for text in wrap(header, limit, TEXT_SIZE, "bold"))
+        sides = {
+            name: [max(side) for side in zip(*_sides(cells, name, layout, spanning), strict=True)] for name in names
+        }
+        if layout.on_slash(names[0]) and len(names) == 1:
             # Centred on the slash, as all that stands below it.
             sides[names[0]] = [max(side, widest / 2) for side in sides[names[0]]]
-        spare = widest - sum(map(sum, sides.values())) - GAP * (len(names) - 1)
+        gap = WIDE_GAP if spanning else GAP
+        spare = widest - sum(map(sum, sides.values())) - gap * (len(names) - 1)
         x += max(0.0, spare / 2)
+        start = x
         for i, name in enumerate(names):
-            x += GAP if i else 0
+            x += gap if i else 0
             page.columns[name] = (x, x + sum(sides[name]))
-            if name.startswith("events"):
+            if layout.on_slash(name):
                 page.slashes[name] = x + sides[name][0]
             x += sum(sides[name])
+        page.groups |= dict.fromkeys(names, (start, x))
         x += max(0.0, spare / 2)
-    return float(max(x, MARGIN + NARROWEST_LEFT))
+    return float(x)
 
 
-def _sides(cells: list[Line], name: str) -> list[tuple[float, float]]:
+def _sides(cells: list[Line], name: str, layout: Layout, spanning: bool) -> list[tuple[float, float]]:
     """What each cell of a column needs left and right of its slash, or left of its flush right edge."""
-    texts = [(line[name], weight_of(line)) for line in cells if line["row_id"] != "header-top"]
-    if name.startswith("events"):
-        return [slash_sides(*cell) for cell in texts]
-    return [(text_width(text, TEXT_SIZE, weight), 0.0) for text, weight in texts]
+    sides = []
+    for line in cells:
+        if line["row_id"] == "header-top":
+            continue
+        text, weight = line[name], weight_of(line)
+        if line["row_id"] == "header":
+            wide = max(text_width(one, TEXT_SIZE, weight) for one in wrap(text, ARM_HEADER, TEXT_SIZE, weight))
+            if not layout.on_slash(name):
+                sides.append((wide, 0.0))
+            else:
+                sides.append((wide / 2, wide / 2) if spanning else slash_sides(text, weight))
+        else:
+            sides.append(
+                slash_sides(text, weight) if layout.on_slash(name) else (text_width(text, TEXT_SIZE, weight), 0.0)
+            )
+    return sides
 
 
-def _right_of_panel(page: Page, cells: list[Line], x: float, off: Set[str], lights: int) -> None:
-    """The panel, then effect, weight and lights; a page too narrow for its footnotes gives the slack to the panel."""
-    marked = [line for line in cells if line["marker"]]
-    texts = align_numbers([line["effect"] for line in marked], text_width)
-    for line, text in zip(marked, texts, strict=True):
-        line["effect"] = text
+def _widths(page: Page, cells: list[Line], off: Set[str], lights: int) -> dict[str, float]:
+    """Widths of effect, weight and lights, of those that are drawn."""
     names = ["effect"]
     if "weights" not in off and any(line["weight_text"] for line in cells):
         names.append("weight_text")
     wide = {
         name: max(
             max(text_width(text, TEXT_SIZE, weight) for text in wrap(line[name], limit, TEXT_SIZE, weight))
+            + (line.get("slack", 0.0) if name == "effect" else 0.0)
             for line in cells
             for weight in ["bold" if line["kind"] == "column header" else "normal"]
             for limit in [EFFECT_HEADER if line["kind"] == "column header" else float("inf")]
@@ -175,13 +263,17 @@ def _right_of_panel(page: Page, cells: list[Line], x: float, off: Set[str], ligh
         room = max(LIGHT * lights, LIGHTS_HEADER)
         lines = wrap(header, room, TEXT_SIZE, "bold")
         wide["risk_of_bias"] = max(LIGHT * lights, *(text_width(text, TEXT_SIZE, "bold") for text in lines))
-        names.append("risk_of_bias")
-    right = WIDE_GAP + sum(wide.values()) + GAP * (len(names) - 1) + MARGIN
-    start = x + WIDE_GAP
+    return wide
+
+
+def _panel(page: Page, x: float, wide: Mapping[str, float]) -> None:
+    """The panel and the columns right of it; a page too narrow for its footnotes gives the slack to the panel."""
+    right = (WIDE_GAP + sum(wide.values()) + GAP * (len(wide) - 1) if wide else HALF_LABEL) + MARGIN + page.beside[1]
+    start = x + WIDE_GAP + page.beside[0]
     page.width = max(NARROWEST, start + PANEL + right)
     page.panel = (start, page.width - right)
-    x = page.panel[1] + WIDE_GAP
-    for name in names:
+    x = page.panel[1] + page.beside[1] + WIDE_GAP
+    for name in wide:
         page.columns[name] = (x, x + wide[name])
         x += wide[name] + GAP
 
@@ -198,7 +290,7 @@ def _rows(page: Page, dropped: Mapping[float, float]) -> None:
             shift += _axis_space(page)
         line["x"] = MARGIN + line["indent"] * INDENT
         size = PARAGRAPHS.get(line["kind"], TEXT_SIZE)
-        line["wrapped"] = _wrapped(page, line, size)
+        line["wrapped"], line["sink"] = _wrapped(page, line, size), {}
         if _joins(page, row, line):
             # Short notes share a line.
             line["x"], step = row["x"] + _run(row) + WIDE_GAP, line["y"] + shift - row["y"]
@@ -208,18 +300,30 @@ def _rows(page: Page, dropped: Mapping[float, float]) -> None:
         row = line
         line["y"] += shift
         extra = (max(map(len, line["wrapped"].values())) - 1) * size * LINE_SPACING / ROW
-        if line["row_id"] == "header-top":
+        if line["kind"] == "column header":
             # Headers stand on their last line, all others hang from their first.
             line["y"] += extra
         shift += extra
-        end = line["y"] + (0.0 if line["row_id"] == "header-top" else extra)
+        end = line["y"] + (0.0 if line["kind"] == "column header" else extra)
         if line["row_id"] == "header":
+            _sink(page, line, size)
             page.body = (end + TO_RULE, end + TO_RULE + 1.4)
         elif in_body and line["kind"] not in ("title", "column header"):
             page.body = (page.body[0], end + TO_AXIS)
     if in_body:
-        end = page.body[1] + (TO_ARROWS + TO_FAVOURS + _axis_space(page) if page.favours else 1.0)
+        below = page.favours and not page.favours_above
+        end = page.body[1] + (TO_ARROWS + TO_FAVOURS + _axis_space(page) if below or page.axis_title else 1.0)
     page.height = 2 * MARGIN + (end + 0.85) * ROW
+
+
+def _sink(page: Page, header: Line, size: float) -> None:
+    """Let the upper headers of columns down to lower ones that have fewer lines than their neighbours."""
+    lines = {name: len(texts) for name, texts in header["wrapped"].items()}
+    top = next(line for line in page.lines if line["row_id"] == "header-top")
+    for name in top["wrapped"]:
+        together = [one for one in lines if name in page.groups and page.groups.get(one) == page.groups[name]]
+        below = max(lines.get(one, 1) for one in together or [name])
+        top["sink"][name] = (max(lines.values()) - below) * size * LINE_SPACING
 
 
 def _run(line: Line) -> float:
@@ -235,6 +339,8 @@ def _joins(page: Page, row: Line, line: Line) -> bool:
 
 def _axis_space(page: Page) -> float:
     """Rows more (or fewer) than the table allows for the axis: no arrows, or wrapped words under them."""
+    if page.axis_title:
+        return len(page.axis_title) * SMALL_SIZE * LINE_SPACING / ROW - TO_ARROWS
     if not page.favours:
         return -TO_ARROWS
     return (max(map(len, page.favours.values())) - 1) * SMALL_SIZE * LINE_SPACING / ROW
@@ -244,19 +350,25 @@ def _wrapped(page: Page, line: Line, size: float) -> dict[str, list[str]]:
     """The lines of each text of a printed line, by column."""
     weight = weight_of(line)
     if line["kind"] in PARAGRAPHS:
-        within = line["kind"] == "heterogeneity line" and line["indent"]
+        within = line["kind"] in BAND and line["indent"]
         right = page.panel[0] - WIDE_GAP if within else page.width - MARGIN
         hang = text_width(line["note_marks"] + " ", size) if line["note_marks"] else 0.0
         room = right - MARGIN - line["indent"] * INDENT - hang
         statistics = line["kind"] in ("heterogeneity line", "test line")
         return {"label": wrap(line["label"], room, size, weight, at_commas=statistics)}
-    if line["row_id"] != "header-top":
+    if line["kind"] != "column header":
         return {"label": [line["label"]]}
-    found = {"label": [""]}
+    found = {"label": [line["label"]]}
+    found["panel"] = wrap(line["panel"], page.panel[1] - page.panel[0], size, weight)
+    if line["row_id"] == "header" and page.favours_above:
+        # What each side favours may reach up to the line above, which is free.
+        found["panel"] = max(page.favours.values(), key=len, default=[""])[1:] or [""]
     for name, (a, b) in page.columns.items():
-        if name in ARM_COLUMNS and line[name]:
-            a, b = page.group(name.partition("_")[2])
-            found[name] = wrap(line[name], max(b - a, ARM_HEADER) + 0.1, size, weight)
-        elif line[name]:
+        if name in DATA_COLUMNS and line[name]:
+            top = line["row_id"] == "header-top"
+            a, b = page.groups[name] if top else (a, b)
+            limit = EFFECT_HEADER if top and page.spanning else ARM_HEADER
+            found[name] = wrap(line[name], max(b - a, limit) + 0.1, size, weight)
+        elif line[name] and name != "label":
             found[name] = wrap(line[name], b - a + 0.1, size, weight)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement
 
@@ -16,7 +17,19 @@ NOT_ESTIMABLE = "not estimable"
 SMALLEST_RATIO, LARGEST_RATIO = 0.005, 9999.995
 
 _SPACES = "\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
-_NUMBER = re.compile(rf"\(?[<>{MINUS}]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(rf"[(\[]?[<>{MINUS}]?\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What stands before, between and after the bounds of an interval."""
+
+    opening: str = "("
+    between: str = " to "
+    closing: str = ")"
+
+
+_PLAIN = Interval()
 
 
 def fixed(value: float, decimals: int) -> str:
@@ -32,20 +45,22 @@ def ratio(value: float) -> str:
     return ">9999" if value > LARGEST_RATIO else fixed(value, 2)
 
 
-def effect_text(estimate: float, lower: float, upper: float, *, decimals: int | None) -> str:
+def effect_text(
+    estimate: float, lower: float, upper: float, *, decimals: int | None, interval: Interval = _PLAIN
+) -> str:
     """`2.80 (1.44 to 5.45)`; numbers on the natural scale, NaN where not estimable; decimals None for ratios."""
     number = _number_format(decimals)
     if math.isnan(estimate):
         return NOT_ESTIMABLE
     if math.isnan(lower) or math.isnan(upper):
         return f"{number(estimate)} (CI {NOT_ESTIMABLE})"
-    return f"{number(estimate)} {interval_text(lower, upper, decimals=decimals)}"
+    return f"{number(estimate)} {interval_text(lower, upper, decimals=decimals, interval=interval)}"
 
 
-def interval_text(lower: float, upper: float, *, decimals: int | None) -> str:
+def interval_text(lower: float, upper: float, *, decimals: int | None, interval: Interval = _PLAIN) -> str:
     """`(1.44 to 5.45)`; numbers on the natural scale; decimals None for ratios."""
     number = _number_format(decimals)
-    return f"({number(lower)} to {number(upper)})"
+    return f"{interval.opening}{number(lower)}{interval.between}{number(upper)}{interval.closing}"
 
 
 def _number_format(decimals: int | None) -> Callable[[float], str]:

@@ -28,6 +28,7 @@ _COMMON = frozenset(
     + "\N{SUPERSCRIPT TWO}\N{GREEK SMALL LETTER TAU}\N{GREEK SMALL LETTER PHI}\N{LESS-THAN OR EQUAL TO}"
     + "\N{GREATER-THAN OR EQUAL TO}\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}"
     + "\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
+    + "χ₀₁₂₃₄₅₆₇₈₉"  # a chi-squared test with its degrees of freedom
 )
 _CSS_WEIGHT = {"normal": "400", "bold": "700"}
 

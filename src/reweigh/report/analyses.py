@@ -202,7 +202,9 @@ def _splits(analysis: str, inputs: Inputs) -> list[dict[str, Any]]:
 def _further(base: str, inputs: Inputs) -> list[dict[str, Any]]:
     """Figures beside the forest plots: small-study plots, sequential analysis, specification curve ..."""
     found = []
-    rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(inputs.figures) if row["kind"] != "forest"]
+    # The same plots in the layouts of journals are files to hand in, not figures of the page.
+    beside = inputs.figures[~inputs.figures["kind"].str.startswith("forest")]
+    rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(beside)]
     sequential = inputs.optional.get("figures_sequential", pd.DataFrame())
     robustness = inputs.optional.get("figures_robustness", pd.DataFrame())
     rows += [(f"sequential/{row['analysis']}", row) for row in records(sequential)]
