@@ -38,7 +38,6 @@ if __name__ == "__main__":
                 sys.exit(f"\n{unknown.args[0]}\n")
             save(draw_one(one), snakemake.output.figure)
         else:
-            folder = Path(snakemake.params.folder)
             plots = [plot(name, *tables, protocol, bias) for name in plot_ids(*tables, protocol)]
             names = journal_plot_ids(tables[0])
             plots += [plot(name, *tables, protocol, bias, layout) for layout in (REVMAN, JAMA) for name in names]
@@ -53,17 +52,10 @@ if __name__ == "__main__":
             ]
             for kind, of_kind in further.items():
                 figures += [(kind, name, f.title, f"{f.title}. {f.description}", f) for name, f in of_kind]
-            read = max(Path(path).stat().st_mtime for path in snakemake.input if not path.endswith(".py"))
-            drawn = {
-                folder / kind / f"{name}.{ending}": f
-                for kind, name, *_, f in figures
-                for ending in snakemake.params.formats
-            }
-            for path, figure in drawn.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                save(figure, path)
-            for other in {path for kind in KINDS for path in folder.glob(f"{kind}/*.*")} - {*drawn}:
-                if other.stat().st_mtime < read:  # drawn from tables that are no more
-                    other.unlink()
+            for kind in KINDS:
+                Path(snakemake.output[kind]).mkdir(parents=True)
+            for kind, name, *_, figure in figures:
+                for ending in snakemake.params.formats:
+                    save(figure, Path(snakemake.output[kind]) / f"{name}.{ending}")
             index = pd.DataFrame([figure[:4] for figure in figures], columns=["kind", "analysis", "title", "caption"])
             write_csv(index, snakemake.output.index)

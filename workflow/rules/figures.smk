@@ -19,6 +19,46 @@ rule figures:
             "pool/moderators",
         ),
     output:
+        forest=report(
+            directory("results/{review}/figures/forest"),
+            patterns=["{figure}.svg"],
+            caption="../report/forest.rst",
+            category="{review}",
+            subcategory="Forest plots",
+            labels={"figure": "{figure}"},
+        ),
+        forest_revman=report(
+            directory("results/{review}/figures/forest_revman"),
+            patterns=["{figure}.svg"],
+            caption="../report/forest.rst",
+            category="{review}",
+            subcategory="Forest plots, RevMan's layout",
+            labels={"figure": "{figure}"},
+        ),
+        forest_jama=report(
+            directory("results/{review}/figures/forest_jama"),
+            patterns=["{figure}.svg"],
+            caption="../report/forest.rst",
+            category="{review}",
+            subcategory="Forest plots, JAMA's layout",
+            labels={"figure": "{figure}"},
+        ),
+        sweep=report(
+            directory("results/{review}/figures/sweep"),
+            patterns=["{figure}.svg"],
+            caption="../report/further.rst",
+            category="{review}",
+            subcategory="Crossover correlation",
+            labels={"figure": "{figure}"},
+        ),
+        bubble=report(
+            directory("results/{review}/figures/bubble"),
+            patterns=["{figure}.svg"],
+            caption="../report/further.rst",
+            category="{review}",
+            subcategory="Meta-regression",
+            labels={"figure": "{figure}"},
+        ),
         index="results/{review}/figures/index.csv",
     log:
         "logs/{review}/figures.log",
@@ -26,7 +66,6 @@ rule figures:
         ENVIRONMENT
     params:
         formats=FORMATS,
-        folder="results/{review}/figures",
         lost=lambda wildcards: lost_figures(wildcards.review),
     message:
         "{wildcards.review}: forest plots"
