@@ -377,7 +377,8 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
         "would_change",
         "certainty",
     )
-    claims = [dict.fromkeys(fields, "x") | {"id": "C04", "leans_on": [], "analysis": "responder.immediate"}]
+    claim = dict.fromkeys(fields, "x") | {"id": "C04", "leans_on": [], "analysis": "responder.immediate"}
+    claims = [claim, claim | {"id": "C05", "analysis": "", "verdict": "supported", "page_title": "another page"}]
     index = pd.DataFrame(
         [("responder.immediate", "specifications", "Multiverse", "A curve.")],
         columns=["analysis", "kind", "title", "caption"],
@@ -393,6 +394,14 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
     assert browser.run(shown) == ["its trials", "multiverse"]
     ids = browser.run("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(set(ids)) == len(ids)
+    left = "[...document.querySelectorAll('.claim:not([hidden])')].map(c => c.id)"
+    assert browser.run(left) == ["c-C04", "c-C05"]
+    browser.run("document.querySelector('[data-verdict-link=\"supported\"]').click()")
+    assert browser.run(left) == ["c-C05"]
+    assert browser.run("document.getElementById('claim-count').textContent") == "1 of 2"
+    choose = "(() => {{ const f = document.getElementById('claim-filter'); f.elements.verdict.value = ''; f.elements.page.value = '{}'; f.dispatchEvent(new Event('input')); }})()"
+    browser.run(choose.format("x"))
+    assert browser.run(left) == ["c-C04"]
 
 
 APPROVED = Path(__file__).parent / "report" / "approved"
@@ -464,3 +473,18 @@ def test_the_same_page_is_printed_as_the_same_bytes(pages):
     first, second = (print_page(pages[BCG], find_chromium()) for _ in range(2))
     assert first.startswith(b"%PDF") and len(first) > 50_000
     assert first == second
+
+
+def test_the_tab_key_reaches_everything_that_can_be_used(browser, pages):
+    browser.open(pages[BCG].as_uri())
+    everything = browser.run("""(() => {
+      window.reached = new Set();
+      document.addEventListener('focusin', (event) => window.reached.add(event.target));
+      window.wanted = [...document.querySelectorAll('a[href], button, select, input, summary, .hit')].filter((one) => one.checkVisibility());
+      return window.wanted.length;
+    })()""")
+    assert everything > 50
+    for _ in range(everything + 60):  # what scrolls takes the focus as well
+        browser.key("Tab", 9)
+    left = "window.wanted.filter((one) => !window.reached.has(one)).map((one) => one.outerHTML.slice(0, 120))"
+    assert browser.run(left) == []

@@ -27,9 +27,10 @@ MEASURES_OF_TYPE: Mapping[str, tuple[str, ...]] = {
 }
 INTERVAL_LABELS: Mapping[str, str] = {
     "wald": "Wald",
-    "t": "t(k-1)",
+    "t": "t",
     "hartung-knapp": "Hartung-Knapp",
     "hartung-knapp guarded": "guarded Hartung-Knapp",
+    "profile likelihood": "profile likelihood",
 }
 MEASURE_LABELS: Mapping[str, str] = {
     "MD": "Mean difference",

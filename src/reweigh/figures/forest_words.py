@@ -13,15 +13,9 @@ import pandas as pd
 
 from reweigh.figures.numerals import NOT_ESTIMABLE, fixed, level_text, p_text, small_text
 from reweigh.figures.style import clean, symbols
+from reweigh.protocol import INTERVAL_LABELS
 
 POOLING_WORDS = {"mantel-haenszel": "Mantel-Haenszel", "peto": "Peto"}
-CI_WORDS = {
-    "wald": "Wald",
-    "t": "t",
-    "hartung-knapp": "Hartung-Knapp",
-    "hartung-knapp guarded": "guarded Hartung-Knapp",
-    "profile likelihood": "profile likelihood",
-}
 PI_WORDS = {
     "hartung-knapp": "t(k−1) on the Hartung-Knapp standard error",
     "t(k-1)": "t(k−1)",
@@ -68,7 +62,7 @@ def model_text(row: Row) -> str:
         return "Bayesian, posterior median"
     what = "common effect" if tau2 == "EE" else tau2
     other = [POOLING_WORDS[pooling]] if pooling in POOLING_WORDS else []
-    text = ", ".join(filter(None, [*other, what, CI_WORDS.get(interval, interval)]))
+    text = ", ".join(filter(None, [*other, what, INTERVAL_LABELS.get(interval, interval)]))
     said = {word.casefold() for word in (text, ", ".join(text.split(", ")[:-1]))}
     return text if not name or name.casefold() in said else f"{name}: {text}"
 
@@ -131,7 +125,7 @@ def model_notes(main: Row, others: Sequence[Row]) -> Iterator[str]:
     interval = words(main, "ci_method")
     common = words(main, "tau2_method") == "EE"
     text = "Common-effect model" if common else f"Random-effects model: τ² by {words(main, 'tau2_method')}"
-    text += f", {level_text(level_of(main))} CI by {CI_WORDS.get(interval, interval)}" if interval else ""
+    text += f", {level_text(level_of(main))} CI by {INTERVAL_LABELS.get(interval, interval)}" if interval else ""
     if not math.isnan(number(main, "pi_lower")):
         method = words(main, "pi_method")
         text += f", prediction interval by {PI_WORDS.get(method, method)}" if method else ""
