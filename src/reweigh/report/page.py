@@ -97,6 +97,8 @@ def report_page(inputs: Inputs) -> str:
         "trials": studies,
         "trial_columns": [c.replace("_", " ") for c in trials.characteristic_columns(inputs)],
         "states": trials.STATES,
+        "dated": any(trial["year"] for trial in studies),
+        "annotated": any(trial["reasons"] or trial["note"] for trial in studies),
         "bias_figures": bias_figures,
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
@@ -221,6 +223,8 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         marks |= {"clipped_lower": row["ci_lower"] < low, "clipped_upper": row["ci_upper"] > high}
     if not words.missing(row["pi_lower"]):
         marks |= {"pi_lower": place(row["pi_lower"]), "pi_upper": place(row["pi_upper"])}
+        marks["clipped_lower"] |= row["pi_lower"] < low
+        marks["clipped_upper"] |= row["pi_upper"] > high
     certainty = inputs.of("certainty", str(row["analysis"]))
     return {
         "analysis": row["analysis"],

@@ -201,8 +201,10 @@
         const [from, to] = bar(mark, one.ci_lower, one.ci_upper);
         mark.style.setProperty("--at", to > from ? `${Math.max(0, Math.min(100, (100 * (scale(one.estimate) - from)) / (to - from)))}%` : "50%");
       }
-      clipped(line.marks, usable ? one.ci_lower : 0, usable ? one.ci_upper : 0);
-      if (pi) { line.marks.pi.hidden = true; if (usable && !Number.isNaN(one.pi_lower)) bar(line.marks.pi, one.pi_lower, one.pi_upper); }
+      // What leaves the axis, the prediction interval included, has an arrow.
+      const predicted = pi && usable && !Number.isNaN(one.pi_lower);
+      clipped(line.marks, usable ? Math.min(one.ci_lower, predicted ? one.pi_lower : 0) : 0, usable ? Math.max(one.ci_upper, predicted ? one.pi_upper : 0) : 0);
+      if (pi) { line.marks.pi.hidden = true; if (predicted) bar(line.marks.pi, one.pi_lower, one.pi_upper); }
       line.effect.textContent = one.reason ? "–" : Number.isNaN(one.ci_lower) ? `${printed(a, one.estimate)} (–)` : `${printed(a, one.estimate)} (${interval(a, one.ci_lower, one.ci_upper)})`;
     };
     diamond(rows.total, found, true);
