@@ -365,6 +365,13 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
         "robustness/responder.immediate.specifications": DRAWN.format("multiverse"),
     }
     fields = (
+        "review_now",
+        "review_method_of",
+        "as_of",
+        "best_as_of",
+        "review_as_of",
+        "verdict_at_half_difference",
+        "verdict_at_twice_difference",
         "verdict",
         "claim",
         "page_title",
@@ -443,9 +450,12 @@ def test_the_page_looks_as_approved(browser, pages, view):
     }})()""")
     found = {}
     for name, selector in SECTIONS.items():
-        top, height = browser.run(
-            f"(r => [r.top + scrollY, r.height])(document.querySelector(`{selector}`).getBoundingClientRect())"
-        )
+        # A section begins at a whole pixel, whatever stands above it.
+        top, height = browser.run(f"""(() => {{
+          const section = document.querySelector(`{selector}`), box = section.getBoundingClientRect(), top = box.top + scrollY;
+          section.style.marginTop = `${{parseFloat(getComputedStyle(section).marginTop) + Math.ceil(top) - top}}px`;
+          return [Math.ceil(top), box.height];
+        }})()""")
         if height:
             box = {
                 "x": 0,

@@ -119,9 +119,18 @@ def draw_specifications(
         _side(below, -(side - 12.0), y + LINE / 2, name, width=360.0, bold=True)
         for option, text in ((o, w) for (c, o), w in zip(options, named, strict=True) if c == choice):
             at = drawn[(chosen[choice] == option).to_numpy()[drawn]]
-            path_x = np.repeat(at, 3).astype(float)
-            path_y = np.tile([y + 2, y + LINE - 2, np.nan], len(at))
-            below.plot(path_x, path_y, color=INK, lw=thin, gid=f"option.{choice}.{option}")
+            # Neighbours make one bar.
+            runs = np.split(at, np.flatnonzero(np.diff(at) > every_nth) + 1) if len(at) else []
+            ends_of = np.array([[run[0] - every_nth / 2, run[-1] + every_nth / 2, np.nan] for run in runs])
+            across_y = np.full(ends_of.size, y + LINE / 2)
+            below.plot(
+                ends_of.ravel(),
+                across_y,
+                color=MUTED,
+                lw=LINE - 4,
+                solid_capstyle="butt",
+                gid=f"option.{choice}.{option}",
+            )
             _side(below, -6.0, y + LINE / 2, text, width=360.0)
             y += LINE
     return figure

@@ -16,9 +16,13 @@ from zlib import crc32
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from reweigh.figures.style import FAMILY, FONT_FILES, PNG_DPI, RC
 
+#: Places of paths, markers and texts, and the numbers in them that have many decimals.
+_PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
+_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _TEXT = re.compile(r"<text[^>]*?style=\"([^\"]*)\"[^>]*>([^<]*)</text>")
 #: Characters that every figure embeds: cutting a font for each figure would take longer than drawing it.
 _COMMON = frozenset(
@@ -57,6 +61,9 @@ def render(figure: Figure, format: str) -> bytes:
     }
     if figure.canvas is None or not isinstance(figure.canvas, FigureCanvasAgg):
         FigureCanvasAgg(figure)
+    for line in figure.findobj(Line2D):
+        # A line ends where its numbers end; matplotlib would go half its width further.
+        line.set_solid_capstyle("butt")
     buffer = io.BytesIO()
     with mpl.rc_context(RC):
         dpi = PNG_DPI if format == "png" else 72
@@ -64,7 +71,12 @@ def render(figure: Figure, format: str) -> bytes:
     if format != "svg":
         return buffer.getvalue()
     description = getattr(figure, "description", "")
-    return _finish_svg(buffer.getvalue().decode("utf-8"), title, description).encode("utf-8")
+    return _finish_svg(_rounded(buffer.getvalue().decode("utf-8")), title, description).encode("utf-8")
+
+
+def _rounded(svg: str) -> str:
+    """Places to a hundredth of a point, which no printer shows, in two thirds of the bytes."""
+    return _PLACES.sub(lambda found: _NUMBER.sub(lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), found[0]), svg)
 
 
 def _finish_svg(svg: str, title: str, description: str) -> str:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.numerals import level_text
-from reweigh.protocol import MEASURE_LABELS, Protocol
+from reweigh.protocol import MEASURE_LABELS, RATIO_MEASURES, Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
@@ -25,7 +25,7 @@ from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
 STYLES = ("page.css", "forest.css", "print.css")
 SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
 #: Room for the figures beside the forest plots.
-FURTHER = 750_000
+FURTHER = 800_000
 NOT_REPRODUCIBLE = "not reproducible from public data"
 MODERATORS = ("label", "year", "design")
 
@@ -133,9 +133,18 @@ def _evidence(outcomes: Sequence[Mapping[str, Any]], inputs: Inputs) -> dict[str
             "svg": inline(svg, name.replace(".", "-")) if svg else "",
             "source": svg,
             "curve": curve,
+            "shown": [(one["label"], _finding(one)) for one in claim.get("shown", ())],
             "analysis": a["id"] if a else "",
         }
     return found
+
+
+def _finding(one: Mapping[str, Any]) -> str:
+    """`SMD −0.41 (−1.25 to 0.42), k = 4` of a result that stands beside a claim."""
+    if not one["k"] or one["estimate_natural"] is None:
+        return "no usable trial"
+    scale = "log" if one["measure"] in RATIO_MEASURES else "natural"
+    return f"{one['measure']} {words.effect({**one, 'scale': scale})}, k = {one['k']}"
 
 
 def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
