@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from importlib.metadata import requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -37,8 +37,10 @@ def installed():
     while open_ones:
         name = canonicalize_name(open_ones.pop(0))
         if name not in found:
-            found[name] = version(name)
-            needs = map(Requirement, requires(name) or ())
+            try:
+                found[name], needs = version(name), map(Requirement, requires(name) or ())
+            except PackageNotFoundError:
+                found[name], needs = "version not recorded", ()
             open_ones += [one.name for one in needs if one.marker is None or one.marker.evaluate({"extra": ""})]
     head = dict.fromkeys(("Python", "reweigh"))
     return {name: found[name] for name in [*head, *sorted(found.keys() - head)]}

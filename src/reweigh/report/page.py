@@ -216,7 +216,9 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
 
 def _axis(mine: pd.DataFrame) -> tuple[float, float, list[tuple[float, str]]]:
     log = mine["scale"].iloc[0] == "log"
-    low, high = axis_limits(mine.assign(kind="study", marker="diamond"), log=log)
+    predicted = mine[["pi_lower", "pi_upper"]].set_axis(["ci_lower", "ci_upper"], axis=1).assign(estimate=float("nan"))
+    both = [mine.assign(kind="study"), predicted.assign(kind="prediction interval")]
+    low, high = axis_limits(pd.concat(both), log=log)
     at, labels = round_ticks(low, high, log=log, fits=lambda ticks, _: len(ticks) <= 5)
     return low, high, [(100 * (t - low) / (high - low), label) for t, label in zip(at, labels, strict=True)]
 
