@@ -62,3 +62,8 @@ def copy_of_built(built, tmp_path) -> Path:
 def reference() -> dict:
     """What metafor gives for the main analyses (main_job.R)."""
     return json.loads((ROOT / "tests" / "reference" / "main_job.json").read_text())
+
+
+def pytest_collection_modifyitems(items):
+    """The longest file first: beside it the other workers do all the rest."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
