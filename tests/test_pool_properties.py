@@ -1,5 +1,7 @@
 """Invariants of pooling on made-up data, and sets at the edge."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -280,3 +282,16 @@ def test_no_events_in_one_arm():
 def test_refused_counts(counts, message):
     with pytest.raises(ValueError, match=message):
         mantel_haenszel(*counts, measure="OR")
+
+
+def test_without_the_interval_of_tau2_everything_else_is_the_same():
+    rng = np.random.default_rng(5)
+    y, v = rng.normal(size=(40, 9)), rng.uniform(0.05, 0.5, size=(40, 9))
+    whole, without = pool(y, v), pool(y, v, tau2_interval=False)
+    follows = {f"{name}_ci_{end}" for name in ("tau2", "i2_tau2", "h2_tau2") for end in ("lower", "upper")}
+    for one in fields(whole):
+        ours, theirs = getattr(whole, one.name), getattr(without, one.name)
+        if one.name in follows:
+            assert np.isnan(theirs).all() and np.isfinite(ours).any()
+        elif one.name != "reason":
+            np.testing.assert_array_equal(ours, theirs, err_msg=one.name)

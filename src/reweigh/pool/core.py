@@ -177,6 +177,7 @@ def pool(
     level: float = 0.95,
     pi_method: str = "hartung-knapp",
     start: str = "own",
+    tau2_interval: bool = True,
 ) -> Pooled:
     """Pool effects by inverse variance: Viechtbauer 2005 for tau2, IntHout and others 2014 for Hartung-Knapp.
 
@@ -197,6 +198,9 @@ def pool(
     start
         "pymare" takes PyMARE's tau2 where it has one (a single set; DL, HE, ML, REML) and polishes it by Newton's
         steps on the score, from the bracket of the highest maximum; "own" does without, and is three times as fast.
+    tau2_interval
+        False leaves out the Q-profile interval of tau2 and what follows from it (NaN): a third faster for thousands
+        of subsets of which nobody asks for it.
 
     Raises
     ------
@@ -216,7 +220,9 @@ def pool(
     fit = Fit(np.zeros(len(two)), np.zeros(len(two), dtype=np.intp), np.zeros(len(two), dtype=np.intp))
     for whole, some in zip(fit, part, strict=True):
         whole[two] = some
-    return summarise_fit(sets, fit, o, pymare=guess is not None)
+    unknown = np.full(len(two), np.nan)
+    limits = None if tau2_interval else (unknown, unknown)
+    return summarise_fit(sets, fit, o, limits=limits, pymare=guess is not None)
 
 
 def _pymare_tau2(method: str, sets: Sets, yi: ArrayLike, vi: ArrayLike) -> Floats | None:
@@ -256,8 +262,9 @@ def _summary(sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | N
         lower[two], upper[two], statistic[two] = profile
 
     q = q_statistic(y, v, np.zeros(len(y)))
-    q_low, q_high, q_empty = intervals.q_profile(y, v, k, o.level)
-    if limits is not None:
+    if limits is None:
+        q_low, q_high, q_empty = intervals.q_profile(y, v, k, o.level)
+    else:
         (q_low, q_high), q_empty = limits, limits[1] <= 0
     h2_low, h2_high = intervals.higgins_thompson(q, k, o.level)
     typical = intervals.typical_variance(v, k)

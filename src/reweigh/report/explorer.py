@@ -234,7 +234,7 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
         none = prediction == "none"
         result = pool(
             y, v, mask=there, tau2_method=tau2, ci_method=interval, level=protocol.level,
-            pi_method="hartung-knapp" if none else prediction,
+            pi_method="hartung-knapp" if none else prediction, tau2_interval=False,
         )  # fmt: skip
         by_subset = by_subset or [getattr(result, name) for name in OF_SUBSET]
         by_tau2.setdefault(tau2, [getattr(result, name) for name in OF_TAU2])

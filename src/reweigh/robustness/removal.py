@@ -145,9 +145,10 @@ def _pair(yi: ArrayLike, vi: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _pool_masks(
-    y: Floats, v: Floats, there: NDArray[np.bool_], tau2_method: str, ci_method: str, level: float, pi_method: str
-) -> Pooled:
+    y: Floats, v: Floats, there: NDArray[np.bool_], tau2_method: str, ci_method: str, level: float, pi_method: str,
+    *, tau2_interval: bool = True,
+) -> Pooled:  # fmt: skip
     return pool(
         np.broadcast_to(y, there.shape), np.broadcast_to(v, there.shape), mask=there,
-        tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method,
+        tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method, tau2_interval=tau2_interval,
     )  # fmt: skip

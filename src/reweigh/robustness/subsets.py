@@ -101,7 +101,7 @@ def all_subsets(
     member = _every(k) if k <= ALL_UP_TO else _sampled(k, sample, seed)
     rows = _rows(k)
     parts = [
-        _pool_masks(y, v, member[i : i + rows], tau2_method, ci_method, level, "hartung-knapp")
+        _pool_masks(y, v, member[i : i + rows], tau2_method, ci_method, level, "hartung-knapp", tau2_interval=False)
         for i in range(0, max(len(member), 1), rows)
     ]
     fields = dict(zip(_RESULTS, (*_RESULTS[:4], "i2_tau2"), strict=True))
@@ -237,7 +237,7 @@ def fragility(
         for removed in _batches(k, size):
             there = np.ones((len(removed), k), dtype=bool)
             np.put_along_axis(there, removed, False, axis=1)
-            result = _pool_masks(y, v, there, *model, "hartung-knapp")
+            result = _pool_masks(y, v, there, *model, "hartung-knapp", tau2_interval=False)
             for name, code in _codes(result, important).items():
                 changed = np.flatnonzero(code != start[name]) if name in open_ else np.zeros(0, dtype=np.intp)
                 if changed.size:
