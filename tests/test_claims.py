@@ -27,7 +27,7 @@ from reweigh.claims import (
 )
 from reweigh.claims.evidence import Setting, gather
 from reweigh.claims.figure import claim_figure
-from reweigh.claims.model import COUNTS_AS_SUPPORT
+from reweigh.claims.model import COUNTS_AS_SUPPORT, Claims
 from reweigh.claims.pages import sentence
 from reweigh.claims.rules import VERDICT_RULES
 from reweigh.figures.svg import render
@@ -329,6 +329,12 @@ def test_what_is_not_about_pain_or_not_found_counts_as_no_support(judged):
     assert set(table.loc[["C16", "C17", "C18"], "citation_counts"]) == {"no"}
     # A citation that does not count gives neither a year nor a method.
     assert set(table.loc[["C16", "C17", "C18"], "as_of"]) == {""}
+
+
+def test_a_review_without_claims_has_the_header_of_the_table(judged):
+    none = claims_table([], Claims.none())
+    whole = claims_table(judged[KETAMINE][2], judged[KETAMINE][1])
+    assert len(none) == 0 and list(none) == list(whole) and not whole.isna().any(axis=None)
 
 
 # --- C01

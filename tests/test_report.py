@@ -27,7 +27,7 @@ from reweigh.report import words
 from reweigh.report.explorer import ALL_UP_TO, OF_INTERVAL, OF_SUBSET, OF_TAU2, explorer_data, subsets
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
-from reweigh.report.page import index_page, report_page
+from reweigh.report.page import FURTHER, index_page, report_page
 from reweigh.report.pdf import undated
 from reweigh.report.trials import POOLED, flow, trial_rows
 from reweigh.report.workbook import workbook
@@ -209,6 +209,43 @@ def test_every_drawn_forest_plot_is_on_the_page(ketamine, page):
 def test_stages_that_did_not_run_are_said_to_be_missing(page):
     assert "Leave-one-out table: not yet computed" in page
     assert re.search(r'<h2 id="h-claims">Claims</h2>\s*<p class="quiet">Not yet computed', page)
+
+
+def test_a_review_without_claims_says_that_it_has_none(ketamine):
+    page = report_page(replace(ketamine, claims=[]))
+    assert re.search(r'<h2 id="h-claims">Claims</h2>\s*<p class="quiet">No claim is recorded', page)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("SMD −0.7 (k = 2 trials, n = 60)", "SMD −0.7 (k\u00a0=\u00a02 trials, n\u00a0=\u00a060)"),
+        ("P < 0.001; P = 0.03", "P\u00a0<\u00a00.001; P\u00a0=\u00a00.03"),
+        ("link = 2, k = none", "link = 2, k = none"),
+    ],
+)
+def test_an_equation_does_not_break_over_lines(text, shown):
+    assert words.nice(text) == shown
+
+
+def test_code_that_is_copied_has_plain_spaces():
+    assert words.markdown("    k = 2") == "<pre tabindex='0'>k = 2</pre>"
+
+
+def test_figures_of_a_further_measure_leave_a_full_page_first(bcg):
+    main = "tuberculosis.end_of_follow_up"
+    ids = [main, f"{main}.OR", f"{main}.RD"]
+    listed = pd.DataFrame({"analysis": ids, "kind": "gosh", "title": [f"GOSH of {name}" for name in ids]})
+    # The one of the main measure is the largest.
+    size = {name: int(FURTHER * (0.45 if name == main else 0.35)) for name in ids}
+    drawings = {
+        f"robustness/{name}.gosh": f'<svg width="10pt" height="5pt" viewBox="0 0 10 5" role="img" aria-labelledby="t d">'
+        f'<title id="t">{name}</title><desc id="d">{"x" * size[name]}</desc></svg>'
+        for name in ids
+    }
+    page = report_page(replace(bcg, optional={"figures_robustness": listed}, drawings=drawings))
+    gone = [name for name in ids if f"figures/robustness/{name}.gosh.svg</code>" in page]
+    assert len(gone) == 1 and main not in gone
 
 
 def test_hostile_text_stays_text(ketamine):

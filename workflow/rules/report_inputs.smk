@@ -25,9 +25,7 @@ def report_optional(wildcards):
         str(folder / name) for name in ("published.csv",) if (folder / name).exists()
     ]
     for stage, names in LATER.items():
-        if workflow.is_rule(stage) and (
-            stage != "claims" or (folder / "claims.yaml").exists()
-        ):
+        if workflow.is_rule(stage):
             found += [f"results/{wildcards.review}/{name}" for name in names]
     return found
 

@@ -31,6 +31,13 @@ STATEMENTS = {
     "better_and_excludes": "favours it with an interval that excludes no effect",
     "exceeds_important": "exceeds the smallest important difference",
 }
+COLUMNS = (
+    "id", "page", "claim", "verdict", "verdict_effect", "reason", "k", "trials", "n", "verdict_at_half_difference",
+    "verdict_at_twice_difference", "certainty", "certainty_reasons", "leans_on", "citation", "citation_counts",
+    "analysis", "best_now", "best_as_of", "review_now", "review_as_of", "verdict_best_as_of", "verdict_review_now",
+    "verdict_review_as_of", "review_method", "review_method_of", "as_of", "multiverse", "sequential", "sentence",
+    "would_change",
+)  # fmt: skip
 READINGS = {
     "best_now": "current best practice, all trials",
     "best_as_of": "current best practice, as of {year}",
@@ -98,7 +105,7 @@ def claims_table(
     assessed: Sequence[Assessed], claims: Claims, multiverse: pd.DataFrame | None = None,
     sequential: pd.DataFrame | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """claims.csv: one row per claim.
+    """claims.csv: one row per claim, the header alone where a review has none.
 
     `multiverse` (multiverse_summary.csv) and `sequential` (sequential.csv), read as text, may be absent.
     """
@@ -132,7 +139,7 @@ def claims_table(
                 "sentence": sentence(found), "would_change": claim.would_change,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _reading(part: Part | None, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from reweigh.protocol import MEASURE_LABELS, Model, Protocol
 from reweigh.report.inputs import Inputs, records
+from reweigh.report.trials import characteristic_columns
 from reweigh.report.words import lower_first, missing, nice
 
 TAU2_WORDS = {
@@ -178,7 +179,7 @@ def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
         ("13f", "Sensitivity analyses", "Analyses: sensitivity sets; explorer"),
         ("16a", "Flow of records", "Trials; searches are not recorded"),
         ("16b", "Excluded records with reasons", "Trials"),
-        ("17", "Characteristics of each trial", "Trials"),
+        ("17", "Characteristics of each trial", "Trials" if characteristic_columns(inputs) else "not recorded"),
         ("18", "Risk of bias of each trial", "Trials" if inputs.bias and len(inputs.bias.table) else "not recorded"),
         ("19", "Results of each trial", "Analyses: forest plots"),
         ("20b", "Results of syntheses with heterogeneity", "Analyses: pooled results"),

@@ -148,10 +148,13 @@ def _finding(one: Mapping[str, Any]) -> str:
 
 
 def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
-    """Leave out of the page, largest first, further figures beyond FURTHER bytes; their files are named instead."""
-    figures = [figure for o in outcomes for a in o["analyses"] for figure in a["further"]]
-    total = sum(len(figure["svg"]) for figure in figures)
-    for figure in sorted(figures, key=lambda one: -len(one["svg"])):
+    """Leave out of the page further figures beyond FURTHER bytes; their files are named instead.
+
+    Those of a further measure go before those of the outcome's own, the largest first.
+    """
+    figures = [(a["main_measure"], figure) for o in outcomes for a in o["analyses"] for figure in a["further"]]
+    total = sum(len(figure["svg"]) for _, figure in figures)
+    for _, figure in sorted(figures, key=lambda one: (one[0], -len(one[1]["svg"]))):
         if total <= FURTHER:
             return
         total -= len(figure["svg"])

@@ -17,6 +17,9 @@ from reweigh.protocol import Protocol
 URL = re.compile(r"https?://[^\s|;,<>\"]+[^\s|;,.)<>\"]")
 DOI = re.compile(r"\b10\.\d{4,9}/[^\s|;,:<>\"]+[^\s|;,.:)<>\"]")
 
+#: `k = 2` stays on one line.
+_EQUATION = re.compile(r"\b([knP]) ([=<>]) (?=[\d−-])")
+
 Row = Mapping[str, Any]
 
 
@@ -89,8 +92,8 @@ def variance(value: float) -> str:
 
 
 def nice(text: object) -> str:
-    """Plain names of the tables with their symbols."""
-    return symbols(str(text))
+    """Plain names of the tables with their symbols; `k = 2` does not break over lines."""
+    return _EQUATION.sub("\\1\u00a0\\2\u00a0", symbols(str(text)))
 
 
 def linked(text: object) -> Markup:
@@ -116,7 +119,7 @@ def markdown(text: str, top: int = 3) -> Markup:
             level = min(6, top + len(head[1]) - 1)
             out.append(Markup(f"<h{level}>") + prose(head[2]) + Markup(f"</h{level}>"))
         elif all(line.startswith("    ") for line in lines):
-            code = escape(nice("\n".join(line[4:] for line in lines)))
+            code = escape(symbols("\n".join(line[4:] for line in lines)))
             out.append(Markup("<pre tabindex='0'>") + code + Markup("</pre>"))
         elif all(line.startswith("- ") for line in lines):
             items = Markup("").join(Markup("<li>") + prose(line[2:]) + Markup("</li>") for line in lines)
