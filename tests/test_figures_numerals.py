@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.figures.forest_words import PLAIN, difference_text, heterogeneity_text, overall_test_text, trial_notes
+from reweigh.figures.forest_words import (
+    PLAIN,
+    difference_text,
+    heterogeneity_text,
+    overall_test_text,
+    sentence,
+    trial_notes,
+)
 from reweigh.figures.numerals import (
     align_numbers,
     difference_decimals,
@@ -190,3 +197,19 @@ def test_the_axis_shows_the_null_and_most_of_the_evidence(rows, log):
     assert low < 0 < high
     inside = (table["ci_lower"] < high) & (table["ci_upper"] > low)
     assert inside.mean() >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [
+        ("tau2 is 0: one mean", "τ² is 0: one mean"),
+        ("tau by REML", "τ by REML"),
+        ("p from the paper", "p from the paper"),
+        ("k is small", "k is small"),
+        ("I2 by Q", "I² by Q"),
+        ("taken from a figure", "Taken from a figure"),
+        ("prior: half-normal", "Prior: half-normal"),
+    ],
+)
+def test_a_note_begins_with_a_capital_unless_it_begins_with_a_symbol(note, shown):
+    assert sentence(note) == shown

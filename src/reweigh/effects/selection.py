@@ -16,6 +16,12 @@ from reweigh.protocol import Outcome, Protocol, StudySet
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
 
+#: Columns of converted candidates that `choose` looks at, and the effect.
+CHOOSING = (
+    "study_id", "comparison_id", "outcome", "window", "file", "route", "distance", "order", "reason",
+    "estimate", "variance",
+)  # fmt: skip
+
 EFFECT_COLUMNS = (
     "analysis", "outcome", "window", "measure", "set", "study_id", "comparison_id", "label", "year",
     "design", "n_intervention", "n_control", "events_intervention", "events_control",

@@ -143,10 +143,15 @@ def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
             rows.numbers[column] = missing
             continue
         raw = table[column]
-        values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
-        bad[bad] = [not (isinstance(v, str) and v.strip() == "") for v in raw[bad]]
-        problems += _problems(table, column, bad, "not a finite number")
+        if raw.dtype == np.float64:
+            values = raw.to_numpy()
+            bad = np.isinf(values)
+        else:
+            values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
+        if bad.any():
+            bad[bad] = [not (isinstance(v, str) and v.strip() == "") for v in raw[bad]]
+            problems += _problems(table, column, bad, "not a finite number")
         rows.numbers[column] = np.where(np.isinf(values), np.nan, values)
     for column, allowed in CATEGORIES.items():
         if column not in table:

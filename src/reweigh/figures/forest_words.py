@@ -169,6 +169,6 @@ def trial_notes(trials: Sequence[Row], plain: Sequence[str]) -> tuple[list[str],
 
 
 def sentence(text: str) -> str:
-    """A note with its first letter raised (not the p of a P-value) and symbols in place of plain names."""
-    text = symbols(clean(text))
-    return text if re.match(r"(p|n|r|t|z|tau|phi|icc)\b", text) else text[:1].upper() + text[1:]
+    """A note with its first letter raised (not the p of a P-value or a tau) and symbols in place of plain names."""
+    text = clean(text)
+    return symbols(text if re.match(r"(k|p|n|r|t|z|tau2?|phi|icc)\b", text) else text[:1].upper() + text[1:])

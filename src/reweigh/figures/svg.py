@@ -33,6 +33,7 @@ _COMMON = frozenset(
     + "\N{GREATER-THAN OR EQUAL TO}\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}"
     + "\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
     + "χ₀₁₂₃₄₅₆₇₈₉"  # a chi-squared test with its degrees of freedom
+    + "←é"  # our own estimate among the published ones; L'Abbé
 )
 _CSS_WEIGHT = {"normal": "400", "bold": "700"}
 

@@ -24,8 +24,8 @@ MEAN_KNOWN = "mean known"
 #: Grid points per factor e of (smallest variance + tau2). The score varies on a scale of about 1 in that
 #: logarithm, so two of its roots do not hide between neighbouring points.
 _DENSITY = 4
-#: Largest number of elements of one temporary array of the grid (32 MB).
-_CHUNK = 4_000_000
+#: Largest number of elements of one temporary array of the grid: 3 MB stay in the cache of a processor.
+_CHUNK = 400_000
 _MAX_STEPS = 100
 
 

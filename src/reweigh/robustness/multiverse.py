@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.candidates import build_candidates
-from reweigh.effects.selection import Analysis, choose, convert, members
+from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members, options_of
 from reweigh.pool.core import pool
 from reweigh.pool.tau2 import Floats
 from reweigh.protocol import MEASURES_OF_TYPE, Preference, Protocol, StudySet, Window
@@ -334,6 +334,7 @@ class ProtocolBuilder:
     _effects: dict[object, pd.DataFrame]
     _members: dict[object, frozenset[str]]
     _built: dict[object, pd.DataFrame]
+    _converted: dict[object, pd.DataFrame]
 
     def __call__(self, options: Mapping[str, str]) -> Dataset | str:
         """Data of these options, or why there are none."""
@@ -436,23 +437,23 @@ class ProtocolBuilder:
                 "assumptions": self.protocol.assumptions.model_copy(update=dict(assumed)),
             }
         )
-        table = self._candidates(asked, str(every.shared_arms), tuple(readings))
+        # The candidates are the same for all choices but these, and their effects for all but the options.
+        rows = (window.nominal, every.shared_arms, tuple(readings))
+        if rows not in self._built:
+            self._built[rows] = self._candidates(asked, str(every.shared_arms), readings)
+        table = self._built[rows]
         if table.empty:
             return pd.DataFrame(columns=["study_id", "comparison_id", "measure", "estimate", "variance"])
-        found = convert(table, Analysis(self.outcome, measure, "main"), every, asked)
-        return choose(found, every).assign(measure=measure)
+        how = (rows, measure, options_of(every, asked))
+        if how not in self._converted:
+            self._converted[how] = convert(table, Analysis(self.outcome, measure, "main"), every, asked)[[*CHOOSING]]
+        return choose(self._converted[how], every).assign(measure=measure)
 
-    def _candidates(
-        self, asked: Protocol, shared_arms: str, readings: tuple[tuple[str, str, str], ...]
-    ) -> pd.DataFrame:
-        """Candidates of the window: the same for all choices but these."""
-        key = (asked.windows[self.window].nominal, shared_arms, readings)
-        if key not in self._built:
-            arms = self.arms
-            for study, of, use in readings:
-                arms = read_as(arms, study, of, use)
-            self._built[key] = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
-        return self._built[key]
+    def _candidates(self, asked: Protocol, shared_arms: str, readings: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
+        arms = self.arms
+        for study, of, use in readings:
+            arms = read_as(arms, study, of, use)
+        return build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
 
 
 def read_as(arms: pd.DataFrame, study: str, outcome: str, use: str) -> pd.DataFrame:
@@ -476,7 +477,7 @@ def protocol_builder(
 ) -> ProtocolBuilder:
     """Builder for :func:`run` from the checked tables; only rows of the outcome are looked at."""
     mine = [table[table["outcome"] == outcome].reset_index(drop=True) for table in (arms, contrasts)]
-    return ProtocolBuilder(studies, mine[0], mine[1], protocol, outcome, window, choices, {}, {}, {})
+    return ProtocolBuilder(studies, mine[0], mine[1], protocol, outcome, window, choices, {}, {}, {}, {})
 
 
 def multiverse_of(
