@@ -189,6 +189,22 @@ def test_comparisons_that_share_an_arm_are_combined_unless_kept(n, expected):
     assert main["n_intervention"].tolist() == [expected] and main["n_control"].tolist() == [180]
     assert main["sd_intervention"].tolist() == [2]
     assert published["comparison_id"].tolist() == ["a1", "a2"]
+    # Two squares of one trial are told apart; its one square keeps its name.
+    assert main["label"].tolist() == ["a"] and published["label"].tolist() == ["a a", "a b"]
+
+
+def test_comparisons_of_one_trial_get_a_letter_after_the_year():
+    arms = "\n".join(
+        f"{study},{one},{label},{role},pain,day 1,1,10,{mean},1"
+        for study, one, label, mean in (("x", "x1", "Li 2002", 2), ("x", "x2", "Li 2002", 3), ("y", "y1", "Wu 2003", 4))
+        for role in ("intervention", "control")
+    )
+    protocol = load_checked(PROTOCOL.replace("EXTRA", "").encode())
+    content = f"study_id,comparison_id,label,role,outcome,timepoint,timepoint_days,n,mean,sd\n{arms}"
+    tables, problems = check_review({"arms.csv": content.encode()}, table_rules(protocol))
+    assert not problems, problems
+    effects = select(tables.studies, tables.arms, tables.contrasts, protocol).effects
+    assert effects.loc[effects["measure"] == "SMD", "label"].tolist() == ["Li 2002a", "Li 2002b", "Wu 2003"]
 
 
 def test_a_set_says_why_a_trial_is_not_in_it():

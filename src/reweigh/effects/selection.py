@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -229,7 +230,18 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     columns = ["study_id", "label", "year", *protocol.study_columns]
     described = derive_groupings(studies, protocol).reindex(columns=list(dict.fromkeys(columns)))
     described = described[[c for c in described if c not in frame or c == "study_id"]]
-    return frame.merge(described, on="study_id", how="left", validate="many_to_one")
+    frame = frame.merge(described, on="study_id", how="left", validate="many_to_one")
+    return frame.assign(label=_lettered(frame))
+
+
+def _lettered(frame: pd.DataFrame) -> list[str]:
+    """Labels; several comparisons of one trial in one analysis are told apart: Hurwitz 2002a, Hurwitz 2002b."""
+    trial = frame.groupby(["analysis", "study_id"], sort=False)["study_id"]
+    found = []
+    for label, several, at in zip(frame["label"], trial.transform("size") > 1, trial.cumcount(), strict=True):
+        mark = ascii_lowercase[at] if at < len(ascii_lowercase) else f".{at + 1}"
+        found.append(f"{label}{'' if label[-1:].isdigit() else ' '}{mark}" if several else label)
+    return found
 
 
 def derive_groupings(studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
