@@ -81,7 +81,7 @@ def timeline_table(
     for _, own in main.drop_duplicates("analysis").iterrows():
         values = [float(own[f"{n}_natural"]) for n in ("estimate", "ci_lower", "ci_upper")]
         k = int(own["k"])
-        what = f"k = {k} trial{'s' * (k != 1)}" + (", not pooled" if k == 1 else "")
+        what = "one trial, not pooled" if k == 1 else f"k = {k}"
         rows.append(
             {
                 "kind": "ours", "window": own["window"], "label": "This review", "year": "", "what": what,

@@ -38,7 +38,7 @@
     const out = inside.flatMap((on, i) => (on ? [] : [i]));
     if (!out.length) return 0;
     if (out.length === 1) return 1 + out[0];
-    if (out.length > 2) return `with ${k} trials, removals of one or two were computed, not of ${out.length}`;
+    if (out.length > 2) return `of ${k}, removals of one or two were computed, not of ${out.length}`;
     const [i, j] = out;
     return 1 + k + i * k - (i * (i + 1)) / 2 + (j - i - 1);
   };
@@ -210,7 +210,7 @@
     diamond(rows.total, found, true);
     diamond(rows.ghost, all, false);
     rows.ghost.element.hidden = k === inside.length;
-    byId("x-how").textContent = inside.length <= data.all_up_to ? `Stored: every subset of these ${inside.length} trials.` : `Stored: all ${inside.length} trials, and every removal of one or two.`;
+    byId("x-how").textContent = inside.length <= data.all_up_to ? `Stored: every subset of these ${inside.length}.` : `Stored: all ${inside.length} together, and every removal of one or two.`;
     byId("explorer").dataset.milliseconds = (performance.now() - started).toFixed(1);
   };
   const render = () => { fill(); build(); draw(); };
