@@ -13,11 +13,32 @@ from reweigh.certainty import (
     summary_of_findings,
 )
 from reweigh.console import logged
-from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
-from reweigh.figures.svg import save
 from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
+
+
+def write_figures(bias, effects, labels):
+    """Draw risk of bias by each tool, and write the list of figures: empty where no trial is judged."""
+    folder = Path(snakemake.output.figures)
+    folder.mkdir(parents=True)
+    index = []
+    if len(bias.table):
+        # matplotlib takes longer to load than all the rest of this job.
+        from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
+        from reweigh.figures.svg import save
+
+        for tool in bias.table["tool"].unique():
+            for kind, figure in (
+                ("traffic_light", traffic_light(bias, tool, labels)),
+                ("weighted_bar", weighted_bar(bias, tool, effects[effects["set"] == "main"])),
+            ):
+                name = f"{kind}.{tool.lower().replace(' ', '_')}"
+                for ending in snakemake.params.formats:
+                    save(figure, folder / f"{name}.{ending}")
+                index.append((name, figure.title, figure.description))
+    write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)
+
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
@@ -40,16 +61,5 @@ if __name__ == "__main__":
         write_csv(findings, snakemake.output.csv)
         Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
         Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
-        index, folder = [], Path(snakemake.output.figures)
-        folder.mkdir(parents=True)
-        labels = effects.drop_duplicates("study_id").set_index("study_id")["label"]
-        for tool in bias.table["tool"].unique():
-            for kind, figure in (
-                ("traffic_light", traffic_light(bias, tool, labels)),
-                ("weighted_bar", weighted_bar(bias, tool, effects[effects["set"] == "main"])),
-            ):
-                name = f"{kind}.{tool.lower().replace(' ', '_')}"
-                for ending in snakemake.params.formats:
-                    save(figure, folder / f"{name}.{ending}")
-                index.append((name, figure.title, figure.description))
-        write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)
+        labels = read_csv(snakemake.input.studies).set_index("study_id")["label"]
+        write_figures(bias, effects, labels)

@@ -2,6 +2,7 @@
 rule certainty:
     input:
         files=lambda wildcards: data_files(wildcards, "certainty_overrides.csv"),
+        studies="work/{review}/checked/studies.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
         protocol="work/{review}/checked/review.yaml",

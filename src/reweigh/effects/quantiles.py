@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy  # its parts load when they are used: optimize takes a while
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import betaincinv, gamma, gammaincinv, ndtri
 
 from reweigh.effects.conversions import Floats, five_number_scenario, floats
@@ -129,7 +129,7 @@ def _beta(p: Floats, q: Floats) -> tuple[Floats, Floats, Floats]:
             return float(((betaincinv(a, b, p[i]) - q[i]) ** 2).sum())
 
         start = np.log([2.0, 2.0 * (1 - q[i].mean()) / q[i].mean()]).clip(*bounds[0])
-        fit = minimize(
+        fit = scipy.optimize.minimize(
             distance,
             start,
             method="Nelder-Mead",

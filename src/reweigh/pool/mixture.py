@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+import scipy  # its parts load when they are used: optimize takes a while
+from scipy import special
 
 from reweigh.pool.tau2 import Floats
 
@@ -32,7 +33,7 @@ class Law(NamedTuple):
             high, low, reach = low, max(low - reach, self.left), 2 * reach
         gap = 1e-15 * self.spread
         return float(
-            optimize.brentq(lambda x: self.cdf(x) - probability, low, high, xtol=gap, rtol=1e-14, maxiter=1000)
+            scipy.optimize.brentq(lambda x: self.cdf(x) - probability, low, high, xtol=gap, rtol=1e-14, maxiter=1000)
         )
 
     def mode(self) -> float:
@@ -43,7 +44,7 @@ class Law(NamedTuple):
             grid = np.concatenate([[self.left], grid])
         best = int(np.argmax([self.pdf(float(x)) for x in grid]))
         around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-        found = optimize.minimize_scalar(
+        found = scipy.optimize.minimize_scalar(
             lambda x: -self.pdf(float(x)), bounds=around, method="bounded", options={"xatol": 1e-10 * (high - low)}
         )
         return float(found.x) if -found.fun > self.pdf(float(grid[best])) else float(grid[best])
@@ -65,7 +66,7 @@ class Law(NamedTuple):
         low = max(low, 1e-12)
         if slope(low) * slope(high) > 0:
             return ends[best]
-        p = float(optimize.brentq(slope, low, high, xtol=1e-15, rtol=1e-13))
+        p = float(scipy.optimize.brentq(slope, low, high, xtol=1e-15, rtol=1e-13))
         return self.quantile(p), self.quantile(p + level)
 
 

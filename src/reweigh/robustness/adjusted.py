@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # its parts load when they are used: optimize takes a while
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import special
 
 from reweigh.pool.core import Pooled, pool
 from reweigh.pool.intervals import two_sided_p
@@ -326,7 +327,7 @@ def _climb(model: _Selection, mean: float, tau2: float, delta: float) -> Floats 
             g = model.gradient(at)
             return -model.value(at), -np.array([g[0], g[2] * at[2], g[1] * at[1]])[:parts]
 
-        end = optimize.minimize(loss, point[:parts], jac=True, method="L-BFGS-B", bounds=bounds[:parts])
+        end = scipy.optimize.minimize(loss, point[:parts], jac=True, method="L-BFGS-B", bounds=bounds[:parts])
         at = _polish(model, natural(end.x), free)
         edge = np.array([at[0], math.exp(bounds[2][0]) if free else 0.0, at[2]])
         if free and (at[1] <= 1e-6 * scale or model.value(edge) > model.value(at)):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import scipy  # its parts load when they are used: optimize takes a while
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import special
 
 from reweigh.sequential.boundaries import (
     Boundaries,
@@ -354,7 +355,7 @@ def _inflation(fraction: Floats, design: Design) -> float:
         return _planned(fraction / factor, design, factor)[2] - (1 - design.beta)
 
     # 1e-8: the power may jump where a look passes the required information, and the search then closes in on that.
-    return 1.0 if gain(1.0) >= 0 else float(optimize.brentq(gain, 1.0, 4.0, xtol=1e-8))
+    return 1.0 if gain(1.0) >= 0 else float(scipy.optimize.brentq(gain, 1.0, 4.0, xtol=1e-8))
 
 
 def _first(condition: NDArray[np.bool_]) -> int | None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import scipy  # its parts load when they are used: optimize takes a while
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
 
 from reweigh.sequential.integration import Floats
 
@@ -97,4 +97,4 @@ def _reml(y: Floats, v: Floats) -> float:
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
     if score_and_likelihood(low)[0] <= 0:
         return 0.0
-    return float(optimize.brentq(lambda t: score_and_likelihood(t)[0], low, high, xtol=1e-300, rtol=1e-14))
+    return float(scipy.optimize.brentq(lambda t: score_and_likelihood(t)[0], low, high, xtol=1e-300, rtol=1e-14))

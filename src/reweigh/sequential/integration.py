@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its parts load when they are used: optimize takes a while
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 Floats = NDArray[np.float64]
 #: (time, lower, upper): a look and its boundaries on the Z scale.
@@ -61,7 +62,7 @@ def advance(state: State, time: float, lower: float, upper: float, following: fl
 
 def root_of(function: Callable[[float], float], low: float, high: float) -> float:
     """Root between two values of opposite sign, to the last digits."""
-    return float(optimize.brentq(function, low, high, xtol=1e-14, rtol=1e-14, maxiter=200))
+    return float(scipy.optimize.brentq(function, low, high, xtol=1e-14, rtol=1e-14, maxiter=200))
 
 
 def states_before(limits: list[Limit], reach: float = REACH) -> list[State]:
