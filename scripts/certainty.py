@@ -18,26 +18,17 @@ from reweigh.protocol import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
 
 
-def write_figures(bias, effects, labels):
-    """Draw risk of bias by each tool, and write the list of figures: empty where no trial is judged."""
+def draw(bias, effects, labels):
+    """Draw risk of bias; the list of figures is empty where no trial is judged."""
     folder = Path(snakemake.output.figures)
     folder.mkdir(parents=True)
-    index = []
-    if len(bias.table):
-        # matplotlib takes longer to load than all the rest of this job.
-        from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
-        from reweigh.figures.svg import save
+    if bias.table.empty:
+        return []
+    # matplotlib takes longer to load than all the rest of this job.
+    from reweigh.figures.risk_of_bias import risk_of_bias_figures
+    from reweigh.figures.svg import save_all
 
-        for tool in bias.table["tool"].unique():
-            for kind, figure in (
-                ("traffic_light", traffic_light(bias, tool, labels)),
-                ("weighted_bar", weighted_bar(bias, tool, effects[effects["set"] == "main"])),
-            ):
-                name = f"{kind}.{tool.lower().replace(' ', '_')}"
-                for ending in snakemake.params.formats:
-                    save(figure, folder / f"{name}.{ending}")
-                index.append((name, figure.title, figure.description))
-    write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)
+    return save_all(risk_of_bias_figures(bias, effects, labels), folder, snakemake.params.formats)
 
 
 if __name__ == "__main__":
@@ -62,4 +53,5 @@ if __name__ == "__main__":
         Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
         Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
         labels = read_csv(snakemake.input.studies).set_index("study_id")["label"]
-        write_figures(bias, effects, labels)
+        index = pd.DataFrame(draw(bias, effects, labels), columns=["figure", "title", "caption"])
+        write_csv(index, snakemake.output.index)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from reweigh.console import logged
-from reweigh.figures.svg import save
+from reweigh.figures.svg import save_all
 from reweigh.figures.timeline import draw_timeline, timeline_table, timelines
 from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol import load_checked
@@ -30,12 +30,10 @@ if __name__ == "__main__":
         )
         write_csv(ledger, snakemake.output.ledger)
         write_csv(check_published(published), snakemake.output.checks)
-        index, folder = [], Path(snakemake.output.figures)
-        folder.mkdir(parents=True)
-        for outcome, measure in timelines(published, protocol):
-            table = timeline_table(published, pooled, certainty, protocol, outcome, measure)
-            figure = draw_timeline(table, protocol, outcome, measure)
-            for ending in snakemake.params.formats:
-                save(figure, folder / f"{outcome}.{measure}.{ending}")
-            index.append((f"{outcome}.{measure}", figure.title, figure.description))
+        figures = (
+            (f"{o}.{m}", draw_timeline(timeline_table(published, pooled, certainty, protocol, o, m), protocol, o, m))
+            for o, m in timelines(published, protocol)
+        )
+        Path(snakemake.output.figures).mkdir(parents=True)
+        index = save_all(figures, snakemake.output.figures, snakemake.params.formats)
         write_csv(pd.DataFrame(index, columns=["figure", "title", "caption"]), snakemake.output.index)

@@ -35,21 +35,21 @@ def make_tables(protocol, effects):
 
 def make_figures(protocol, effects):
     """Draw every figure and write their list."""
-    from reweigh.figures.svg import save
+    from reweigh.figures.svg import save_all
     from reweigh.robustness.figures import robustness_figures
     from reweigh.robustness.subsets import unpack
     from reweigh.robustness.tables import stored_multiverses
 
     subsets = unpack(Path(snakemake.output.stored).read_bytes())
     multiverses = stored_multiverses(read_csv(snakemake.output.multiverse))
-    folder = Path(snakemake.output.figures)
-    folder.mkdir(parents=True)
-    index = []
-    for one in robustness_figures(effects, protocol, subsets, multiverses):
-        for ending in snakemake.params.formats:
-            save(one.figure, folder / f"{one.analysis}.{one.kind}.{ending}")
-        index.append((one.analysis, one.kind, one.figure.title, one.figure.description))
-    write_csv(pd.DataFrame(index, columns=["analysis", "kind", "title", "caption"]), snakemake.output.index)
+    found = robustness_figures(effects, protocol, subsets, multiverses)
+    Path(snakemake.output.figures).mkdir(parents=True)
+    named = ((f"{one.analysis}.{one.kind}", one.figure) for one in found)
+    index = pd.DataFrame(
+        save_all(named, snakemake.output.figures, snakemake.params.formats), columns=["figure", "title", "caption"]
+    )
+    index[["analysis", "kind"]] = [name.rsplit(".", 1) for name in index.pop("figure")]
+    write_csv(index[["analysis", "kind", "title", "caption"]], snakemake.output.index)
 
 
 if __name__ == "__main__":

@@ -19,23 +19,10 @@ rule certainty:
         ),
     output:
         certainty="results/{review}/certainty.csv",
-        csv=report(
-            "results/{review}/summary_of_findings.csv",
-            caption="../report/findings.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "Summary of Findings"},
-        ),
+        csv=shown_table("summary_of_findings.csv", "findings", "Summary of Findings"),
         html="results/{review}/summary_of_findings.html",
         docx="results/{review}/summary_of_findings.docx",
-        figures=report(
-            directory("results/{review}/figures/risk_of_bias"),
-            patterns=["{figure}.svg"],
-            caption="../report/risk_of_bias.rst",
-            category="{review}",
-            subcategory="Risk of bias",
-            labels={"figure": "{figure}"},
-        ),
+        figures=shown_figures("risk_of_bias", "risk_of_bias", "Risk of bias"),
         index="results/{review}/figures/risk_of_bias.csv",
     log:
         "logs/{review}/certainty.log",

@@ -22,13 +22,7 @@ rule claims:
             "figures",
         ),
     output:
-        table=report(
-            "results/{review}/claims.csv",
-            caption="../report/claims.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "claims"},
-        ),
+        table=shown_table("claims.csv", "claims", "claims"),
         json="results/{review}/claims.json",
         pages=directory("results/{review}/claims"),
     log:

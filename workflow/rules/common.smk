@@ -146,3 +146,26 @@ def claims_optional(wildcards):
 
 
 include: "report_inputs.smk"
+
+
+def shown_table(name, caption, label):
+    """A table that `snakemake --report` shows."""
+    return report(
+        f"results/{{review}}/{name}",
+        caption=f"../report/{caption}.rst",
+        category="{review}",
+        subcategory="Tables",
+        labels={"table": label},
+    )
+
+
+def shown_figures(kind, caption, subcategory):
+    """A folder of figures that `snakemake --report` shows one by one."""
+    return report(
+        directory(f"results/{{review}}/figures/{kind}"),
+        patterns=["{figure}.svg"],
+        caption=f"../report/{caption}.rst",
+        category="{review}",
+        subcategory=subcategory,
+        labels={"figure": "{figure}"},
+    )

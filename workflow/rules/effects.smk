@@ -8,20 +8,8 @@ rule effects:
         contrasts="work/{review}/checked/contrasts.csv",
         source=modules("console", "io", "protocol", "tables", "effects"),
     output:
-        effects=report(
-            "results/{review}/effects.csv",
-            caption="../report/effects.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "effect sizes"},
-        ),
-        exclusions=report(
-            "results/{review}/exclusions.csv",
-            caption="../report/exclusions.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "unusable rows"},
-        ),
+        effects=shown_table("effects.csv", "effects", "effect sizes"),
+        exclusions=shown_table("exclusions.csv", "exclusions", "unusable rows"),
         rows="results/{review}/rows.csv",
         sweep="results/{review}/crossover_sweep.csv",
         worked=directory("results/{review}/worked"),

@@ -19,46 +19,15 @@ rule figures:
             "pool/moderators",
         ),
     output:
-        forest=report(
-            directory("results/{review}/figures/forest"),
-            patterns=["{figure}.svg"],
-            caption="../report/forest.rst",
-            category="{review}",
-            subcategory="Forest plots",
-            labels={"figure": "{figure}"},
+        forest=shown_figures("forest", "forest", "Forest plots"),
+        forest_revman=shown_figures(
+            "forest_revman", "forest", "Forest plots, RevMan's layout"
         ),
-        forest_revman=report(
-            directory("results/{review}/figures/forest_revman"),
-            patterns=["{figure}.svg"],
-            caption="../report/forest.rst",
-            category="{review}",
-            subcategory="Forest plots, RevMan's layout",
-            labels={"figure": "{figure}"},
+        forest_jama=shown_figures(
+            "forest_jama", "forest", "Forest plots, JAMA's layout"
         ),
-        forest_jama=report(
-            directory("results/{review}/figures/forest_jama"),
-            patterns=["{figure}.svg"],
-            caption="../report/forest.rst",
-            category="{review}",
-            subcategory="Forest plots, JAMA's layout",
-            labels={"figure": "{figure}"},
-        ),
-        sweep=report(
-            directory("results/{review}/figures/sweep"),
-            patterns=["{figure}.svg"],
-            caption="../report/further.rst",
-            category="{review}",
-            subcategory="Crossover correlation",
-            labels={"figure": "{figure}"},
-        ),
-        bubble=report(
-            directory("results/{review}/figures/bubble"),
-            patterns=["{figure}.svg"],
-            caption="../report/further.rst",
-            category="{review}",
-            subcategory="Meta-regression",
-            labels={"figure": "{figure}"},
-        ),
+        sweep=shown_figures("sweep", "further", "Crossover correlation"),
+        bubble=shown_figures("bubble", "further", "Meta-regression"),
         index="results/{review}/figures/index.csv",
     log:
         "logs/{review}/figures.log",

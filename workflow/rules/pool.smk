@@ -12,20 +12,8 @@ rule pool:
             "effects/conversions",
         ),
     output:
-        pooled=report(
-            "results/{review}/pooled.csv",
-            caption="../report/pooled.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "pooled estimates"},
-        ),
-        subgroups=report(
-            "results/{review}/subgroups.csv",
-            caption="../report/subgroups.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "subgroups"},
-        ),
+        pooled=shown_table("pooled.csv", "pooled", "pooled estimates"),
+        subgroups=shown_table("subgroups.csv", "subgroups", "subgroups"),
         engines="results/{review}/engines.csv",
         bayes="results/{review}/bayes.csv",
         meta_regression="results/{review}/meta_regression.csv",

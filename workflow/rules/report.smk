@@ -21,7 +21,14 @@ rule report:
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
         source=modules(
-            "console", "io", "protocol", "risk_of_bias", "report", "figures", "pool"
+            "console",
+            "io",
+            "protocol",
+            "risk_of_bias",
+            "report",
+            "reproduction",
+            "figures",
+            "pool",
         ),
         assets=report_assets(),
     output:

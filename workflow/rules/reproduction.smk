@@ -10,22 +10,9 @@ rule reproduction:
         certainty="results/{review}/certainty.csv",
         source=modules("io", "protocol", "reproduction", "pool", "figures"),
     output:
-        ledger=report(
-            "results/{review}/reproduction.csv",
-            caption="../report/reproduction.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "published estimates"},
-        ),
+        ledger=shown_table("reproduction.csv", "reproduction", "published estimates"),
         checks="results/{review}/published_checks.csv",
-        figures=report(
-            directory("results/{review}/figures/timeline"),
-            patterns=["{figure}.svg"],
-            caption="../report/timeline.rst",
-            category="{review}",
-            subcategory="Published estimates",
-            labels={"figure": "{figure}"},
-        ),
+        figures=shown_figures("timeline", "timeline", "Published estimates"),
         index="results/{review}/figures/timeline.csv",
     log:
         "logs/{review}/reproduction.log",

@@ -19,21 +19,10 @@ rule robustness:
         stored="results/{review}/robustness/subsets.npz",
         multiverse="results/{review}/robustness/multiverse.csv",
         multiverse_summary="results/{review}/robustness/multiverse_summary.csv",
-        conclusions=report(
-            "results/{review}/robustness/conclusions.csv",
-            caption="../report/conclusions.rst",
-            category="{review}",
-            subcategory="Tables",
-            labels={"table": "how fragile"},
+        conclusions=shown_table(
+            "robustness/conclusions.csv", "conclusions", "how fragile"
         ),
-        figures=report(
-            directory("results/{review}/figures/robustness"),
-            patterns=["{figure}.svg"],
-            caption="../report/robustness.rst",
-            category="{review}",
-            subcategory="Robustness",
-            labels={"figure": "{figure}"},
-        ),
+        figures=shown_figures("robustness", "robustness", "Robustness"),
         index="results/{review}/figures/robustness.csv",
     log:
         "logs/{review}/robustness.log",

@@ -5,14 +5,7 @@ rule sequential:
         source=modules("console", "io", "protocol", "sequential", "pool", "figures"),
     output:
         table="results/{review}/sequential.csv",
-        figures=report(
-            directory("results/{review}/figures/sequential"),
-            patterns=["{figure}.svg"],
-            caption="../report/sequential.rst",
-            category="{review}",
-            subcategory="Sequential analysis",
-            labels={"figure": "{figure}"},
-        ),
+        figures=shown_figures("sequential", "sequential", "Sequential analysis"),
         index="results/{review}/figures/sequential.csv",
     log:
         "logs/{review}/sequential.log",

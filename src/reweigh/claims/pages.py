@@ -139,7 +139,7 @@ def claims_table(
                 "sentence": sentence(found), "would_change": claim.would_change,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=COLUMNS)
 
 
 def _reading(part: Part | None, name: str) -> str:

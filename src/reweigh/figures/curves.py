@@ -128,7 +128,6 @@ def draw_specifications(
                 across_y,
                 color=MUTED,
                 lw=LINE - 4,
-                solid_capstyle="butt",
                 gid=f"option.{choice}.{option}",
             )
             _side(below, -6.0, y + LINE / 2, text, width=360.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,6 +15,19 @@ from reweigh.risk_of_bias import NOT_ASSESSED, OVERALL, RiskOfBias, Tool
 
 CELL, MARGIN, GAP, BAR = 26.0, 14.0, 10.0, 300.0
 RULE = "#9a9a9a"
+
+
+def risk_of_bias_figures(
+    bias: RiskOfBias, effects: pd.DataFrame, labels: Mapping[str, str] | pd.Series
+) -> Iterator[tuple[str, RecordFigure]]:
+    """Traffic light and weighted bar of every tool with a judgement, named `traffic_light.rob_2` and so on.
+
+    `effects` is the table of effect sizes, whose main set gives the weights; `labels` the printed name of a study_id.
+    """
+    for tool in bias.table["tool"].unique():
+        name = tool.lower().replace(" ", "_")
+        yield f"traffic_light.{name}", traffic_light(bias, tool, labels)
+        yield f"weighted_bar.{name}", weighted_bar(bias, tool, effects[effects["set"] == "main"])
 
 
 def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Series) -> RecordFigure:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
+import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reweigh.figures.funnel import FAINT, note_at
 from reweigh.figures.numerals import fixed
 from reweigh.figures.panels import label, panels
 from reweigh.figures.style import DIAMOND, INK, MUTED, PREDICTION, TEXT_SIZE, RecordFigure, font
+from reweigh.protocol import Protocol
 from reweigh.sequential import SequentialAnalysis
 
 MOST_Z = 8.0
+
+
+def sequential_figures(
+    found: Mapping[str, SequentialAnalysis], effects: pd.DataFrame, protocol: Protocol
+) -> Iterator[tuple[str, RecordFigure]]:
+    """The plot of each analysis, named after it; `effects` is the table of effect sizes."""
+    for analysis, result in found.items():
+        row = effects[effects["analysis"] == analysis].iloc[0]
+        outcome, window = protocol.outcomes[row["outcome"]], protocol.windows[row["window"]].label or row["window"]
+        title = f"{outcome.label}, {window[:1].lower()}{window[1:]}: sequential analysis"
+        names = (protocol.words.intervention, protocol.words.control)
+        up, down = names if outcome.better == "higher" else names[::-1]
+        yield analysis, draw_sequential(result, title, favours=(f"Favours {up}", f"Favours {down}"))
 
 
 def draw_sequential(

@@ -6,7 +6,7 @@ import base64
 import io
 import re
 import string
-from collections.abc import Set
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reweigh.figures.style import FAMILY, FONT_FILES, PNG_DPI, RC
+from reweigh.figures.style import FAMILY, FONT_FILES, PNG_DPI, RC, RecordFigure
 
 #: Places of paths, markers and texts, and the numbers in them that have many decimals.
 _PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
@@ -48,6 +48,24 @@ def save(figure: Figure, path: str | Path) -> None:
     """
     path = Path(path)
     path.write_bytes(render(figure, path.suffix.removeprefix(".").lower()))
+
+
+def save_all(
+    figures: Iterable[tuple[str, RecordFigure]], folder: str | Path, formats: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Write named figures into a folder in every format; name, title and description of each.
+
+    Raises
+    ------
+    ValueError
+        For an unknown format.
+    """
+    listed = []
+    for name, figure in figures:
+        for format in formats:
+            save(figure, Path(folder) / f"{name}.{format}")
+        listed.append((name, figure.title, figure.description))
+    return listed
 
 
 def render(figure: Figure, format: str) -> bytes:

@@ -19,9 +19,9 @@ from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.catalogue import plot
 from reweigh.figures.forest_table import forest_table
 from reweigh.pool.core import pool
-from reweigh.protocol import MEASURE_LABELS, Model, Protocol
+from reweigh.protocol import INTERVAL_LABELS, MEASURE_LABELS, Model, Protocol
 from reweigh.report.inputs import Inputs, records
-from reweigh.report.words import decimals_of, effect, window_label
+from reweigh.report.words import decimals_of, effect, upper_first, window_label
 
 #: Most trials of which every subset is stored; beyond, every removal of one or two.
 ALL_UP_TO = 13
@@ -35,11 +35,7 @@ TAU2 = {
     "SJ": "Sidik-Jonkman",
     "EE": "Common effect (tau2 = 0)",
 }
-INTERVALS = {
-    "hartung-knapp": "Hartung-Knapp",
-    "hartung-knapp guarded": "Hartung-Knapp, guarded",
-    "wald": "Wald (normal)",
-}
+INTERVALS = ("hartung-knapp", "hartung-knapp guarded", "wald")
 FEWER = ("REML", "DL", "EE")
 NO_PI = "this model has no prediction interval"
 OF_SUBSET = ("q", "q_p_value")
@@ -92,7 +88,7 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
             analyses.append(_analysis(group, sets, inputs, reasons))
     models = [m for m in protocol.models_of("main") if m.pooling == "inverse variance"]
     tau2 = {name: TAU2.get(name, name) for name in dict.fromkeys([*TAU2, *(m.tau2 for m in models)])}
-    intervals = {name: INTERVALS.get(name, name) for name in dict.fromkeys([*INTERVALS, *(m.interval for m in models)])}
+    intervals = {i: upper_first(INTERVAL_LABELS[i]) for i in dict.fromkeys([*INTERVALS, *(m.interval for m in models)])}
     return {
         "level": protocol.level,
         "tau2": tau2,

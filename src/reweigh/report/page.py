@@ -21,12 +21,12 @@ from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
+from reweigh.reproduction.ledger import NOT_PUBLIC
 
 STYLES = ("page.css", "forest.css", "print.css")
 SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
 #: Room for the figures beside the forest plots.
 FURTHER = 800_000
-NOT_REPRODUCIBLE = "not reproducible from public data"
 MODERATORS = ("label", "year", "design")
 
 
@@ -268,8 +268,8 @@ def _published(inputs: Inputs) -> dict[str, Any]:
     ledger = None if table is None else _texts(table)
     return {
         "ledger": ledger,
-        "recomputed": [row for row in ledger or () if row["verdict"] != NOT_REPRODUCIBLE],
-        "others": [row for row in ledger or () if row["verdict"] == NOT_REPRODUCIBLE],
+        "recomputed": [row for row in ledger or () if row["verdict"] != NOT_PUBLIC],
+        "others": [row for row in ledger or () if row["verdict"] == NOT_PUBLIC],
         "contradictions": _texts(checks[checks["result"] == "flag"]),
         "figures": listed_figures("timeline", inputs),
     }

@@ -10,6 +10,7 @@ import pandas as pd
 from reweigh.console import HEADLINE
 from reweigh.figures.numerals import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
 from reweigh.protocol import Protocol, describe_model
+from reweigh.report.words import lower_first
 
 
 def summary(
@@ -60,15 +61,11 @@ def summary(
 
 def _question(protocol: Protocol) -> str:
     q = protocol.question
-    return f"{q.intervention} against {_lower(q.comparator)}. {q.population}. {q.design}."
-
-
-def _lower(text: str) -> str:
-    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+    return f"{q.intervention} against {lower_first(q.comparator)}. {q.population}. {q.design}."
 
 
 def _window(name: str, protocol: Protocol) -> str:
-    return _lower(protocol.windows[name].label or name)
+    return lower_first(protocol.windows[name].label or name)
 
 
 def _decimals(row: pd.Series) -> int | None:
@@ -202,10 +199,10 @@ def _regressions(found: pd.DataFrame, protocol: Protocol) -> str:
         analysis, name = str(first["analysis"]), str(first["regression"])
         label = protocol.meta_regression[name].label or name
         if np.isnan(first["qm"]):
-            lines.append(f"- `{analysis}`, {_lower(label)}: {first['note']}")
+            lines.append(f"- `{analysis}`, {lower_first(label)}: {first['note']}")
             continue
         test = f"{p_text(first['qm_p_value'])} for the moderators, R2 = {first['r2']:.0f}%"
-        lines.append(f"- `{analysis}`, {_lower(label)}: {test}" + (f" ({first['note']})" if first["note"] else ""))
+        lines.append(f"- `{analysis}`, {lower_first(label)}: {test}" + (f" ({first['note']})" if first["note"] else ""))
     return "\n".join(lines)
 
 
