@@ -221,10 +221,13 @@ def test_a_review_without_claims_says_that_it_has_none(ketamine):
     [
         ("SMD −0.7 (k = 2 trials, n = 60)", "SMD −0.7 (k\u00a0=\u00a02 trials, n\u00a0=\u00a060)"),
         ("P < 0.001; P = 0.03", "P\u00a0<\u00a00.001; P\u00a0=\u00a00.03"),
+        ("printed p = 0.75", "printed p\u00a0=\u00a00.75"),
         ("link = 2, k = none", "link = 2, k = none"),
+        ("MD -1.12 (-2.33 to 0.09)", "MD −1.12 (−2.33 to 0.09)"),
+        ("at 3-5 weeks, k - 1, S-ketamine", "at 3-5 weeks, k - 1, S-ketamine"),
     ],
 )
-def test_an_equation_does_not_break_over_lines(text, shown):
+def test_numbers_are_printed_as_such_and_equations_do_not_break_over_lines(text, shown):
     assert words.nice(text) == shown
 
 

@@ -383,6 +383,7 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
         "sequential",
         "would_change",
         "certainty",
+        "note",
     )
     claim = dict.fromkeys(fields, "x") | {"id": "C04", "leans_on": [], "analysis": "responder.immediate"}
     claims = [claim, claim | {"id": "C05", "analysis": "", "verdict": "supported", "page_title": "another page"}]

@@ -201,6 +201,7 @@ def claims_json(assessed: Sequence[Assessed], claims: Claims, table: pd.DataFram
             {
                 **row,
                 "page_title": claims.pages[found.claim.page],
+                "note": found.claim.note,
                 "leans_on": [x.model_dump(mode="json", exclude_none=True) for x in found.claim.leans_on],
                 "statements": [
                     {

@@ -18,7 +18,9 @@ URL = re.compile(r"https?://[^\s|;,<>\"]+[^\s|;,.)<>\"]")
 DOI = re.compile(r"\b10\.\d{4,9}/[^\s|;,:<>\"]+[^\s|;,.:)<>\"]")
 
 #: `k = 2` stays on one line.
-_EQUATION = re.compile(r"\b([knP]) ([=<>]) (?=[\d−-])")
+_EQUATION = re.compile(r"\b([knpP]) ([=<>]) (?=[\d−])")
+#: A number below zero, not a range or a hyphen.
+_NEGATIVE = re.compile(r"(?:(?<=[\s(])|^)-(?=\.?\d)")
 
 Row = Mapping[str, Any]
 
@@ -92,8 +94,8 @@ def variance(value: float) -> str:
 
 
 def nice(text: object) -> str:
-    """Plain names of the tables with their symbols; `k = 2` does not break over lines."""
-    return _EQUATION.sub("\\1\u00a0\\2\u00a0", symbols(str(text)))
+    """Plain names of the tables with their symbols and minus signs; `k = 2` does not break over lines."""
+    return _EQUATION.sub("\\1\u00a0\\2\u00a0", _NEGATIVE.sub("\N{MINUS SIGN}", symbols(str(text))))
 
 
 def linked(text: object) -> Markup:
