@@ -224,7 +224,7 @@ def test_a_review_without_claims_says_that_it_has_none(ketamine):
         ("printed p = 0.75", "printed p\u00a0=\u00a00.75"),
         ("link = 2, k = none", "link = 2, k = none"),
         ("MD -1.12 (-2.33 to 0.09)", "MD −1.12 (−2.33 to 0.09)"),
-        ("at 3-5 weeks, k - 1, S-ketamine", "at 3-5 weeks, k - 1, S-ketamine"),
+        ("at 3-5 weeks, k - 1, S-ketamine", "at 3-5 weeks, k − 1, S-ketamine"),
     ],
 )
 def test_numbers_are_printed_as_such_and_equations_do_not_break_over_lines(text, shown):
