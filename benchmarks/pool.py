@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from reweigh.pool import pool
+from reweigh.pool.core import pool
 
 # dat.bcg (Colditz and others 1994, JAMA 271:698-702): events and patients, vaccinated and not.
 BCG = np.array(

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from reweigh.sequential import Design, trial_sequential_analysis
+from reweigh.sequential.analysis import Design, trial_sequential_analysis
 
 LIMIT = 1.0
 

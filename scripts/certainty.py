@@ -4,17 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from reweigh.certainty import (
-    certainty_table,
-    findings_docx,
-    findings_html,
-    read_overrides,
-    rules_of,
-    summary_of_findings,
-)
+from reweigh.certainty.assess import certainty_table, read_overrides
+from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
+from reweigh.certainty.thresholds import rules_of
 from reweigh.console import logged
 from reweigh.io import read_csv, read_texts, write_csv
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
 
 

@@ -2,20 +2,22 @@
 
 from pathlib import Path
 
-from reweigh.certainty import read_overrides, rules_of
-from reweigh.claims import claim_page, claims_json, claims_table, evaluate_claims, load_claims
+from reweigh.certainty.assess import read_overrides
+from reweigh.certainty.thresholds import rules_of
+from reweigh.claims.evaluate import evaluate_claims
 from reweigh.claims.evidence import Setting
-from reweigh.claims.figure import claim_figure
-from reweigh.claims.model import Claims
+from reweigh.claims.model import Claims, load_claims
+from reweigh.claims.pages import claim_page, claims_json, claims_table
 from reweigh.console import logged
+from reweigh.figures.claims import claim_figure
 from reweigh.figures.svg import save
-from reweigh.io import read_csv, read_texts, write_csv
-from reweigh.protocol import load_checked
+from reweigh.io import read_csv, read_text, read_texts, write_csv
+from reweigh.protocol.read import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        files = [*snakemake.input.files, *snakemake.input.optional]
+        files = snakemake.input.files
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         studies = read_csv(snakemake.input.studies)
         thresholds, indirectness = rules_of(protocol)
@@ -32,7 +34,7 @@ if __name__ == "__main__":
         content = b"".join(Path(path).read_bytes() for path in snakemake.input.claims)
         claims = load_claims(content, protocol, tuple(studies)) if content else Claims.none()
         assessed = evaluate_claims(claims.claims, setting)
-        fragile = [read_texts(files, name) for name in ("multiverse_summary.csv", "sequential.csv")]
+        fragile = [read_text(snakemake.input[name]) for name in ("multiverse", "sequential")]
         table = claims_table(assessed, claims, *fragile)
         write_csv(table, snakemake.output.table)
         Path(snakemake.output.json).write_text(claims_json(assessed, claims, table), encoding="utf-8")

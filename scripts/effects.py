@@ -6,7 +6,7 @@ from reweigh.console import logged
 from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import exclusions, select
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):

@@ -10,7 +10,7 @@ from reweigh.pool.engines import EngineDisagreement
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
 from reweigh.pool.summarise import engines_table, pooled_table, subgroup_table, sweep_table
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from reweigh.console import logged
 from reweigh.io import read_csv
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 
 TABLES = (
     "effects",
@@ -69,7 +69,7 @@ def write_report():
     read = {name: read_csv(given[name]) for name in (*TABLES, "studies", "bayes", "sweep", "pooled_sweep")}
     review = snakemake.wildcards.review
     text = summary(review, protocol, *(read[name] for name in TABLES))
-    later, claims = optional(given.optional)
+    later, claims = optional([*given.published, *given.optional])
     later |= {name: read[name] for name in ("conclusions", "sequential")}
     folder = Path(given.index).parent
     plain = ("index", "dependence", "conclusions", "sequential")

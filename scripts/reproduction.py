@@ -8,8 +8,9 @@ from reweigh.console import logged
 from reweigh.figures.svg import save_all
 from reweigh.figures.timeline import draw_timeline, timeline_table, timelines
 from reweigh.io import read_csv, read_texts, write_csv
-from reweigh.protocol import load_checked
-from reweigh.reproduction import check_published, reproduce
+from reweigh.protocol.read import load_checked
+from reweigh.reproduction.checks import check_published
+from reweigh.reproduction.ledger import reproduce
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reweigh.console import logged
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 
 
 def make_tables(protocol, effects):
@@ -35,8 +35,8 @@ def make_tables(protocol, effects):
 
 def make_figures(protocol, effects):
     """Draw every figure and write their list."""
+    from reweigh.figures.robustness import robustness_figures
     from reweigh.figures.svg import save_all
-    from reweigh.robustness.figures import robustness_figures
     from reweigh.robustness.subsets import unpack
     from reweigh.robustness.tables import stored_multiverses
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reweigh.console import logged
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 from reweigh.sequential.tables import sequential_analyses, sequential_table
 
 

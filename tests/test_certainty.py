@@ -12,29 +12,17 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from reweigh.certainty import (
-    DOMAINS,
-    Thresholds,
-    absolute_effect,
-    assess,
-    certainty_table,
-    control_risk,
-    findings_docx,
-    findings_html,
-    important_bounds,
-    read_overrides,
-    rules_of,
-    sentence,
-    summary_of_findings,
-)
-from reweigh.certainty.assess import RULES
-from reweigh.certainty.thresholds import SOURCES, cited
+from reweigh.certainty.absolute import absolute_effect, control_risk
+from reweigh.certainty.assess import DOMAINS, RULES, assess, certainty_table, important_bounds, read_overrides
+from reweigh.certainty.findings import findings_docx, findings_html, sentence, summary_of_findings
+from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rules_of
 from reweigh.check import check
-from reweigh.figures.lights import lights
+from reweigh.figures.forest.lights import lights
 from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
 from reweigh.figures.svg import render
 from reweigh.io import write_csv
-from reweigh.protocol import ImportantDifference, Outcome
+from reweigh.protocol.importance import ImportantDifference
+from reweigh.protocol.model import Outcome
 from reweigh.risk_of_bias import NOT_ASSESSED, load_risk_of_bias, read_risk_of_bias, read_tools
 from test_reproduction import review_of
 

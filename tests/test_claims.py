@@ -9,30 +9,16 @@ import pytest
 
 from conftest import ROOT
 from reweigh.certainty.assess import Certainty, Domain
-from reweigh.claims import (
-    RULES,
-    STATES,
-    VERDICTS,
-    Evidence,
-    Finding,
-    Test,
-    claim_page,
-    claims_json,
-    claims_table,
-    combine,
-    evaluate,
-    evaluate_claims,
-    judge,
-    load_claims,
-)
-from reweigh.claims.evidence import Setting, gather
-from reweigh.claims.figure import claim_figure
-from reweigh.claims.model import COUNTS_AS_SUPPORT, Claims
-from reweigh.claims.pages import sentence
-from reweigh.claims.rules import VERDICT_RULES
+from reweigh.claims.evaluate import evaluate, evaluate_claims
+from reweigh.claims.evidence import Evidence, Setting, gather
+from reweigh.claims.model import COUNTS_AS_SUPPORT, Claims, Test, load_claims
+from reweigh.claims.pages import claim_page, claims_json, claims_table, sentence
+from reweigh.claims.rules import RULES, STATES, VERDICT_RULES, VERDICTS, Finding, combine, judge
+from reweigh.figures.claims import claim_figure
 from reweigh.figures.svg import render
 from reweigh.pool.core import pool
-from reweigh.protocol import PRESETS, Outcome
+from reweigh.protocol.model import Outcome
+from reweigh.protocol.models import PRESETS
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 from test_reproduction import read_text, review_of
 

@@ -8,7 +8,7 @@ from scipy import stats
 from reweigh.check import check
 from reweigh.effects.pages import worked_pages
 from reweigh.effects.selection import select
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 
 PROTOCOL = b"""\
 title: Every form

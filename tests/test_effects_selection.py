@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from reweigh.check import table_rules
 from reweigh.effects.selection import select
-from reweigh.protocol import load_checked
-from reweigh.tables import check_review
+from reweigh.protocol.read import load_checked
+from reweigh.tables.review import check_review
 
 PROTOCOL = """\
 title: A review

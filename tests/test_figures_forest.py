@@ -16,9 +16,9 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 from scipy import stats
 
-from reweigh.figures.forest import ForestMeta, Layers, draw_forest, forest_table
-from reweigh.figures.layouts import LAYOUTS
-from reweigh.figures.lights import lights
+from reweigh.figures.forest.draw import ForestMeta, Layers, draw_forest, forest_table
+from reweigh.figures.forest.journals import LAYOUTS
+from reweigh.figures.forest.lights import lights
 from reweigh.figures.style import FONT_FILES, RC, text_width
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 

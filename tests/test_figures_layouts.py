@@ -1,4 +1,4 @@
-"""What each layout of the forest plot prints, as its sources say (see `reweigh.figures.layouts`)."""
+"""What each layout of the forest plot prints, as its sources say (see `reweigh.figures.forest.journals`)."""
 
 import re
 from dataclasses import replace
@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from reweigh.figures.forest import draw_forest, forest_table
-from reweigh.figures.forest_table import NUMBER_COLUMNS
-from reweigh.figures.layouts import BINARY, CONTINUOUS, GENERIC, JAMA, LAYOUTS, REVMAN
+from reweigh.figures.forest.draw import draw_forest, forest_table
+from reweigh.figures.forest.journals import BINARY, CONTINUOUS, GENERIC, JAMA, LAYOUTS, REVMAN
+from reweigh.figures.forest.table import NUMBER_COLUMNS
 from reweigh.figures.style import INK
 from reweigh.figures.svg import render
 from test_figures_forest import artists, case, drawn, every_layout, extents

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.figures.forest_words import (
+from reweigh.figures.forest.statistics import (
     PLAIN,
     difference_text,
     heterogeneity_text,
@@ -17,7 +17,8 @@ from reweigh.figures.forest_words import (
     sentence,
     trial_notes,
 )
-from reweigh.figures.numerals import (
+from reweigh.figures.style import clean, symbols, text_width, wrap
+from reweigh.text.numbers import (
     align_numbers,
     difference_decimals,
     effect_text,
@@ -25,7 +26,6 @@ from reweigh.figures.numerals import (
     p_text,
     small_text,
 )
-from reweigh.figures.style import clean, symbols, text_width, wrap
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from reweigh.figures.gosh import draw_gosh
 from reweigh.figures.sequential_plot import draw_sequential
 from reweigh.figures.style import FAMILY
 from reweigh.figures.svg import render
-from reweigh.pool import pool
+from reweigh.pool.core import pool
 from reweigh.robustness.multiverse import Dataset, run
 from reweigh.robustness.removal import cumulative, influence, leave_one_out
 from reweigh.robustness.subsets import all_subsets
-from reweigh.sequential import Design, not_done, trial_sequential_analysis
+from reweigh.sequential.analysis import Design, not_done, trial_sequential_analysis
 
 RNG = np.random.default_rng(9)
 K = 9

@@ -13,7 +13,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from conftest import ROOT
-from reweigh.figures.forest import draw_forest, forest_table
+from reweigh.figures.forest.draw import draw_forest, forest_table
 from reweigh.figures.svg import common_font, cut_font, render, save
 from test_figures_forest import case, drawn
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from reweigh.pool import pool
 from reweigh.pool.bayes import posterior
+from reweigh.pool.core import pool
 from reweigh.pool.priors import RHODES_2015, TURNER_2015, rhodes2015, tau_prior, turner2015
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reweigh.pool import aggregate, cluster_robust, pool, shared_arm_covariance, three_level
+from reweigh.pool.core import pool
+from reweigh.pool.multilevel import aggregate, cluster_robust, shared_arm_covariance, three_level
 
 R = json.loads((Path(__file__).parent / "reference" / "pool_dependent.json").read_text())
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reweigh.pool import TAU2_METHODS, engines, pool, tau2
+from reweigh.pool import engines, tau2
+from reweigh.pool.core import pool
 from reweigh.pool.engines import EngineDisagreement, compare, second_engine
+from reweigh.pool.tau2 import METHODS as TAU2_METHODS
 
 METAFOR = json.loads((Path(__file__).parent / "reference" / "pool_metafor.json").read_text())
 BCG = METAFOR["sets"]["bcg_rr"]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reweigh.pool import TAU2_METHODS, meta_regression, predict
+from reweigh.pool.regression import meta_regression, predict
+from reweigh.pool.tau2 import METHODS as TAU2_METHODS
 
 METAFOR = json.loads((Path(__file__).parent / "reference" / "pool_metafor.json").read_text())
 TESTS = {"z": "wald", "t": "t", "knha": "hartung-knapp"}

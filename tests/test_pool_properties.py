@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reweigh.pool import mantel_haenszel, peto, pool, subgroups
-from reweigh.pool.core import prepare
+from reweigh.pool.binary import mantel_haenszel, peto
+from reweigh.pool.core import pool, prepare
 from reweigh.pool.engines import second_engine
+from reweigh.pool.subgroups import subgroups
 from reweigh.pool.tau2 import log_likelihood
 
 METHODS = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")

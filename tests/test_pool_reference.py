@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reweigh.pool import mantel_haenszel, peto, pool, subgroups
+from reweigh.pool.binary import mantel_haenszel, peto
+from reweigh.pool.core import pool
+from reweigh.pool.subgroups import subgroups
 
 REFERENCE = Path(__file__).parent / "reference"
 METAFOR = json.loads((REFERENCE / "pool_metafor.json").read_text())

@@ -13,7 +13,7 @@ from reweigh.pool.engines import EngineDisagreement
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
 from reweigh.pool.summarise import COLUMNS, engines_table, pooled_table, subgroup_table, sweep_table
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 
 DATA = Path(__file__).parent.parent / "data"
 NAMES = ("review.yaml", "studies.csv", "arms.csv", "contrasts.csv")

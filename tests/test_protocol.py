@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reweigh.protocol import load_protocol
+from reweigh.protocol.read import load_protocol
 
 DATA = Path(__file__).parent.parent / "data"
 

@@ -16,13 +16,13 @@ from conftest import ROOT
 from reweigh.check import check
 from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import select
-from reweigh.figures.catalogue import plot_ids
+from reweigh.figures.forest.catalogue import plot_ids
 from reweigh.io import read_csv
-from reweigh.pool import pool
+from reweigh.pool.core import pool
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
 from reweigh.pool.summarise import pooled_table, subgroup_table, sweep_table
-from reweigh.protocol import load_protocol
+from reweigh.protocol.read import load_protocol
 from reweigh.report import words
 from reweigh.report.explorer import ALL_UP_TO, OF_INTERVAL, OF_SUBSET, OF_TAU2, explorer_data, subsets
 from reweigh.report.inputs import Inputs

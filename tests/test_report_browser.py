@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 from report.browser import Browser, find_chromium
-from reweigh.figures.numerals import effect_text
 from reweigh.figures.style import FONT_FILES
-from reweigh.pool import pool
+from reweigh.pool.core import pool
 from reweigh.report.page import report_page
 from reweigh.report.pdf import print_page
 from reweigh.report.words import decimals_of
+from reweigh.text.numbers import effect_text
 from test_report import BCG, KETAMINE, make_inputs
 
 REVIEWS = (KETAMINE, BCG)

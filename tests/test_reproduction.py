@@ -13,10 +13,11 @@ from reweigh.effects.selection import select
 from reweigh.figures.svg import render
 from reweigh.figures.timeline import draw_timeline, timeline_table, timelines
 from reweigh.pool.summarise import pooled_table
-from reweigh.protocol import load_checked
-from reweigh.reproduction import VERDICTS, agrees, check_published, parse_number, parse_p, reproduce
+from reweigh.protocol.read import load_checked
+from reweigh.reproduction.checks import check_published
+from reweigh.reproduction.ledger import VERDICTS, reproduce
 from reweigh.reproduction.nnt import nnt_methods
-from reweigh.reproduction.printed import cut_off_agrees
+from reweigh.reproduction.printed import agrees, cut_off_agrees, parse_number, parse_p
 
 TABLES = ("studies.csv", "arms.csv", "contrasts.csv")
 REFERENCE = json.loads((ROOT / "tests" / "reference" / "reproduction_metafor.json").read_text())

@@ -11,8 +11,9 @@ import pytest
 from reweigh.check import check
 from reweigh.effects.selection import select
 from reweigh.io import read_csv, write_csv
-from reweigh.pool import pool
-from reweigh.protocol import Preference, load_checked
+from reweigh.pool.core import pool
+from reweigh.protocol.model import Preference
+from reweigh.protocol.read import load_checked
 from reweigh.robustness import adjusted, multiverse, small_study, subsets, tables
 from reweigh.robustness.as_of import as_of, restrict
 from reweigh.robustness.conclusions import conclusion_sentences

@@ -15,28 +15,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
 
-from reweigh.sequential import (
-    SPENDING,
-    Boundaries,
+from reweigh.sequential import integration
+from reweigh.sequential.analysis import (
     Design,
     SequentialAnalysis,
+    merge_looks,
+    sequential_analysis,
+    trial_sequential_analysis,
+)
+from reweigh.sequential.boundaries import (
+    NOT_OPEN,
+    SPENDING,
+    SPENT,
+    UNREACHABLE,
+    Boundaries,
     alpha_boundaries,
-    chronological,
-    cumulative_pool,
-    diversity,
     exit_probabilities,
     fixed_drift,
     futility_boundaries,
     inflation_factor,
-    integration,
-    merge_looks,
-    required_information_size,
-    sequential_analysis,
     spend,
-    trial_sequential_analysis,
 )
-from reweigh.sequential.boundaries import NOT_OPEN, SPENT, UNREACHABLE
+from reweigh.sequential.cumulative import chronological, cumulative_pool
 from reweigh.sequential.inference import stagewise_inference
+from reweigh.sequential.information import diversity, required_information_size
 
 REFERENCE = Path(__file__).parent / "reference"
 PUBLISHED = json.loads((REFERENCE / "sequential_published.json").read_text())

@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reweigh.tables import (
-    SPECS,
-    Problem,
-    TableRules,
-    check_review,
-    format_report,
-    problems_frame,
-    read_table,
-    table_spec,
-)
+from reweigh.tables.problems import Problem, format_report, problems_frame
+from reweigh.tables.review import TableRules, check_review, read_table, table_spec
+from reweigh.tables.specs import SPECS
 
 STUDIES = """\
 study_id,label,year,design,pain_type,eligible,note

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reweigh.tables import TableRules, check_review
+from reweigh.tables.review import TableRules, check_review
 
 KETAMINE_STUDIES = """\
 study_id,label,year,doi,pmid,registry_id,design,condition,pain_type,pain_mechanism,cancer_pain,route,dosing,regimen,ketamine_alone,comparator_type,comparator,n_randomised,country,eligible,exclusion_reason,note,source_urls

@@ -13,10 +13,11 @@ from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
 from reweigh.io import read_text
 from reweigh.pool.few_trials import prior_of
-from reweigh.protocol import Protocol, load_protocol
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
-from reweigh.tables import Problem, TableRules, Tables, check_review, format_report
-from reweigh.tables.problems import did_you_mean
+from reweigh.tables.problems import Problem, did_you_mean, format_report
+from reweigh.tables.review import TableRules, Tables, check_review
 
 PROTOCOL, CLAIMS = "review.yaml", "claims.yaml"
 

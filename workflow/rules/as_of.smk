@@ -6,7 +6,7 @@ rule as_of:
         arms="work/{whole}/checked/arms.csv",
         contrasts="work/{whole}/checked/contrasts.csv",
         risk_of_bias="work/{whole}/checked/risk_of_bias.csv",
-        source=modules("console", "io", "robustness/as_of"),
+        source=library("as_of"),
     output:
         protocol="work/{whole}/as_of/{year}/checked/review.yaml",
         studies="work/{whole}/as_of/{year}/checked/studies.csv",

@@ -8,15 +8,7 @@ rule certainty:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
-        source=modules(
-            "io",
-            "protocol",
-            "risk_of_bias",
-            "certainty",
-            "sequential",
-            "robustness",
-            "figures",
-        ),
+        source=library("certainty"),
     output:
         certainty="results/{review}/certainty.csv",
         csv=shown_table("summary_of_findings.csv", "findings", "Summary of Findings"),

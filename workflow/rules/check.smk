@@ -7,17 +7,7 @@ rule check:
             wildcards, "claims.yaml", "certainty_overrides.csv"
         ),
         tools="data/risk_of_bias_tools.yaml",
-        source=modules(
-            "check",
-            "console",
-            "io",
-            "protocol",
-            "tables",
-            "risk_of_bias",
-            "effects",
-            "pool/few_trials",
-            "pool/priors",
-        ),
+        source=library("check"),
     output:
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",

@@ -3,24 +3,15 @@ rule claims:
         files=lambda wildcards: data_files(
             wildcards, "certainty_overrides.csv", "published.csv"
         ),
-        optional=claims_optional,
+        multiverse="results/{review}/robustness/multiverse_summary.csv",
+        sequential="results/{review}/sequential.csv",
         claims=lambda wildcards: data_files(wildcards, "claims.yaml"),
         tools="data/risk_of_bias_tools.yaml",
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         effects="results/{review}/effects.csv",
-        source=modules(
-            "io",
-            "protocol",
-            "risk_of_bias",
-            "certainty",
-            "claims",
-            "pool",
-            "sequential",
-            "robustness",
-            "figures",
-        ),
+        source=library("claims"),
     output:
         table=shown_table("claims.csv", "claims", "claims"),
         json="results/{review}/claims.json",

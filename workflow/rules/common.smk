@@ -8,6 +8,7 @@ if str(SOURCE) not in sys.path:
     sys.path.insert(0, str(SOURCE))
 
 from reweigh.console import config_error, prepare_jobs, print_summaries
+from reweigh.imports import closure
 
 prepare_jobs(SOURCE)
 
@@ -99,17 +100,10 @@ def review_files(wildcards):
     return data_files(wildcards, "review.yaml", *TABLES)
 
 
-def modules(*names):
-    """Library files of these stages: a change in one reruns the rules that use it."""
-    found = []
-    for name in names:
-        place = SOURCE / "reweigh" / name
-        found += (
-            sorted(place.rglob("*.py"))
-            if place.is_dir()
-            else [place.with_suffix(".py")]
-        )
-    return [os.path.relpath(path) for path in found]
+def library(script):
+    """Library files that a script imports: a change in one reruns the rules that use it."""
+    start = Path(workflow.basedir) / "scripts" / f"{script}.py"
+    return [os.path.relpath(path) for path in closure(start, SOURCE)]
 
 
 def lost_figures(review):
@@ -127,25 +121,6 @@ def lost_figures(review):
         for ending in FORMATS
     ]
     return [str(path) for path in paths if not path.exists()]
-
-
-# What the robustness and sequential stages know is shown where their rules are part of the workflow; without them a
-# page says "not yet computed".
-def claims_optional(wildcards):
-    """Tables of other stages that the claims show, as far as the workflow makes them."""
-    made = {
-        "robustness": "robustness/multiverse_summary.csv",
-        "sequential": "sequential.csv",
-    }
-    there = {rule.name for rule in workflow.rules}
-    return [
-        f"results/{wildcards.review}/{name}"
-        for stage, name in made.items()
-        if stage in there
-    ]
-
-
-include: "report_inputs.smk"
 
 
 def shown_table(name, caption, label):

@@ -6,7 +6,7 @@ rule effects:
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",
-        source=modules("console", "io", "protocol", "tables", "effects"),
+        source=library("effects"),
     output:
         effects=shown_table("effects.csv", "effects", "effect sizes"),
         exclusions=shown_table("exclusions.csv", "exclusions", "unusable rows"),

@@ -9,15 +9,7 @@ rule figures:
         tools="data/risk_of_bias_tools.yaml",
         sweep="results/{review}/crossover_sweep.csv",
         pooled_sweep="results/{review}/crossover_sweep_pooled.csv",
-        source=modules(
-            "console",
-            "io",
-            "protocol",
-            "risk_of_bias",
-            "figures",
-            "pool/regression",
-            "pool/moderators",
-        ),
+        source=library("figures"),
     output:
         forest=shown_figures("forest", "forest", "Forest plots"),
         forest_revman=shown_figures(
@@ -39,7 +31,7 @@ rule figures:
     message:
         "{wildcards.review}: forest plots"
     script:
-        "../../scripts/forest.py"
+        "../../scripts/figures.py"
 
 
 rule figure:
@@ -50,7 +42,7 @@ rule figure:
         subgroups="results/{review}/subgroups.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
-        source=modules("console", "io", "protocol", "risk_of_bias", "figures"),
+        source=library("figures"),
     output:
         figure="results/{review}/figures/{layout}/{analysis}.{format}",
     log:
@@ -60,4 +52,4 @@ rule figure:
     message:
         "{wildcards.review}: forest plot of {wildcards.analysis}"
     script:
-        "../../scripts/forest.py"
+        "../../scripts/figures.py"

@@ -3,14 +3,7 @@ rule pool:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         sweep="results/{review}/crossover_sweep.csv",
-        source=modules(
-            "console",
-            "io",
-            "protocol",
-            "pool",
-            "effects/measures",
-            "effects/conversions",
-        ),
+        source=library("pool"),
     output:
         pooled=shown_table("pooled.csv", "pooled", "pooled estimates"),
         subgroups=shown_table("subgroups.csv", "subgroups", "subgroups"),

@@ -2,7 +2,23 @@
 rule report:
     input:
         files=review_files,
-        optional=report_optional,
+        published=lambda wildcards: data_files(wildcards, "published.csv"),
+        optional=expand(
+            "results/{{review}}/{name}",
+            name=(
+                "robustness/leave_one_out.csv",
+                "robustness/small_study.csv",
+                "robustness/fragility.csv",
+                "figures/robustness.csv",
+                "figures/sequential.csv",
+                "certainty.csv",
+                "figures/risk_of_bias.csv",
+                "claims.json",
+                "reproduction.csv",
+                "published_checks.csv",
+                "figures/timeline.csv",
+            ),
+        ),
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",
         effects="results/{review}/effects.csv",
@@ -20,17 +36,7 @@ rule report:
         index="results/{review}/figures/index.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
-        source=modules(
-            "console",
-            "io",
-            "protocol",
-            "risk_of_bias",
-            "report",
-            "reproduction",
-            "figures",
-            "pool",
-        ),
-        assets=report_assets(),
+        source=library("report"),
     output:
         summary="results/{review}/summary.md",
         html=report(
@@ -63,8 +69,7 @@ rule report_index:
         protocols=expand("work/{review}/checked/review.yaml", review=PLACES),
         effects=expand("results/{review}/effects.csv", review=PLACES),
         pooled=expand("results/{review}/pooled.csv", review=PLACES),
-        source=modules("console", "io", "protocol", "report", "figures"),
-        assets=report_assets(),
+        source=library("report"),
     output:
         "results/index.html",
     log:
@@ -83,7 +88,7 @@ rule report_index:
 rule report_pdf:
     input:
         html="results/{review}/report.html",
-        source=modules("console", "report/pdf"),
+        source=library("report"),
     output:
         "results/{review}/report.pdf",
     log:

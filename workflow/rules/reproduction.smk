@@ -8,7 +8,7 @@ rule reproduction:
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         certainty="results/{review}/certainty.csv",
-        source=modules("io", "protocol", "reproduction", "pool", "figures"),
+        source=library("reproduction"),
     output:
         ledger=shown_table("reproduction.csv", "reproduction", "published estimates"),
         checks="results/{review}/published_checks.csv",

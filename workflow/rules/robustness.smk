@@ -6,9 +6,7 @@ rule robustness:
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",
         effects="results/{review}/effects.csv",
-        source=modules(
-            "io", "protocol", "effects", "pool", "robustness", "sequential", "figures"
-        ),
+        source=library("robustness"),
     output:
         leave_one_out="results/{review}/robustness/leave_one_out.csv",
         cumulative="results/{review}/robustness/cumulative.csv",

@@ -2,7 +2,7 @@ rule sequential:
     input:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
-        source=modules("console", "io", "protocol", "sequential", "pool", "figures"),
+        source=library("sequential"),
     output:
         table="results/{review}/sequential.csv",
         figures=shown_figures("sequential", "sequential", "Sequential analysis"),

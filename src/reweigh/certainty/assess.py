@@ -11,12 +11,13 @@ import pandas as pd
 
 from reweigh.certainty.absolute import control_risk
 from reweigh.certainty.thresholds import Thresholds
-from reweigh.figures.numerals import fixed, ratio
-from reweigh.protocol import RATIO_MEASURES, Outcome
+from reweigh.measures import RATIO_MEASURES, STANDARDISED_MEASURES
+from reweigh.protocol.model import Outcome
 from reweigh.risk_of_bias import NOT_ASSESSED, RiskOfBias
 from reweigh.robustness.small_study import egger
 from reweigh.sequential.information import required_information_size
 from reweigh.tables.problems import Problem, did_you_mean
+from reweigh.text.numbers import fixed, ratio
 
 OVERRIDES = "certainty_overrides.csv"
 OVERRIDE_COLUMNS = ("analysis", "domain", "levels", "reason", "initials")
@@ -364,7 +365,7 @@ def information(
     if isnan(have):
         have = _number(pooled, "n_intervention") + _number(pooled, "n_control")
     words = f"{have:.0f} participants"
-    if isnan(have) and measure in ("SMD", "SMDH", "GLASS"):
+    if isnan(have) and measure in STANDARDISED_MEASURES:
         # The variance of a small SMD is 4/n: what the standard errors say about the patients behind them.
         have = float((4 / effects["variance"]).sum())
         words = f"participants not in the table, information of about {have:.0f} by the standard errors"
@@ -391,7 +392,7 @@ def _needed(effects: pd.DataFrame, measure: str, bounds: tuple[float, float] | N
         )
     if bounds is None:
         raise ValueError("no smallest important difference")
-    if measure in ("SMD", "SMDH", "GLASS"):
+    if measure in STANDARDISED_MEASURES:
         return float(required_information_size("SMD", bounds[1], alpha=t.alpha, beta=t.beta).fixed)
     if measure == "MD":
         sd = float(pd.concat([effects["sd_intervention"], effects["sd_control"]]).astype(float).median())

@@ -13,8 +13,9 @@ import pandas as pd
 from reweigh.certainty.absolute import absolute_effect, control_risk
 from reweigh.certainty.assess import LEVELS, important_bounds
 from reweigh.certainty.thresholds import Thresholds
-from reweigh.figures.numerals import fixed, level_text, ratio
-from reweigh.protocol import Outcome, Protocol
+from reweigh.measures import COUNT_MEASURES
+from reweigh.protocol.model import Outcome, Protocol
+from reweigh.text.numbers import fixed, level_text, ratio
 
 SYMBOLS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕◯", "low": "⊕⊕◯◯", "very low": "⊕◯◯◯"}
 HEADINGS = {
@@ -126,7 +127,7 @@ def _effect(row: pd.Series, outcome: Outcome) -> str:
 
 def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
     empty = dict.fromkeys(("control_per_1000", "intervention_per_1000", "difference_per_1000"), "")
-    if row["measure"] not in ("RR", "OR", "RD"):
+    if row["measure"] not in COUNT_MEASURES:
         return empty
     risk = control_risk(trials)
     if isnan(risk):

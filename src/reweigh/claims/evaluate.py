@@ -22,7 +22,7 @@ from reweigh.claims.rules import (
     combine,
     judge,
 )
-from reweigh.protocol import PRESETS, Model
+from reweigh.protocol.models import PRESETS, Model
 
 CERTAINTY_RULES = ("certainty_at_least", "certainty_at_most")
 #: State of the statements that decide a verdict.

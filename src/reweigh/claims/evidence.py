@@ -10,10 +10,11 @@ import pandas as pd
 from reweigh.certainty.assess import Certainty, Override, assess, important_bounds
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
-from reweigh.figures.numerals import fixed, level_text, ratio
 from reweigh.pool.summarise import pooled_table
-from reweigh.protocol import Model, Outcome, Protocol
+from reweigh.protocol.model import Outcome, Protocol
+from reweigh.protocol.models import Model
 from reweigh.risk_of_bias import RiskOfBias
+from reweigh.text.numbers import fixed, level_text, ratio
 
 
 @dataclass(frozen=True, slots=True)

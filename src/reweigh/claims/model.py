@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from reweigh.protocol import Measure, Model, Protocol
+from reweigh.measures import MeasureName
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import Model
 from reweigh.tables.problems import did_you_mean
 
 CITATIONS = ("supports", "partly", "off_subject", "not_found", "none")
@@ -47,7 +49,7 @@ class Lookup(_Closed):
 
     outcome: str
     window: str = ""
-    measure: Measure | None = None
+    measure: MeasureName | None = None
     set: str = "main"
     where: dict[str, tuple[str, ...]] = {}
     contains: dict[str, str] = {}

@@ -22,7 +22,7 @@ from reweigh.claims.rules import (
     TOO_LITTLE,
     UNTESTABLE,
 )
-from reweigh.protocol import describe_model
+from reweigh.protocol.models import describe_model
 
 NOT_COMPUTED = "not yet computed"
 STATEMENTS = {

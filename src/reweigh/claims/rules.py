@@ -17,9 +17,10 @@ from reweigh.certainty.absolute import absolute_effect, control_risk
 from reweigh.certainty.assess import LEVELS
 from reweigh.claims.evidence import Evidence
 from reweigh.claims.model import Test
-from reweigh.figures.numerals import p_text
+from reweigh.measures import COUNT_MEASURES
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.subgroups import subgroups
+from reweigh.text.numbers import p_text
 
 MET, OPEN, OPPOSED, FEW, UNTESTED = "met", "open", "opposed", "too few", "not assessed"
 STATES = (MET, OPEN, OPPOSED, FEW, UNTESTED)
@@ -301,7 +302,7 @@ def nnt(e: Evidence) -> tuple[float, float, float] | None:
     """Number needed to treat (positive: benefit) and its limits at the median control risk; None without counts."""
     assert e.pooled is not None
     measure, risk = str(e.pooled["measure"]), control_risk(e.effects)
-    if measure not in ("RR", "OR", "RD") or isnan(risk) or isnan(e.pooled["ci_lower"]):
+    if measure not in COUNT_MEASURES or isnan(risk) or isnan(e.pooled["ci_lower"]):
         return None
     natural = [float(e.pooled[f"{x}_natural"]) for x in ("estimate", "ci_lower", "ci_upper")]
     change = [e.benefit * x / 1000 for x in absolute_effect(measure, risk, *natural).difference]

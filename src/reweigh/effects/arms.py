@@ -6,9 +6,9 @@ import numpy as np
 
 from reweigh.effects.counts import binary_effects, conditional_effects, rate_effects
 from reweigh.effects.means import mean_effects
-from reweigh.effects.measures import BINARY_MEASURES, CONTINUOUS_MEASURES, RATE_MEASURES
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
+from reweigh.measures import BINARY_MEASURES, CONTINUOUS_MEASURES, RATE_MEASURES
 
 
 def arm_effects(x: Rows, options: Options) -> Work:

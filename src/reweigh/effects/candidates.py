@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.conversions import combine_arms, events_from_percent, sd_from_ci, sd_from_se
-from reweigh.protocol import Protocol
+from reweigh.protocol.model import Protocol
 from reweigh.tables.problems import did_you_mean
 
 ARM_NUMBERS = (

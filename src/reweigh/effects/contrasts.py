@@ -8,10 +8,11 @@ from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
 from reweigh.effects.design import correlation, finish
-from reweigh.effects.measures import RATIO_MEASURES, Bools
+from reweigh.effects.measures import Bools
 from reweigh.effects.notes import Texts, texts
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
+from reweigh.measures import RATIO_MEASURES
 
 #: Reported measures that can become each target, besides the target itself.
 CONVERTIBLE = {"SMD": ("SMD_paired", "MD", "p_only"), "HR": ("OE_V",), "PETO": ("OE_V",)}

@@ -8,10 +8,11 @@ from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
 from reweigh.effects.design import MEASURE_TEXT, finish, note_design, paired_rows
-from reweigh.effects.measures import BINARY_MEASURES, Bools
+from reweigh.effects.measures import Bools
 from reweigh.effects.notes import number, texts
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
+from reweigh.measures import BINARY_MEASURES
 
 
 def _events(x: Rows, w: Work, k: int) -> Floats:

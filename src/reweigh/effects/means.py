@@ -12,11 +12,12 @@ from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
 from reweigh.effects.design import MEASURE_TEXT, finish, note_design, paired_rows
-from reweigh.effects.measures import CONTINUOUS_MEASURES, Bools, Pair
+from reweigh.effects.measures import Bools, Pair
 from reweigh.effects.notes import number, texts
 from reweigh.effects.quantiles import mean_sd_by_quantile_estimation
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
+from reweigh.measures import CONTINUOUS_MEASURES, STANDARDISED_MEASURES
 
 FIVE_TEXT = {
     "luo-wan-shi": ("median and range", "median and quartiles", "median, quartiles and range", " (Luo 2018, {sd})"),
@@ -144,7 +145,7 @@ def mean_effects(x: Rows, options: Options) -> Work:
     means_ok = np.sign(m1) * np.sign(m2) > 0
     w.fail((measure == "ROM") & ~means_ok, "ratio of means needs two means of one sign", "another measure")
     df = np.where(paired, n - 1, np.where(measure == "GLASS", n2 - 1, n1 + n2 - 2))
-    standardised = np.isin(measure, ["SMD", "SMDH", "GLASS"])
+    standardised = np.isin(measure, list(STANDARDISED_MEASURES))
     w.fail(standardised & (df <= 1), "too few patients for Hedges' J (df at most 1)", "a larger trial")
     independent: dict[str, Callable[..., Pair]] = {
         "MD": measures.md,
@@ -194,7 +195,7 @@ def _change(x: Rows, w: Work, a: Arm, b: Arm, options: Options) -> tuple[Floats,
     some = np.asarray(~np.isnan(base).all(axis=0), dtype=bool)
     w.flags.add(some & ~printed & ~rows & options.change_scores, "baseline incomplete: final values taken")
     w.derivation.add(printed, "change from baseline as printed")
-    standardised = np.isin(x.words["measure"], ["SMD", "SMDH", "GLASS"])
+    standardised = np.isin(x.words["measure"], list(STANDARDISED_MEASURES))
     w.flags.add((rows | printed) & standardised, "standardised by the SD of changes")
     if not rows.any():
         return a.mean, a.sd, b.mean, b.sd

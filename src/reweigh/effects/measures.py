@@ -16,11 +16,6 @@ from reweigh.effects.conversions import Floats, floats, z_critical
 Bools = NDArray[np.bool_]
 Pair = tuple[Floats, Floats]
 
-RATIO_MEASURES = frozenset({"RR", "OR", "PETO", "HR", "IRR", "ROM", "COR-OR"})
-CONTINUOUS_MEASURES = frozenset({"MD", "SMD", "SMDH", "GLASS", "ROM"})
-BINARY_MEASURES = frozenset({"RR", "OR", "RD", "PETO", "AS"})
-RATE_MEASURES = frozenset({"IRR", "IRD"})
-MEASURES = CONTINUOUS_MEASURES | BINARY_MEASURES | RATE_MEASURES | {"HR", "COR-OR"}
 
 SMD_VARIANCES = ("LS", "LS2", "UB", "AV")
 ZERO_CELL_POLICIES = ("only0", "needed", "all", "tacc", "none")

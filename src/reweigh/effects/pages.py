@@ -10,7 +10,7 @@ import pandas as pd
 from reweigh.effects.selection import Selection, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
-from reweigh.protocol import Protocol
+from reweigh.protocol.model import Protocol
 
 SWEEP_COLUMNS = (
     "analysis", "study_id", "comparison_id", "label", "parameter", "correlation", "limit", "scale", "estimate", "se",

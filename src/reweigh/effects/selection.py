@@ -12,7 +12,7 @@ import pandas as pd
 from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
-from reweigh.protocol import Outcome, Protocol, StudySet
+from reweigh.protocol.model import Outcome, Protocol, StudySet
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""

@@ -11,8 +11,8 @@ import pandas as pd
 from reweigh.effects import crossover, measures
 from reweigh.effects.compute import compute
 from reweigh.effects.conversions import Floats
-from reweigh.effects.measures import BINARY_MEASURES
 from reweigh.effects.table import Options
+from reweigh.measures import BINARY_MEASURES
 
 CORRELATIONS = tuple(i / 10 for i in range(1, 10))
 

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reweigh.effects.conversions import Floats
-from reweigh.effects.measures import MEASURES, RATIO_MEASURES, SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
+from reweigh.effects.measures import SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
+from reweigh.measures import MEASURES, RATIO_MEASURES
 
 Strings = NDArray[np.object_]
 
@@ -24,7 +25,7 @@ NUMERIC_COLUMNS = (
 )
 #: Ratios whose estimate and CI are printed as logarithms, and the ratio itself.
 LOG_REPORTED = {f"log{name}": name for name in sorted(RATIO_MEASURES)}
-REPORTED_MEASURES = frozenset(MEASURES | {"SMD_paired", "p_only", "OE_V"} | set(LOG_REPORTED))
+REPORTED_MEASURES = frozenset(set(MEASURES) | {"SMD_paired", "p_only", "OE_V"} | set(LOG_REPORTED))
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "measure": tuple(sorted(MEASURES)),
     "reported_measure": tuple(sorted(REPORTED_MEASURES)),

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from reweigh.effects.conversions import z_critical
-from reweigh.effects.measures import BINARY_MEASURES, CONTINUOUS_MEASURES, RATIO_MEASURES
 from reweigh.effects.table import LOG_REPORTED, Options
 from reweigh.effects.worked_contrasts import contrast_steps
 from reweigh.effects.worked_counts import conditional_steps, count_steps, rate_steps
 from reweigh.effects.worked_means import continuous_steps
 from reweigh.effects.worked_page import Effect, Page, show
+from reweigh.measures import BINARY_MEASURES, CONTINUOUS_MEASURES, RATIO_MEASURES
 
 
 def worked_example(given: Mapping[str, Any], result: Mapping[str, Any], options: Options | None = None) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from reweigh.effects import conversions as conv
-from reweigh.effects.measures import RATIO_MEASURES
 from reweigh.effects.worked_means import smd_variance_step
 from reweigh.effects.worked_page import Effect, Page, minus, par, show
+from reweigh.measures import RATIO_MEASURES
 
 NAN = math.nan
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from reweigh.figures.numerals import fixed, p_text
 from reweigh.figures.panels import effect_axis, label, panels
 from reweigh.figures.style import DIAMOND, INK, SQUARE, SUBTOTAL, TEXT_SIZE, RecordFigure, font
 from reweigh.pool.regression import MetaRegression, predict
+from reweigh.text.numbers import fixed, p_text
 
 
 def draw_bubble(

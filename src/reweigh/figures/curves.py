@@ -10,7 +10,6 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from reweigh.figures.funnel import FAINT, across, note_at
-from reweigh.figures.numerals import level_text
 from reweigh.figures.panels import label, panels
 from reweigh.figures.style import (
     DIAMOND,
@@ -25,8 +24,9 @@ from reweigh.figures.style import (
     text_width,
 )
 from reweigh.pool.intervals import two_sided_p
-from reweigh.protocol import INTERVAL_LABELS
+from reweigh.protocol.models import INTERVAL_LABELS
 from reweigh.robustness.multiverse import Multiverse
+from reweigh.text.numbers import level_text
 
 #: Lengths in points: a line of the choices, gap between two choices.
 LINE, GAP = 11.0, 6.0

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from reweigh.figures.funnel import FAINT, across, note_at
-from reweigh.figures.numerals import difference_decimals, effect_text, fixed, level_text
 from reweigh.figures.panels import LEFT, RIGHT, label, panels
 from reweigh.figures.style import (
     DIAMOND,
@@ -27,6 +26,7 @@ from reweigh.figures.style import (
 )
 from reweigh.pool.core import Pooled
 from reweigh.robustness.removal import Influence
+from reweigh.text.numbers import difference_decimals, effect_text, fixed, level_text
 
 TAU2 = "\N{GREEK SMALL LETTER TAU}\N{SUPERSCRIPT TWO}"
 #: Height of a trial's row in points.

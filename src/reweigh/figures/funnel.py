@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from reweigh.figures.axis import round_ticks
-from reweigh.figures.numerals import level_text
 from reweigh.figures.panels import label, panels
 from reweigh.figures.style import (
     DIAMOND,
@@ -25,6 +24,7 @@ from reweigh.figures.style import (
     font,
     text_width,
 )
+from reweigh.text.numbers import level_text
 
 FAINT = "#9a9a9a"
 CONTOURS = (0.01, 0.05, 0.1)

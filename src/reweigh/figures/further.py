@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from reweigh.figures.style import RecordFigure
+from reweigh.measures import MEASURE_LABELS
 from reweigh.pool.moderators import regressions
-from reweigh.protocol import MEASURE_LABELS, Protocol
+from reweigh.protocol.model import Protocol
 
 
 def sweeps(

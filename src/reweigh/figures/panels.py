@@ -10,7 +10,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reweigh.figures.axis import round_ticks
-from reweigh.figures.numerals import fixed, needed_decimals
 from reweigh.figures.style import (
     INK,
     MUTED,
@@ -23,6 +22,7 @@ from reweigh.figures.style import (
     symbols,
     wrap,
 )
+from reweigh.text.numbers import fixed, needed_decimals
 
 POINTS = 72.0
 TOP, BOTTOM, LEFT, RIGHT, GAP = 46.0, 44.0, 52.0, 16.0, 58.0

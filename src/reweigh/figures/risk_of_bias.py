@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
 
 from reweigh.figures import style
-from reweigh.figures.lights import EMPTY, heads_of, printed
+from reweigh.figures.forest.lights import EMPTY, heads_of, printed
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width
 from reweigh.risk_of_bias import NOT_ASSESSED, OVERALL, RiskOfBias, Tool
 

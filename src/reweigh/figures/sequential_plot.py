@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reweigh.figures.funnel import FAINT, note_at
-from reweigh.figures.numerals import fixed
 from reweigh.figures.panels import label, panels
 from reweigh.figures.style import DIAMOND, INK, MUTED, PREDICTION, TEXT_SIZE, RecordFigure, font
-from reweigh.protocol import Protocol
-from reweigh.sequential import SequentialAnalysis
+from reweigh.protocol.model import Protocol
+from reweigh.sequential.analysis import SequentialAnalysis
+from reweigh.text.numbers import fixed
 
 MOST_Z = 8.0
 

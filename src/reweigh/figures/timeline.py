@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 
 from reweigh.figures import style
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.figures.numerals import fixed, ratio
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width, wrap
-from reweigh.protocol import MEASURE_LABELS, RATIO_MEASURES, Protocol
+from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES, SAME_MEASURE
+from reweigh.protocol.model import Protocol
 from reweigh.reproduction.ledger import window_of
+from reweigh.text.numbers import fixed, ratio
 
-SAME_MEASURE = {"WMD": "MD"}
 OTHER_TIMES = "Other or unstated times"
 COLUMNS = (
     "kind", "window", "label", "year", "what", "estimate", "ci_lower", "ci_upper", "text", "certainty",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from reweigh.pool.core import pool
 from reweigh.pool.multilevel import aggregate, cluster_robust, shared_arm_covariance, three_level
-from reweigh.protocol import Protocol
+from reweigh.protocol.model import Protocol
 
 COLUMNS = (
     "analysis", "method", "k", "trials", "scale", "estimate", "se", "ci_lower", "ci_upper", "statistic", "df",

@@ -8,9 +8,10 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from reweigh.measures import RATIO_MEASURES
 from reweigh.pool.bayes import Posterior, posterior
 from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
-from reweigh.protocol import RATIO_MEASURES, Protocol
+from reweigh.protocol.model import Protocol
 
 FEW = 5
 """Up to this many trials the Bayesian model stands beside the main one."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.pool.regression import MetaRegression, meta_regression
-from reweigh.protocol import Protocol, Regression
+from reweigh.protocol.model import Protocol, Regression
 
 COLUMNS = (
     "analysis", "regression", "model", "scale", "k", "coefficient", "estimate", "se", "ci_lower", "ci_upper",

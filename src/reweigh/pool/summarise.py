@@ -13,7 +13,8 @@ from reweigh.pool.binary import mantel_haenszel, peto
 from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled, pool
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
 from reweigh.pool.subgroups import subgroups
-from reweigh.protocol import Model, Protocol
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import Model
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set")
 MODEL = ("model", "tau2_method", "ci_method", "pooling", "level", "scale")

@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from reweigh.figures.catalogue import plot
-from reweigh.figures.forest import draw_forest
-from reweigh.figures.forest_table import forest_table
+from reweigh.figures.forest.catalogue import plot
+from reweigh.figures.forest.draw import draw_forest
+from reweigh.figures.forest.table import forest_table
 from reweigh.figures.svg import render
-from reweigh.protocol import INTERVAL_LABELS, MEASURE_LABELS, describe_model
+from reweigh.measures import MEASURE_LABELS
+from reweigh.protocol.models import INTERVAL_LABELS, describe_model
 from reweigh.report import words
 from reweigh.report.drawings import inline
 from reweigh.report.inputs import Inputs, records

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import escape
 
 from reweigh.figures import style
-from reweigh.figures.layout import ROW
+from reweigh.figures.forest.place import ROW
 from reweigh.figures.svg import font_face
 from reweigh.report.inputs import Inputs, records
 

@@ -16,10 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.figures.catalogue import plot
-from reweigh.figures.forest_table import forest_table
+from reweigh.figures.forest.catalogue import plot
+from reweigh.figures.forest.table import forest_table
+from reweigh.measures import MEASURE_LABELS
 from reweigh.pool.core import pool
-from reweigh.protocol import INTERVAL_LABELS, MEASURE_LABELS, Model, Protocol
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import INTERVAL_LABELS, Model
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import decimals_of, effect, upper_first, window_label
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from reweigh.protocol import Protocol
+from reweigh.protocol.model import Protocol
 from reweigh.risk_of_bias import RiskOfBias
 
 NOT_COMPUTED = "not yet computed"

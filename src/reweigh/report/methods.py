@@ -6,7 +6,9 @@ import json
 import re
 from typing import Any
 
-from reweigh.protocol import MEASURE_LABELS, Model, Protocol
+from reweigh.measures import MEASURE_LABELS
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import Model
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.trials import characteristic_columns
 from reweigh.report.words import lower_first, missing, nice

@@ -15,13 +15,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.figures.numerals import level_text
-from reweigh.protocol import MEASURE_LABELS, RATIO_MEASURES, Protocol
+from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
+from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
 from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text.numbers import level_text
 
 STYLES = ("page.css", "forest.css", "print.css")
 SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
-from reweigh.figures.numerals import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
-from reweigh.protocol import Protocol, describe_model
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import describe_model
 from reweigh.report.words import lower_first
+from reweigh.text.numbers import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
 
 
 def summary(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reweigh.figures.lights import printed
+from reweigh.figures.forest.lights import printed
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import missing, nice
 from reweigh.risk_of_bias import OVERALL

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
-from reweigh.figures.numerals import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
 from reweigh.figures.style import symbols
-from reweigh.protocol import Protocol
+from reweigh.protocol.model import Protocol
+from reweigh.text.numbers import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
 
 URL = re.compile(r"https?://[^\s|;,<>\"]+[^\s|;,.)<>\"]")
 DOI = re.compile(r"\b10\.\d{4,9}/[^\s|;,:<>\"]+[^\s|;,.:)<>\"]")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SAME_MEASURE
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
-from reweigh.protocol import MEASURE_LABELS, Protocol
+from reweigh.protocol.model import Protocol
 from reweigh.reproduction.nnt import CRUDE, crude_wald, nnt_methods
 from reweigh.reproduction.printed import Printed, agrees, cut_off_agrees, parse_number, units_off
 
@@ -31,7 +32,6 @@ MODELS: tuple[tuple[str, str], ...] = (
     ("SJ", "hartung-knapp"), ("REML", "t"),
 )  # fmt: skip
 #: Other names under which reviews print the same measure.
-SAME_MEASURE = {"WMD": "MD", "relative benefit": "RR"}
 _NAMES = {
     "EE": "common effect", "DL": "DerSimonian-Laird", "PM": "Paule-Mandel", "HE": "Hedges", "HS": "Hunter-Schmidt",
     "SJ": "Sidik-Jonkman",
@@ -204,7 +204,7 @@ def _pool_attempts(
         yield Attempt(model_name(tau2, ci), set_name, len(group), numbers, slack)
     counts = group[["events_intervention", "n_intervention", "events_control", "n_control"]]
     measure = str(group["measure"].iloc[0])
-    if measure in ("RR", "OR", "RD") and counts.notna().all(axis=None):
+    if measure in COUNT_MEASURES and counts.notna().all(axis=None):
         row = mantel_haenszel(*(counts[c].to_numpy() for c in counts), measure=measure, level=protocol.level).row()
         numbers = _natural([row[name] for name in NUMBERS], measure != "RD")
         yield Attempt("Mantel-Haenszel, Wald", set_name, len(group), numbers)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from reweigh.figures.numerals import p_text
+from reweigh.text.numbers import p_text
 
 
 def conclusion_sentences(analysis: str, tables: Mapping[str, pd.DataFrame]) -> tuple[str, str]:

@@ -13,9 +13,11 @@ import pandas as pd
 
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members, options_of
+from reweigh.measures import MEASURES_OF_TYPE
 from reweigh.pool.core import pool
 from reweigh.pool.tau2 import Floats
-from reweigh.protocol import MEASURES_OF_TYPE, Preference, Protocol, StudySet, Window
+from reweigh.protocol.model import Preference, Protocol, StudySet
+from reweigh.protocol.windows import Window
 from reweigh.robustness.scale import important_bounds
 
 TAU2, INTERVAL = "tau2", "interval"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from reweigh.protocol import RATIO_MEASURES, Outcome
+from reweigh.measures import RATIO_MEASURES
+from reweigh.protocol.model import Outcome
 
 
 def important_bounds(outcome: Outcome, measure: str) -> tuple[float, float] | None:

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.measures import STANDARDISED_MEASURES
 from reweigh.pool.core import Pooled
-from reweigh.protocol import Model, Protocol
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import Model
 from reweigh.robustness import adjusted, small_study
 from reweigh.robustness.multiverse import Multiverse, moves, multiverse_of, shares
 from reweigh.robustness.removal import by_precision, cumulative, influence, leave_one_out
 from reweigh.robustness.scale import benefit_sign, important_bounds
 from reweigh.robustness.subsets import REMOVALS, Subsets, all_subsets, fragility, split
-from reweigh.sequential import chronological
+from reweigh.sequential.cumulative import chronological
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set", "model")
 Row = dict[str, Any]
@@ -213,7 +215,7 @@ def _asymmetry(one: Analysis) -> Iterator[Row]:
             yield {"method": "Harbord, Peters, Deeks", "k": one.k, "note": "not every trial gives its counts"}
     else:
         yield {"method": "Harbord, Peters, Deeks", "k": one.k, "note": f"made for odds ratios, not for {one.measure}"}
-    if one.measure in ("SMD", "SMDH", "GLASS"):
+    if one.measure in STANDARDISED_MEASURES:
         if np.isfinite(sizes).all():
             tests.append(small_study.pustejovsky(y, v, *sizes))
         else:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.pool.core import pool
-from reweigh.protocol import Protocol
+from reweigh.protocol.model import Protocol
 from reweigh.sequential.analysis import Design, SequentialAnalysis, trial_sequential_analysis
 from reweigh.sequential.information import InformationSize, diversity, required_information_size
 

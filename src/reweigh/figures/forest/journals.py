@@ -29,7 +29,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from reweigh.figures.forest_words import (
+from reweigh.figures.forest.statistics import (
     Row,
     difference_text,
     heterogeneity_text,
@@ -40,8 +40,8 @@ from reweigh.figures.forest_words import (
     percent_text,
     words,
 )
-from reweigh.figures.numerals import NOT_ESTIMABLE, Interval, fixed, level_text, p_text, small_text
 from reweigh.figures.style import DIAMOND, INK, PREDICTION, SQUARE, SUBTOTAL
+from reweigh.text.numbers import NOT_ESTIMABLE, Interval, fixed, level_text, p_text, small_text
 
 #: Kinds of data: the columns of the arms and, with RevMan, the colour of the squares follow them.
 BINARY, CONTINUOUS, GENERIC = "binary", "continuous", "generic"

@@ -13,15 +13,16 @@ from reweigh.figures.diagnostics import draw_baujat, draw_influence, draw_labbe,
 from reweigh.figures.funnel import draw_funnel
 from reweigh.figures.gosh import draw_gosh
 from reweigh.figures.style import RecordFigure
-from reweigh.pool import pool
-from reweigh.protocol import MEASURE_LABELS, Protocol
+from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS
+from reweigh.pool.core import pool
+from reweigh.protocol.model import Protocol
 from reweigh.robustness.adjusted import trim_and_fill
 from reweigh.robustness.multiverse import Multiverse
 from reweigh.robustness.removal import cumulative, influence, leave_one_out
 from reweigh.robustness.small_study import MINIMUM
 from reweigh.robustness.subsets import Subsets, split
 from reweigh.robustness.tables import COUNTS, Analysis
-from reweigh.sequential import chronological
+from reweigh.sequential.cumulative import chronological
 
 
 class Figure(NamedTuple):
@@ -97,7 +98,7 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
         ),
     )
     counts = [one.frame[c].to_numpy(dtype=float) for c in COUNTS]
-    if one.measure in ("RR", "OR", "RD") and np.isfinite(counts).all():
+    if one.measure in COUNT_MEASURES and np.isfinite(counts).all():
         ratio = float(np.exp(estimate)) if one.log else estimate
         arms = one.protocol.words.intervention, one.protocol.words.control
         yield (

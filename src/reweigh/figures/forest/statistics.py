@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from reweigh.figures.numerals import NOT_ESTIMABLE, fixed, level_text, p_text, small_text
 from reweigh.figures.style import clean, symbols
-from reweigh.protocol import INTERVAL_LABELS
+from reweigh.protocol.models import INTERVAL_LABELS
+from reweigh.text.numbers import NOT_ESTIMABLE, fixed, level_text, p_text, small_text
 
 POOLING_WORDS = {"mantel-haenszel": "Mantel-Haenszel", "peto": "Peto"}
 PI_WORDS = {

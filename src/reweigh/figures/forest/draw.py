@@ -18,8 +18,9 @@ from matplotlib.transforms import Affine2D, ScaledTranslation, Transform, blende
 
 from reweigh.figures import style
 from reweigh.figures.axis import round_ticks
-from reweigh.figures.forest_table import ARM_COLUMNS, DATA_COLUMNS, ForestMeta, forest_table
-from reweigh.figures.layout import (
+from reweigh.figures.forest.journals import BINARY, CONTINUOUS, GENERIC
+from reweigh.figures.forest.lights import EMPTY, SYMBOL, printed
+from reweigh.figures.forest.place import (
     LIGHT,
     LINE_SPACING,
     MARGIN,
@@ -33,10 +34,9 @@ from reweigh.figures.layout import (
     slash_sides,
     weight_of,
 )
-from reweigh.figures.layouts import BINARY, CONTINUOUS, GENERIC
-from reweigh.figures.lights import EMPTY, SYMBOL, printed
-from reweigh.figures.numerals import level_text
+from reweigh.figures.forest.table import ARM_COLUMNS, DATA_COLUMNS, ForestMeta, forest_table
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
+from reweigh.text.numbers import level_text
 
 __all__ = ["ForestMeta", "Layers", "describe", "draw_forest", "forest_table"]
 

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from reweigh.figures.axis import axis_limits
-from reweigh.figures.forest_words import (
+from reweigh.figures.forest.journals import BINARY, CONTINUOUS, REWEIGH, Column, Layout
+from reweigh.figures.forest.lights import Lights
+from reweigh.figures.forest.statistics import (
     Row,
     model_notes,
     model_text,
@@ -19,9 +21,8 @@ from reweigh.figures.forest_words import (
     trial_notes,
     words,
 )
-from reweigh.figures.layouts import BINARY, CONTINUOUS, REWEIGH, Column, Layout
-from reweigh.figures.lights import Lights
-from reweigh.figures.numerals import (
+from reweigh.figures.style import clean, symbols
+from reweigh.text.numbers import (
     DASH,
     difference_decimals,
     effect_text,
@@ -30,7 +31,6 @@ from reweigh.figures.numerals import (
     level_text,
     needed_decimals,
 )
-from reweigh.figures.style import clean, symbols
 
 SORTS = ("protocol", "estimate", "weight", "year")
 ARMS = ("intervention", "control")

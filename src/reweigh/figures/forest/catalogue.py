@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reweigh.figures.forest_table import ForestMeta
-from reweigh.figures.layouts import REWEIGH, Layout
-from reweigh.figures.lights import lights
-from reweigh.protocol import MEASURE_LABELS, Protocol, describe_model
+from reweigh.figures.forest.journals import REWEIGH, Layout
+from reweigh.figures.forest.lights import lights
+from reweigh.figures.forest.table import ForestMeta
+from reweigh.measures import MEASURE_LABELS
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import describe_model
 from reweigh.risk_of_bias import RiskOfBias
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from reweigh.console import logged
-from reweigh.figures.catalogue import journal_plot_ids, plot, plot_ids
-from reweigh.figures.forest import draw_forest, forest_table
+from reweigh.figures.forest.catalogue import journal_plot_ids, plot, plot_ids
+from reweigh.figures.forest.draw import draw_forest, forest_table
+from reweigh.figures.forest.journals import JAMA, LAYOUTS, REVMAN
 from reweigh.figures.further import bubbles, sweeps
-from reweigh.figures.layouts import JAMA, LAYOUTS, REVMAN
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol import load_checked
+from reweigh.protocol.read import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
 
 FOLDERS = {layout.folder: layout for layout in LAYOUTS.values()}

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from reweigh.figures.axis import axis_limits
-from reweigh.figures.forest_table import ARM_COLUMNS, ARMS, DATA_COLUMNS, GENERIC_COLUMNS, ForestMeta, names_below
-from reweigh.figures.layouts import Layout
-from reweigh.figures.numerals import align_numbers
+from reweigh.figures.forest.journals import Layout
+from reweigh.figures.forest.table import ARM_COLUMNS, ARMS, DATA_COLUMNS, GENERIC_COLUMNS, ForestMeta, names_below
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
+from reweigh.text.numbers import align_numbers
 
 #: Lengths in points.
 ROW, MARGIN, GAP, WIDE_GAP, INDENT = 14.0, 12.0, 11.0, 20.0, 9.0

@@ -1,0 +1,89 @@
+"""The effect measures: a row per measure, and everything that depends on which one it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+OutcomeType = Literal["continuous", "binary", "rate", "time_to_event"]
+Scale = Literal["log", "natural"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One effect measure.
+
+    `type` is that of its outcomes. `scale` is the analysis scale: "log" for ratios, which are pooled as logarithms.
+    `poolings` are the ways, besides inverse variance, in which its trials can be pooled. `standardised`: a mean
+    difference in standard deviations. `counts`: it can be made of the events and patients of two arms.
+    `needs` says in words what a trial must report. `protocol`: whether a protocol can ask for it.
+    """
+
+    name: str
+    label: str
+    type: OutcomeType
+    scale: Scale
+    needs: str
+    poolings: tuple[str, ...] = ()
+    standardised: bool = False
+    protocol: bool = True
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is pooled as a logarithm, with 1 as no effect on the natural scale."""
+        return self.scale == "log"
+
+
+_MEANS = "mean, SD and n of both arms, or an equivalent"
+_COUNTS = "events and n of both arms"
+_RATES = "events and person-time of both arms"
+_MH = ("mantel-haenszel",)
+
+MEASURES: Mapping[str, Measure] = {
+    row.name: row
+    for row in (
+        Measure("MD", "Mean difference", "continuous", "natural", _MEANS),
+        Measure("SMD", "Standardised mean difference", "continuous", "natural", _MEANS, standardised=True),
+        Measure(
+            "SMDH", "Standardised mean difference (unequal variances)", "continuous", "natural", _MEANS,
+            standardised=True,
+        ),
+        Measure("GLASS", "Glass's delta", "continuous", "natural", _MEANS, standardised=True),
+        Measure("ROM", "Ratio of means", "continuous", "log", _MEANS),
+        Measure("RR", "Risk ratio", "binary", "log", _COUNTS, _MH),
+        Measure("OR", "Odds ratio", "binary", "log", _COUNTS, (*_MH, "peto")),
+        Measure("RD", "Risk difference", "binary", "natural", _COUNTS, _MH),
+        Measure("PETO", "Peto odds ratio", "binary", "log", _COUNTS, ("peto",)),
+        Measure("AS", "Arcsine difference", "binary", "natural", _COUNTS),
+        Measure("IRR", "Rate ratio", "rate", "log", _RATES),
+        Measure("IRD", "Rate difference", "rate", "natural", _RATES),
+        Measure("HR", "Hazard ratio", "time_to_event", "log", "the hazard ratio with its interval or SE, or O-E and V"),
+        Measure(
+            "COR-OR", "Conditional odds ratio", "binary", "log", "both discordant cells of pairs", protocol=False
+        ),
+    )
+}  # fmt: skip
+"""Every measure by its name; the formulas are in `reweigh.effects.measures`."""
+
+MeasureName = Literal["MD", "SMD", "SMDH", "GLASS", "ROM", "RR", "OR", "RD", "PETO", "AS", "IRR", "IRD", "HR"]
+"""Measures that a protocol can ask for."""
+
+MEASURES_OF_TYPE: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(m.name for m in MEASURES.values() if m.type == kind and m.protocol) for kind in get_args(OutcomeType)
+}
+MEASURE_LABELS: Mapping[str, str] = {m.name: m.label for m in MEASURES.values() if m.protocol}
+RATIO_MEASURES = frozenset(m.name for m in MEASURES.values() if m.is_ratio)
+CONTINUOUS_MEASURES = frozenset(MEASURES_OF_TYPE["continuous"])
+BINARY_MEASURES = frozenset(MEASURES_OF_TYPE["binary"])
+RATE_MEASURES = frozenset(MEASURES_OF_TYPE["rate"])
+STANDARDISED_MEASURES = frozenset(m.name for m in MEASURES.values() if m.standardised)
+COUNT_MEASURES = frozenset(m.name for m in MEASURES.values() if "mantel-haenszel" in m.poolings)
+"""Measures of two proportions that Mantel-Haenszel pools: RR, OR and RD."""
+SAME_MEASURE: Mapping[str, str] = {"WMD": "MD", "relative benefit": "RR"}
+"""Names that publications print, and the measure that each is."""
+
+
+def scale_of(measure: str) -> Scale:
+    """The analysis scale of a measure."""
+    return MEASURES[measure].scale

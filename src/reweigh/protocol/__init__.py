@@ -1,0 +1,1 @@
+"""The protocol of a review: `review.yaml` as a closed, typed model."""

@@ -1,0 +1,1 @@
+"""How numbers, and codes for reasons and notes, become words."""
