@@ -7,7 +7,7 @@ import pandas as pd
 from reweigh.claims.evaluate import Assessed, label
 from reweigh.claims.evidence import pool_by
 from reweigh.figures.forest.draw import draw_forest
-from reweigh.figures.forest.table import ForestMeta, forest_table
+from reweigh.figures.forest.table import WEIGHT, ForestMeta, forest_table
 from reweigh.figures.style import RecordFigure
 from reweigh.measures import MEASURE_LABELS
 from reweigh.protocol.model import Protocol
