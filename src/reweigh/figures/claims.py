@@ -10,6 +10,7 @@ from reweigh.figures.forest.draw import draw_forest
 from reweigh.figures.forest.table import WEIGHT, ForestMeta, forest_table
 from reweigh.figures.style import RecordFigure
 from reweigh.measures import MEASURE_LABELS
+from reweigh.pool.refit import refit, trials_of
 from reweigh.protocol.model import Protocol
 
 
@@ -36,4 +37,5 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
         scale=str(pooled["scale"]),
         level=protocol.level,
     )
-    return draw_forest(forest_table(evidence.effects, rows, None, meta), meta)
+    weights = refit(trials_of(evidence.effects), evidence.model, level=protocol.level, tau2_interval=False).weights[0]
+    return draw_forest(forest_table(evidence.effects.assign(**{WEIGHT: weights}), rows, None, meta), meta)

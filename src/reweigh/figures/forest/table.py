@@ -138,7 +138,7 @@ def forest_table(
     """
     main = pooled.iloc[0].to_dict() if len(pooled) else {}
     trials = _trials(effects, meta)
-    _same_k(len(trials), main, "the analysis")
+    _same_k(trials, main, "the analysis")
     others: Sequence[Row] = pooled.iloc[1:].to_dict("records")
     parts = [] if subgroups is None or subgroups.empty else _subgroups(trials, subgroups, meta)
     if parts:
@@ -168,12 +168,12 @@ def forest_table(
     return table.assign(clipped_lower=table["ci_lower"] < low, clipped_upper=table["ci_upper"] > high)
 
 
-def _same_k(rows: int, pooled: Row, where: str) -> None:
-    """Refuse tables of which one has other trials than the other; `comparisons` counts rows where `k` counts trials."""
+def _same_k(trials: Sequence[Trial], pooled: Row, where: str) -> None:
+    """Refuse tables of which one has other trials than the other; a model may leave some without a weight."""
+    weighed = sum(not math.isnan(trial["weight"]) for trial in trials) or len(trials)
     k = number(pooled, "comparisons")
-    k = number(pooled, "k") if math.isnan(k) else k
-    if not math.isnan(k) and k != rows:
-        raise ValueError(f"{where}: {rows} trials in the effects, but k = {k:g} in the pooled results")
+    if not math.isnan(k) and k != weighed:
+        raise ValueError(f"{where}: {weighed} trials in the effects, but {k:g} comparisons in the pooled results")
 
 
 def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
@@ -251,7 +251,7 @@ def _subgroups(
             raise ValueError(f"{trial['label']}: {column} {value!r} is not among the subgroups: {known}")
         members[at].append(trial)
     for row, group in zip(rows, members, strict=True):
-        _same_k(len(group), row, f"subgroup {row['subgroup']}")
+        _same_k(group, row, f"subgroup {row['subgroup']}")
     printed = set(meta.subgroup_labels.values())
     found = []
     for row, group in zip(rows, members, strict=True):
@@ -346,7 +346,7 @@ class _Lines:
         self.add("subgroup heading", "study", f"subgroup-{at}", label=name)
         for trial in group:
             self.study(trial, indent=1)
-        if len(group) > 1 and not math.isnan(number(row, "k")):
+        if len(group) > 1 and not math.isnan(number(row, "comparisons")):
             self.add(
                 "subgroup pooled", "subtotals", f"subtotal-{at}", label=self.layout.subtotal(self.meta.level), indent=1,
                 marker="diamond", **self._totals(group), **self._interval(row), **self._weight(group),
@@ -437,7 +437,7 @@ class _Lines:
         own, printed = number(main, "i2"), i2_from_q(main)
         if not self.layout.journal or math.isnan(own + printed) or percent_text(own) == percent_text(printed):
             return []
-        return [f"I² = (Q − df)/Q, as RevMan 5 defines it; from τ², the model's own: {percent_text(own)}"]
+        return [f"I² = (Q − df)/Q, as RevMan 5 defines it; from τ², as RevMan since 2024: {percent_text(own)}"]
 
     def _natural(self, *values: float) -> tuple[float, ...]:
         with np.errstate(over="ignore"):
