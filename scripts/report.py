@@ -66,7 +66,7 @@ def write_report():
 
     given, out = snakemake.input, snakemake.output
     protocol = load_checked(Path(given.protocol).read_bytes())
-    read = {name: read_csv(given[name]) for name in (*TABLES, "studies", "bayes", "sweep", "pooled_sweep")}
+    read = {name: read_csv(given[name]) for name in (*TABLES, "studies", "weights", "bayes", "sweep", "pooled_sweep")}
     review = snakemake.wildcards.review
     text = summary(review, protocol, *(read[name] for name in TABLES))
     later, claims = optional([*given.published, *given.optional])

@@ -21,7 +21,7 @@ from reweigh.io import read_csv
 from reweigh.pool.core import pool
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
-from reweigh.pool.summarise import pooled_table, subgroup_table, sweep_table
+from reweigh.pool.summarise import fit_all, pooled_table, subgroup_table, sweep_table, weights_table
 from reweigh.protocol.read import load_protocol
 from reweigh.report import words
 from reweigh.report.explorer import ALL_UP_TO, OF_INTERVAL, OF_SUBSET, OF_TAU2, explorer_data, subsets
@@ -51,12 +51,12 @@ def make_inputs(review, **more):
     effects = stored(selection.effects)
     pooled, subgroups = stored(pooled_table(effects, protocol)), stored(subgroup_table(effects, protocol))
     sweep = stored(crossover_sweep(selection, protocol))
-    drawn = plot_ids(effects, pooled, subgroups, protocol)
+    drawn = plot_ids(effects, protocol)
     figures = pd.DataFrame({"kind": "forest", "analysis": drawn, "title": drawn, "caption": "A caption."})
     raw = {"arms.csv": tables.arms, "contrasts.csv": tables.contrasts}
     return Inputs(
         review=review, protocol=protocol, studies=stored(tables.studies), effects=effects, rows=stored(selection.rows), pooled=pooled,
-        subgroups=subgroups, figures=figures, bayes=stored(bayes_table(effects, protocol)),
+        subgroups=subgroups, weights=stored(weights_table(effects, protocol, fit_all(effects, protocol))), figures=figures, bayes=stored(bayes_table(effects, protocol)),
         meta_regression=stored(regression_table(effects, protocol)), sweep=sweep,
         pooled_sweep=stored(sweep_table(effects, sweep, protocol)), drawings={}, worked=worked_pages(selection, raw, protocol),
         hashes={"data/x.csv": "0" * 64}, versions={"reweigh": "0"}, **more,

@@ -25,6 +25,7 @@ class Inputs:
     rows: pd.DataFrame
     pooled: pd.DataFrame
     subgroups: pd.DataFrame
+    weights: pd.DataFrame
     figures: pd.DataFrame
     bayes: pd.DataFrame
     meta_regression: pd.DataFrame
