@@ -347,3 +347,17 @@ def test_the_timeline_shows_every_estimate_and_ours_last_in_each_window():
     )
     with pytest.raises(ValueError, match="no estimate"):
         draw_timeline(table.iloc[:0], protocol, "pain_intensity", "MD")
+
+
+def test_a_row_without_interval_or_label_is_a_row_of_the_ledger_and_of_the_plot():
+    """Only what is needed is typed: review_id, outcome, measure, estimate, source."""
+    protocol, _, effects, pooled = review_of("spinal-manipulation-low-back-pain")
+    bare = read_text("spinal-manipulation-low-back-pain", "published.csv")
+    bare = bare[["review_id", "outcome", "measure", "estimate", "source"]].head(1)
+    [row] = reproduce(bare, effects, pooled, protocol).to_dict("records")
+    assert row["label"] == bare["review_id"].iloc[0] and row["verdict"] in VERDICTS
+    certainty = pd.DataFrame(columns=["analysis", "certainty"])
+    table = timeline_table(bare, pooled, certainty, protocol, row["outcome"], "MD")
+    [said] = table["text"][table["kind"] == "published"]
+    assert said == bare["estimate"].iloc[0].replace("-", "−")
+    draw_timeline(table, protocol, row["outcome"], "MD")

@@ -105,6 +105,7 @@ def reproduce(
     for number, record in enumerate(table.to_dict("records"), start=2):
         row = {str(key): value for key, value in record.items()}
         identity = {name: row.get(name, "") for name in COLUMNS[1:8]}
+        identity["label"] = identity["label"] or identity["review_id"]
         ours = _ours(row, pooled, protocol)
         printed = tuple(parse_number(row.get(name, "")) for name in NUMBERS)
         base = {
