@@ -53,6 +53,8 @@ MEDIAN_WORDS = {
     "quantile": "by quantile estimation",
 }
 FAMILY_WORDS = {"rhodes2015": "log-t", "turner2015": "log-normal"}
+#: Characters by which a value would leave its field.
+_BIBTEX = re.compile(r"[{}\\@%]")
 UNKNOWN_WORDS = {
     "exclude": "left out",
     "favours_intervention": "read as favouring the intervention",
@@ -211,8 +213,8 @@ def bibtex(found: list[dict[str, str]]) -> str:
     entries = []
     for one in found:
         fields = {"author": _surname(one["label"]), "year": one["year"], "doi": one["doi"], "pmid": one["pmid"]}
-        body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value)
-        entries.append(f"@article{{{one['key']},\n{body}\n}}\n")
+        body = ",\n".join(f"  {name} = {{{_BIBTEX.sub('', value)}}}" for name, value in fields.items() if value)
+        entries.append(f"@article{{{_BIBTEX.sub('', one['key'])},\n{body}\n}}\n")
     return "\n".join(entries)
 
 

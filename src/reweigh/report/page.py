@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -69,6 +70,15 @@ def _data_uri(text: str, kind: str) -> str:
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode('utf-8')).decode('ascii')}"
 
 
+def _policy(scripts: Sequence[str]) -> str:
+    """Content-Security-Policy of a page: these scripts, by their hashes, and nothing else that runs or is fetched."""
+    digests = (base64.b64encode(hashlib.sha256(one.encode("utf-8")).digest()).decode("ascii") for one in scripts)
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
+        "script-src " + " ".join(f"'sha256-{one}'" for one in digests) + "; font-src data:; img-src data: blob:"
+    )
+
+
 def report_page(inputs: Inputs) -> str:
     """The report of a review as HTML; the same inputs give the same text, and it asks nothing of the network."""
     notes = analyses.Notes(inputs.worked)
@@ -81,6 +91,7 @@ def report_page(inputs: Inputs) -> str:
     drawn += [*bias_figures, *evidence.values(), *published["figures"]]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
+    scripts = [_asset(f"js/{name}") for name in SCRIPTS]
     context = {
         "review": inputs.review,
         "title": inputs.title,
@@ -116,7 +127,8 @@ def report_page(inputs: Inputs) -> str:
         "colours": dict(literal_colours()),
         "font": fonts(figure["source"] for figure in drawn),
         "styles": [_asset(f"css/{name}") for name in STYLES],
-        "scripts": [_asset(f"js/{name}") for name in SCRIPTS],
+        "scripts": scripts,
+        "policy": _policy(scripts),
     }
     return _environment().get_template("report.html.j2").render(context)
 
@@ -187,7 +199,11 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
         )
     styles = [_asset(f"css/{name}") for name in STYLES]
     scripts = [_asset("js/page.js")]
-    return _environment().get_template("index.html.j2").render(reviews=found, styles=styles, scripts=scripts)
+    return (
+        _environment()
+        .get_template("index.html.j2")
+        .render(reviews=found, styles=styles, scripts=scripts, policy=_policy(scripts))
+    )
 
 
 def headline(inputs: Inputs) -> list[dict[str, Any]]:

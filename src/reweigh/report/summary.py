@@ -13,6 +13,7 @@ from reweigh.protocol.models import describe_model
 from reweigh.report.analyses import SEQUENTIAL, how_many
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import lower_first, variance, window_label
+from reweigh.text.markdown import escaped
 from reweigh.text.numbers import count_text, fixed, p_text, percent_text, row_text, span_text, stated_text, whole
 
 
@@ -21,7 +22,7 @@ def summary(inputs: Inputs) -> str:
     protocol, pooled = inputs.protocol, inputs.pooled
     main = pooled[pooled["set"] == "main"]
     others = pooled[pooled["set"] != "main"]
-    parts = [f"# {inputs.title}", _question(protocol), HEADLINE, _headline(main, protocol)]
+    parts = [f"# {escaped(inputs.title)}", _question(protocol), HEADLINE, _headline(main, protocol)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(main):
         parts += ["## How fragile", _fragility(main, inputs.conclusions, inputs.sequential)]
@@ -43,11 +44,11 @@ def summary(inputs: Inputs) -> str:
 
 def _question(protocol: Protocol) -> str:
     q = protocol.question
-    return f"{q.intervention} against {lower_first(q.comparator)}. {q.population}. {q.design}."
+    return escaped(f"{q.intervention} against {lower_first(q.comparator)}. {q.population}. {q.design}.")
 
 
 def _window(name: str, protocol: Protocol) -> str:
-    return lower_first(window_label(name, protocol))
+    return escaped(lower_first(window_label(name, protocol)))
 
 
 def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
@@ -56,23 +57,23 @@ def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
         outcome = protocol.outcomes[row["outcome"]]
         if row["measure"] == outcome.measure:
             said = f"{stated_text(row)}; {how_many(row)}"
-            lines.append(f"- {outcome.label}, {_window(row['window'], protocol)}: {said}")
+            lines.append(f"- {escaped(outcome.label)}, {_window(row['window'], protocol)}: {said}")
     for key, outcome in protocol.outcomes.items():
         there = set(main.loc[main["outcome"] == key, "window"])
         missing = [_window(name, protocol) for name in protocol.windows if name not in there]
         if missing:
-            lines.append(f"- {outcome.label}: no usable trial for {', '.join(missing)}")
+            lines.append(f"- {escaped(outcome.label)}: no usable trial for {', '.join(missing)}")
     return "\n".join(lines)
 
 
 def _models(protocol: Protocol) -> str:
     models = {model.name: model for set_name in protocol.sets for model in protocol.models_of(set_name)}
     main = protocol.models_of("main")[0]
-    lines = [f"- **{m.name}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in models.values()]
+    lines = [f"- **{escaped(m.name)}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in models.values()]
     assumed = protocol.assumptions
     lines.append(
         f"- Crossover trials: correlation of the two periods {assumed.crossover_correlation:g} (continuous), "
-        f"phi {assumed.crossover_phi:g} (binary). {assumed.source}".rstrip()
+        f"phi {assumed.crossover_phi:g} (binary). {escaped(assumed.source)}".rstrip()
     )
     lines.append("- Ratio measures are pooled on the log scale and printed on the natural scale. I2 is tau2-based.")
     return "\n".join(lines)
@@ -84,7 +85,7 @@ def _estimates(pooled: pd.DataFrame) -> str:
     body = []
     for analysis, models in pooled.groupby("analysis", sort=False):
         row, pooled_at_all = models.iloc[0], models["k"].iloc[0] > 1
-        others = [f"{other['model']}: {row_text(other)}" for _, other in models.iloc[1:].iterrows()]
+        others = [f"{escaped(other['model'])}: {row_text(other)}" for _, other in models.iloc[1:].iterrows()]
         body.append(
             (
                 f"`{analysis}`",
@@ -103,7 +104,7 @@ def _estimates(pooled: pd.DataFrame) -> str:
 
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _fragility(main: pd.DataFrame, conclusions: pd.DataFrame, sequential: pd.DataFrame) -> str:
@@ -112,7 +113,7 @@ def _fragility(main: pd.DataFrame, conclusions: pd.DataFrame, sequential: pd.Dat
     said = conclusions.set_index("analysis")
     for analysis in main["analysis"].drop_duplicates():
         sentences = [said.loc[analysis, name] for name in ("fragility", "alternatives") if analysis in said.index]
-        lines.append(f"- `{analysis}`: {' '.join(text for text in sentences if text)}")
+        lines.append(f"- `{analysis}`: {escaped(' '.join(filter(None, sentences)))}")
         looks = sequential[sequential["analysis"] == analysis]
         if len(looks) and looks["verdict"].iloc[-1] in SEQUENTIAL:
             last = looks.iloc[-1]
@@ -125,7 +126,7 @@ def _fragility(main: pd.DataFrame, conclusions: pd.DataFrame, sequential: pd.Dat
 
 def _sets(protocol: Protocol) -> str:
     return "\n".join(
-        f"- `{name}`: {chosen.label}." + (f" {chosen.note}" if chosen.note else "")
+        f"- `{name}`: {escaped(chosen.label)}." + (f" {escaped(chosen.note)}" if chosen.note else "")
         for name, chosen in protocol.sets.items()
         if name != "main"
     )
@@ -155,19 +156,19 @@ def _regressions(found: pd.DataFrame, protocol: Protocol) -> str:
     for _, rows in found.groupby(["analysis", "regression"], sort=False):
         first = rows.iloc[0]
         analysis, name = str(first["analysis"]), str(first["regression"])
-        label = protocol.meta_regression[name].label or name
+        label, note = escaped(lower_first(protocol.meta_regression[name].label or name)), escaped(first["note"])
         if np.isnan(first["qm"]):
-            lines.append(f"- `{analysis}`, {lower_first(label)}: {first['note']}")
+            lines.append(f"- `{analysis}`, {label}: {note}")
             continue
         test = f"{p_text(first['qm_p_value'])} for the moderators, R2 = {percent_text(first['r2'])}"
-        lines.append(f"- `{analysis}`, {lower_first(label)}: {test}" + (f" ({first['note']})" if first["note"] else ""))
+        lines.append(f"- `{analysis}`, {label}: {test}" + (f" ({note})" if note else ""))
     return "\n".join(lines)
 
 
 def _dependence(found: pd.DataFrame) -> str:
     head = ("Analysis", "Method", "Effects", "Trials", "Estimate")
     body = [
-        (f"`{row['analysis']}`", row["method"], whole(row["k"]), whole(row["trials"]), row_text(row))
+        (f"`{row['analysis']}`", escaped(row["method"]), whole(row["k"]), whole(row["trials"]), row_text(row))
         for _, row in found.iterrows()
     ]
     return _table(head, body)

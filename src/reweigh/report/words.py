@@ -11,8 +11,10 @@ from markupsafe import Markup, escape
 
 from reweigh.figures.style import symbols
 from reweigh.protocol.model import Protocol
+from reweigh.text.markdown import unescaped
 from reweigh.text.numbers import small_text, whole
 
+#: The only addresses that become links: http, https, and DOIs.
 URL = re.compile(r"https?://[^\s|;,<>\"]+[^\s|;,.)<>\"]")
 DOI = re.compile(r"\b10\.\d{4,9}/[^\s|;,:<>\"]+[^\s|;,.:)<>\"]")
 
@@ -57,18 +59,24 @@ def nice(text: object) -> str:
     return _EQUATION.sub("\\1\u00a0\\2\u00a0", _NEGATIVE.sub("\N{MINUS SIGN}", symbols(str(text))))
 
 
+def href(text: object, kind: re.Pattern[str] = URL) -> str:
+    """Where an address, or a DOI, of the tables leads; empty where it is neither http nor https nor a DOI."""
+    found = kind.fullmatch(str(text).strip())
+    return "" if found is None else found[0] if kind is URL else f"https://doi.org/{found[0]}"
+
+
 def linked(text: object) -> Markup:
     """Text with its web addresses and DOIs as links."""
     out, rest = Markup(""), str(text)
     while found := URL.search(rest) or DOI.search(rest):
         address = found.group()
-        href = address if address.startswith("http") else f"https://doi.org/{address}"
-        out += escape(rest[: found.start()]) + Markup('<a href="{}" rel="noreferrer">{}</a>').format(href, address)
+        target = href(address) or href(address, DOI)
+        out += escape(rest[: found.start()]) + Markup('<a href="{}" rel="noreferrer">{}</a>').format(target, address)
         rest = rest[found.end() :]
     return out + escape(rest)
 
 
-_INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*")
+_INLINE = re.compile(r"(?<!\\)`([^`]+)`|(?<!\\)\*\*([^*]+)\*\*")
 
 
 def markdown(text: str, top: int = 3) -> Markup:
@@ -94,8 +102,8 @@ def prose(text: str) -> Markup:
     """One paragraph with its code, emphasis, links and symbols."""
     out, at = Markup(""), 0
     for found in _INLINE.finditer(text):
-        out += linked(nice(text[at : found.start()]))
+        out += linked(nice(unescaped(text[at : found.start()])))
         tag, said = ("code", found[1]) if found[1] else ("strong", found[2])
         out += Markup(f"<{tag}>") + escape(said) + Markup(f"</{tag}>")
         at = found.end()
-    return out + linked(nice(text[at:]))
+    return out + linked(nice(unescaped(text[at:])))
