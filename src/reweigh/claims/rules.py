@@ -18,6 +18,7 @@ from reweigh.certainty.assess import LEVELS
 from reweigh.claims.evidence import Evidence
 from reweigh.claims.model import Test
 from reweigh.measures import COUNT_MEASURES
+from reweigh.pool.refit import trials_of
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.subgroups import subgroups
 from reweigh.text.numbers import p_text
@@ -267,8 +268,7 @@ def _subgroup_larger(test: Test, e: Evidence) -> Finding:
     if least < 2:
         return Finding(FEW, f"{count[0]} and {count[1]} trials: a difference needs two or more on each side", least)
     found = subgroups(
-        e.effects["estimate"].to_numpy(), e.effects["variance"].to_numpy(), np.where(named, "named", "rest"),
-        tau2_method=e.model.tau2, ci_method=e.model.interval, level=float(e.pooled["level"]),
+        trials_of(e.effects), np.where(named, "named", "rest"), e.model, level=float(e.pooled["level"])
     )  # fmt: skip
     at = [found.labels.index(x) for x in ("named", "rest")]
     here, rest = (float(found.pooled.estimate[i]) * e.benefit for i in at)
