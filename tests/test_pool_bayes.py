@@ -181,4 +181,4 @@ def test_bootstrap_prediction_interval_of_pimeta():
 def test_bootstrap_of_equal_effects_has_a_reason():
     found = pool([0.1, 0.1, 0.1], [0.1, 0.2, 0.3], ci_method="wald", pi_method="bootstrap")
     assert np.isnan(found.pi_lower[0])
-    assert "all effects are equal" in found.reason[0]
+    assert "all_effects_equal" in found.reason[0]

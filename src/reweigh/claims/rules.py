@@ -17,6 +17,7 @@ from reweigh.claims.evidence import Body, Evidence
 from reweigh.claims.model import Test
 from reweigh.effects.absolute import absolute_effect, control_risk
 from reweigh.measures import COUNT_MEASURES
+from reweigh.pool.refit import trials_of
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.subgroups import subgroups
 from reweigh.text.certainty import Level
@@ -184,8 +185,7 @@ def _subgroup_larger(test: Test, e: Body) -> Finding:
     if least < 2:
         return Finding(State.FEW, code("sides", **sides), least)
     found = subgroups(
-        e.effects["estimate"].to_numpy(), e.effects["variance"].to_numpy(), np.where(named, "named", "rest"),
-        tau2_method=e.model.tau2, ci_method=e.model.interval, level=float(e.pooled["level"]),
+        trials_of(e.effects), np.where(named, "named", "rest"), e.model, level=float(e.pooled["level"])
     )  # fmt: skip
     here, rest = (float(found.pooled.estimate[found.labels.index(x)]) for x in ("named", "rest"))
     p = float(found.q_between_p_value)

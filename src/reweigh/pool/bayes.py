@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reweigh.pool.core import NO_TRIALS, prepare
+from reweigh.pool.core import prepare
 from reweigh.pool.mixture import Law, normal_mixture, panels
 from reweigh.pool.priors import Prior
 from reweigh.pool.tau2 import Floats
@@ -102,7 +102,7 @@ def posterior(
         raise ValueError("yi and vi must have shape (k,)")
     k, unit = int(sets.k[0]), float(sets.scale[0])
     if k == 0:
-        return _missing(0, prior, level, NO_TRIALS)
+        return _missing(0, prior, level, "no trials")
     # The posterior density of tau falls like tau^-tail, so its moments below tail - 1 exist.
     tail = prior.tail + k - (1 if mu_prior is None else 0)
     if not prior.proper and tail <= 1:

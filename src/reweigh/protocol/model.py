@@ -355,6 +355,10 @@ class Protocol(Closed):
         """Pooling models of a set, the main one first."""
         return resolve(self.sets[set_name].models or self.models)
 
+    def smd_variance_of(self, set_name: str) -> str:
+        """Which variance the standardised mean differences of a set have: its main model's, else the assumed one."""
+        return self.models_of(set_name)[0].smd_variance or self.assumptions.smd_variance
+
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""
         main, chosen = self.sets["main"], self.sets[set_name]
