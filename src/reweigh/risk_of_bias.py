@@ -85,7 +85,9 @@ def read_tools(content: bytes | str) -> dict[str, Tool]:
         try:
             for key, x in one["levels"].items():
                 if x["kind"] not in CLASSES:
-                    raise ValueError(f"risk-of-bias tool {name}: kind {x['kind']!r} of {key} is not {', '.join(CLASSES)}")
+                    raise ValueError(
+                        f"risk-of-bias tool {name}: kind {x['kind']!r} of {key} is not {', '.join(CLASSES)}"
+                    )
             levels = tuple(
                 Level(key, x["label"], Risk(x["kind"]), x["symbol"], x["colour"]) for key, x in one["levels"].items()
             )

@@ -387,7 +387,7 @@ def information(effects: pd.DataFrame, pooled: Row, bounds: Bounds, t: Threshold
     if isnan(have) and measure in STANDARDISED_MEASURES:
         # The variance of a small SMD is 4/n: what the standard errors say about the patients behind them.
         have, by = float((4 / effects["variance"]).sum()), "se"
-    need, why, risk = float("nan"), "", {}
+    need, why, risk = float("nan"), "", dict[str, float]()
     try:
         need, risk = _needed(effects, measure, bounds, t)
     except ValueError as error:

@@ -16,7 +16,7 @@ from reweigh.effects.absolute import absolute_effect, control_risk
 from reweigh.measures import COUNT_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.text.certainty import SYMBOLS, Level, guarded_text, sentence
-from reweigh.text.numbers import count_text, fixed, level_text, row_text
+from reweigh.text.numbers import count_text, level_text, row_text
 
 HEADINGS = {
     "outcome_label": "Outcome",

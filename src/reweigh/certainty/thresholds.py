@@ -77,7 +77,7 @@ def rules_of(protocol: Protocol) -> tuple[Thresholds, dict[str, tuple[int, str]]
 def rule_problems(protocol: Protocol) -> Iterator[tuple[str, str, str, str]]:
     """What is wrong in the protocol's `certainty`: key, value, message, what is allowed."""
     rules, known = protocol.certainty, sorted(f.name for f in fields(Thresholds))
-    for name, value in rules.thresholds.items():
+    for name in rules.thresholds:
         if name not in known:
             allowed = ", ".join(known)
             yield "certainty.thresholds", name, f"is no threshold{did_you_mean(name, known)}", allowed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 import pandas as pd
 
 from reweigh.certainty.assess import Bounds, Certainty, Override, assess, important_bounds, natural
@@ -98,7 +97,7 @@ class Body(Evidence):
     def effect_parameters(self) -> dict[str, object]:
         """What a code needs to print the effect: measure, scale, level, and numbers on the natural scale."""
         numbers = ("estimate", "ci_lower", "ci_upper", "guarded_ci_lower", "guarded_ci_upper")
-        narrow = "narrow" if has(str(self.pooled["note_codes"]), "narrow") else ""
+        narrow = "hartung_knapp_narrow" if has(str(self.pooled["note_codes"]), "hartung_knapp_narrow") else ""
         return {
             **{name: self.pooled[name] for name in ("measure", "scale", "level")},
             **{f"{name}_natural": float(self.pooled[f"{name}_natural"]) for name in numbers}, "note_codes": narrow,

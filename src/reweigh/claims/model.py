@@ -62,8 +62,8 @@ class Lookup(Closed):
     window: str = ""
     measure: MeasureName | None = None
     set: str = "main"
-    where: dict[str, tuple[str, ...]] = {}
-    contains: dict[str, tuple[str, ...]] = {}
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    contains: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     label: str = ""
 
     @field_validator("contains", mode="before")
@@ -263,7 +263,7 @@ def _measure_faults(look: Lookup, protocol: Protocol) -> Iterator[_Fault]:
 
 
 def _population_faults(look: Lookup, protocol: Protocol, studies: pd.DataFrame) -> Iterator[_Fault]:
-    columns = [name for name in studies if name != "row"]
+    columns = [str(name) for name in studies if name != "row"]
     for key, wanted in (("where", look.where), ("contains", look.contains)):
         for column, values in wanted.items():
             yield from _unknown((key, column), column, "column of studies.csv", columns)

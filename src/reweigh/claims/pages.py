@@ -143,7 +143,7 @@ def _json(e: Evidence) -> dict[str, object]:
         "trials": sorted(set(e.effects["study_id"])),
         "measure": e.pooled["measure"] if isinstance(e, Body) else None,
         **{name: None if isnan(row.get(name, float("nan"))) else row[name] for name in _NUMBERS},
-        "narrow": isinstance(e, Body) and has(str(e.pooled["note_codes"]), "narrow"),
+        "narrow": isinstance(e, Body) and has(str(e.pooled["note_codes"]), "hartung_knapp_narrow"),
         "certainty": e.certainty.level if isinstance(e, Body) else None,
         "certainty_domains": [
             {"domain": d.name, "judgement": d.judgement, "levels": d.levels, "rule": d.rule, "codes": d.figure_codes}

@@ -277,7 +277,7 @@ def _dose_trend(test: Test, e: Body) -> Finding:
         rows["estimate"].to_numpy(), rows["variance"].to_numpy(), {"dose": dose.dropna().to_numpy()},
         tau2_method=e.model.tau2, minimum=None,
     )  # fmt: skip
-    p = float(fit.p_value[1])
+    p = float(fit.guarded_p_value[1])
     if isnan(p):
         return Finding(State.OPEN, code("no_slope", column=test.column, k=trials), trials)
     said = code("slope", slope=float(fit.estimate[1]), column=test.column, p=p, k=trials)

@@ -41,7 +41,14 @@ class Document:
             return model.model_validate(plain), raw, []
         except ValidationError as error:
             schema = model.model_json_schema()
-            found = [self._problem(raw, schema, one) for one in error.errors(include_url=False)]
+            errors = error.errors(include_url=False)
+            # A list whose one entry is wrong is not too short as well.
+            true = [
+                one for one in errors
+                if one["type"] != "too_short"
+                or all(other is one or other["loc"][: len(one["loc"])] != one["loc"] for other in errors)
+            ]  # fmt: skip
+            found = [self._problem(raw, schema, one) for one in true]
             return None, raw, list(dict.fromkeys(found))
 
     def at(self, raw: Any, *path: str | int) -> tuple[int | None, str]:

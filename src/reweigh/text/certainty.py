@@ -191,9 +191,9 @@ def sentence(
 
 
 def guarded_text(row: Row) -> str:
-    """What stands beside an interval (a row of pooled.csv) that is not the guarded one; empty where they are the same."""
+    """What stands beside the interval of a row of pooled.csv where the guarded one is another, else nothing."""
     own, guarded = span_text(row, "ci"), span_text(row, "guarded_ci")
     if own == guarded:
         return ""
-    why = "narrower than the common-effect interval; " if has(str(row["note_codes"]), "narrow") else ""
+    why = "narrower than the common-effect interval; " if has(str(row["note_codes"]), "hartung_knapp_narrow") else ""
     return f"; {why}guarded CI, which decides, {guarded}"
