@@ -257,6 +257,7 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         "analysis": row["analysis"],
         "window": words.window_label(str(row["window"]), inputs.protocol),
         "effect": row_text(row),
+        "guarded": analyses.guarded(row),
         "prediction": span_text(row, "pi"),
         "k": whole(row["k"]),
         "n": whole(row["participants"]),

@@ -10,7 +10,7 @@ import pandas as pd
 from reweigh.console import HEADLINE
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
-from reweigh.report.analyses import SEQUENTIAL, how_many
+from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import lower_first, variance, window_label
 from reweigh.text.markdown import escaped
@@ -56,7 +56,7 @@ def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
     for row in records(main.drop_duplicates("analysis")):
         outcome = protocol.outcomes[row["outcome"]]
         if row["measure"] == outcome.measure:
-            said = f"{stated_text(row)}; {how_many(row)}"
+            said = "; ".join(filter(None, (stated_text(row), guarded(row), how_many(row))))
             lines.append(f"- {escaped(outcome.label)}, {_window(row['window'], protocol)}: {said}")
     for key, outcome in protocol.outcomes.items():
         there = set(main.loc[main["outcome"] == key, "window"])
@@ -84,14 +84,16 @@ def _estimates(pooled: pd.DataFrame) -> str:
     head = ("Analysis", "k", "n", "Main model", "Prediction interval", "tau2", "I2", "P", "Other models")
     body = []
     for analysis, models in pooled.groupby("analysis", sort=False):
-        row, pooled_at_all = models.iloc[0], models["k"].iloc[0] > 1
+        row, pooled_at_all = records(models.head(1))[0], models["k"].iloc[0] > 1
         others = [f"{escaped(other['model'])}: {row_text(other)}" for _, other in models.iloc[1:].iterrows()]
         body.append(
             (
                 f"`{analysis}`",
                 whole(row["k"]),
                 whole(row["participants"]),
-                f"{row['measure']} {row_text(row)}" + ("" if pooled_at_all else ", one trial, not pooled"),
+                ", ".join(
+                    filter(None, (f"{row['measure']} {row_text(row)}", guarded(row), "" if pooled_at_all else ALONE))
+                ),
                 span_text(row, "pi"),
                 variance(row["tau2"]) if pooled_at_all else "",
                 percent_text(row["i2"]) if pooled_at_all else "",
