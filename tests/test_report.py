@@ -32,6 +32,7 @@ from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
 from reweigh.report.page import FURTHER, index_page, report_page
 from reweigh.report.pdf import undated
+from reweigh.report.summary import summary
 from reweigh.report.trials import POOLED, flow, trial_rows
 from reweigh.report.workbook import workbook
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
@@ -45,12 +46,19 @@ def stored(table):
     return read_csv(io.StringIO(table.to_csv(index=False, float_format="%.12g")))
 
 
-def make_inputs(review, models=(), **more):
+def make_inputs(review, models=(), change=None, **more):
+    """Inputs of a review's page as the stages up to pooling give them; `change` edits its checked arms."""
     folder = ROOT / "data" / review
     files = {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".yaml", ".csv")}
     tables, problems = check(files, review)
     assert tables is not None, problems
     protocol, _ = load_protocol(files["review.yaml"])
+    if change is not None:
+        tables = (
+            tables._replace(arms=change(tables.arms))
+            if hasattr(tables, "_replace")
+            else replace(tables, arms=change(tables.arms))
+        )
     if models:
         protocol = protocol.model_copy(update={"models": models})
     selection = select(tables.studies, tables.arms, tables.contrasts, protocol)
@@ -304,8 +312,46 @@ def test_hostile_text_stays_text(ketamine):
     assert "<b>x</b>" not in page
 
 
+def alike(arms):
+    """Two trials with the same counts."""
+    first = arms[arms["study_id"].isin(arms["study_id"].unique()[:2])]
+    return first.assign(events=first["role"].map({"intervention": 4.0, "control": 2.0}), n=50.0)
+
+
+def without_events(arms):
+    return alike(arms).assign(events=0.0)
+
+
+LITTLE = {
+    "no row": lambda arms: arms.head(0),
+    "one trial": lambda arms: arms[arms["study_id"] == arms["study_id"].iloc[0]],
+    "two trials with the same effect": alike,
+    "no events": without_events,
+}
+
+
+@pytest.mark.parametrize("little", LITTLE)
+@pytest.mark.parametrize("models", [(), MODELS[:1], MODELS[3:]], ids=["own models", "M-H", "Peto"])
+def test_a_review_with_little_data_has_a_page_a_summary_and_a_workbook(little, models):
+    inputs = make_inputs(BCG, models=tuple(models), change=LITTLE[little])
+    page, text, book = report_page(inputs), summary(inputs), workbook(inputs.tables)
+    assert pd.read_excel(io.BytesIO(book), sheet_name=None).keys() == inputs.tables.keys()
+    assert text.startswith(f"# {inputs.protocol.title}")
+    said = {"no row": "no usable trial", "one trial": "one trial, not pooled", "no events": "no usable trial"}
+    for where in (page, text):
+        assert said.get(little, "2 trials").lower() in where.lower().replace("\u00a0", " ")
+        assert not re.search(
+            r"(?<![\w.-])nan(?![\w-])", re.sub(r"<script.*?</script>|<style.*?</style>", "", where, flags=re.DOTALL)
+        )
+    if little in ("no row", "one trial"):
+        assert "No analysis has two trials" in page
+
+
 def test_a_review_without_a_usable_trial_has_a_page(ketamine):
-    none = {name: getattr(ketamine, name).head(0) for name in ("effects", "pooled", "subgroups", "figures", "bayes")}
+    none = {
+        name: getattr(ketamine, name).head(0)
+        for name in ("effects", "pooled", "subgroups", "weights", "figures", "bayes")
+    }
     none |= {name: getattr(ketamine, name).head(0) for name in ("meta_regression", "sweep", "pooled_sweep")}
     page = report_page(replace(ketamine, review=f"{KETAMINE}/as_of/1990", worked={}, **none))
     assert '<h1 id="title">Ketamine for chronic pain, as of 1990</h1>' in page

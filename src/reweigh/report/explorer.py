@@ -23,6 +23,7 @@ from reweigh.pool.core import Pooled
 from reweigh.pool.refit import cannot, refit, trials_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
+from reweigh.quantile import z_critical
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import window_label
 from reweigh.text.codes import has, join, words
@@ -229,13 +230,12 @@ def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[s
     protocol = inputs.protocol
     column = protocol.subgroups[0] if protocol.subgroups else ""
     labels = protocol.subgroup_labels(column) if column else {}
-    log = one.frame["scale"].iloc[0] == "log"
+    z = float(z_critical(protocol.level))
     trials = []
     for row in records(one.frame):
-        ends = [float(row[f"{name}_natural"]) for name in ("ci_lower", "ci_upper")]
-        low, high = np.log(ends) if log else ends
+        y, v = float(row["estimate"]), float(row["variance"])
         group = labels.get(str(row[column]), str(row[column]) or "not reported") if column else ""
-        numbers = [float(row["estimate"]), float(low), float(high), float(row["variance"])]
+        numbers = [y, y - z * v**0.5, y + z * v**0.5, v]
         said = row_text(row, decimals)
         trials.append([row["comparison_id"], row["label"], group, *numbers, said, row["study_id"]])
     single = one.k > FULL_UP_TO
