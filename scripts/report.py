@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 from reweigh.console import logged
 from reweigh.io import read_csv
 from reweigh.protocol.read import load_checked
+from reweigh.tables.review import read_table
+from reweigh.tables.specs import SPECS
 
 TABLES = (
     "effects",
@@ -50,10 +52,11 @@ def optional(paths):
     """Tables of later stages and of the data folder by name, and the claims."""
     files = {Path(path).stem: path for path in paths if "figures" not in Path(path).parts}
     files |= {f"figures_{Path(path).stem}": path for path in paths if "figures" in Path(path).parts}
-    claims = files.pop("claims", None)
-    return {name: read_csv(path) for name, path in files.items()}, claims and json.loads(
-        Path(claims).read_text("utf-8")
-    )
+    claims, published = files.pop("claims", None), files.pop("published", None)
+    found = {name: read_csv(path) for name, path in files.items()}
+    if published:
+        found["published"] = read_table(Path(published).read_bytes(), "published.csv", SPECS["published.csv"])[0]
+    return found, claims and json.loads(Path(claims).read_text("utf-8"))
 
 
 def write_report():
@@ -66,7 +69,8 @@ def write_report():
 
     given, out = snakemake.input, snakemake.output
     protocol = load_checked(Path(given.protocol).read_bytes())
-    read = {name: read_csv(given[name]) for name in (*TABLES, "studies", "bayes", "sweep", "pooled_sweep")}
+    names = (*TABLES, "studies", "bayes", "sweep", "pooled_sweep")
+    read = {name: read_csv(given[name], protocol.number_columns) for name in names}
     review = snakemake.wildcards.review
     text = summary(review, protocol, *(read[name] for name in TABLES))
     later, claims = optional([*given.published, *given.optional])

@@ -22,6 +22,7 @@ from reweigh.claims.rules import (
     TOO_LITTLE,
     UNTESTABLE,
 )
+from reweigh.io import frame
 from reweigh.protocol.models import describe_model
 
 NOT_COMPUTED = "not yet computed"
@@ -31,13 +32,6 @@ STATEMENTS = {
     "better_and_excludes": "favours it with an interval that excludes no effect",
     "exceeds_important": "exceeds the smallest important difference",
 }
-COLUMNS = (
-    "id", "page", "claim", "verdict", "verdict_effect", "reason", "k", "trials", "n", "verdict_at_half_difference",
-    "verdict_at_twice_difference", "certainty", "certainty_reasons", "leans_on", "citation", "citation_counts",
-    "analysis", "best_now", "best_as_of", "review_now", "review_as_of", "verdict_best_as_of", "verdict_review_now",
-    "verdict_review_as_of", "review_method", "review_method_of", "as_of", "multiverse", "sequential", "sentence",
-    "would_change",
-)  # fmt: skip
 READINGS = {
     "best_now": "current best practice, all trials",
     "best_as_of": "current best practice, as of {year}",
@@ -107,7 +101,7 @@ def claims_table(
 ) -> pd.DataFrame:  # fmt: skip
     """claims.csv: one row per claim, the header alone where a review has none.
 
-    `multiverse` (multiverse_summary.csv) and `sequential` (sequential.csv), read as text, may be absent.
+    `multiverse` (multiverse_summary.csv) and `sequential` (sequential.csv) may be absent.
     """
     rows = []
     for found in assessed:
@@ -139,7 +133,7 @@ def claims_table(
                 "sentence": sentence(found), "would_change": claim.would_change,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=COLUMNS)
+    return frame("claims.csv", rows)
 
 
 def _reading(part: Part | None, name: str) -> str:
@@ -158,9 +152,9 @@ def multiverse_words(evidence: Evidence | None, table: pd.DataFrame | None) -> s
     if said.empty:
         return f"not computed for the whole analysis `{mine['analysis'].iloc[0]}`: {mine['note'].iloc[0]}"
     parts = [
-        f"{STATEMENTS.get(name, name)} in {float(holds):,.0f} of {float(of):,.0f}"
+        f"{STATEMENTS.get(name, name)} in {holds:,.0f} of {of:,.0f}"
         for name, holds, of in zip(said["name"], said["holds"], said["of"], strict=True)
-        if float(of) > 0
+        if of > 0
     ]
     return f"the whole analysis `{mine['analysis'].iloc[0]}` {'; '.join(parts)} defensible analyses"
 
@@ -178,7 +172,7 @@ def sequential_words(evidence: Evidence | None, table: pd.DataFrame | None) -> s
     if last["verdict"] == "futility":
         return f"{whole} crossed the boundary for futility: an effect of the size looked for is unlikely"
     if last["verdict"] == "none":
-        have, need = (f"{float(last[x]):,.0f}" if last[x] != "" else "unknown" for x in ("information", "required"))
+        have, need = ("unknown" if isnan(last[x]) else f"{last[x]:,.0f}" for x in ("information", "required"))
         enough = "has" if last["reached"] == "yes" else "has not"
         return (
             f"{whole} crossed no boundary and {enough} reached the information it needs ({have} of {need} participants)"
@@ -189,7 +183,7 @@ def sequential_words(evidence: Evidence | None, table: pd.DataFrame | None) -> s
 def _of(evidence: Evidence | None, table: pd.DataFrame | None, needed: tuple[str, ...]) -> pd.DataFrame | None:
     if evidence is None or table is None or not {"analysis", *needed} <= set(table):
         return None
-    mine = table[table["analysis"] == evidence.analysis].fillna("").astype(str)
+    mine = table[table["analysis"] == evidence.analysis]
     return mine if len(mine) else None
 
 

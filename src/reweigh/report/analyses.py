@@ -249,18 +249,15 @@ def _sequential(row: Mapping[str, Any]) -> str:
     """The state after the last look."""
     if row["verdict"] not in SEQUENTIAL:
         return words.nice(row["note"] or row["verdict"])
-    share, required = 100 * float(row["fraction"]), words.count(float(row["required"]))
+    share, required = 100 * row["fraction"], words.count(row["required"])
     return f"{SEQUENTIAL[row['verdict']]}; {share:.0f}% of the required information ({required}) is there"
 
 
 def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str, str]:
     main = records(inputs.pooled[inputs.pooled["analysis"] == analysis])[0]
-    numbers = {
-        f"{name}_natural": float(row[f"{name}_natural"] or "nan") for name in ("estimate", "ci_lower", "ci_upper")
-    }
     return {
         "label": row["label"],
-        "effect": words.effect({**numbers, "scale": main["scale"]}, words.decimals_of(main)),
+        "effect": words.effect({**row, "scale": main["scale"]}, words.decimals_of(main)),
         "tau2": words.variance(row["tau2"]),
         "i2": words.percent(row["i2"]),
         "p": words.p_value(row["p_value"]),

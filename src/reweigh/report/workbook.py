@@ -87,7 +87,7 @@ def _rows(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    if value is None or value == "" or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value is pd.NA or value == "" or (isinstance(value, float) and math.isnan(value)):
         return "<c/>"
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return f"<c><v>{value:.12g}</v></c>"
