@@ -6,7 +6,7 @@ from reweigh.certainty.assess import read_overrides
 from reweigh.certainty.thresholds import rules_of
 from reweigh.claims.evaluate import evaluate_claims
 from reweigh.claims.evidence import Setting
-from reweigh.claims.model import Claims, load_claims
+from reweigh.claims.model import Claims, read_claims
 from reweigh.claims.pages import claim_page, claims_json, claims_table
 from reweigh.console import logged
 from reweigh.figures.claims import claim_figure
@@ -19,12 +19,11 @@ if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = snakemake.input.files
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        studies = read_csv(snakemake.input.studies, protocol.number_columns)
         thresholds, indirectness = rules_of(protocol)
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         setting = Setting(
             read_csv(snakemake.input.effects, protocol.number_columns),
-            studies,
+            read_csv(snakemake.input.studies, protocol.number_columns),
             protocol,
             bias,
             thresholds,
@@ -32,7 +31,7 @@ if __name__ == "__main__":
             indirectness,
         )
         content = b"".join(Path(path).read_bytes() for path in snakemake.input.claims)
-        claims = load_claims(content, protocol, tuple(studies)) if content else Claims.none()
+        claims = read_claims(content) if content else Claims.none()
         assessed = evaluate_claims(claims.claims, setting)
         fragile = [read_csv(snakemake.input[name]) for name in ("multiverse", "sequential")]
         table = claims_table(assessed, claims, *fragile)
@@ -46,5 +45,5 @@ if __name__ == "__main__":
             if figure is not None:
                 name = f"{found.claim.id}.svg"
                 save(figure, folder / name)
-            page = claim_page(found, claims, published, name, *fragile)
+            page = claim_page(found, claims, *fragile, published, name)
             (folder / f"{found.claim.id}.md").write_text(page, encoding="utf-8")

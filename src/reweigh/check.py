@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
-from reweigh.claims.model import read_claims
+from reweigh.certainty.thresholds import rule_problems
+from reweigh.claims.model import claims_problems
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
@@ -49,9 +50,9 @@ def check(
     if OVERRIDES in files:
         problems += _overrides(files[OVERRIDES], protocol)
     if CLAIMS in files:
-        problems += [
-            Problem(CLAIMS, None, "", "", said, "see docs/claims.md") for said in read_claims(files[CLAIMS])[1]
-        ]
+        problems += claims_problems(files[CLAIMS], protocol, tables)
+    if protocol is not None:
+        problems += [Problem(PROTOCOL, None, *fault) for fault in rule_problems(protocol)]
     if protocol is not None and len(tables.studies):
         problems += _disagreements(protocol, tables)
     if protocol is not None and not problems:

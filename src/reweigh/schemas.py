@@ -108,9 +108,9 @@ protocol | yes/no | | whether this is the protocol's own value
 > names the prior.
 analysis outcome window measure set model tau2_method ci_method
 pooling | id | | `inverse variance`, `mantel-haenszel`, `peto` or `Bayesian`
-level scale k ?comparisons n_intervention n_control participants
+level scale k comparisons n_intervention n_control participants
 estimate se ci_lower ci_upper statistic df p_value estimate_natural ci_lower_natural ci_upper_natural
-?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
+guarded_ci_lower guarded_ci_upper guarded_p_value guarded_ci_lower_natural guarded_ci_upper_natural
 tau2
 tau2_ci_lower tau2_ci_upper | number | analysis scale squared | Q-profile interval of tau2
 tau | number | analysis scale | root of tau2
@@ -123,11 +123,11 @@ q
 q_df q_p_value | number | | its degrees of freedom and P
 i2_definition | id | | `tau2-based`: tau2/(tau2 + typical variance); `Q-based`: max(0, (Q - df)/Q)
 pi_lower pi_upper pi_lower_natural pi_upper_natural
-?guarded_pi_lower ?guarded_pi_upper ?guarded_pi_lower_natural ?guarded_pi_upper_natural
+guarded_pi_lower guarded_pi_upper guarded_pi_lower_natural guarded_pi_upper_natural
 pi_method | id | | `hartung-knapp` is t(k-1) on the Hartung-Knapp standard error
 number_needed | text | | of a risk difference: number needed to treat to benefit (NNTB) or harm (NNTH), through infinity where it must
 tau2_path | text | | how tau2 was found: closed form, Newton steps, boundary
-note ?note_codes
+note note_codes
 
 # weights.csv | analysis model comparison_id
 > One effect in one analysis by one model.
@@ -142,7 +142,7 @@ column subgroup | id | | the splitting column and the subgroup, as printed
 @pooled.csv
 q_between q_between_df q_between_p_value | number | | test for subgroup differences on Wald standard errors, on each row of an analysis and model
 q_between_note | text | | why there is no such test
-?q_between_note_code
+q_between_note_codes
 tests_made | integer | tests | how many such tests were made of this analysis by this model, over all subgroup columns
 
 # engines.csv | analysis model number
@@ -177,7 +177,8 @@ qm qm_df qm_p_value | number | | omnibus test of the moderators
 qe qe_df qe_p_value | number | | residual heterogeneity
 tau2 i2 | number | | residual tau2 (analysis scale squared) and I2 (percent)
 r2 | number | percent | share of tau2 that the moderators explain
-note ?note_codes
+guarded_ci_lower guarded_ci_upper guarded_p_value
+note note_codes
 
 # dependence.csv | analysis method
 > One method for an analysis in which a trial gives several effects.
@@ -328,12 +329,12 @@ domain judgement | text | | GRADE domain, and the judgement in words
 levels | integer | levels | levels down
 rule | id | | the rule's id (docs/claims.md)
 figures | text | | the figures that it rests on
-?figure_codes
+figure_codes
 overridden_by override_reason | text | | a person's override (`certainty_overrides.csv` in the data folder)
 
 # summary_of_findings.csv | analysis
 > One main analysis: absolute effects, certainty and its sentence; also as `.html` and `.docx`.
-analysis outcome window measure k ?comparisons participants
+analysis outcome window measure k comparisons participants
 outcome_label participants_text effect | text | | outcome and window, patients (trials), relative effect, as printed
 control_per_1000 | number | per 1000 | assumed risk of control
 intervention_per_1000 difference_per_1000 | text | per 1000 | risk with the intervention, and the difference, with interval
@@ -345,12 +346,15 @@ certainty_text reasons sentence | text | | certainty with its symbols, why it wa
 id page | id | | the claim, and where it is made
 claim | text | | its words
 verdict verdict_effect | id | | by rule (docs/claims.md); the verdict without the demand on certainty
-reason ?reason_code
+answer | text | | a sentence to quote
+count | text | | trials that it rests on, in words
+reason reason_codes
 k trials | integer | trials | trials that the verdict rests on
 n | integer | patients | their patients
 verdict_at_half_difference verdict_at_twice_difference | id | | the verdict at half and at twice the smallest important difference
 certainty | id | | high, moderate, low, very low
 certainty_reasons | text | | why it was lowered
+certainty_codes | codes | | the same in codes
 leans_on citation | text | | what it cites, and whether that exists and supports it
 citation_counts | yes/no | | whether what it cites counts as support
 analysis
@@ -358,8 +362,11 @@ best_now best_as_of review_now review_as_of | text | | effect under current prac
 verdict_best_as_of verdict_review_now verdict_review_as_of | id | | the verdict under each of them
 review_method review_method_of | text | | that method, and whose it is
 as_of | integer | year | that year
-multiverse sequential | text | | what these stages say
-sentence would_change | text | | a sentence to quote; what evidence would change the verdict
+multiverse | text | | what the defensible alternatives say
+multiverse_codes
+sequential | text | | what trial sequential analysis says
+sequential_codes
+would_change | text | | what evidence would change the verdict
 
 # reproduction.csv | row
 > One published estimate, recomputed by the model that it used. All numbers are on the natural scale.

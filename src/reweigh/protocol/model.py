@@ -197,8 +197,8 @@ class Option(Closed):
     shared_arms: Literal["combine", "split", "keep"] | None = None
     preferences: tuple[Preference, ...] = ()
     time: Literal["nearest", "earliest", "latest"] | None = None
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] | None = None
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] | None = None
+    crossover_correlation: Annotated[float, Field(ge=-1, lt=1)] | None = None
+    crossover_phi: Annotated[float, Field(ge=-1, lt=1)] | None = None
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
     smd_variance: Literal["LS", "LS2", "UB", "AV"] | None = None
     p_inequality_as_equality: bool | None = None
@@ -239,9 +239,9 @@ class CertaintyRules(Closed):
 class Assumptions(Closed):
     """Numbers and rules that the trials do not report; each is printed beside what rests on it."""
 
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] = 0.2
-    baseline_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    crossover_correlation: Annotated[float, Field(ge=-1, lt=1)] = 0.5
+    crossover_phi: Annotated[float, Field(ge=-1, lt=1)] = 0.2
+    baseline_correlation: Annotated[float, Field(ge=-1, lt=1)] = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
     smd_variance: Literal["LS", "LS2", "UB", "AV"] = "LS"
@@ -334,6 +334,8 @@ class Protocol(Closed):
                 require(preference.outcome, self.outcomes, f"sets: {name}: preferences: outcome")
         for preference in self.preferences:
             require(preference.outcome, self.outcomes, "preferences: outcome")
+        for outcome in self.sequential.control_risk:
+            require(outcome, self.outcomes, "sequential: control_risk: outcome")
         ids = {f"{outcome}.{window}" for outcome in self.outcomes for window in self.windows}
         for analysis in self.multiverse.analyses if self.multiverse else ():
             require(analysis, ids, "multiverse: analyses (outcome.window)")
@@ -359,6 +361,10 @@ class Protocol(Closed):
     def models_of(self, set_name: str) -> tuple[Model, ...]:
         """Pooling models of a set, the main one first."""
         return resolve(self.sets[set_name].models or self.models)
+
+    def smd_variance_of(self, set_name: str) -> str:
+        """Which variance the standardised mean differences of a set have: its main model's, else the assumed one."""
+        return self.models_of(set_name)[0].smd_variance or self.assumptions.smd_variance
 
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""

@@ -20,6 +20,8 @@ from reweigh.robustness.removal import by_precision, cumulative, influence, leav
 from reweigh.robustness.scale import benefit_sign, important_bounds
 from reweigh.robustness.subsets import REMOVALS, Subsets, all_subsets, fragility, split
 from reweigh.sequential.cumulative import chronological
+from reweigh.text.codes import words
+from reweigh.text.pool import SENTENCES
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set", "model")
 Row = dict[str, Any]
@@ -56,7 +58,7 @@ class Analysis:
 
 def _pool_note(result: Pooled, i: int) -> str:
     """Only what makes a number of these tables missing."""
-    return str(result.reason[i]) if result.k[i] < 2 or np.isnan(result.ci_lower[i]) else ""
+    return words(str(result.reason[i]), SENTENCES) if result.k[i] < 2 or np.isnan(result.ci_lower[i]) else ""
 
 
 def analyses(effects: pd.DataFrame, protocol: Protocol) -> tuple[list[Analysis], list[Row]]:

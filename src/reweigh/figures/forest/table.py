@@ -119,7 +119,7 @@ def forest_table(
     """
     main = pooled.iloc[0].to_dict() if len(pooled) else {}
     trials = _trials(effects, main, meta)
-    _same_k(len(trials), number(main, "k"), "the analysis")
+    _same_k(len(trials), number(main, "comparisons"), "the analysis")
     others: Sequence[Row] = pooled.iloc[1:].to_dict("records")
     parts = [] if subgroups is None or subgroups.empty else _subgroups(trials, subgroups, meta)
     if parts:
@@ -196,7 +196,7 @@ def _subgroups(trials: Sequence[Trial], subgroups: pd.DataFrame, meta: ForestMet
             raise ValueError(f"{trial['label']}: {column} {value!r} is not among the subgroups: {known}")
         members[at].append(trial)
     for row, group in zip(rows, members, strict=True):
-        _same_k(len(group), number(row, "k"), f"subgroup {row['subgroup']}")
+        _same_k(len(group), number(row, "comparisons"), f"subgroup {row['subgroup']}")
     return [(row, group) for row, group in zip(rows, members, strict=True) if group]
 
 
