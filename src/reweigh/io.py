@@ -26,11 +26,13 @@ def is_formula(text: object) -> bool:
     return isinstance(text, str) and _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
 
 
-def _guarded(text: object) -> object:
+def guarded(text: object) -> object:
+    """A cell as it is written: an apostrophe before what a spreadsheet might run."""
     return f"'{text}" if is_formula(text) else text
 
 
-def _plain(text: str) -> str:
+def unguarded(text: str) -> str:
+    """A cell as it was before it was written."""
     return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
 
 
@@ -59,8 +61,8 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
     table = table[[*needed[:at], *own, *needed[at:]]]
     if wrong := [name for name in needed if not _fits(table[name], schema.columns[name].kind)]:
         raise ValueError(f"{Path(path).name}: cells that are not of their column's kind: {wrong}")
-    texts = {name: table[name].map(_guarded) for name in table if not _numeric(schema, name)}
-    return table.assign(**texts).rename(columns=_guarded).to_csv(index=False, lineterminator="\n", float_format="%.12g")
+    texts = {name: table[name].map(guarded) for name in table if not _numeric(schema, name)}
+    return table.assign(**texts).rename(columns=guarded).to_csv(index=False, lineterminator="\n", float_format="%.12g")
 
 
 def _numeric(schema: Schema, name: str, numbers: Collection[str] = ()) -> bool:
@@ -99,13 +101,13 @@ def read_csv(path: str | Path | IO[str], numbers: Collection[str] = (), name: st
         Which table it is, where the path does not say so.
     """
     schema = schema_of(name or path)
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8").rename(columns=_plain)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8").rename(columns=unguarded)
     for column in table:
         if _numeric(schema, column, numbers):
             cells = pd.to_numeric(table[column].where(table[column] != ""))
             table[column] = cells if cells.dtype == "int64" else cells.astype(float)
         else:
-            table[column] = table[column].map(_plain)
+            table[column] = table[column].map(unguarded)
     return table
 
 
