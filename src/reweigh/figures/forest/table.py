@@ -154,7 +154,7 @@ def _trials(effects: pd.DataFrame, main: Row, meta: ForestMeta) -> list[Trial]:
     for name in needed:
         if name not in effects:
             raise ValueError(f"effects lack the column {name!r}")
-    columns = {name: pd.to_numeric(effects[name]).to_numpy(float, na_value=np.nan) for name in needed[1:]}
+    columns = {name: effects[name].to_numpy(float, na_value=np.nan) for name in needed[1:]}
     yi, vi, low, high = columns.values()
     if meta.scale == "log":
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -169,7 +169,7 @@ def _trials(effects: pd.DataFrame, main: Row, meta: ForestMeta) -> list[Trial]:
     weight = 1 / (vi + (0.0 if math.isnan(tau2) else tau2))
     order = np.arange(len(effects))
     if meta.sort == "year":
-        order = np.argsort(pd.to_numeric(effects["year"]).to_numpy(float, na_value=np.nan), kind="stable")
+        order = np.argsort(effects["year"].to_numpy(float, na_value=np.nan), kind="stable")
     elif meta.sort != "protocol":
         order = np.argsort(yi if meta.sort == "estimate" else -weight, kind="stable")
     share = 100 * weight / weight.sum()
