@@ -36,6 +36,7 @@ if __name__ == "__main__":
         table = certainty_table(
             effects,
             pooled,
+            weights,
             protocol.outcomes,
             bias=bias,
             thresholds=thresholds,

@@ -182,7 +182,7 @@ def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
     for name in (*needed, *([WEIGHT] if len(effects) > 1 else [])):
         if name not in effects:
             raise ValueError(f"effects lack the column {name!r}")
-    columns = {name: pd.to_numeric(effects[name]).to_numpy(float, na_value=np.nan) for name in needed[1:]}
+    columns = {name: effects[name].to_numpy(float, na_value=np.nan) for name in needed[1:]}
     yi, vi, low, high = columns.values()
     if meta.scale == "log":
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -193,10 +193,10 @@ def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
             f"{columns['ci_lower_natural'][i]:g} to {columns['ci_upper_natural'][i]:g}; all must be finite, the "
             "variance positive" + (", the ratios above 0" if meta.scale == "log" else "")
         )
-    weight = pd.to_numeric(effects.get(WEIGHT, pd.Series(100.0, effects.index))).to_numpy(float, na_value=np.nan)
+    weight = effects.get(WEIGHT, pd.Series(100.0, effects.index)).to_numpy(float, na_value=np.nan)
     order = list(range(len(effects)))
     if meta.sort == "year":
-        years = pd.to_numeric(effects.get("year", pd.Series(np.nan, effects.index)), errors="coerce").to_numpy(float)
+        years = effects.get("year", pd.Series(np.nan, effects.index)).to_numpy(float, na_value=np.nan)
         order.sort(key=lambda i: (np.nan_to_num(years[i], nan=np.inf), _natural_order(str(effects["label"].iloc[i]))))
     elif meta.sort != "protocol":
         order.sort(key=(yi if meta.sort == "estimate" else -weight).__getitem__)
