@@ -145,7 +145,7 @@ def case(name):
     )
     columns = list(zip(*KETAMINE.values(), strict=True))
     trials = risk_ratios(list(KETAMINE), *columns[:4], pain_type=columns[4])
-    rr = "measure name=RR"
+    rr = "measure kind=RR"
     trials["derivation_codes"] = [
         f"marginal_phi; {rr}", f"marginal_phi; {rr}; zero_cell amount=0.5",
         f"percent_to_events percent=47 n=30 events=14; marginal_phi; {rr}", rr, "",

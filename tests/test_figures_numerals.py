@@ -122,7 +122,7 @@ def test_an_interval_narrower_than_the_common_effect_one_has_the_guarded_one_bes
 
 
 @pytest.mark.parametrize(
-    "cell", ["measure name=RR", "measure name=SMD variance=LS", "reported measure=SMD", "se_printed", ""]
+    "cell", ["measure kind=RR", "measure kind=SMD variance=LS", "reported measure=SMD", "se_printed", ""]
 )
 def test_what_only_names_the_measure_needs_no_note(cell):
     assert trial_notes([{"derivation_codes": cell}]) == ([""], [])
@@ -130,8 +130,8 @@ def test_what_only_names_the_measure_needs_no_note(cell):
 
 def test_notes_that_stand_together_share_a_letter():
     trials = [
-        {"derivation_codes": "measure name=RR; marginal_phi", "assumption_codes": "phi value=0.2", "flag_codes": math.nan},
-        {"derivation_codes": "measure name=RR", "assumption_codes": "", "flag_codes": ""},
+        {"derivation_codes": "measure kind=RR; marginal_phi", "assumption_codes": "phi value=0.2", "flag_codes": math.nan},
+        {"derivation_codes": "measure kind=RR", "assumption_codes": "", "flag_codes": ""},
         {"derivation_codes": "marginal_phi; zero_cell amount=0.5", "assumption_codes": "phi value=0.2"},
     ]  # fmt: skip
     marks, notes = trial_notes(trials)
