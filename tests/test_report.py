@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -58,7 +59,7 @@ def make_inputs(review, **more):
         review=review, protocol=protocol, studies=stored(tables.studies), effects=effects, rows=stored(selection.rows), pooled=pooled,
         subgroups=subgroups, figures=figures, bayes=stored(bayes_table(effects, protocol)),
         meta_regression=stored(regression_table(effects, protocol)), sweep=sweep,
-        pooled_sweep=stored(sweep_table(effects, sweep, protocol)), drawings={}, worked=worked_pages(selection, raw, protocol),
+        pooled_sweep=stored(sweep_table(effects, sweep, protocol)), worked=worked_pages(selection, raw, protocol),
         hashes={"data/x.csv": "0" * 64}, versions={"reweigh": "0"}, **more,
     )  # fmt: skip
 
@@ -206,11 +207,6 @@ def test_every_drawn_forest_plot_is_on_the_page(ketamine, page):
     assert page.count("<svg") == len(ketamine.figures)
 
 
-def test_stages_that_did_not_run_are_said_to_be_missing(page):
-    assert "Leave-one-out table: not yet computed" in page
-    assert re.search(r'<h2 id="h-claims">Claims</h2>\s*<p class="quiet">Not yet computed', page)
-
-
 def test_a_review_without_claims_says_that_it_has_none(ketamine):
     page = report_page(replace(ketamine, claims=[]))
     assert re.search(r'<h2 id="h-claims">Claims</h2>\s*<p class="quiet">No claim is recorded', page)
@@ -246,7 +242,7 @@ def test_figures_of_a_further_measure_leave_a_full_page_first(bcg):
         f'<title id="t">{name}</title><desc id="d">{"x" * size[name]}</desc></svg>'
         for name in ids
     }
-    page = report_page(replace(bcg, optional={"figures_robustness": listed}, drawings=drawings))
+    page = report_page(replace(bcg, figures_robustness=listed, drawings=drawings))
     gone = [name for name in ids if f"figures/robustness/{name}.gosh.svg</code>" in page]
     assert len(gone) == 1 and main not in gone
 
@@ -269,7 +265,7 @@ def test_a_review_without_a_usable_trial_has_a_page(ketamine):
     assert "No usable trial: immediate" in page
 
 
-def test_later_stages_are_shown_where_they_ran(ketamine):
+def test_later_stages_are_shown(ketamine):
     analysis = "responder.immediate"
     left = (
         ketamine.pooled[ketamine.pooled["analysis"] == analysis]
@@ -284,7 +280,7 @@ def test_later_stages_are_shown_where_they_ran(ketamine):
         "sequential": pd.DataFrame([[analysis, "futility", 0.5, 1000.0, ""]],
                                    columns=["analysis", "verdict", "fraction", "required", "note"]),
     }  # fmt: skip
-    page = report_page(replace(ketamine, optional=later))
+    page = report_page(replace(ketamine, **later))
     for said in ('<th scope="row">X 2001</th>', "Nothing <code>breaks</code> it.", "<b>Moderate</b>", "The futility boundary",
                  '<span role="cell" class="certainty">moderate</span>'):  # fmt: skip
         assert said in page
@@ -332,16 +328,26 @@ def test_references(ketamine):
 
 def test_workbook_is_readable_and_the_same_again():
     table = pd.DataFrame({"name": ["a <b> & c", "", "x\x0by"], "value": [1.5, np.nan, -2e-9]})
-    content = workbook({"effects": table, "rows": table.head(0)})
-    assert content == workbook({"effects": table, "rows": table.head(0)})
-    archive = zipfile.ZipFile(io.BytesIO(content))
-    assert archive.testzip() is None
-    sheet = archive.read("xl/worksheets/sheet1.xml").decode()
-    assert re.findall(r"<v>([^<]*)</v>", sheet) == ["1.5", "-2e-09"]
-    assert "a &lt;b&gt; &amp; c" in sheet
-    assert "\x0b" not in sheet
+    content = workbook({"effects": table, "rows": table.head(0), "none": pd.DataFrame()})
+    assert content == workbook({"effects": table, "rows": table.head(0), "none": pd.DataFrame()})
+    read = pd.read_excel(io.BytesIO(content), sheet_name=None)
+    assert list(read) == ["effects", "rows", "none"]
+    assert read["effects"]["value"].tolist()[::2] == [1.5, -2e-9] and np.isnan(read["effects"]["value"][1])
+    assert read["effects"]["name"].fillna("").tolist() == ["a <b> & c", "", "xy"]
+    assert list(read["rows"]) == ["name", "value"] and read["rows"].empty
     with pytest.raises(ValueError, match="different names"):
         workbook({"a": table, "A": table})
+
+
+def test_cells_that_a_spreadsheet_would_run_are_text_and_read_back_unchanged():
+    hostile = ["=1+1", '=HYPERLINK("http://x")', "+1", "-1+1", "@SUM(1)", "\t=1", "{=1}", "http://x.org", "007"]
+    content = workbook({"effects": pd.DataFrame({"=label": hostile})})
+    cells = [row[0] for row in openpyxl.load_workbook(io.BytesIO(content))["effects"].iter_rows()]
+    assert [cell.value for cell in cells] == ["=label", *hostile]
+    assert {cell.data_type for cell in cells[1:]} <= {"s", "inlineStr"} and not any(cell.hyperlink for cell in cells)
+    assert [cell.quotePrefix for cell in cells[1:7]] == [True] * 6
+    sheet = zipfile.ZipFile(io.BytesIO(content)).read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
 
 
 def test_pdf_dates_go_and_offsets_stay():

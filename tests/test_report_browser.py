@@ -19,8 +19,7 @@ from reweigh.figures.style import FONT_FILES
 from reweigh.pool.core import pool
 from reweigh.report.page import report_page
 from reweigh.report.pdf import print_page
-from reweigh.report.words import decimals_of
-from reweigh.text.numbers import effect_text
+from reweigh.text.numbers import decimals_of, effect_text
 from test_report import BCG, KETAMINE, make_inputs
 
 REVIEWS = (KETAMINE, BCG)
@@ -393,7 +392,7 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
         columns=["analysis", "kind", "title", "caption"],
     )
     page = tmp_path / "report.html"
-    more = {"drawings": drawn, "claims": claims, "optional": {"figures_robustness": index}}
+    more = {"drawings": drawn, "claims": claims, "figures_robustness": index}
     page.write_text(report_page(replace(of, **more)), encoding="utf-8")
     browser.open(f"{page.as_uri()}#c-C04")
     shown = "[...document.querySelectorAll('#c-C04 svg title')].map(t => t.textContent)"

@@ -28,7 +28,8 @@ NUMERIC = frozenset((
     "tau_lower", "tau_upper", "tau_central_lower", "tau_central_upper", "new_mean", "new_sd", "new_median",
     "new_mode", "new_lower", "new_upper", "new_central_lower", "new_central_upper", "p_better", "p_important",
     "p_better_new", "p_important_new", "vif", "qm", "qm_df", "qm_p_value", "qe", "qe_df", "qe_p_value", "r2",
-    "permutation_p_value", "comparisons", "guarded_ci_lower", "guarded_ci_upper", "guarded_pi_lower", "guarded_pi_upper",
+    "permutation_p_value", "comparisons", "guarded_ci_lower", "guarded_ci_upper", "guarded_pi_lower",
+    "guarded_pi_upper",
     "guarded_p_value", "guarded_ci_lower_natural", "guarded_ci_upper_natural", "guarded_pi_lower_natural",
     "guarded_pi_upper_natural", "weight",
 ))

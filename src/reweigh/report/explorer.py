@@ -23,7 +23,8 @@ from reweigh.pool.core import pool
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model
 from reweigh.report.inputs import Inputs, records
-from reweigh.report.words import decimals_of, effect, upper_first, window_label
+from reweigh.report.words import upper_first, window_label
+from reweigh.text.numbers import decimals_of, row_text
 
 #: Most trials of which every subset is stored; beyond, every removal of one or two.
 ALL_UP_TO = 13
@@ -202,7 +203,7 @@ def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[s
         low, high = np.log(ends) if log else ends
         group = labels.get(str(row[column]), str(row[column]) or "not reported") if column else ""
         numbers = [float(row["estimate"]), float(low), float(high), float(row["variance"])]
-        trials.append([row["comparison_id"], row["label"], group, *numbers, effect(row, decimals)])
+        trials.append([row["comparison_id"], row["label"], group, *numbers, row_text(row, decimals)])
     single = one.k > FULL_UP_TO
     blob, codes = _pack(one, protocol, np.float32 if single else np.float64, reasons)
     return {
