@@ -20,7 +20,7 @@ from reweigh.figures.forest.lights import lights
 from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
 from reweigh.figures.svg import render
 from reweigh.io import write_csv
-from reweigh.pool.summarise import fit_all, pooled_table, weights_table
+from reweigh.pool.summarise import fit_all, weights_table
 from reweigh.protocol.importance import ImportantDifference
 from reweigh.protocol.model import CertaintyRules, Indirectness, Outcome
 from reweigh.risk_of_bias import NOT_ASSESSED, load_risk_of_bias, read_risk_of_bias, read_tools
@@ -118,10 +118,13 @@ def test_an_empty_table_is_not_assessed_and_costs_one_level_with_that_word():
         ([None, "low", "low", None], ("RB0", -1)),  # half of the weight has no judgement
         ([None, "low", "low", "low"], ("RB1", 0)),
         ([None, "low", "low", "high"], ("RB1", 0)),
+        # What has no judgement counts as unclear: two fifths without one and a fifth unclear are more than half.
+        ([None, None, "some_concerns", "low", "low"], ("RB2", -1)),
+        ([None, None, "low", "low", "low"], ("RB1", 0)),
     ],
 )
 def test_risk_of_bias_by_share_of_weight(levels, expected):
-    assert rule(domain("risk of bias", bias=judged(levels))) == expected
+    assert rule(domain("risk of bias", trials(len(levels)), bias=judged(levels))) == expected
 
 
 def test_shares_are_weights_and_not_counts():

@@ -1,14 +1,16 @@
 """Claims judged by rule: every rule in both directions, the nineteen claims, and verdicts that follow the trials."""
 
+import io
 import json
-from dataclasses import replace
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import ROOT
-from reweigh.certainty.assess import Certainty, Domain
+from reweigh.certainty.assess import Certainty, Domain, certainty_table
+from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
 from reweigh.claims.evaluate import evaluate, evaluate_claims
 from reweigh.claims.evidence import Body, Evidence, Setting, gather
 from reweigh.claims.model import COUNTS_AS_SUPPORT, Claims, Test, claims_problems, read_claims
@@ -17,8 +19,9 @@ from reweigh.claims.rules import Finding, combine, judge
 from reweigh.figures.claims import claim_figure
 from reweigh.figures.svg import render
 from reweigh.pool.core import pool
+from reweigh.pool.summarise import fit_all, pool_by, pooled_table, weights_table
 from reweigh.protocol.model import Outcome
-from reweigh.protocol.models import PRESETS
+from reweigh.protocol.models import PRESETS, Model
 from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 from reweigh.text.certainty import DomainName, Judgement, Level
@@ -592,6 +595,176 @@ def test_as_of_a_year_leaves_out_later_and_undated_trials(judged):
     assert undated.trials == 0 and len(undated.undated) == 37
     setting, claims, _ = judged["spinal-manipulation-low-back-pain"]
     assert gather(claims.claims[0].tests[0], setting, as_of=2005).trials < 17
+
+
+# --- the guarded interval, and models of counts
+
+NARROW = b"""
+title: Three trials that agree
+question: {population: P, intervention: I, comparator: C}
+words: {intervention: drug, control: placebo}
+table_source: {arms: "made numbers"}
+outcomes:
+  o: {label: O, type: continuous, measure: MD, better: lower, smallest_important_difference: {MD: {value: 0.5, source: own choice}}}
+windows: {end: {label: End, any: true}}
+"""
+
+
+def three_trials(*effects):
+    """A setting of three trials (mean differences and standard errors)."""
+    protocol = load_protocol(NARROW)[0]
+    rows = [
+        {
+            "analysis": "o.end", "outcome": "o", "window": "end", "measure": "MD", "set": "main", "study_id": name,
+            "comparison_id": name, "label": name, "year": 2001, "design": "parallel", "n_intervention": 34.0,
+            "n_control": 34.0, "sd_intervention": 2.0, "sd_control": 2.0, "scale": "natural", "estimate": y,
+            "variance": se**2,
+        }
+        for name, (y, se) in zip("abc", effects, strict=True)
+    ]  # fmt: skip
+    studies = pd.DataFrame({"study_id": list("abc"), "label": list("abc")})
+    return Setting(pd.DataFrame(rows), studies, protocol, read_risk_of_bias(None, TOOLS))
+
+
+def test_a_verdict_rests_on_the_guarded_interval_where_hartung_knapp_is_too_narrow():
+    # Means and SDs of three trials of 34 and 34 patients: SE 0.52, 0.47 and 0.59.
+    arms = ((3.2, 2.1, 4.1, 2.2), (3.5, 1.9, 4.3, 2.0), (3.0, 2.4, 3.85, 2.5))
+    setting = three_trials(*((m1 - m2, ((s1**2 + s2**2) / 34) ** 0.5) for m1, s1, m2, s2 in arms))
+    content = b"""
+pages: {p: a page}
+claims:
+  - id: H01
+    page: p
+    claim: The drug gives an important benefit.
+    tests:
+      - {label: "important benefit", outcome: o, window: end, rule: important_benefit}
+      - {label: "benefit", outcome: o, window: end, rule: benefit}
+    would_change: More trials.
+"""
+    claims = read_claims(content)
+    found = evaluate(claims.claims[0], setting)
+    row = found.parts[0].evidence.pooled
+    # metafor: rma(yi, vi, test = "knha") and test = "adhoc".
+    assert [round(row[x], 3) for x in ("ci_lower", "ci_upper")] == [-0.977, -0.716]
+    assert [round(row[x], 3) for x in ("guarded_ci_lower", "guarded_ci_upper", "guarded_p_value")] == [
+        -2.145,
+        0.452,
+        0.107,
+    ]
+    assert [p.finding.state for p in found.parts] == ["open", "open"]
+    assert (found.verdict, found.half, found.twice) == ("not supported", "not supported", "not supported")
+    page = claim_page(found, claims, *NOTHING)
+    said = "(95% CI −0.98 to −0.72, narrower than the common-effect interval; guarded −2.15 to 0.45)"
+    assert said in page.split("##")[0] and said in claims_table([found], claims, *NOTHING)["best_now"].iloc[0]
+    entry = json.loads(claims_json([found], claims, claims_table([found], claims, *NOTHING)))[0]["statements"][1]
+    assert (
+        entry["narrow"]
+        and round(entry["guarded_ci_upper_natural"], 3) == 0.452
+        and "includes no effect" in entry["words"]
+    )
+    imprecision = found.parts[0].evidence.certainty.domain("imprecision")
+    assert imprecision.rule == "IM4" and "guarded CI −2.15 to 0.45" in imprecision.figures
+    pooled = pd.DataFrame([row])
+    weights = pd.DataFrame(
+        {"analysis": "o.end", "model": row["model"], "comparison_id": list("abc"), "weight": 100 / 3}
+    )
+    table = certainty_table(setting.effects, pooled, weights, setting.protocol.outcomes, bias=setting.bias)
+    findings = summary_of_findings(setting.effects, pooled, table, setting.protocol).iloc[0]
+    assert said.removeprefix("(95% CI ") in findings["effect"] and "Summary" not in findings["effect"]
+    certain = table.assign(certainty="low")
+    shown = summary_of_findings(setting.effects, pooled, certain, setting.protocol)["sentence"].iloc[0]
+    assert shown == "Drug may reduce o; the interval also includes no effect."
+
+
+def test_nothing_that_a_verdict_rests_on_jumps_where_effects_become_equal():
+    """Effects 1.5, 1.5 and 1.5 + d: Hartung-Knapp's own interval shrinks to a point at d = 0, and is none there."""
+    look = test_of("benefit").model_copy(update={"outcome": "o", "window": "end"})
+    limits, own = [], []
+    steps = [0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 0.01, 0.02, 0.03]
+    for d in [*(-x for x in reversed(steps[1:])), *steps]:
+        body = gather(look, three_trials((1.5, 0.9), (1.5, 1.0), (1.5 + d, 1.1)))
+        limits.append([*body.turned("ci"), *body.turned("pi"), judge(look, body).state, *body.certainty.level])
+        own.append(body.pooled["ci_upper"] - body.pooled["ci_lower"])
+    numbers = np.array([row[:4] for row in limits], dtype=float)
+    assert np.isfinite(numbers).all() and np.abs(np.diff(numbers, axis=0)).max() < 0.02
+    assert len({tuple(row[4:]) for row in limits}) == 1 and limits[0][4] == "open"
+    # The model's own interval does jump: it is not what a verdict rests on.
+    assert np.nanmin(own) < 1e-3 and (numbers[:, 1] - numbers[:, 0]).min() > 4
+
+
+def test_no_state_of_a_rule_rests_on_the_intervals_own_limits():
+    """Every rule on the interval: the model's own says one thing, the guarded one another."""
+    wide = {"guarded_ci_lower": -3.0, "guarded_ci_upper": 3.0, "guarded_pi_lower": -4.0, "guarded_pi_upper": 4.0}
+    for rule, ci in (("benefit", (-2, -1.5)), ("harm", (1.5, 2)), ("important_benefit", (-2, -1.5)),
+                     ("equivalence", (-0.1, 0.1)), ("no_important_harm", (-2, -1.5))):  # fmt: skip
+        assert judge(test_of(rule), made(ci)).state == "met"
+        assert judge(test_of(rule), made(ci, **wide)).state == "open"
+    assert judge(test_of("claimed_value", value=-1.7), made((-2, -1.5))).state == "met"
+    assert judge(test_of("claimed_value", value=-1.7), made((-2, -1.5), **wide)).state == "open"
+    sure = made((-2, -1.5), pi_lower=-2.5, pi_upper=-1.0)
+    assert judge(test_of("inconsistent"), sure).state == "opposed"
+    assert judge(test_of("inconsistent"), made((-2, -1.5), pi_lower=-2.5, pi_upper=-1.0, **wide)).state == "open"
+    counts = {"events_control": 20.0, "n_control": 100.0, "corrected": "no"}
+    need = test_of("nnt_at_most", value=5.01)
+    ci = np.log(2.0), np.log(3.0)
+    assert judge(need, made(ci, outcome=HIGHER, effects=counts)).state == "met"
+    wider = {"guarded_ci_lower": np.log(1.5), "guarded_ci_upper": np.log(4.0)}
+    assert judge(need, made(ci, outcome=HIGHER, effects=counts, **wider)).state == "open"
+
+
+def test_subsets_of_trials_are_pooled_by_the_model_itself():
+    """BCG by Mantel-Haenszel and Peto without Aronson 1948 (s01); metafor: leave1out(rma.mh(...)), rma.peto."""
+    protocol, _, effects, _ = review_of("bcg-vaccine")
+    group = effects[effects["analysis"] == "tuberculosis.end_of_follow_up"]
+    model = Model(name="M-H", tau2="EE", interval="wald", pooling="mantel-haenszel")
+    row, weights = pool_by(group[group["study_id"] != "s01"], model, protocol)
+    found = [round(row[f"{x}_natural"], 3) for x in ("estimate", "ci_lower", "ci_upper")]
+    assert found == [0.637, 0.589, 0.688] and row["k"] == 12
+    _, weights = pool_by(group, model, protocol)
+    assert [round(weights[x], 1) for x in ("s08", "s04", "s02")] == [31.7, 16.2, 1.9]
+    models = protocol.model_copy(update={"models": (model,)})
+    setting = Setting(effects, review_of("bcg-vaccine")[1].studies, models, read_risk_of_bias(None, TOOLS))
+    look = claims_of("bcg-vaccine").claims[0].tests[0].model_copy(update={"where": {"study_id": tuple(
+        group["study_id"][1:])}})  # fmt: skip
+    assert gather(look, setting).effect == "RR 0.64 (95% CI 0.59 to 0.69)"
+
+
+def test_grade_weighs_trials_by_the_weights_of_the_model():
+    """Six trials have 51.1% of the Mantel-Haenszel weight, 39.6% of the inverse-variance weight."""
+    protocol, _, effects, _ = review_of("bcg-vaccine")
+    model = Model(name="M-H", tau2="EE", interval="wald", pooling="mantel-haenszel")
+    plain = Model(name="IV", tau2="EE", interval="wald")
+    risky = ("s02", "s03", "s04", "s05", "s06", "s07", "s10")
+    ids = list(effects["study_id"].unique())
+    judgement = ["high" if s in risky else "low" for s in ids]
+    bias = read_risk_of_bias(
+        pd.DataFrame({"study_id": ids, "tool": "RoB 2", "domain": "overall", "judgement": judgement}), TOOLS
+    )
+    for models, expected in (((model, plain), "RB3"), ((plain, model), "RB1")):
+        asked = protocol.model_copy(update={"models": models})
+        fits = fit_all(effects, asked)
+        tables = pooled_table(effects, asked, fits=fits), weights_table(effects, asked, fits)
+        table = certainty_table(effects, *tables, protocol.outcomes, bias=bias)
+        main = table[(table["analysis"] == "tuberculosis.end_of_follow_up") & (table["domain"] == "risk of bias")]
+        assert list(main["rule"]) == [expected] and list(main["model"]) == [models[0].name]
+
+
+def test_trials_and_comparisons_are_counted_apart(judged):
+    setting, claims, assessed = judged["spinal-manipulation-low-back-pain"]
+    row = claims_table(assessed, claims, *NOTHING).iloc[0]
+    assert (row["k"], row["trials"], row["n"]) == (19, 17, 3139)
+    assert row["count"] == "k = 19 comparisons from 17 trials, n = 3139"
+    pooled = pooled_table(setting.effects, setting.protocol)
+    weights = weights_table(setting.effects, setting.protocol, fit_all(setting.effects, setting.protocol))
+    table = certainty_table(setting.effects, pooled, weights, setting.protocol.outcomes, bias=setting.bias)
+    findings = summary_of_findings(setting.effects, pooled, table, setting.protocol)
+    printed = "3139 (19 comparisons from 17 trials)"
+    assert list(findings["participants_text"]) == [printed]
+    assert printed in findings_html(findings, setting.protocol)
+    with zipfile.ZipFile(io.BytesIO(findings_docx(findings, setting.protocol))) as word:
+        assert printed in word.read("word/document.xml").decode()
+    egger = table.loc[table["domain"] == "publication bias", "figures"].iloc[0]
+    assert "(19 comparisons from 17 trials)" in egger
 
 
 # --- words
