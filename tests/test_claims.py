@@ -752,7 +752,7 @@ def test_grade_weighs_trials_by_the_weights_of_the_model():
 def test_trials_and_comparisons_are_counted_apart(judged):
     setting, claims, assessed = judged["spinal-manipulation-low-back-pain"]
     row = claims_table(assessed, claims, *NOTHING).iloc[0]
-    assert (row["k"], row["trials"], row["n"]) == (19, 17, 3139)
+    assert (row["k"], row["comparisons"], row["n"]) == (17, 19, 3139)
     assert row["count"] == "k = 19 comparisons from 17 trials, n = 3139"
     pooled = pooled_table(setting.effects, setting.protocol)
     weights = weights_table(setting.effects, setting.protocol, fit_all(setting.effects, setting.protocol))
@@ -800,10 +800,10 @@ def test_no_page_says_that_there_is_no_effect(judged):
 def test_the_table_and_the_json_are_complete(judged):
     analysis = "pain_intensity.week_4"
     multiverse = pd.DataFrame(
-        [(analysis, "statement", "better", "30", "40", ""), (analysis, "choice", "tau2", "", "", "")],
+        [(analysis, "statement", "better", 30, 40, ""), (analysis, "choice", "tau2", np.nan, np.nan, "")],
         columns=["analysis", "kind", "name", "holds", "of", "note"],
     )
-    looks = [(analysis, "none", "no", "228", x, "") for x in ("40", "60")] + [("other", "", "", "", "", "no years")]
+    looks = [(analysis, "none", "no", 228, x, "") for x in (40, 60)] + [("other", "", "", np.nan, np.nan, "no years")]
     sequential = pd.DataFrame(looks, columns=["analysis", "verdict", "reached", "required", "information", "note"])
     for review in REVIEWS:
         _, claims, assessed = judged[review]

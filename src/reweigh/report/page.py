@@ -16,6 +16,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
+from reweigh.io import csv_text
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
@@ -244,7 +245,9 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         return round(float(np.clip(100 * (x - low) / (high - low), 0, 100)), 3)
 
     one = row["k"] == 1
-    marks: dict[str, Any] = {"kind": "single" if one else "pooled", "at": place(row["estimate"])}
+    marks: dict[str, Any] = {"kind": "single" if one else "pooled"}
+    if not words.missing(row["estimate"]):
+        marks["at"] = place(row["estimate"])
     if not words.missing(row["ci_lower"]):
         marks |= {"lower": place(row["ci_lower"]), "upper": place(row["ci_upper"])}
         marks |= {"clipped_lower": row["ci_lower"] < low, "clipped_upper": row["ci_upper"] > high}
@@ -257,6 +260,7 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         "analysis": row["analysis"],
         "window": words.window_label(str(row["window"]), inputs.protocol),
         "effect": row_text(row),
+        "guarded": analyses.guarded(row),
         "prediction": span_text(row, "pi"),
         "k": whole(row["k"]),
         "n": whole(row["participants"]),
@@ -297,4 +301,4 @@ def tables(inputs: Inputs) -> dict[str, str]:
     columns = [c for c in dict.fromkeys([*MODERATORS, *inputs.protocol.study_columns]) if c in effects]
     metafor = effects[["analysis", "comparison_id", *columns]].assign(yi=effects["estimate"], vi=effects["variance"])
     found = {"effects": effects, "pooled": inputs.pooled, "subgroups": inputs.subgroups, "metafor": metafor}
-    return {name: table.to_csv(index=False, lineterminator="\n", float_format="%.12g") for name, table in found.items()}
+    return {name: csv_text(table, f"{name}.csv") for name, table in found.items()}
