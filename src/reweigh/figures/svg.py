@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reweigh.figures.style import FAMILY, FONT_FILES, PNG_DPI, RC, RecordFigure
+from reweigh.text.files import file_name
 
 #: Places of paths, markers and texts, and the numbers in them that have many decimals.
 _PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
@@ -63,7 +64,7 @@ def save_all(
     listed = []
     for name, figure in figures:
         for format in formats:
-            save(figure, Path(folder) / f"{name}.{format}")
+            save(figure, Path(folder) / f"{file_name(name)}.{format}")
         listed.append((name, figure.title, figure.description))
     return listed
 
