@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from reweigh.certainty.absolute import absolute_effect, control_risk
 
 from conftest import ROOT
-from reweigh.certainty.absolute import absolute_effect, control_risk
 from reweigh.certainty.assess import DOMAINS, RULES, assess, certainty_table, important_bounds, read_overrides
 from reweigh.certainty.findings import findings_docx, findings_html, sentence, summary_of_findings
 from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rules_of

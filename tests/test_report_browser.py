@@ -112,7 +112,7 @@ def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
     pooled = of.pooled.set_index(["analysis", "model"])
     address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
     for more, row in (
-        ("&tau2=DL&interval=wald", pooled.loc[("responder.immediate", "revman-classic")]),
+        ("&model=revman-classic", pooled.loc[("responder.immediate", "revman-classic")]),
         ("&set=with_active_comparators", pooled.loc[("responder.immediate.with_active_comparators", "cochrane")]),
     ):
         browser.open("about:blank")
@@ -132,7 +132,6 @@ def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
 def test_what_was_not_computed_is_said(browser, pages):
     address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
     for more, said in (
-        ("&tau2=EE", "was not computed"),
         ("&set=with_active_comparators&r=0.4", "for the main set only"),
         ("&without=kvarnstrom2003,kvarnstrom2004,lemming2005,lumanauw2019,noppers2011", "No trial is ticked"),
     ):
@@ -145,9 +144,9 @@ def test_what_was_not_computed_is_said(browser, pages):
 def test_the_link_survives_a_reload(browser, pages):
     browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
     untick(browser, "lemming2005", "noppers2011")
-    browser.run(CHOOSE.format("x-tau2", "PM"))
+    browser.run(CHOOSE.format("x-model", "Paule-Mandel, Wald"))
     before, address = result(browser), browser.run("location.href")
-    assert "tau2=PM" in address
+    assert "model=Paule-Mandel" in address
     assert "without=lemming2005,noppers2011" in address
     browser.reload()
     assert result(browser) == before
@@ -159,7 +158,7 @@ def test_the_link_survives_a_reload(browser, pages):
 
 def test_an_address_from_elsewhere_does_no_harm(browser, pages):
     for fragment in (
-        "#explore?a=nothing&tau2=xx&interval=%3Cb%3E&set=zz&r=abc&without=,,x",
+        "#explore?a=nothing&model=%3Cb%3E&set=zz&r=abc&without=,,x",
         "#methods",
         "#fig-nothing",
         "#%22",

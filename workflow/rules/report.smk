@@ -11,6 +11,7 @@ rule report:
         sweep="results/{review}/crossover_sweep.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
+        weights="results/{review}/weights.csv",
         bayes="results/{review}/bayes.csv",
         meta_regression="results/{review}/meta_regression.csv",
         dependence="results/{review}/dependence.csv",

@@ -16,6 +16,7 @@ from reweigh.protocol.models import INTERVAL_LABELS, describe_model
 from reweigh.report import words
 from reweigh.report.drawings import inline, width_of
 from reweigh.report.inputs import Inputs, records
+from reweigh.text.codes import has
 from reweigh.text.files import file_name
 from reweigh.text.numbers import (
     count_text,
@@ -31,6 +32,7 @@ from reweigh.text.numbers import (
 
 #: Figures wider than this many points take a row of their own.
 COLUMN = 480.0
+ALONE = "one trial, not pooled"
 SEQUENTIAL = {
     "none": "no monitoring boundary is crossed",
     "futility": "the futility boundary is crossed",
@@ -102,6 +104,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "shown": shown,
         "main": models[0],
         "stated": stated_text(models[0]),
+        "guarded": guarded(models[0]),
         "count": how_many(models[0]),
         "models": [_model_row(row) for row in models],
         "model_notes": list(dict.fromkeys(f"{row['model']}: {row['note']}" for row in models if row["note"])),
@@ -115,8 +118,13 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
 
 def how_many(row: Mapping[str, Any]) -> str:
     """`k = 17 trials, n = 1,503` of a row of pooled.csv."""
-    trials = "one trial, not pooled" if row["k"] == 1 else f"k = {count_text(row['k'], row.get('comparisons'))}"
+    trials = ALONE if row["k"] == 1 else f"k = {count_text(row['k'], row.get('comparisons'))}"
     return trials + (f", n = {whole(n)}" if not words.missing(n := row["participants"]) else "")
+
+
+def guarded(row: Mapping[str, Any]) -> str:
+    """`guarded −2.14 to 0.45` where a row's Hartung-Knapp interval is narrower than the common-effect one."""
+    return f"guarded {span_text(row, 'guarded_ci')}" if has(row["note_codes"], "hartung_knapp_narrow") else ""
 
 
 def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
@@ -126,7 +134,7 @@ def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
-    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, protocol, inputs.bias)
+    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol, inputs.bias)
     table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
     svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:
@@ -162,6 +170,7 @@ def _model_row(row: Mapping[str, Any]) -> dict[str, str]:
         "model": row["model"],
         "method": f"{row['tau2_method']}, {INTERVAL_LABELS.get(row['ci_method'], row['ci_method'])}",
         "effect": row_text(row),
+        "guarded": guarded(row),
         "prediction": span_text(row, "pi"),
         "p": p_text(row["p_value"], bare=True),
         "tau2": words.variance(row["tau2"]) + bounds if several else "",

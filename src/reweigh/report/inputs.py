@@ -28,6 +28,7 @@ class Inputs:
     rows: pd.DataFrame
     pooled: pd.DataFrame
     subgroups: pd.DataFrame
+    weights: pd.DataFrame
     #: `figures/index.csv`: the forest plots and what stands beside them.
     figures: pd.DataFrame
     bayes: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -245,7 +245,9 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         return round(float(np.clip(100 * (x - low) / (high - low), 0, 100)), 3)
 
     one = row["k"] == 1
-    marks: dict[str, Any] = {"kind": "single" if one else "pooled", "at": place(row["estimate"])}
+    marks: dict[str, Any] = {"kind": "single" if one else "pooled"}
+    if not words.missing(row["estimate"]):
+        marks["at"] = place(row["estimate"])
     if not words.missing(row["ci_lower"]):
         marks |= {"lower": place(row["ci_lower"]), "upper": place(row["ci_upper"])}
         marks |= {"clipped_lower": row["ci_lower"] < low, "clipped_upper": row["ci_upper"] > high}
@@ -258,6 +260,7 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         "analysis": row["analysis"],
         "window": words.window_label(str(row["window"]), inputs.protocol),
         "effect": row_text(row),
+        "guarded": analyses.guarded(row),
         "prediction": span_text(row, "pi"),
         "k": whole(row["k"]),
         "n": whole(row["participants"]),

@@ -10,7 +10,7 @@ import pandas as pd
 from reweigh.console import HEADLINE
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
-from reweigh.report.analyses import SEQUENTIAL, how_many
+from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import lower_first, variance, window_label
 from reweigh.text.markdown import escaped
@@ -25,7 +25,7 @@ def summary(inputs: Inputs) -> str:
     parts = [f"# {escaped(inputs.title)}", _question(protocol), HEADLINE, _headline(main, protocol)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(main):
-        parts += ["## How fragile", _fragility(main, inputs.conclusions, inputs.sequential)]
+        parts += ["## How fragile", _fragility(main, inputs)]
     if len(others):
         figures = inputs.figures
         differ = others[others["analysis"].isin(figures.loc[figures["kind"] == "forest", "analysis"])]
@@ -56,10 +56,10 @@ def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
     for row in records(main.drop_duplicates("analysis")):
         outcome = protocol.outcomes[row["outcome"]]
         if row["measure"] == outcome.measure:
-            said = f"{stated_text(row)}; {how_many(row)}"
+            said = "; ".join(filter(None, (stated_text(row), guarded(row), how_many(row))))
             lines.append(f"- {escaped(outcome.label)}, {_window(row['window'], protocol)}: {said}")
     for key, outcome in protocol.outcomes.items():
-        there = set(main.loc[main["outcome"] == key, "window"])
+        there = set(main.loc[(main["outcome"] == key) & (main["measure"] == outcome.measure), "window"])
         missing = [_window(name, protocol) for name in protocol.windows if name not in there]
         if missing:
             lines.append(f"- {escaped(outcome.label)}: no usable trial for {', '.join(missing)}")
@@ -84,14 +84,16 @@ def _estimates(pooled: pd.DataFrame) -> str:
     head = ("Analysis", "k", "n", "Main model", "Prediction interval", "tau2", "I2", "P", "Other models")
     body = []
     for analysis, models in pooled.groupby("analysis", sort=False):
-        row, pooled_at_all = models.iloc[0], models["k"].iloc[0] > 1
+        row, pooled_at_all = records(models.head(1))[0], models["k"].iloc[0] > 1
         others = [f"{escaped(other['model'])}: {row_text(other)}" for _, other in models.iloc[1:].iterrows()]
         body.append(
             (
                 f"`{analysis}`",
                 whole(row["k"]),
                 whole(row["participants"]),
-                f"{row['measure']} {row_text(row)}" + ("" if pooled_at_all else ", one trial, not pooled"),
+                ", ".join(
+                    filter(None, (f"{row['measure']} {row_text(row)}", guarded(row), "" if pooled_at_all else ALONE))
+                ),
                 span_text(row, "pi"),
                 variance(row["tau2"]) if pooled_at_all else "",
                 percent_text(row["i2"]) if pooled_at_all else "",
@@ -107,20 +109,18 @@ def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _fragility(main: pd.DataFrame, conclusions: pd.DataFrame, sequential: pd.DataFrame) -> str:
+def _fragility(main: pd.DataFrame, inputs: Inputs) -> str:
     """Two computed sentences per main analysis, and where trial sequential analysis stands."""
     lines = []
-    said = conclusions.set_index("analysis")
     for analysis in main["analysis"].drop_duplicates():
-        sentences = [said.loc[analysis, name] for name in ("fragility", "alternatives") if analysis in said.index]
-        lines.append(f"- `{analysis}`: {escaped(' '.join(filter(None, sentences)))}")
-        looks = sequential[sequential["analysis"] == analysis]
-        if len(looks) and looks["verdict"].iloc[-1] in SEQUENTIAL:
-            last = looks.iloc[-1]
-            lines[-1] += (
-                f" Sequential analysis: {whole(last['information'])} of {whole(last['required'])} patients needed "
-                f"({percent_text(100 * last['fraction'])}), {SEQUENTIAL[last['verdict']]}."
-            )
+        said = [row[name] for row in inputs.of("conclusions", analysis) for name in ("fragility", "alternatives")]
+        lines.append(f"- `{analysis}`: {escaped(' '.join(filter(None, said)))}")
+        for last in inputs.of("sequential", analysis)[-1:]:
+            if last["verdict"] in SEQUENTIAL:
+                lines[-1] += (
+                    f" Sequential analysis: {whole(last['information'])} of {whole(last['required'])} patients needed "
+                    f"({percent_text(100 * last['fraction'])}), {SEQUENTIAL[last['verdict']]}."
+                )
     return "\n".join(lines)
 
 
