@@ -70,7 +70,7 @@ scale estimate se variance estimate_natural
 ci_lower_natural ci_upper_natural | number | natural scale | Wald interval at the protocol's level
 corrected | yes/no | | whether a zero cell was corrected
 reported_as | id | | the way of reporting that was used: `arms`, `contrast with CI or SE`, or `exact p`
-derivation ?derivation_codes assumptions ?assumption_codes flags ?flag_codes source
+derivation derivation_codes assumptions assumption_codes flags flag_codes source
 rows | text | file:row | the table rows that it rests on (header = row 1)
 
 # not_pooled.csv | analysis study_id comparison_id file row
@@ -96,11 +96,15 @@ study_id year reason
 # crossover_sweep.csv | analysis comparison_id correlation
 > One crossover trial at one correlation of the two periods: effect and standard error.
 analysis study_id comparison_id label
-parameter | id | | r (continuous) or phi (binary) of the two periods
+parameter | id | | r (continuous) or phi (binary) of the two periods; rho of effects that share patients
 correlation | number | | its value
 limit | number | | the largest phi that the trial's margins allow
 scale estimate se variance estimate_natural ci_lower_natural ci_upper_natural
 protocol | yes/no | | whether this is the protocol's own value
+
+# dependence_sweep.csv | analysis comparison_id correlation
+> One trial whose comparisons share patients, at one correlation of their effects: effect and standard error.
+@crossover_sweep.csv
 
 # pooled.csv | analysis model
 > One analysis by one model; the main model comes first. The row of model `bayes` (two to five trials, where the protocol has
@@ -198,13 +202,20 @@ correlation | number | | its value
 protocol | yes/no | | whether this is the protocol's own value
 model scale k ?comparisons estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural tau2 i2
 
+# dependence_sweep_pooled.csv | analysis correlation
+> One main analysis with its comparisons that share patients at one correlation of their effects.
+@crossover_sweep_pooled.csv
+
 # sequential.csv | analysis look
 > One look of the trial sequential analysis of one main analysis, or the reason why there is none. Trials are added by year;
 > boundaries are of Z (Lan-DeMets alpha spending), information is in participants.
-analysis measure scale
+analysis measure scale ?model
+?interval | id | | method of the interval
 difference difference_natural | number | analysis scale | the smallest important difference
 assumed | text | | control risk or SD and heterogeneity that the information size rests on, and where they come from
 ?assumed_codes
+?i2 ?d2 | number | percent | I2, and diversity D2, that it rests on
+?tau2
 alpha power | number | probability | settings of the protocol
 sides | integer | | one or two
 spending pooling | id | | alpha spending function; estimator of tau2
@@ -232,6 +243,7 @@ note ?note_codes
 analysis outcome window measure set model
 left_out | id | | the comparison that is left out
 label k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
 note ?note_codes
 
 # robustness/cumulative.csv | analysis order step
@@ -241,6 +253,7 @@ order | id | | trials added by `year` or by `precision`
 step | integer | | number of the step
 added | id | | the comparison that is added
 label year k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
 note ?note_codes
 
 # robustness/influence.csv | analysis comparison_id
@@ -256,14 +269,21 @@ note ?note_codes
 > Smallest set of trials whose removal changes one conclusion of one analysis.
 analysis outcome window measure set model k ?comparisons
 criterion | id | | the conclusion: significance, direction, smallest important difference
-verdict | id | | `changes`, `at least`, `one left` or `not applicable`
+verdict | text | | `changes`, `at least`, `one left` or `not applicable`
+?verdict_code
 size | integer | trials | trials in the smallest set
 removed | text | ids | one such set
+?removed_codes
 labels | text | | its trials as printed
 sets | integer | | how many such sets there are
 tried | integer | | how many removals were tried
-before after | text | | the conclusion with all trials and without the set
-estimate ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural note ?note_codes
+before | text | | the conclusion with all trials
+?before_code
+after | text | | the conclusion without the set
+?after_code
+estimate ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural
+?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
+note ?note_codes
 
 # robustness/small_study.csv | analysis method
 > One test of funnel plot asymmetry, or one effect adjusted for it; below ten trials only the reason why there is none.
@@ -296,8 +316,11 @@ note ?note_codes
 > One specification: one choice for each option of the protocol's multiverse. `distinct` numbers those that differ.
 analysis outcome window
 options | text | | what is chosen of each option
-distinct k ?comparisons measure tau2_method ci_method estimate se ci_lower ci_upper
-p_value tau2 i2 reason ?reason_code
+?option_codes
+distinct k ?comparisons measure
+?pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
+tau2_method ci_method estimate se ci_lower ci_upper
+p_value tau2 i2 ?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value reason ?reason_code
 better excludes_no_effect better_and_excludes exceeds_important | yes/no | | whether each statement holds
 benefit | number | see unit | the effect, benefit counted as positive
 unit | id | | smallest important differences, or standard errors
@@ -319,7 +342,10 @@ flips | number | percent | how often it changes whether the interval excludes no
 # robustness/conclusions.csv | analysis
 > Two computed sentences on one analysis.
 analysis
-fragility alternatives | text | | how fragile it is; what the defensible alternatives say
+fragility | text | | how fragile it is
+?fragility_codes
+alternatives | text | | what the defensible alternatives say
+?alternatives_codes
 
 # certainty.csv | analysis domain
 > One GRADE domain of one analysis by the main model.
@@ -415,7 +441,9 @@ role | id | | `intervention`, `control` or `other`
 scale_min scale_max | number | scale of the table | ends of the scale
 better | id | | which direction is better: `lower` or `higher`
 n | integer | patients | patients analysed
-mean sd se ci_lower ci_upper median q1 q3 min max | number | scale of the table | as reported
+mean sd se ci_lower ci_upper | number | scale of the table | as reported
+?ci_level | number | share or percent | level of the interval, where it is not 95%
+median q1 q3 min max | number | scale of the table | as reported
 events | integer | patients; events | patients with the event; events where there is person time
 percent | number | percent | the same in percent
 person_time | number | | person time at risk
@@ -433,7 +461,9 @@ timepoint
 timepoint_days | number | days | its day
 measure
 scale_min scale_max | number | scale of the table | ends of the scale
+?estimate_scale | id | | `natural` or `log`
 estimate se ci_lower ci_upper | number | natural scale | as reported; `se` of a ratio is that of its logarithm
+?ci_level | number | share or percent | level of the interval, where it is not 95%
 p_value
 p_operator | id | | `<` and the like where P is a bound
 t f z df oe v | number | | statistics as reported; observed minus expected events and their variance
