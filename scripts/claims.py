@@ -11,7 +11,7 @@ from reweigh.claims.pages import claim_page, claims_json, claims_table
 from reweigh.console import logged
 from reweigh.figures.claims import claim_figure
 from reweigh.figures.svg import save
-from reweigh.io import read_csv, read_text, read_texts, write_csv
+from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol.read import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
 
@@ -22,8 +22,8 @@ if __name__ == "__main__":
         thresholds, indirectness = rules_of(protocol)
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         setting = Setting(
-            read_csv(snakemake.input.effects),
-            read_csv(snakemake.input.studies),
+            read_csv(snakemake.input.effects, protocol.number_columns),
+            read_csv(snakemake.input.studies, protocol.number_columns),
             protocol,
             bias,
             thresholds,
@@ -33,7 +33,7 @@ if __name__ == "__main__":
         content = b"".join(Path(path).read_bytes() for path in snakemake.input.claims)
         claims = read_claims(content) if content else Claims.none()
         assessed = evaluate_claims(claims.claims, setting)
-        fragile = [read_text(snakemake.input[name]) for name in ("multiverse", "sequential")]
+        fragile = [read_csv(snakemake.input[name]) for name in ("multiverse", "sequential")]
         table = claims_table(assessed, claims, *fragile)
         write_csv(table, snakemake.output.table)
         Path(snakemake.output.json).write_text(claims_json(assessed, claims, table), encoding="utf-8")

@@ -14,12 +14,13 @@ def read_inputs(given, review):
     from reweigh.report.inputs import TABLES, Inputs, hashed, installed
     from reweigh.risk_of_bias import load_risk_of_bias
 
+    protocol = load_checked(Path(given.protocol).read_bytes())
     figures, typed = Path(given.figures).parent, read_texts(given.published, "published.csv")
     drawn = [*sorted(figures.glob("*/*.svg")), *sorted(figures.parent.glob("claims/*.svg"))]
     return Inputs(
         review=review,
-        protocol=load_checked(Path(given.protocol).read_bytes()),
-        **{name: read_csv(given[name]) for name in TABLES if name != "published"},
+        protocol=protocol,
+        **{name: read_csv(given[name], protocol.number_columns) for name in TABLES if name != "published"},
         **({} if typed is None else {"published": typed}),
         drawings={f"{path.parent.name}/{path.stem}": path.read_text("utf-8") for path in drawn},
         worked={path.name: path.read_text("utf-8") for path in sorted(Path(given.worked).glob("*.md"))},

@@ -20,7 +20,7 @@ from reweigh.check import check
 from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import select
 from reweigh.figures.forest.catalogue import plot_ids
-from reweigh.io import read_csv
+from reweigh.io import csv_text, read_csv
 from reweigh.pool.core import pool
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
@@ -53,9 +53,9 @@ from reweigh.text.numbers import (
 KETAMINE, BCG = "ketamine-chronic-pain", "bcg-vaccine"
 
 
-def stored(table):
+def stored(name, table, numbers=("absolute_latitude",)):
     """A table as the workflow's next job reads it."""
-    return read_csv(io.StringIO(table.to_csv(index=False, float_format="%.12g")))
+    return read_csv(io.StringIO(csv_text(table, f"{name}.csv")), numbers, f"{name}.csv")
 
 
 def make_inputs(review, models=(), change=None, **more):
@@ -70,18 +70,24 @@ def make_inputs(review, models=(), change=None, **more):
     if models:
         protocol = protocol.model_copy(update={"models": models})
     selection = select(tables.studies, tables.arms, tables.contrasts, protocol)
-    effects = stored(selection.effects)
-    pooled, subgroups = stored(pooled_table(effects, protocol)), stored(subgroup_table(effects, protocol))
-    sweep = stored(crossover_sweep(selection, protocol))
+    effects = stored("effects", selection.effects)
+    pooled, subgroups = (
+        stored("pooled", pooled_table(effects, protocol)),
+        stored("subgroups", subgroup_table(effects, protocol)),
+    )
+    sweep = stored("crossover_sweep", crossover_sweep(selection, protocol))
     drawn = plot_ids(effects, pooled, subgroups, protocol)
     figures = pd.DataFrame({"kind": "forest", "analysis": drawn, "title": drawn, "caption": "A caption."})
     raw = {"arms.csv": tables.arms, "contrasts.csv": tables.contrasts}
     fits = fit_all(effects, protocol)
     return Inputs(
-        review=review, protocol=protocol, studies=stored(tables.studies), effects=effects, rows=stored(selection.rows), pooled=pooled,
-        subgroups=subgroups, weights=stored(weights_table(effects, protocol, fits)), figures=figures, bayes=stored(bayes_table(effects, protocol)),
-        meta_regression=stored(regression_table(effects, protocol)), sweep=sweep,
-        pooled_sweep=stored(sweep_table(effects, sweep, protocol)), worked=worked_pages(selection, raw, protocol),
+        review=review, protocol=protocol, studies=stored("checked/studies", tables.studies), effects=effects,
+        rows=stored("rows", selection.rows), pooled=pooled, subgroups=subgroups,
+        weights=stored("weights", weights_table(effects, protocol, fits)), figures=figures,
+        bayes=stored("bayes", bayes_table(effects, protocol)),
+        meta_regression=stored("meta_regression", regression_table(effects, protocol)), sweep=sweep,
+        pooled_sweep=stored("crossover_sweep_pooled", sweep_table(effects, sweep, protocol)),
+        worked=worked_pages(selection, raw, protocol),
         hashes={"data/x.csv": "0" * 64}, versions={"reweigh": "0"}, **more,
     )  # fmt: skip
 

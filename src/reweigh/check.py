@@ -82,13 +82,12 @@ def table_rules(protocol: Protocol | None) -> TableRules:
         return TableRules()
     used = {c for s in protocol.sets.values() for c in (*s.include, *s.exclude)}
     used |= {protocol.groupings[c].column if c in protocol.groupings else c for c in protocol.study_columns}
-    numbers = {c for c in protocol.study_columns if c not in protocol.categories and c not in protocol.groupings}
     return TableRules(
         categories={column: tuple(labels) for column, labels in protocol.categories.items()},
         outcomes_known=tuple(protocol.outcomes),
         table_source={f"{table}.csv": source for table, source in protocol.table_source.items()},
         subgroup_columns=tuple(sorted(used - {"eligible", "design"})),
-        number_columns=tuple(sorted(numbers - {"year"})),
+        number_columns=protocol.number_columns,
     )
 
 

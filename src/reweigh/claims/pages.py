@@ -11,27 +11,18 @@ import pandas as pd
 from reweigh.claims.evaluate import CERTAINTY_RULES, Assessed, Part, cited_support, label
 from reweigh.claims.evidence import Body, Evidence
 from reweigh.claims.model import Claims
+from reweigh.io import frame
 from reweigh.protocol.models import describe_model
 from reweigh.text.claims import CITATIONS, READINGS, RULES, SENTENCES
 from reweigh.text.codes import code, has, words
 
-COLUMNS = (
-    "id", "page", "claim", "verdict", "answer", "count", "certainty", "verdict_effect", "reason_codes", "reason",
-    "k", "trials", "n", "verdict_at_half_difference", "verdict_at_twice_difference", "certainty_codes",
-    "certainty_reasons", "leans_on", "citation", "citation_counts", "analysis", "best_now", "best_as_of", "review_now",
-    "review_as_of", "verdict_best_as_of", "verdict_review_now", "verdict_review_as_of", "review_method",
-    "review_method_of", "as_of", "multiverse_codes", "multiverse", "sequential_codes", "sequential", "would_change",
-)  # fmt: skip
 OTHER_READINGS = tuple(READINGS)[1:]
 
 
 def claims_table(
     assessed: Sequence[Assessed], claims: Claims, multiverse: pd.DataFrame, sequential: pd.DataFrame
 ) -> pd.DataFrame:
-    """claims.csv: one row per claim, the header alone where a review has none.
-
-    `multiverse` (multiverse_summary.csv) and `sequential` (sequential.csv) are read as text.
-    """
+    """claims.csv: one row per claim, the header alone where a review has none."""
     rows = []
     for found in assessed:
         head, claim = found.headline, found.claim
@@ -62,7 +53,7 @@ def claims_table(
                 "sequential_codes": looks, "sequential": words(looks, SENTENCES), "would_change": claim.would_change,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame("claims.csv", rows)
 
 
 def _reading(part: Part | None, name: str) -> str:
@@ -79,11 +70,11 @@ def multiverse_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
     mine = table[table["analysis"] == evidence.analysis]
     if mine.empty:
         return code("outside_multiverse", analysis=evidence.analysis)
-    said = mine[(mine["kind"] == "statement") & (pd.to_numeric(mine["of"]) > 0)]
+    said = mine[(mine["kind"] == "statement") & (mine["of"] > 0)]
     if said.empty:
         return code("no_multiverse", analysis=evidence.analysis, why=mine["note"].iloc[0])
     shares = zip(said["name"], said["holds"], said["of"], strict=True)
-    return code("multiverse", analysis=evidence.analysis, **{name: f"{holds}/{of}" for name, holds, of in shares})
+    return code("multiverse", analysis=evidence.analysis, **{n: f"{holds:.0f}/{of:.0f}" for n, holds, of in shares})
 
 
 def sequential_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
@@ -100,7 +91,7 @@ def sequential_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
     if last["verdict"] == "futility":
         return code("futility", analysis=evidence.analysis)
     if last["verdict"] == "none":
-        have, need = (last[x] or "nan" for x in ("information", "required"))
+        have, need = (float(last[x]) for x in ("information", "required"))
         return code("no_boundary", analysis=evidence.analysis, have=have, need=need, reached=last["reached"])
     return code("no_sequential", analysis=evidence.analysis, why=last["note"])
 

@@ -71,7 +71,8 @@ def timeline_table(
         what = ", ".join(filter(None, (row.get("timepoint", ""), row.get("subgroup", ""), note)))
         rows.append(
             {
-                "kind": "published", "window": window_of(row, protocol), "label": clean(row.get("label") or row["review_id"]),
+                "kind": "published", "window": window_of(row, protocol),
+                "label": clean(row.get("label") or row["review_id"]),
                 "year": row.get("year", ""), "what": clean(what), "certainty": row.get("grade", "") or "not stated",
                 **_numbers(values, measure),
             }

@@ -200,7 +200,8 @@ class Option(Closed):
     crossover_correlation: Annotated[float, Field(ge=-1, lt=1)] | None = None
     crossover_phi: Annotated[float, Field(ge=-1, lt=1)] | None = None
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] | None = None
+    md_variance: Literal["separate", "pooled"] | None = None
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] | None = None
     p_inequality_as_equality: bool | None = None
     readings: tuple[Reading, ...] = ()
     tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"] | None = None
@@ -244,7 +245,8 @@ class Assumptions(Closed):
     baseline_correlation: Annotated[float, Field(ge=-1, lt=1)] = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] = "LS"
+    md_variance: Literal["separate", "pooled"] = "separate"
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] = "LS"
     smdh_version: Literal["3.8", "5"] = "3.8"
     standardiser: Literal["between", "difference"] = "between"
     median_method: Literal["luo-wan-shi", "wan", "lognormal", "quantile"] = "luo-wan-shi"
@@ -346,6 +348,11 @@ class Protocol(Closed):
         """Columns that effects.csv takes over from the studies: subgroups, groupings, moderators."""
         moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
         return tuple(dict.fromkeys([*self.subgroups, *moderators]))
+
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """Those of them that hold numbers: moderators that are neither categories nor groupings."""
+        return tuple(c for c in self.study_columns if c not in {*self.categories, *self.groupings, "year"})
 
     def subgroup_labels(self, column: str) -> dict[str, str]:
         """Values of a subgroup column in the order of the protocol, and how each is printed."""

@@ -133,7 +133,7 @@ def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
-    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, protocol, inputs.bias)
+    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol, inputs.bias)
     table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
     svg = inputs.drawings.get(f"forest/{name}")
     if svg is None:

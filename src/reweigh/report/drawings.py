@@ -22,7 +22,7 @@ COLOURS = {
     style.SUBTOTAL: "var(--subtotal)",
     style.PREDICTION: "var(--prediction)",
 }
-_TEXT_STYLE = "font-size: 8.5px; font-family: 'DejaVu Sans'; text-anchor: {}; fill: " + style.INK
+_TEXT_STYLE = "font-size: 8.5px; font-family: 'DejaVu Sans', sans-serif; text-anchor: {}; fill: " + style.INK
 #: The styles of most texts, as classes of the style sheet.
 CLASSES = {_TEXT_STYLE.format(anchor): f"t{anchor[0]}" for anchor in ("start", "middle", "end")}
 #: Attributes that name other elements by their ids.

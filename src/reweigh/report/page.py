@@ -16,6 +16,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
+from reweigh.io import csv_text
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
@@ -300,4 +301,4 @@ def tables(inputs: Inputs) -> dict[str, str]:
     columns = [c for c in dict.fromkeys([*MODERATORS, *inputs.protocol.study_columns]) if c in effects]
     metafor = effects[["analysis", "comparison_id", *columns]].assign(yi=effects["estimate"], vi=effects["variance"])
     found = {"effects": effects, "pooled": inputs.pooled, "subgroups": inputs.subgroups, "metafor": metafor}
-    return {name: table.to_csv(index=False, lineterminator="\n", float_format="%.12g") for name, table in found.items()}
+    return {name: csv_text(table, f"{name}.csv") for name, table in found.items()}

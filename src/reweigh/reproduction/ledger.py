@@ -39,7 +39,8 @@ _NAMES = {
 }  # fmt: skip
 
 COLUMNS = (
-    "row", "review_id", "label", "year", "outcome", "timepoint", "subgroup", "measure", "printed_estimate",
+    "row", "review_id", "label", "year", "outcome", "timepoint", "subgroup", "measure", "printed",
+    "printed_estimate",
     "printed_ci_lower", "printed_ci_upper", "printed_k", "printed_model", "checked", "verdict", "found_model", "set",
     "k", "estimate", "ci_lower", "ci_upper", "difference", "models_that_agree", "nearest", "missing", "grade",
     "our_analysis", "our_measure", "our_k", "our_estimate", "our_ci_lower", "our_ci_upper",
@@ -109,7 +110,8 @@ def reproduce(
         ours = _ours(row, pooled, protocol)
         printed = tuple(parse_number(row.get(name, "")) for name in NUMBERS)
         base = {
-            "row": number, **identity, **{f"printed_{n}": row.get(n, "") for n in (*NUMBERS, "k", "model")},
+            "row": number, **identity, "printed": _printed(row),
+            **{f"printed_{n}": row.get(n, "") for n in (*NUMBERS, "k", "model")},
             "checked": row.get("checked", ""), "grade": row.get("grade", ""), **ours,
         }  # fmt: skip
         missing = _missing(row, printed[0], effects, protocol, lists)
@@ -119,6 +121,11 @@ def reproduce(
             attempts = list(_attempts(row, effects, protocol, lists, raw or {}))
             rows.append({**base, **_judge(row, printed, attempts)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _printed(row: Mapping[str, str]) -> str:
+    estimate, lower, upper = (row.get(name, "") for name in NUMBERS)
+    return f"{estimate} ({lower} to {upper})" if lower else estimate
 
 
 def window_of(row: Mapping[str, str], protocol: Protocol) -> str:
