@@ -197,8 +197,8 @@ class Option(Closed):
     shared_arms: Literal["combine", "split", "keep"] | None = None
     preferences: tuple[Preference, ...] = ()
     time: Literal["nearest", "earliest", "latest"] | None = None
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] | None = None
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] | None = None
+    crossover_correlation: Annotated[float, Field(ge=-1, lt=1)] | None = None
+    crossover_phi: Annotated[float, Field(ge=-1, lt=1)] | None = None
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
     md_variance: Literal["separate", "pooled"] | None = None
     smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] | None = None
@@ -240,9 +240,9 @@ class CertaintyRules(Closed):
 class Assumptions(Closed):
     """Numbers and rules that the trials do not report; each is printed beside what rests on it."""
 
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] = 0.2
-    baseline_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    crossover_correlation: Annotated[float, Field(ge=-1, lt=1)] = 0.5
+    crossover_phi: Annotated[float, Field(ge=-1, lt=1)] = 0.2
+    baseline_correlation: Annotated[float, Field(ge=-1, lt=1)] = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
     md_variance: Literal["separate", "pooled"] = "separate"
@@ -336,6 +336,8 @@ class Protocol(Closed):
                 require(preference.outcome, self.outcomes, f"sets: {name}: preferences: outcome")
         for preference in self.preferences:
             require(preference.outcome, self.outcomes, "preferences: outcome")
+        for outcome in self.sequential.control_risk:
+            require(outcome, self.outcomes, "sequential: control_risk: outcome")
         ids = {f"{outcome}.{window}" for outcome in self.outcomes for window in self.windows}
         for analysis in self.multiverse.analyses if self.multiverse else ():
             require(analysis, ids, "multiverse: analyses (outcome.window)")
@@ -347,6 +349,11 @@ class Protocol(Closed):
         moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
         return tuple(dict.fromkeys([*self.subgroups, *moderators]))
 
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """Those of them that hold numbers: moderators that are neither categories nor groupings."""
+        return tuple(c for c in self.study_columns if c not in {*self.categories, *self.groupings, "year"})
+
     def subgroup_labels(self, column: str) -> dict[str, str]:
         """Values of a subgroup column in the order of the protocol, and how each is printed."""
         if column in self.groupings:
@@ -356,6 +363,10 @@ class Protocol(Closed):
     def models_of(self, set_name: str) -> tuple[Model, ...]:
         """Pooling models of a set, the main one first."""
         return resolve(self.sets[set_name].models or self.models)
+
+    def smd_variance_of(self, set_name: str) -> str:
+        """Which variance the standardised mean differences of a set have: its main model's, else the assumed one."""
+        return self.models_of(set_name)[0].smd_variance or self.assumptions.smd_variance
 
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""
