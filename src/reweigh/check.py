@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pandas as pd
 
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
-from reweigh.certainty.thresholds import rules_of
-from reweigh.claims.model import read_claims
+from reweigh.certainty.thresholds import rule_problems
+from reweigh.claims.model import claims_problems
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
@@ -78,8 +78,9 @@ def examine(
 
 def _claims(files: Mapping[str, bytes], protocol: Protocol | None, tables: Tables) -> list[Problem]:
     """What is wrong with the claims."""
-    del protocol, tables
-    return [Problem(CLAIMS, None, "", "", said, "see docs/claims.md") for said in read_claims(files[CLAIMS])[1]]
+    published, unread = _typed(files, PUBLISHED, ("review_id",)) if PUBLISHED in files else (None, [])
+    reviews = None if published is None or unread else set(published["review_id"])
+    return claims_problems(files[CLAIMS], protocol, tables, reviews)
 
 
 def _overrides(files: Mapping[str, bytes], protocol: Protocol | None, tables: Tables) -> list[Problem]:
@@ -138,14 +139,13 @@ def table_rules(protocol: Protocol) -> TableRules:
         if name in wanted:
             wanted[grouping.column] = wanted.get(grouping.column, f"groupings.{name}")
     used = {column: key for column, key in wanted.items() if column not in protocol.groupings}
-    numbers = {c for c in protocol.study_columns if c not in protocol.categories and c not in protocol.groupings}
     return TableRules(
         categories={column: tuple(labels) for column, labels in protocol.categories.items()},
         outcomes_known=tuple(protocol.outcomes),
         table_source={f"{table}.csv": source for table, source in protocol.table_source.items()},
         subgroup_columns=tuple(sorted(set(used) - {"eligible", "design"})),
         wanted_by=used,
-        number_columns=tuple(sorted(numbers - {"year"})),
+        number_columns=protocol.number_columns,
     )
 
 
@@ -216,15 +216,7 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
                 raise ValueError(f"the prior is made for {prior.measure}; state a rescale and its rescale_reason")
         except ValueError as why:
             problems.append(Problem(PROTOCOL, None, f"bayes.{measure}", "", f"{why}", "see docs/protocol.md"))
-    try:
-        rules_of(protocol)
-    except ValueError as why:
-        problems.append(Problem(PROTOCOL, None, "certainty.thresholds", "", f"{why}", "see docs/claims.md"))
-    known = [*protocol.outcomes, *_analysis_ids(protocol)]
-    for name in protocol.certainty.indirectness:
-        if name not in known:
-            message = f"is no outcome or analysis of the protocol{did_you_mean(name, known)}"
-            problems.append(Problem(PROTOCOL, None, f"certainty.indirectness.{name}", name, message, ", ".join(known)))
+    problems += [Problem(PROTOCOL, None, *fault) for fault in rule_problems(protocol)]
     given = [(f"sets.{k}", s.include, s.exclude) for k, s in protocol.sets.items()]
     given += [(f"multiverse.choices.{c}.{k}", o.include, o.exclude) for c, k, o in _options(protocol)]
     seen: set[tuple[str, str]] = set()

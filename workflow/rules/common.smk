@@ -24,6 +24,7 @@ CORE = (
     "effects.csv",
     "exclusions.csv",
     "pooled.csv",
+    "weights.csv",
     "subgroups.csv",
     "figures/index.csv",
 )
@@ -35,6 +36,7 @@ RESULTS = (
     "crossover_sweep.csv",
     "crossover_sweep_pooled.csv",
     "pooled.csv",
+    "weights.csv",
     "subgroups.csv",
     "engines.csv",
     "bayes.csv",

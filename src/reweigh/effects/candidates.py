@@ -124,7 +124,7 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
 
 def _windows(table: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
     """Window of each row ("" where none) and its distance in days to the window's nominal day."""
-    days = pd.to_numeric(table["timepoint_days"]).to_numpy(dtype=float, na_value=np.nan)
+    days = table["timepoint_days"].to_numpy(dtype=float, na_value=np.nan)
     text = table["timepoint"].fillna("").str.strip().str.casefold().to_numpy()
     window = np.full(len(table), "", dtype=object)
     distance = np.zeros(len(table))

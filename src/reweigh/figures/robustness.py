@@ -82,7 +82,7 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
         leave_one_out(y, v, **one.options), [f"Without {name}" for name in labels], band,
         f"{head}: without each trial", measure, "Each row pools all trials but one.", log=one.log,
     )  # fmt: skip
-    years = pd.to_numeric(one.frame["year"].replace("", None), errors="coerce").to_numpy(dtype=float)
+    years = one.frame["year"].to_numpy(dtype=float, na_value=np.nan)
     order, undated = chronological(years.tolist(), one.ids)
     if len(order) >= 2:
         names = [f"+ {labels[i]}" for i in order]

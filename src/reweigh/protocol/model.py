@@ -21,8 +21,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 """A name that becomes part of an analysis id and so of a file name."""
 
 
-Correlation = Annotated[float, Field(gt=-1, lt=1)]
-"""A correlation; at 1 or -1 a difference would have no variance."""
+Correlation = Annotated[float, Field(ge=-1, lt=1)]
+"""A correlation; at 1 a difference would have no variance."""
 
 
 class Question(Closed):
@@ -204,7 +204,8 @@ class Option(Closed):
     crossover_correlation: Correlation | None = None
     crossover_phi: Correlation | None = None
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] | None = None
+    md_variance: Literal["separate", "pooled"] | None = None
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] | None = None
     p_inequality_as_equality: bool | None = None
     readings: tuple[Reading, ...] = ()
     tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"] | None = None
@@ -248,7 +249,8 @@ class Assumptions(Closed):
     baseline_correlation: Correlation = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] = "LS"
+    md_variance: Literal["separate", "pooled"] = "separate"
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] = "LS"
     smdh_version: Literal["3.8", "5"] = "3.8"
     standardiser: Literal["between", "difference"] = "between"
     median_method: Literal["luo-wan-shi", "wan", "lognormal", "quantile"] = "luo-wan-shi"
@@ -326,6 +328,11 @@ class Protocol(Closed):
         moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
         return tuple(dict.fromkeys([*self.subgroups, *moderators]))
 
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """Those of them that hold numbers: moderators that are neither categories nor groupings."""
+        return tuple(c for c in self.study_columns if c not in {*self.categories, *self.groupings, "year"})
+
     def subgroup_labels(self, column: str) -> dict[str, str]:
         """Values of a subgroup column in the order of the protocol, and how each is printed."""
         if column in self.groupings:
@@ -335,6 +342,10 @@ class Protocol(Closed):
     def models_of(self, set_name: str) -> tuple[Model, ...]:
         """Pooling models of a set, the main one first."""
         return resolve(self.sets[set_name].models or self.models)
+
+    def smd_variance_of(self, set_name: str) -> str:
+        """Which variance the standardised mean differences of a set have: its main model's, else the assumed one."""
+        return self.models_of(set_name)[0].smd_variance or self.assumptions.smd_variance
 
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""

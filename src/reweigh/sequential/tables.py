@@ -65,7 +65,7 @@ def _one(group: pd.DataFrame, protocol: Protocol) -> tuple[dict[str, Any], Seque
     else:
         natural = -given.value if outcome.better == "lower" else given.value
     head |= {"difference_natural": natural, "difference": float(np.log(natural)) if measure == "RR" else natural}
-    years = pd.to_numeric(group["year"]).to_numpy(dtype=float, na_value=np.nan)
+    years = group["year"].to_numpy(dtype=float, na_value=np.nan)
     dated = group.assign(year=years)[~np.isnan(years)]
     if len(dated) < 2:
         undated = "; ".join(group.loc[np.isnan(years), "study_id"])

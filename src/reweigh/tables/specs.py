@@ -202,7 +202,7 @@ ARMS = TableSpec(
             "100 * events / n, rounded, or an empty cell",
         ),
         *(
-            Rule(name, lambda d, name=name: d[name].abs() == 1, "leaves a difference no variance", "between -1 and 1")
+            Rule(name, lambda d, name=name: d[name] == 1, "leaves a difference no variance", "below 1")
             for name in ("correlation", "phi")
         ),
         Rule("se", lambda d: d["se"] > d["sd"], "is above sd ({sd})", "a standard error: sd / sqrt(n) or the like"),

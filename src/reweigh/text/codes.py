@@ -1,7 +1,7 @@
 """Codes with parameters: what stages tell each other instead of sentences.
 
-A code is a short name and what it is about, `ci_to_se level=0.9`; several stand in one cell, joined by "; ". Each stage
-has a module of sentences beside this one (`reweigh.text.effects`, ...) that maps a name to its words; nobody reads words.
+A code is a short name and what it is about, `ci_to_se level=0.9`; several stand in one cell, joined by "; ". Each
+stage has a module of sentences beside this one (`reweigh.text.effects`, ...) that maps a name to its words.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def forest_table(
     """
     main = pooled.iloc[0].to_dict() if len(pooled) else {}
     trials = _trials(effects, main, meta)
-    _same_k(len(trials), number(main, "k"), "the analysis")
+    _same_k(len(trials), number(main, "comparisons"), "the analysis")
     others: Sequence[Row] = pooled.iloc[1:].to_dict("records")
     parts = [] if subgroups is None or subgroups.empty else _subgroups(trials, subgroups, meta)
     if parts:
@@ -154,7 +154,7 @@ def _trials(effects: pd.DataFrame, main: Row, meta: ForestMeta) -> list[Trial]:
     for name in needed:
         if name not in effects:
             raise ValueError(f"effects lack the column {name!r}")
-    columns = {name: pd.to_numeric(effects[name]).to_numpy(float, na_value=np.nan) for name in needed[1:]}
+    columns = {name: effects[name].to_numpy(float, na_value=np.nan) for name in needed[1:]}
     yi, vi, low, high = columns.values()
     if meta.scale == "log":
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -169,7 +169,7 @@ def _trials(effects: pd.DataFrame, main: Row, meta: ForestMeta) -> list[Trial]:
     weight = 1 / (vi + (0.0 if math.isnan(tau2) else tau2))
     order = np.arange(len(effects))
     if meta.sort == "year":
-        order = np.argsort(pd.to_numeric(effects["year"]).to_numpy(float, na_value=np.nan), kind="stable")
+        order = np.argsort(effects["year"].to_numpy(float, na_value=np.nan), kind="stable")
     elif meta.sort != "protocol":
         order = np.argsort(yi if meta.sort == "estimate" else -weight, kind="stable")
     share = 100 * weight / weight.sum()
@@ -196,7 +196,7 @@ def _subgroups(trials: Sequence[Trial], subgroups: pd.DataFrame, meta: ForestMet
             raise ValueError(f"{trial['label']}: {column} {value!r} is not among the subgroups: {known}")
         members[at].append(trial)
     for row, group in zip(rows, members, strict=True):
-        _same_k(len(group), number(row, "k"), f"subgroup {row['subgroup']}")
+        _same_k(len(group), number(row, "comparisons"), f"subgroup {row['subgroup']}")
     return [(row, group) for row, group in zip(rows, members, strict=True) if group]
 
 
