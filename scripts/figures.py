@@ -14,6 +14,7 @@ from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol.read import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
+from reweigh.text.files import file_name
 
 FOLDERS = {layout.folder: layout for layout in LAYOUTS.values()}
 KINDS = (*FOLDERS, "sweep", "bubble")
@@ -33,7 +34,9 @@ if __name__ == "__main__":
         if snakemake.rule == "figure":
             try:
                 layout = FOLDERS[snakemake.wildcards.layout]
-                one = plot(snakemake.wildcards.analysis, *tables, protocol, bias, layout)
+                names = {file_name(name): name for name in plot_ids(*tables, protocol)}
+                asked = snakemake.wildcards.analysis
+                one = plot(names.get(asked, asked), *tables, protocol, bias, layout)
             except KeyError as unknown:
                 Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
                 sys.exit(f"\n{unknown.args[0]}\n")
@@ -57,6 +60,6 @@ if __name__ == "__main__":
                 Path(snakemake.output[kind]).mkdir(parents=True)
             for kind, name, *_, figure in figures:
                 for ending in snakemake.params.formats:
-                    save(figure, Path(snakemake.output[kind]) / f"{name}.{ending}")
+                    save(figure, Path(snakemake.output[kind]) / f"{file_name(name)}.{ending}")
             index = pd.DataFrame([figure[:4] for figure in figures], columns=["kind", "analysis", "title", "caption"])
             write_csv(index, snakemake.output.index)
