@@ -235,3 +235,10 @@ def test_permuting_studies_permutes_the_effects_and_loses_no_row(order, data):
     columns = ["study_id", "estimate", "variance"]
     one, two = (s.effects[columns].sort_values("study_id").reset_index(drop=True) for s in (selection, other))
     pd.testing.assert_frame_equal(one, two)
+
+
+def test_the_smd_variance_of_a_sets_main_model_is_that_of_its_rows():
+    """The preset revman-5 brings RevMan's variance: J = 1 - 3/(4 x 40 - 9), g by hand -0.4901."""
+    arms = "a,intervention,x,20,4,2\na,control,y,20,5,2\n"
+    protocol = PROTOCOL.replace("measure: MD", "measure: SMD")
+    assert protocol != PROTOCOL

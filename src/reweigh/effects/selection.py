@@ -13,6 +13,7 @@ from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
+from reweigh.protocol.models import resolve
 from reweigh.text.effects import in_words
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
@@ -29,7 +30,7 @@ EFFECT_COLUMNS = (
     "design", "n_intervention", "n_control", "events_intervention", "events_control",
     "mean_intervention", "sd_intervention", "mean_control", "sd_control",
     "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "reported_as", "derivation", "assumptions", "flags", "derivation_codes", "assumption_codes",
+    "corrected", "reported_as", "derivation", "derivation_codes", "assumptions", "assumption_codes", "flags",
     "flag_codes", "source", "rows",
 )  # fmt: skip
 
@@ -176,7 +177,7 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
         crossover=setting.crossover or "paired",
         zero_cells=assumed.zero_cells,
         md_variance=assumed.md_variance,
-        smd_variance=assumed.smd_variance,
+        smd_variance=resolve(setting.models or protocol.models)[0].smd_variance or assumed.smd_variance,
         smdh_version=assumed.smdh_version,
         median_method=assumed.median_method,
         standardiser=assumed.standardiser,
