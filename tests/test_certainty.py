@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 from reweigh.certainty.absolute import absolute_effect, control_risk
-from reweigh.certainty.assess import DOMAINS, RULES, assess, certainty_table, important_bounds, read_overrides
+from reweigh.certainty.assess import DOMAINS, RULES, assess, certainty_table, read_overrides
 from reweigh.certainty.findings import findings_docx, findings_html, sentence, summary_of_findings
 from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rules_of
 from reweigh.check import check
@@ -182,8 +182,8 @@ def test_half_and_twice_the_important_difference_move_the_bounds():
     row = pooled(ci_lower=-0.4, ci_upper=0.3, participants=1e6)
     assert rule(domain("imprecision", row=row)) == ("IM1", 0)
     assert rule(domain("imprecision", row=row, factor=0.5)) == ("IM5", -2)
-    assert important_bounds(EVENT, "RR", factor=2.0) == pytest.approx((2 * log(0.75), 2 * log(1.25)))
-    assert important_bounds(PAIN, "MD") is None
+    assert EVENT.bounds("RR", factor=2.0) == pytest.approx((2 * log(0.75), 2 * log(1.25)))
+    assert PAIN.bounds("MD") is None
 
 
 def test_ratios_take_the_bounds_of_grade_where_the_protocol_has_none():

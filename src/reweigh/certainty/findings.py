@@ -11,7 +11,7 @@ from math import isnan
 import pandas as pd
 
 from reweigh.certainty.absolute import absolute_effect, control_risk
-from reweigh.certainty.assess import LEVELS, important_bounds
+from reweigh.certainty.assess import LEVELS
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.measures import COUNT_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
@@ -85,7 +85,7 @@ def summary_of_findings(
         mine = certainty[certainty["analysis"] == row["analysis"]]
         level = str(mine["certainty"].iloc[0])
         trials = effects[effects["analysis"] == row["analysis"]]
-        bounds = important_bounds(outcome, row["measure"], thresholds)
+        bounds = outcome.bounds(row["measure"], (thresholds or Thresholds()).ratio)
         window = protocol.windows[row["window"]].label or row["window"]
         rows.append(
             {

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import exp, isnan
 
+import numpy as np
 import pandas as pd
 
-from reweigh.certainty.assess import Certainty, Override, assess, important_bounds
+from reweigh.certainty.assess import Certainty, Override, assess
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
 from reweigh.pool.summarise import pooled_table
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.protocol.models import Model
 from reweigh.risk_of_bias import RiskOfBias
+from reweigh.tables.times import years_of
 from reweigh.text.numbers import fixed, level_text, ratio
 
 
@@ -59,7 +61,7 @@ class Evidence:
     @property
     def benefit(self) -> int:
         """Sign of a benefit on the analysis scale."""
-        return -1 if self.outcome.better == "lower" else 1
+        return self.outcome.benefit
 
     @property
     def count(self) -> str:
@@ -104,8 +106,7 @@ def gather(
     model
         Pooling model; the set's main model if not given.
     as_of
-        Only trials up to this year (the label's year where the table has none); undated trials are left out and
-        named.
+        Only trials up to this year; undated trials are left out and named.
     factor
         Multiplies the smallest important difference.
     window
@@ -127,10 +128,10 @@ def gather(
         rows = rows.assign(**{column: rows["study_id"].map(setting.studies.set_index("study_id")[column])})
     undated: tuple[str, ...] = ()
     if as_of is not None:
-        years = year_of(rows)
-        undated = tuple(sorted(rows.loc[years.isna(), "study_id"].unique()))
-        rows = rows[years <= as_of]
-    bounds = important_bounds(outcome, measure, setting.thresholds, factor)
+        dates = years_of(rows)
+        undated = tuple(sorted(rows.loc[np.isnan(dates), "study_id"].unique()))
+        rows = rows[dates <= as_of]
+    bounds = outcome.bounds(measure, setting.thresholds.ratio, factor)
     analysis = str(rows["analysis"].iloc[0]) if len(rows) else f"{look.outcome}.{window}"
     if rows.empty:
         return Evidence(analysis, rows, None, None, outcome, bounds, chosen, undated)
@@ -150,12 +151,6 @@ def pool_by(rows: pd.DataFrame, model: Model, protocol: Protocol) -> pd.Series:
     plain = {name: chosen.model_copy(update={"models": ()}) for name, chosen in protocol.sets.items()}
     asked = protocol.model_copy(update={"models": (model,), "sets": plain, "bayes": {}})
     return pooled_table(rows, asked, "own").iloc[0]
-
-
-def year_of(rows: pd.DataFrame) -> pd.Series:
-    """Year of each trial: the table's, else the one in its label."""
-    spoken = rows["label"].astype(str).str.extract(r"\b((?:19|20)\d\d)\b")[0]
-    return pd.to_numeric(rows["year"], errors="coerce").fillna(pd.to_numeric(spoken, errors="coerce"))
 
 
 def _population(look: Lookup, studies: pd.DataFrame) -> set[str]:

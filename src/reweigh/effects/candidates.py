@@ -15,6 +15,7 @@ import pandas as pd
 
 from reweigh.effects.conversions import combine_arms, events_from_percent, sd_from_ci, sd_from_se
 from reweigh.protocol.model import Protocol
+from reweigh.protocol.windows import window_of
 from reweigh.tables.problems import did_you_mean
 
 ARM_NUMBERS = (
@@ -124,18 +125,11 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
 
 def _windows(table: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
     """Window of each row ("" where none) and its distance in days to the window's nominal day."""
-    days = pd.to_numeric(table["timepoint_days"]).to_numpy(dtype=float, na_value=np.nan)
-    text = table["timepoint"].fillna("").str.strip().str.casefold().to_numpy()
-    window = np.full(len(table), "", dtype=object)
-    distance = np.zeros(len(table))
-    for name, one in protocol.windows.items():
-        holds = np.array([not np.isnan(d) and one.holds(d) for d in days], dtype=bool)
-        named = np.isnan(days) & np.isin(text, [t.casefold() for t in one.text])
-        inside = holds | named | one.any
-        window[inside] = name
-        if one.nominal is not None:
-            distance[holds] = np.abs(days[holds] - one.nominal)
-    return window, distance
+    days, texts = table["timepoint_days"].astype(float), table["timepoint"].fillna("")
+    window = [window_of(protocol.windows, *one) for one in zip(days, texts, strict=True)]
+    nominal = {name: one.nominal for name, one in protocol.windows.items()}
+    distance = (days - pd.Series(window, index=table.index).map(nominal).astype(float)).abs().fillna(0.0)
+    return np.array(window, dtype=object), distance.to_numpy()
 
 
 def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: list[dict[str, Any]]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from reweigh.figures.forest.statistics import (
     words,
 )
 from reweigh.figures.style import clean, symbols
+from reweigh.tables.times import years_of
 from reweigh.text.numbers import (
     DASH,
     difference_decimals,
@@ -169,7 +170,7 @@ def _trials(effects: pd.DataFrame, main: Row, meta: ForestMeta) -> list[Trial]:
     weight = 1 / (vi + (0.0 if math.isnan(tau2) else tau2))
     order = np.arange(len(effects))
     if meta.sort == "year":
-        order = np.argsort(pd.to_numeric(effects["year"]).to_numpy(float, na_value=np.nan), kind="stable")
+        order = np.argsort(years_of(effects), kind="stable")
     elif meta.sort != "protocol":
         order = np.argsort(yi if meta.sort == "estimate" else -weight, kind="stable")
     share = 100 * weight / weight.sum()
