@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reweigh.console import logged
-from reweigh.effects.pages import crossover_sweep, worked_pages
+from reweigh.effects.pages import crossover_sweep, dependence_sweep, worked_pages
 from reweigh.effects.selection import exclusions, select
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol.read import load_checked
@@ -16,7 +16,9 @@ if __name__ == "__main__":
         write_csv(selection.effects, snakemake.output.effects)
         write_csv(selection.rows, snakemake.output.rows)
         write_csv(exclusions(selection.rows), snakemake.output.exclusions)
+        write_csv(selection.not_pooled, snakemake.output.not_pooled)
         write_csv(crossover_sweep(selection, protocol), snakemake.output.sweep)
+        write_csv(dependence_sweep(selection, protocol), snakemake.output.dependence_sweep)
         folder = Path(snakemake.output.worked)
         folder.mkdir(parents=True, exist_ok=True)
         for name, page in worked_pages(selection, {"arms.csv": arms, "contrasts.csv": contrasts}, protocol).items():

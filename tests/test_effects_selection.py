@@ -199,7 +199,8 @@ def test_comparisons_of_one_trial_get_a_letter_after_the_year():
         for study, one, label, mean in (("x", "x1", "Li 2002", 2), ("x", "x2", "Li 2002", 3), ("y", "y1", "Wu 2003", 4))
         for role in ("intervention", "control")
     )
-    protocol = load_checked(PROTOCOL.replace("EXTRA", "").encode())
+    extra = "independent_comparisons: [{study: x, reason: two strata of the trial}]"
+    protocol = load_checked(PROTOCOL.replace("EXTRA", extra).encode())
     content = f"study_id,comparison_id,label,role,outcome,timepoint,timepoint_days,n,mean,sd\n{arms}"
     tables, problems = check_review({"arms.csv": content.encode()}, table_rules(protocol))
     assert not problems, problems

@@ -96,6 +96,7 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
     problems = []
     ids = set(tables.studies["study_id"])
     named = [(f"shared_arms: {s.study}", s.study) for s in protocol.shared_arms]
+    named += [(f"independent_comparisons: {s.study}", s.study) for s in protocol.independent_comparisons]
     named += [(f"preferences: {p.study}", p.study) for p in protocol.preferences]
     named += [(f"sets.{k}.preferences", p.study) for k, s in protocol.sets.items() for p in s.preferences]
     for where, study in named:

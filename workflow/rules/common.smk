@@ -23,6 +23,7 @@ TABLES = (
 CORE = (
     "effects.csv",
     "exclusions.csv",
+    "not_pooled.csv",
     "pooled.csv",
     "subgroups.csv",
     "figures/index.csv",
@@ -30,10 +31,13 @@ CORE = (
 RESULTS = (
     "effects.csv",
     "exclusions.csv",
+    "not_pooled.csv",
     "rows.csv",
     "worked",
     "crossover_sweep.csv",
     "crossover_sweep_pooled.csv",
+    "dependence_sweep.csv",
+    "dependence_sweep_pooled.csv",
     "pooled.csv",
     "subgroups.csv",
     "engines.csv",

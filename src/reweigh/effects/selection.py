@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from reweigh.effects.aggregate import UNIT, by_trial, counted_once
 from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
+from reweigh.effects.conversions import z_critical
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
+from reweigh.text.codes import code, join, words
+from reweigh.text.selection import SENTENCES, needed
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
 
 #: Columns of converted candidates that `choose` looks at, and the effect.
 CHOOSING = (
-    "study_id", "comparison_id", "outcome", "window", "file", "route", "distance", "order", "reason",
+    "study_id", "comparison_id", "outcome", "window", "file", "route", "distance", "order", "apart", "reason",
     "estimate", "variance",
 )  # fmt: skip
 
@@ -28,8 +33,14 @@ EFFECT_COLUMNS = (
     "design", "n_intervention", "n_control", "events_intervention", "events_control",
     "mean_intervention", "sd_intervention", "mean_control", "sd_control",
     "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "reported_as", "derivation", "assumptions", "flags", "source", "rows",
+    "corrected", "reported_as", "derivation", "derivation_codes", "assumptions", "assumption_codes", "flags", "source",
+    "rows",
 )  # fmt: skip
+NOT_POOLED_COLUMNS = (
+    "analysis", "study_id", "comparison_id", "label", "file", "row", "n_intervention", "n_control",
+    "events_intervention", "events_control", "reason_code", "reason",
+)  # fmt: skip
+_OF_ARMS = tuple(name for name in EFFECT_COLUMNS if name.startswith(("events_", "mean_", "sd_")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +48,18 @@ class Selection:
     """What was chosen, and what became of every row of the tables.
 
     `effects`: one row per pooled unit and analysis, in the order of the protocol (columns EFFECT_COLUMNS and the
-    subgroup columns). `rows`: one row per row of arms.csv and contrasts.csv with status "chosen", "not chosen" or
-    "excluded", the stage and the reason, what the full text would have to give, and the analyses that use it.
-    `reported`: what `compute` was given for each row of `effects`, in the same order.
+    subgroup columns). `comparisons`: the same before those that share patients became one effect; `unit` is the
+    comparison_id under which each stands in `effects`. `reported`: what `compute` was given for each row of
+    `comparisons`, in the same order. `rows`: one row per row of arms.csv and contrasts.csv with status "chosen",
+    "not chosen" or "excluded", the stage and the reason, what the full text would have to give, and the analyses that
+    use it. `not_pooled`: comparisons of eligible trials that an analysis could not use (columns NOT_POOLED_COLUMNS).
     """
 
     effects: pd.DataFrame
-    rows: pd.DataFrame
+    comparisons: pd.DataFrame
     reported: pd.DataFrame
+    rows: pd.DataFrame
+    not_pooled: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,7 @@ def analyses(protocol: Protocol) -> Iterator[Analysis]:
 
 
 def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Series]:
-    """Which studies belong to a set, and the reason why the others do not.
+    """Which studies belong to a set, and the code of the reason why the others do not.
 
     Raises KeyError where a column of the set is not in `studies`.
     """
@@ -83,11 +98,10 @@ def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Seri
     for column, values, wanted in conditions:
         value = studies[column].fillna("").astype(str)
         fails = (value.isin(list(values)) != wanted) & (reason == "")
-        text = f"{column} is " + value.where(value != "", "empty")
         if column == "eligible" and "exclusion_reason" in studies:
-            why = studies["exclusion_reason"].fillna("")
-            text = "not eligible" + (": " + why).where(why != "", "")
-        reason[fails] = text[fails]
+            reason[fails] = [code("not_eligible", why=why) for why in studies.loc[fails, "exclusion_reason"].fillna("")]
+        else:
+            reason[fails] = [code("outside_set", column=column, value=one or "empty") for one in value[fails]]
     return reason == "", reason
 
 
@@ -96,7 +110,8 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
 
     Among the candidates that can be converted: the table that the protocol prefers for the trial, then arms with
     dispersion or counts before a contrast with CI or SE before an exact p, then the nearest nominal day, then the
-    first listed.
+    first listed. Comparisons of one trial that share patients then become one effect (`aggregate.by_trial`), unless
+    the set keeps them or the protocol says that they are independent.
 
     Parameters
     ----------
@@ -113,8 +128,10 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     settings = {name: protocol.setting(name) for name in protocol.sets}
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
     effects: list[pd.DataFrame] = []
+    comparisons: list[pd.DataFrame] = []
     given: list[pd.DataFrame] = []
     attempts: list[pd.DataFrame] = []
+    lost: list[pd.DataFrame] = []
     for analysis in analyses(protocol):
         setting = settings[analysis.set_name]
         kind = str(setting.shared_arms)
@@ -123,17 +140,26 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
         table = built[kind].table
         inside = studies.loc[memberships[analysis.set_name][0], "study_id"]
         mine = table[(table["outcome"] == analysis.outcome) & table["study_id"].isin(inside)].reset_index(drop=True)
+        alone = built[kind].excluded
+        alone = alone[(alone["stage"] == "arms") & (alone["outcome"] == analysis.outcome)]
+        lost.append(_without_comparison(alone[alone["study_id"].isin(inside)], mine, arms, analysis, protocol))
         if mine.empty:
             continue
         found = convert(mine, analysis, setting, protocol)
         found["analysis"] = [analysis.id(w, protocol.outcomes[analysis.outcome]) for w in found["window"]]
         chosen = choose(found, setting)
         attempts.append(found.assign(chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
-        effects.append(_describe(chosen, analysis, protocol, studies))
+        lost.append(_not_pooled(found, chosen, mine))
+        described = _describe(chosen, analysis, protocol, studies)
+        pooled = _pooled(described, setting, protocol)
+        effects.append(pooled)
+        comparisons.append(_with_unit(described, pooled))
         given.append(reported(mine, analysis, protocol).loc[chosen.index])
     ledger = _ledger(arms, contrasts, studies, memberships, built, attempts)
-    assembled, order = _assemble(effects, protocol)
-    return Selection(assembled, ledger, _in_order(given, order))
+    together, order = _assemble(comparisons, protocol, ("unit",))
+    return Selection(
+        _assemble(effects, protocol)[0], together, _in_order(given, order), ledger, _lost(lost, studies, protocol)
+    )
 
 
 def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
@@ -148,10 +174,17 @@ def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol
     shown = {"n1": "n_intervention", "n2": "n_control"}
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(**{new: table[old] for old, new in shown.items()})
-    blocked = found["blocked"].fillna("") != ""
-    found["reason"] = found["reason"].fillna("").where(~blocked, found["blocked"])
+    blocked = found["blocked"] != ""
+    found["reason_code"] = found.get("reason_code", pd.Series("", index=found.index)).where(~blocked, found["blocked"])
+    for name, say in (("reason", words_of), ("needed", needed)):
+        found.loc[blocked, name] = found.loc[blocked, "blocked"].map(say)
     found.loc[blocked, ["estimate", "variance", "se"]] = np.nan
     return found
+
+
+def words_of(cell: str) -> str:
+    """The words of codes of this stage."""
+    return words(cell, SENTENCES)
 
 
 def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
@@ -200,12 +233,13 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     usable = usable.sort_values(["against", "tier", "distance", "order"], kind="stable")
     unit = ["study_id", "comparison_id", "window"]
     best = usable.drop_duplicates(unit)
-    # A contrast of the whole trial never stands beside comparisons of its parts: no patient is counted twice.
-    parts = best[best["comparison_id"] != best["study_id"]].groupby(["study_id", "window"]).size()
-    whole = (best["comparison_id"] == best["study_id"]) & pd.MultiIndex.from_frame(best[["study_id", "window"]]).isin(
-        parts.index
-    )
-    return best[~whole].sort_values("order", kind="stable")
+    # The whole trial never stands beside comparisons of its parts: no patient is counted twice. The parts stand unless
+    # the whole is reported in a better way.
+    whole = best["comparison_id"] == best["study_id"]
+    rank = best["against"] * (len(TIERS) + 1) + best["tier"]
+    ranks = [rank.where(side).groupby([best[name] for name in UNIT]).transform("min") for side in (whole, ~whole)]
+    beaten = np.where(whole, ranks[1] <= ranks[0], ranks[0] < ranks[1])
+    return best[~beaten].sort_values("order", kind="stable")
 
 
 def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, studies: pd.DataFrame) -> pd.DataFrame:
@@ -225,13 +259,148 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
         corrected=np.where(frame["corrected"].astype(bool), "yes", "no"),
         rows=[", ".join(f"{file}:{row}" for file, row in keys) for keys in frame["row_keys"]],
     )
-    note = frame["arms_note"].fillna("")
-    frame["derivation"] = (note + "; ").where(note != "", "") + frame["derivation"].fillna("")
+    for kind, codes in (("derivation", "arms_codes"), ("assumptions", "time_code")):
+        said = zip(frame[codes].map(words_of), frame[kind], strict=True)
+        frame[kind] = ["; ".join(filter(None, pair)) for pair in said]
+    frame = frame.rename(columns={"arms_codes": "derivation_codes", "time_code": "assumption_codes"})
     columns = ["study_id", "label", "year", *protocol.study_columns]
     described = derive_groupings(studies, protocol).reindex(columns=list(dict.fromkeys(columns)))
     described = described[[c for c in described if c not in frame or c == "study_id"]]
     frame = frame.merge(described, on="study_id", how="left", validate="many_to_one")
-    return frame.assign(label=_lettered(frame))
+    return frame
+
+
+def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
+    """Effects of one set and measure from its comparisons: one per trial where they share patients."""
+    if described.empty:
+        return described
+    independent = {one.study: one.reason for one in protocol.independent_comparisons}
+    rho = protocol.assumptions.comparison_correlation
+    several = described.groupby(UNIT, sort=False)["study_id"].transform("size") > 1
+    keep = setting.shared_arms == "keep"
+    alone = [
+        code("independent_comparisons", reason=independent[study]) if study in independent else code("kept_comparisons")
+        for study in described["study_id"]
+    ]
+    stands = several & (keep | described["study_id"].isin(list(independent)))
+    noted = _with_codes(
+        described, "assumptions", "assumption_codes", pd.Series(alone, described.index).where(stands, "")
+    )
+    if keep:
+        return noted.assign(label=_lettered(noted))
+    out = by_trial(noted, rho, independent)
+    declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
+    for at, parts in out["parts"].items():
+        if parts:
+            part = described.loc[list(parts)]
+            one = _one_effect(part, out.loc[at], declared.get(part["study_id"].iloc[0]), protocol)
+            out.loc[at, list(one)] = pd.Series(one, dtype=object)
+    return out.assign(label=_lettered(out)).drop(columns="parts")
+
+
+def _with_codes(frame: pd.DataFrame, plain: str, coded: str, more: pd.Series) -> pd.DataFrame:
+    """The frame with further codes in a code column and their words in the word column beside it."""
+    both = [
+        ["; ".join(filter(None, (text, words_of(added)))) for text, added in zip(frame[plain], more, strict=True)],
+        [join(pair) for pair in zip(frame[coded], more, strict=True)],
+    ]
+    return frame.assign(**dict(zip((plain, coded), both, strict=True)))
+
+
+def _one_effect(
+    part: pd.DataFrame, pooled: pd.Series, arm: tuple[str, str] | None, protocol: Protocol
+) -> dict[str, Any]:
+    """What a row of effects.csv says of the comparisons that it aggregates, beside estimate and variance."""
+    n1, n2, role = counted_once(part, arm)
+    how = code("aggregated", comparisons=", ".join(part["comparison_id"]))
+    derived = join([how, "" if role == "crossover" else code("n_counted_once", role=role)])
+    assumed = code("comparison_correlation", value=protocol.assumptions.comparison_correlation)
+    texts = {
+        name: "; ".join(dict.fromkeys(filter(None, part[name])))
+        for name in ("derivation", "assumptions", "flags", "source")
+    }
+    return {
+        **on_both_scales(pooled["estimate"], pooled["variance"], pooled["scale"], protocol.level),
+        "n_intervention": n1, "n_control": n2, **dict.fromkeys(_OF_ARMS, np.nan),
+        "corrected": "yes" if (part["corrected"] == "yes").any() else "no",
+        "rows": ", ".join(part["rows"]), "reported_as": max(part["reported_as"], key=TIERS.index),
+        **texts,
+        "derivation": "; ".join(filter(None, [words_of(derived), texts["derivation"]])),
+        "derivation_codes": join([derived, *part["derivation_codes"]]),
+        "assumptions": "; ".join(filter(None, [words_of(assumed), texts["assumptions"]])),
+        "assumption_codes": join([assumed, *part["assumption_codes"]]),
+    }  # fmt: skip
+
+
+def on_both_scales(estimate: float, variance: float, scale: str, level: float) -> dict[str, float]:
+    """SE, and estimate and Wald interval on the natural scale."""
+    se = float(np.sqrt(variance))
+    back = np.exp if scale == "log" else float
+    half = z_critical(level) * se
+    natural = [float(back(value)) for value in (estimate, estimate - half, estimate + half)]
+    return {"se": se} | dict(zip(("estimate_natural", "ci_lower_natural", "ci_upper_natural"), natural, strict=True))
+
+
+def _with_unit(described: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons, lettered, with the comparison_id of the effect that each became part of."""
+    alone = pooled["comparison_id"].reindex(described.index)
+    same = alone == described["comparison_id"]
+    return described.assign(
+        unit=described["comparison_id"].where(same, described["study_id"]), label=_lettered(described)
+    )
+
+
+def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons of which no candidate could be converted, but where the whole trial is pooled; the first listed."""
+    failed = found[found["reason"] != ""].sort_values(["file", "distance", "order"], kind="stable")
+    unit = [*UNIT, "comparison_id"]
+    failed = failed.drop_duplicates(unit)
+    usable = pd.MultiIndex.from_frame(found.loc[found["reason"] == "", unit])
+    whole = chosen[chosen["comparison_id"] == chosen["study_id"]]
+    covered = pd.MultiIndex.from_frame(failed[UNIT]).isin(pd.MultiIndex.from_frame(whole[UNIT]))
+    failed = failed[~pd.MultiIndex.from_frame(failed[unit]).isin(usable) & ~covered].sort_values("order", kind="stable")
+    events = {
+        f"events_{role}": mine[f"events{at}"].reindex(failed.index) if f"events{at}" in mine else np.nan
+        for at, role in (("1", "intervention"), ("2", "control"))
+    }
+    return failed.assign(**events, row=[rows[0][1] for rows in failed["rows"]])
+
+
+def _without_comparison(
+    alone: pd.DataFrame, mine: pd.DataFrame, arms: pd.DataFrame, analysis: Analysis, protocol: Protocol
+) -> pd.DataFrame:
+    """Trials of which only arms without a counterpart stand in a window: the first such row of each."""
+    there = pd.MultiIndex.from_frame(mine[UNIT]) if len(mine) else []
+    alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT)
+    given = arms.set_index("row").reindex(alone["row"])
+    outcome = protocol.outcomes[analysis.outcome]
+    known = {
+        f"{name}_{role}": pd.to_numeric(given[name]).astype(float).where(given["role"] == role).to_numpy()
+        for name in ("n", "events") if name in given for role in ("intervention", "control")
+    }  # fmt: skip
+    return alone.assign(
+        **known,
+        analysis=[analysis.id(window, outcome) for window in alone["window"]],
+        comparison_id=given["comparison_id"].to_numpy(),
+        reason=alone["reason_code"].map(words_of),
+    )
+
+
+def _lost(parts: list[pd.DataFrame], studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """not_pooled.csv, in the order of effects.csv."""
+    there = [part for part in parts if len(part)]
+    if not there:
+        return pd.DataFrame(columns=list(NOT_POOLED_COLUMNS))
+    table = pd.concat([part.reindex(columns=[*NOT_POOLED_COLUMNS, "outcome", "window"]) for part in there])
+    numbers = [name for name in NOT_POOLED_COLUMNS if name.startswith(("n_", "events_"))]
+    table[numbers] = table[numbers].astype("Float64").astype(float)
+    table["label"] = table["study_id"].map(studies.set_index("study_id")["label"])
+    at = [
+        table[name].map({one: i for i, one in enumerate(known)})
+        for name, known in (("outcome", protocol.outcomes), ("window", protocol.windows))
+    ]
+    ranked = table.assign(_outcome=at[0], _window=at[1]).sort_values(["_outcome", "_window"], kind="stable")
+    return ranked[list(NOT_POOLED_COLUMNS)].reset_index(drop=True)
 
 
 def _lettered(frame: pd.DataFrame) -> list[str]:
@@ -254,10 +423,12 @@ def derive_groupings(studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     return studies.assign(**added)
 
 
-def _assemble(effects: list[pd.DataFrame], protocol: Protocol) -> tuple[pd.DataFrame, np.ndarray]:
+def _assemble(
+    effects: list[pd.DataFrame], protocol: Protocol, more: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, np.ndarray]:
     extra = [c for c in protocol.study_columns if c not in EFFECT_COLUMNS]
     at = EFFECT_COLUMNS.index("n_intervention")
-    columns = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:]]
+    columns = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:], *more]
     parts = [e for e in effects if not e.empty]
     if not parts:
         return pd.DataFrame(columns=columns), np.arange(0)
@@ -287,19 +458,16 @@ def _ledger(
         ignore_index=True,
     )
     keys = list(zip(rows["file"], rows["row"].astype(int), strict=True))
-    fate = ("status", "stage", "reason", "needed", "used_in")
-    state: dict[tuple[str, int], dict[str, str]] = {
-        key: {"status": "excluded", "stage": "", "reason": "", "needed": "", "used_in": ""} for key in keys
-    }
+    fate = ("status", "stage", "reason_code", "reason", "needed", "used_in")
+    state: dict[tuple[str, int], dict[str, str]] = {key: dict.fromkeys(fate, "") for key in keys}
     in_any = pd.concat([inside for inside, _ in memberships.values()], axis=1).any(axis=1)
     outside = dict(zip(studies.loc[~in_any, "study_id"], memberships["main"][1][~in_any], strict=True))
     for key, study in zip(keys, rows["study_id"], strict=True):
-        if study in outside:
-            state[key] |= {"stage": "trials", "reason": outside[study]}
+        state[key] |= {"status": "excluded"} | (_because("trials", outside[study]) if study in outside else {})
     for candidates in built.values():
-        for file, row, stage, reason, needed in candidates.excluded.itertuples(index=False):
-            if not state[(file, row)]["stage"]:
-                state[(file, row)] |= {"stage": stage, "reason": reason, "needed": needed}
+        for one in candidates.excluded.itertuples(index=False):
+            if not state[one.file, one.row]["stage"]:
+                state[one.file, one.row] |= _because(str(one.stage), str(one.reason_code))
     for attempt in attempts:
         for used, status in ((attempt["reason"] != "", "excluded"), (attempt["reason"] == "", "not chosen")):
             for _, one in attempt[used].iterrows():
@@ -309,31 +477,22 @@ def _ledger(
     return frame[["file", *what, *fate]]
 
 
+def _because(stage: str, reason: str) -> dict[str, str]:
+    """Where a row ended, why, and what would mend it."""
+    return {"stage": stage, "reason_code": reason, "reason": words_of(reason), "needed": needed(reason)}
+
+
 def _record(entry: dict[str, str], attempt: pd.Series, status: str) -> None:
     """Let the best thing that happened to a row in any analysis stand."""
     if status == "excluded":
         if entry["status"] == "excluded" and not entry["stage"]:
-            entry |= {
-                "stage": "effects",
-                "reason": str(attempt["reason"]),
-                "needed": str(attempt["needed"] or ""),
-            }
+            entry |= {"stage": "effects"} | {n: str(attempt[n] or "") for n in ("reason_code", "reason", "needed")}
         return
     if attempt["chosen"]:
-        where = str(attempt["analysis"])
-        used = [u for u in entry["used_in"].split(", ") if u]
-        entry |= {
-            "status": "chosen",
-            "stage": "",
-            "reason": "",
-            "needed": "",
-            "used_in": ", ".join([*used, where]),
-        }
+        used = [*filter(None, entry["used_in"].split(", ")), str(attempt["analysis"])]
+        entry |= _because("", "") | {"status": "chosen", "used_in": ", ".join(used)}
     elif entry["status"] != "chosen":
-        entry |= {"status": "not chosen", "stage": "choice", "needed": "", "reason": CHOICE}
-
-
-CHOICE = "another row of this trial, outcome and window comes first (arms, then CI or SE, then exact p; nearest day)"
+        entry |= _because("choice", code("another_row")) | {"status": "not chosen"}
 
 
 def exclusions(ledger: pd.DataFrame) -> pd.DataFrame:

@@ -180,6 +180,13 @@ class SharedArm(Closed):
     source: str
 
 
+class IndependentComparisons(Closed):
+    """A trial whose comparisons share no patients (strata, two populations, subgroups of patients), and why."""
+
+    study: str
+    reason: Annotated[str, Field(min_length=5)]
+
+
 class Grouping(Closed):
     """A subgroup column made from another: named groups of its values; `rest` takes what no group names."""
 
@@ -268,6 +275,7 @@ class Assumptions(Closed):
     crossover_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
     crossover_phi: Annotated[float, Field(ge=-1, le=1)] = 0.2
     baseline_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    comparison_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
     smd_variance: Literal["LS", "LS2", "UB", "AV"] = "LS"
@@ -293,6 +301,7 @@ class Protocol(Closed):
     subgroups: tuple[str, ...] = ()
     groupings: dict[Name, Grouping] = {}
     shared_arms: tuple[SharedArm, ...] = ()
+    independent_comparisons: tuple[IndependentComparisons, ...] = ()
     preferences: tuple[Preference, ...] = ()
     assumptions: Assumptions = Assumptions()
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -360,6 +369,9 @@ class Protocol(Closed):
                 require(preference.outcome, self.outcomes, f"sets: {name}: preferences: outcome")
         for preference in self.preferences:
             require(preference.outcome, self.outcomes, "preferences: outcome")
+        for one in self.independent_comparisons:
+            if one.study in {shared.study for shared in self.shared_arms}:
+                raise ValueError(f"{one.study} stands in shared_arms and in independent_comparisons: one of the two")
         ids = {f"{outcome}.{window}" for outcome in self.outcomes for window in self.windows}
         for analysis in self.multiverse.analyses if self.multiverse else ():
             require(analysis, ids, "multiverse: analyses (outcome.window)")

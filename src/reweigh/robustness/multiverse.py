@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.effects.aggregate import by_trial
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members, options_of
 from reweigh.measures import MEASURES_OF_TYPE
@@ -448,7 +449,11 @@ class ProtocolBuilder:
         how = (rows, measure, options_of(every, asked))
         if how not in self._converted:
             self._converted[how] = convert(table, Analysis(self.outcome, measure, "main"), every, asked)[[*CHOOSING]]
-        return choose(self._converted[how], every).assign(measure=measure)
+        chosen = choose(self._converted[how], every)
+        if every.shared_arms != "keep":
+            independent = {one.study for one in asked.independent_comparisons}
+            chosen = by_trial(chosen, asked.assumptions.comparison_correlation, independent)
+        return chosen.assign(measure=measure)
 
     def _candidates(self, asked: Protocol, shared_arms: str, readings: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
         arms = self.arms
