@@ -30,12 +30,13 @@ if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = snakemake.input.files
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        effects, pooled = (read_csv(snakemake.input[name]) for name in ("effects", "pooled"))
+        effects, pooled, weights = (read_csv(snakemake.input[name]) for name in ("effects", "pooled", "weights"))
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         thresholds, indirectness = rules_of(protocol)
         table = certainty_table(
             effects,
             pooled,
+            weights,
             protocol.outcomes,
             bias=bias,
             thresholds=thresholds,

@@ -11,7 +11,8 @@ from reweigh.protocol.read import load_checked
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        studies, arms, contrasts = (read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts"))
+        names = ("studies", "arms", "contrasts")
+        studies, arms, contrasts = (read_csv(snakemake.input[name], protocol.number_columns) for name in names)
         selection = select(studies, arms, contrasts, protocol)
         write_csv(selection.effects, snakemake.output.effects)
         write_csv(selection.rows, snakemake.output.rows)

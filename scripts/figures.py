@@ -27,7 +27,8 @@ def draw_one(one):
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        tables = [read_csv(snakemake.input[name]) for name in ("effects", "pooled", "subgroups")]
+        names = ("effects", "pooled", "subgroups")
+        tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         if snakemake.rule == "figure":
             try:

@@ -9,20 +9,22 @@ from reweigh.pool.dependence import dependence_table
 from reweigh.pool.engines import EngineDisagreement
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
-from reweigh.pool.summarise import engines_table, pooled_table, subgroup_table, sweep_table
+from reweigh.pool.summarise import engines_table, fit_all, pooled_table, subgroup_table, sweep_table, weights_table
 from reweigh.protocol.read import load_checked
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        effects = read_csv(snakemake.input.effects)
-        pooled = pooled_table(effects, protocol)
+        effects = read_csv(snakemake.input.effects, protocol.number_columns)
+        fits = fit_all(effects, protocol)
+        pooled = pooled_table(effects, protocol, fits=fits)
         try:
             engines = engines_table(effects, pooled, protocol)
         except EngineDisagreement as disagreement:
             sys.exit(f"\n{snakemake.wildcards.review}: the two engines disagree: {disagreement}\n")
         write_csv(engines, snakemake.output.engines)
         write_csv(pooled, snakemake.output.pooled)
+        write_csv(weights_table(effects, protocol, fits), snakemake.output.weights)
         write_csv(subgroup_table(effects, protocol), snakemake.output.subgroups)
         write_csv(bayes_table(effects, protocol), snakemake.output.bayes)
         write_csv(regression_table(effects, protocol), snakemake.output.meta_regression)

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from reweigh.certainty.absolute import absolute_effect, control_risk
 
 from conftest import ROOT
-from reweigh.certainty.absolute import absolute_effect, control_risk
 from reweigh.certainty.assess import DOMAINS, RULES, assess, certainty_table, read_overrides
 from reweigh.certainty.findings import findings_docx, findings_html, sentence, summary_of_findings
 from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rules_of
@@ -501,8 +501,8 @@ def test_judgements_that_are_in_order_reach_the_forest_plot(tmp_path):
     typed = "study_id,tool,domain,judgement\nlemming2005 ,RoB 2,randomisation,Some concerns\n"
     tables, report = checked(risk_of_bias__csv=typed)
     assert not report
-    write_csv(tables.risk_of_bias, tmp_path / "bias.csv")
-    bias = load_risk_of_bias(tmp_path / "bias.csv", ROOT / "data" / "risk_of_bias_tools.yaml")
+    write_csv(tables.risk_of_bias, tmp_path / "checked" / "risk_of_bias.csv")
+    bias = load_risk_of_bias(tmp_path / "checked" / "risk_of_bias.csv", ROOT / "data" / "risk_of_bias_tools.yaml")
     found = lights(bias, ["lemming2005", "noppers2011"], "responder")
     assert [level and level.name for level in found.of["lemming2005"]] == [
         "some_concerns",

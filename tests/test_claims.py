@@ -510,10 +510,10 @@ def test_no_page_says_that_there_is_no_effect(judged):
 def test_the_table_and_the_json_are_complete(judged):
     analysis = "pain_intensity.week_4"
     multiverse = pd.DataFrame(
-        [(analysis, "statement", "better", "30", "40", ""), (analysis, "choice", "tau2", "", "", "")],
+        [(analysis, "statement", "better", 30, 40, ""), (analysis, "choice", "tau2", np.nan, np.nan, "")],
         columns=["analysis", "kind", "name", "holds", "of", "note"],
     )
-    looks = [(analysis, "none", "no", "228", x, "") for x in ("40", "60")] + [("other", "", "", "", "", "no years")]
+    looks = [(analysis, "none", "no", 228, x, "") for x in (40, 60)] + [("other", "", "", np.nan, np.nan, "no years")]
     sequential = pd.DataFrame(looks, columns=["analysis", "verdict", "reached", "required", "information", "note"])
     for review in REVIEWS:
         _, claims, assessed = judged[review]

@@ -12,11 +12,12 @@ from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.compute import Options, compute, validate
 from reweigh.effects.table import COLUMNS
+from reweigh.text.effects import in_words
 
 
 def one(options: Options | None = None, **row: object) -> pd.Series:
     """Result of a table with a single row."""
-    return compute(pd.DataFrame([row]), options).iloc[0]
+    return in_words(compute(pd.DataFrame([row]), options)).iloc[0]
 
 
 P_ONLY = {"measure": "SMD", "reported_measure": "p_only", "better": "lower", "direction": "favours_intervention"}
@@ -413,13 +414,13 @@ def test_blank_cells_are_absent_not_wrong() -> None:
     typed = pd.DataFrame([ARMS, ARMS]).assign(
         flip=pd.array([True, None], dtype="boolean"), n1=pd.array([20, None], dtype="Int64")
     )
-    out = compute(typed)
+    out = in_words(compute(typed))
     assert out["estimate"].iloc[0] == -1
     assert out["reason"].iloc[1] == "no n in the intervention arm"
 
 
 def test_empty_table_and_index() -> None:
-    out = compute(pd.DataFrame({"measure": pd.Series(dtype=object)}))
+    out = in_words(compute(pd.DataFrame({"measure": pd.Series(dtype=object)})))
     assert out.empty
     assert "needed" in out.columns
     out = compute(pd.DataFrame([ARMS, COUNTS, ARMS], index=["a", "b", "a"]))

@@ -1,7 +1,6 @@
-"""Numbers, wrapped text and ticks as figures print them."""
+"""Wrapped text, statistics in words and ticks as figures print them."""
 
 import math
-import re
 
 import pandas as pd
 import pytest
@@ -18,75 +17,6 @@ from reweigh.figures.forest.statistics import (
     trial_notes,
 )
 from reweigh.figures.style import clean, symbols, text_width, wrap
-from reweigh.text.numbers import (
-    align_numbers,
-    difference_decimals,
-    effect_text,
-    needed_decimals,
-    p_text,
-    small_text,
-)
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (0.0312, "P = 0.03"), (0.0004, "P < 0.001"), (0.0041, "P = 0.004"), (0.0097, "P = 0.01"), (0.048, "P = 0.048"),
-        (0.0499, "P = 0.050"), (0.0501, "P = 0.05"), (0.394, "P = 0.39"), (0.996, "P > 0.99"), (1.0, "P > 0.99"),
-        (0.0, "P < 0.001"), (0.001, "P = 0.001"),
-    ],
-)  # fmt: skip
-def test_p_values(p, text):
-    assert p_text(p) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (0.3132, "0.31"), (0.0042, "0.0042"), (0.00045, "0.00045"), (0.00001, "<0.0001"), (12.3, "12.30"),
-     (112.2, "112.2"), (1101.77, "1102"), (99.996, "100.0"), (0.0095, "0.01")],
-)  # fmt: skip
-def test_variances_have_no_exponent(value, text):
-    assert small_text(value) == text
-
-
-def test_effects_have_real_minus_signs_and_no_negative_zero():
-    assert effect_text(-0.43, -0.55, -0.304, decimals=2) == "−0.43 (−0.55 to −0.30)"
-    assert effect_text(-0.001, -3e-9, 0.004, decimals=2) == "0.00 (0.00 to 0.00)"
-    assert effect_text(2.8, 1.44, 5.45, decimals=None) == "2.80 (1.44 to 5.45)"
-
-
-def test_extremes_of_ratios():
-    assert effect_text(2.65, 0.0004, 7764.456, decimals=None) == "2.65 (<0.01 to 7764.46)"
-    assert effect_text(2.65, 0.005, math.inf, decimals=None) == "2.65 (0.01 to >9999)"
-
-
-def test_what_cannot_be_estimated_says_so():
-    assert effect_text(math.nan, math.nan, math.nan, decimals=None) == "not estimable"
-    assert effect_text(1.2, math.nan, math.nan, decimals=None) == "1.20 (CI not estimable)"
-
-
-def test_decimals_follow_the_numbers():
-    assert needed_decimals([39, 18.0, math.nan], 2) == 0
-    assert needed_decimals([39, 18.5], 2) == 1
-    assert needed_decimals([0.123], 2) == 2
-    assert [difference_decimals(half) for half in (4.8, 0.12, 0.025, 0.001, math.nan)] == [2, 2, 3, 4, 2]
-
-
-numbers = st.floats(-9999, 9999, allow_nan=False)
-
-
-@given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=12), st.booleans())
-def test_padding_brings_decimal_points_below_each_other(rows, interval_too):
-    texts = [effect_text(*row, decimals=2) for row in rows]
-    texts += [texts[0].partition(" ")[2]] if interval_too else []
-    aligned = align_numbers(texts, text_width)
-    assert [" ".join(re.sub(r"\s+\(", " (", text).split()) for text in aligned] == texts
-    slots = {}
-    for text in aligned:
-        found = [text_width(text[match.start() :]) for match in re.finditer(r"\.", text)]
-        for slot, place in enumerate(reversed(found)):
-            slots.setdefault(slot, []).append(place)
-    assert all(max(places) - min(places) < 0.2 for places in slots.values())
 
 
 @given(st.text(st.characters(max_codepoint=0x24F), min_size=1, max_size=80), st.floats(30, 300))
@@ -115,7 +45,7 @@ def test_heterogeneity_in_words():
     row = {"tau2": 0.3132, "tau2_ci_lower": 0.12, "tau2_ci_upper": 1.115, "i2": 92.22, "i2_definition": "tau2-based"}
     row |= {"q": 152.233, "q_df": 12, "q_p_value": 1e-26, "level": 0.95}
     assert heterogeneity_text(row) == (
-        "Heterogeneity: τ² = 0.31 (95% CI 0.12 to 1.11), I² = 92% (τ²-based), Q = 152.23, df = 12, P < 0.001"
+        "Heterogeneity: τ² = 0.31 (95% CI 0.12 to 1.12), I² = 92% (τ²-based), Q = 152.23, df = 12, P < 0.001"
     )
     assert heterogeneity_text(row, brief=True) == "Heterogeneity: τ² = 0.31, I² = 92%, Q = 152.23, df = 12, P < 0.001"
     assert heterogeneity_text({"tau2": 0.0, "q": 0.2, "q_df": 1.0}) == "Heterogeneity: τ² = 0, Q = 0.20, df = 1"

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from reweigh.pool.binary import mantel_haenszel, peto
 from reweigh.pool.core import pool, prepare
 from reweigh.pool.engines import second_engine
+from reweigh.pool.refit import Trials
 from reweigh.pool.subgroups import subgroups
 from reweigh.pool.tau2 import log_likelihood
+from reweigh.protocol.models import Model
 
 METHODS = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
 
@@ -246,13 +248,18 @@ def test_values_outside_the_mask_are_ignored():
 
 
 def test_subgroups_without_a_test():
-    found = subgroups([0.1, 0.5, 0.2], [0.1, 0.1, 0.2], ["a", "a", "b"])
-    assert np.isnan(found.q_between)
-    assert found.reason.startswith("not estimable")
-    assert found.labels == ("a", "b")
-    assert "nothing pooled" in found.pooled.reason[1]
-    with pytest.raises(ValueError, match=r"groups\[1\] is missing"):
-        subgroups([0.1, 0.5], [0.1, 0.1], ["a", None])
+    counts = np.full((4, 3), np.nan)
+    trials = Trials("SMD", np.array([0.1, 0.5, 0.2]), np.array([0.1, 0.1, 0.2]), counts)
+    model = Model(name="m", tau2="REML", interval="hartung-knapp")
+    found = subgroups(trials, ["a", "a", None], model)
+    assert np.isnan(found.q_between) and found.q_between_df == 0
+    assert found.reason == "few_subgroups"
+    assert found.labels == ("a",)
+    tested = subgroups(trials, ["a", "a", "b"], model)
+    assert tested.pooled.reason[1] == "one_trial"
+    assert tested.q_between_df == 1 and tested.reason == "subgroups_of_one ones=1 subgroups=2"
+    with pytest.raises(ValueError, match="3 trials, but 2 groups"):
+        subgroups(trials, ["a", None], model)
 
 
 def test_double_zero_trials():

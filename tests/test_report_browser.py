@@ -19,8 +19,7 @@ from reweigh.figures.style import FONT_FILES
 from reweigh.pool.core import pool
 from reweigh.report.page import report_page
 from reweigh.report.pdf import print_page
-from reweigh.report.words import decimals_of
-from reweigh.text.numbers import effect_text
+from reweigh.text.numbers import decimals_of, effect_text
 from test_report import BCG, KETAMINE, make_inputs
 
 REVIEWS = (KETAMINE, BCG)
@@ -113,7 +112,7 @@ def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
     pooled = of.pooled.set_index(["analysis", "model"])
     address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
     for more, row in (
-        ("&tau2=DL&interval=wald", pooled.loc[("responder.immediate", "revman-classic")]),
+        ("&model=revman-classic", pooled.loc[("responder.immediate", "revman-classic")]),
         ("&set=with_active_comparators", pooled.loc[("responder.immediate.with_active_comparators", "cochrane")]),
     ):
         browser.open("about:blank")
@@ -133,7 +132,6 @@ def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
 def test_what_was_not_computed_is_said(browser, pages):
     address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
     for more, said in (
-        ("&tau2=EE", "was not computed"),
         ("&set=with_active_comparators&r=0.4", "for the main set only"),
         ("&without=kvarnstrom2003,kvarnstrom2004,lemming2005,lumanauw2019,noppers2011", "No trial is ticked"),
     ):
@@ -146,9 +144,9 @@ def test_what_was_not_computed_is_said(browser, pages):
 def test_the_link_survives_a_reload(browser, pages):
     browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
     untick(browser, "lemming2005", "noppers2011")
-    browser.run(CHOOSE.format("x-tau2", "PM"))
+    browser.run(CHOOSE.format("x-model", "Paule-Mandel, Wald"))
     before, address = result(browser), browser.run("location.href")
-    assert "tau2=PM" in address
+    assert "model=Paule-Mandel" in address
     assert "without=lemming2005,noppers2011" in address
     browser.reload()
     assert result(browser) == before
@@ -160,7 +158,7 @@ def test_the_link_survives_a_reload(browser, pages):
 
 def test_an_address_from_elsewhere_does_no_harm(browser, pages):
     for fragment in (
-        "#explore?a=nothing&tau2=xx&interval=%3Cb%3E&set=zz&r=abc&without=,,x",
+        "#explore?a=nothing&model=%3Cb%3E&set=zz&r=abc&without=,,x",
         "#methods",
         "#fig-nothing",
         "#%22",
@@ -392,7 +390,7 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
         columns=["analysis", "kind", "title", "caption"],
     )
     page = tmp_path / "report.html"
-    more = {"drawings": drawn, "claims": claims, "optional": {"figures_robustness": index}}
+    more = {"drawings": drawn, "claims": claims, "figures_robustness": index}
     page.write_text(report_page(replace(of, **more)), encoding="utf-8")
     browser.open(f"{page.as_uri()}#c-C04")
     shown = "[...document.querySelectorAll('#c-C04 svg title')].map(t => t.textContent)"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
-from reweigh.claims.model import read_claims
+from reweigh.certainty.thresholds import rule_problems
+from reweigh.claims.model import claims_problems
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
@@ -49,9 +50,9 @@ def check(
     if OVERRIDES in files:
         problems += _overrides(files[OVERRIDES], protocol)
     if CLAIMS in files:
-        problems += [
-            Problem(CLAIMS, None, "", "", said, "see docs/claims.md") for said in read_claims(files[CLAIMS])[1]
-        ]
+        problems += claims_problems(files[CLAIMS], protocol, tables)
+    if protocol is not None:
+        problems += [Problem(PROTOCOL, None, *fault) for fault in rule_problems(protocol)]
     if protocol is not None and len(tables.studies):
         problems += _disagreements(protocol, tables)
     if protocol is not None and not problems:
@@ -81,13 +82,12 @@ def table_rules(protocol: Protocol | None) -> TableRules:
         return TableRules()
     used = {c for s in protocol.sets.values() for c in (*s.include, *s.exclude)}
     used |= {protocol.groupings[c].column if c in protocol.groupings else c for c in protocol.study_columns}
-    numbers = {c for c in protocol.study_columns if c not in protocol.categories and c not in protocol.groupings}
     return TableRules(
         categories={column: tuple(labels) for column, labels in protocol.categories.items()},
         outcomes_known=tuple(protocol.outcomes),
         table_source={f"{table}.csv": source for table, source in protocol.table_source.items()},
         subgroup_columns=tuple(sorted(used - {"eligible", "design"})),
-        number_columns=tuple(sorted(numbers - {"year"})),
+        number_columns=protocol.number_columns,
     )
 
 

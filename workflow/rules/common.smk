@@ -25,6 +25,7 @@ CORE = (
     "exclusions.csv",
     "not_pooled.csv",
     "pooled.csv",
+    "weights.csv",
     "subgroups.csv",
     "figures/index.csv",
 )
@@ -39,6 +40,7 @@ RESULTS = (
     "dependence_sweep.csv",
     "dependence_sweep_pooled.csv",
     "pooled.csv",
+    "weights.csv",
     "subgroups.csv",
     "engines.csv",
     "bayes.csv",

@@ -7,6 +7,7 @@ rule pool:
         source=library("pool"),
     output:
         pooled=shown_table("pooled.csv", "pooled", "pooled estimates"),
+        weights="results/{review}/weights.csv",
         subgroups=shown_table("subgroups.csv", "subgroups", "subgroups"),
         engines="results/{review}/engines.csv",
         bayes="results/{review}/bayes.csv",

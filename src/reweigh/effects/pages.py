@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from reweigh.effects.aggregate import aggregate
-from reweigh.effects.selection import Selection, on_both_scales, options_of, words_of
+from reweigh.effects.compute import compute
+from reweigh.effects.selection import Selection, on_both_scales, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
 from reweigh.protocol.model import Protocol
-from reweigh.text.codes import has, join, parse
+from reweigh.text.codes import has, join, parse, words
+from reweigh.text.effects import SENTENCES
 
 SWEEP_COLUMNS = (
     "analysis", "study_id", "comparison_id", "label", "parameter", "correlation", "limit", "scale", "estimate", "se",
@@ -40,17 +42,17 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     """
     main = selection.comparisons[selection.comparisons["set"] == "main"]
     labels = selection.effects.set_index(["analysis", "comparison_id"])["label"]
-    options = options_of(protocol.setting("main"), protocol)
+    given_rows = selection.reported.loc[main.index]
+    traced = compute(given_rows, options_of(protocol.setting("main"), protocol), checked=True, trace=True)
     pages: dict[str, list[str]] = {}
-    for effect, given in zip(_records(main), _records(selection.reported.loc[main.index]), strict=True):
+    for effect, given, steps in zip(_records(main), _records(given_rows), traced["steps"], strict=True):
         name = f"{effect['unit']}.{effect['outcome']}.{effect['window']}.md"
         one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {effect['comparison_id']}"
         part = [f"## {effect['measure']}{one}", _reported(given["rows"], tables)]
         if given["arms_codes"]:
-            joined = words_of(given["arms_codes"])
+            joined = words(given["arms_codes"], SENTENCES)
             part.append(f"Before that: {joined} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
-        result = {**effect, "reason": "", "needed": ""}
-        part.append(worked_example(given, result, options))
+        part.append(worked_example({**effect, "reason": "", "steps": steps}, protocol.level))
         if name not in pages:
             window = protocol.windows[effect["window"]].label or effect["window"]
             label = labels[effect["analysis"], effect["unit"]]
@@ -65,7 +67,7 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
 
 def _aggregated(effect: Mapping[str, Any]) -> str:
     """The last step of a trial whose comparisons share patients."""
-    said = words_of(join(one for one in map(str, parse(effect["derivation_codes"])) if has(one, "aggregated")))
+    said = words(join(one for one in map(str, parse(effect["derivation_codes"])) if has(one, "aggregated")), SENTENCES)
     found = (one for one in parse(effect["assumption_codes"]) if one.name == "comparison_correlation")
     rho = next(found).parameters["value"]
     lines = [

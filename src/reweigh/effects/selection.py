@@ -17,14 +17,14 @@ from reweigh.effects.conversions import z_critical
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
 from reweigh.text.codes import code, join, words
-from reweigh.text.selection import SENTENCES, needed
+from reweigh.text.effects import SENTENCES, in_words, needed
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
 
 #: Columns of converted candidates that `choose` looks at, and the effect.
 CHOOSING = (
-    "study_id", "comparison_id", "outcome", "window", "file", "route", "distance", "order", "apart", "reason",
+    "study_id", "comparison_id", "outcome", "window", "file", "route", "distance", "order", "apart", "reason_code",
     "estimate", "variance",
 )  # fmt: skip
 
@@ -33,8 +33,8 @@ EFFECT_COLUMNS = (
     "design", "n_intervention", "n_control", "events_intervention", "events_control",
     "mean_intervention", "sd_intervention", "mean_control", "sd_control",
     "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "reported_as", "derivation", "derivation_codes", "assumptions", "assumption_codes", "flags", "source",
-    "rows",
+    "corrected", "reported_as", "derivation", "assumptions", "flags", "derivation_codes", "assumption_codes",
+    "flag_codes", "source", "rows",
 )  # fmt: skip
 NOT_POOLED_COLUMNS = (
     "analysis", "study_id", "comparison_id", "label", "file", "row", "n_intervention", "n_control",
@@ -175,16 +175,9 @@ def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(**{new: table[old] for old, new in shown.items()})
     blocked = found["blocked"] != ""
-    found["reason_code"] = found.get("reason_code", pd.Series("", index=found.index)).where(~blocked, found["blocked"])
-    for name, say in (("reason", words_of), ("needed", needed)):
-        found.loc[blocked, name] = found.loc[blocked, "blocked"].map(say)
+    found["reason_code"] = found["reason_code"].where(~blocked, found["blocked"])
     found.loc[blocked, ["estimate", "variance", "se"]] = np.nan
     return found
-
-
-def words_of(cell: str) -> str:
-    """The words of codes of this stage."""
-    return words(cell, SENTENCES)
 
 
 def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
@@ -206,6 +199,7 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
         change_scores=assumed.change_scores,
         crossover=setting.crossover or "paired",
         zero_cells=assumed.zero_cells,
+        md_variance=assumed.md_variance,
         smd_variance=assumed.smd_variance,
         smdh_version=assumed.smdh_version,
         median_method=assumed.median_method,
@@ -219,7 +213,7 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
 
 def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     """One converted candidate per trial (or comparison) and window, in the order of listing."""
-    usable = found[(found["reason"] == "") & found["estimate"].notna()].copy()
+    usable = found[(found["reason_code"] == "") & found["estimate"].notna()].copy()
     preferred: dict[tuple[str, str], str] = {}
     for preference in setting.preferences:
         preferred.setdefault((preference.study, preference.outcome), f"{preference.use}.csv")
@@ -259,10 +253,8 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
         corrected=np.where(frame["corrected"].astype(bool), "yes", "no"),
         rows=[", ".join(f"{file}:{row}" for file, row in keys) for keys in frame["row_keys"]],
     )
-    for kind, codes in (("derivation", "arms_codes"), ("assumptions", "time_code")):
-        said = zip(frame[codes].map(words_of), frame[kind], strict=True)
-        frame[kind] = ["; ".join(filter(None, pair)) for pair in said]
-    frame = frame.rename(columns={"arms_codes": "derivation_codes", "time_code": "assumption_codes"})
+    for kind, codes in (("derivation_codes", "arms_codes"), ("assumption_codes", "time_code")):
+        frame[kind] = [join(pair) for pair in zip(frame[codes], frame[kind], strict=True)]
     columns = ["study_id", "label", "year", *protocol.study_columns]
     described = derive_groupings(studies, protocol).reindex(columns=list(dict.fromkeys(columns)))
     described = described[[c for c in described if c not in frame or c == "study_id"]]
@@ -283,11 +275,11 @@ def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> p
         for study in described["study_id"]
     ]
     stands = several & (keep | described["study_id"].isin(list(independent)))
-    noted = _with_codes(
-        described, "assumptions", "assumption_codes", pd.Series(alone, described.index).where(stands, "")
-    )
+    more = pd.Series(alone, described.index).where(stands, "")
+    codes = [join(pair) for pair in zip(described["assumption_codes"], more, strict=True)]
+    noted = described.assign(assumption_codes=codes)
     if keep:
-        return noted.assign(label=_lettered(noted))
+        return in_words(noted.assign(label=_lettered(noted)))
     out = by_trial(noted, rho, independent)
     declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
     for at, parts in out["parts"].items():
@@ -295,16 +287,7 @@ def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> p
             part = described.loc[list(parts)]
             one = _one_effect(part, out.loc[at], declared.get(part["study_id"].iloc[0]), protocol)
             out.loc[at, list(one)] = pd.Series(one, dtype=object)
-    return out.assign(label=_lettered(out)).drop(columns="parts")
-
-
-def _with_codes(frame: pd.DataFrame, plain: str, coded: str, more: pd.Series) -> pd.DataFrame:
-    """The frame with further codes in a code column and their words in the word column beside it."""
-    both = [
-        ["; ".join(filter(None, (text, words_of(added)))) for text, added in zip(frame[plain], more, strict=True)],
-        [join(pair) for pair in zip(frame[coded], more, strict=True)],
-    ]
-    return frame.assign(**dict(zip((plain, coded), both, strict=True)))
+    return in_words(out.assign(label=_lettered(out)).drop(columns="parts"))
 
 
 def _one_effect(
@@ -315,20 +298,16 @@ def _one_effect(
     how = code("aggregated", comparisons=", ".join(part["comparison_id"]))
     derived = join([how, "" if role == "crossover" else code("n_counted_once", role=role)])
     assumed = code("comparison_correlation", value=protocol.assumptions.comparison_correlation)
-    texts = {
-        name: "; ".join(dict.fromkeys(filter(None, part[name])))
-        for name in ("derivation", "assumptions", "flags", "source")
-    }
+    codes = {name: join(part[name]) for name in ("derivation_codes", "assumption_codes", "flag_codes")}
     return {
         **on_both_scales(pooled["estimate"], pooled["variance"], pooled["scale"], protocol.level),
         "n_intervention": n1, "n_control": n2, **dict.fromkeys(_OF_ARMS, np.nan),
         "corrected": "yes" if (part["corrected"] == "yes").any() else "no",
-        "rows": ", ".join(part["rows"]), "reported_as": max(part["reported_as"], key=TIERS.index),
-        **texts,
-        "derivation": "; ".join(filter(None, [words_of(derived), texts["derivation"]])),
-        "derivation_codes": join([derived, *part["derivation_codes"]]),
-        "assumptions": "; ".join(filter(None, [words_of(assumed), texts["assumptions"]])),
-        "assumption_codes": join([assumed, *part["assumption_codes"]]),
+        "reported_as": max(part["reported_as"], key=TIERS.index),
+        "rows": ", ".join(part["rows"]), "source": "; ".join(dict.fromkeys(part["source"].dropna())),
+        "derivation_codes": join([derived, codes["derivation_codes"]]),
+        "assumption_codes": join([assumed, codes["assumption_codes"]]),
+        "flag_codes": codes["flag_codes"],
     }  # fmt: skip
 
 
@@ -345,17 +324,16 @@ def _with_unit(described: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     """The comparisons, lettered, with the comparison_id of the effect that each became part of."""
     alone = pooled["comparison_id"].reindex(described.index)
     same = alone == described["comparison_id"]
-    return described.assign(
-        unit=described["comparison_id"].where(same, described["study_id"]), label=_lettered(described)
-    )
+    unit = described["comparison_id"].where(same, described["study_id"])
+    return in_words(described.assign(unit=unit, label=_lettered(described)))
 
 
 def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -> pd.DataFrame:
     """Comparisons of which no candidate could be converted, but where the whole trial is pooled; the first listed."""
-    failed = found[found["reason"] != ""].sort_values(["file", "distance", "order"], kind="stable")
+    failed = found[found["reason_code"] != ""].sort_values(["file", "distance", "order"], kind="stable")
     unit = [*UNIT, "comparison_id"]
     failed = failed.drop_duplicates(unit)
-    usable = pd.MultiIndex.from_frame(found.loc[found["reason"] == "", unit])
+    usable = pd.MultiIndex.from_frame(found.loc[found["reason_code"] == "", unit])
     whole = chosen[chosen["comparison_id"] == chosen["study_id"]]
     covered = pd.MultiIndex.from_frame(failed[UNIT]).isin(pd.MultiIndex.from_frame(whole[UNIT]))
     failed = failed[~pd.MultiIndex.from_frame(failed[unit]).isin(usable) & ~covered].sort_values("order", kind="stable")
@@ -382,7 +360,6 @@ def _without_comparison(
         **known,
         analysis=[analysis.id(window, outcome) for window in alone["window"]],
         comparison_id=given["comparison_id"].to_numpy(),
-        reason=alone["reason_code"].map(words_of),
     )
 
 
@@ -394,6 +371,7 @@ def _lost(parts: list[pd.DataFrame], studies: pd.DataFrame, protocol: Protocol) 
     table = pd.concat([part.reindex(columns=[*NOT_POOLED_COLUMNS, "outcome", "window"]) for part in there])
     numbers = [name for name in NOT_POOLED_COLUMNS if name.startswith(("n_", "events_"))]
     table[numbers] = table[numbers].astype("Float64").astype(float)
+    table["reason"] = table["reason_code"].map(said)
     table["label"] = table["study_id"].map(studies.set_index("study_id")["label"])
     at = [
         table[name].map({one: i for i, one in enumerate(known)})
@@ -401,6 +379,11 @@ def _lost(parts: list[pd.DataFrame], studies: pd.DataFrame, protocol: Protocol) 
     ]
     ranked = table.assign(_outcome=at[0], _window=at[1]).sort_values(["_outcome", "_window"], kind="stable")
     return ranked[list(NOT_POOLED_COLUMNS)].reset_index(drop=True)
+
+
+def said(cell: str) -> str:
+    """The words of codes of this stage."""
+    return words(cell, SENTENCES)
 
 
 def _lettered(frame: pd.DataFrame) -> list[str]:
@@ -469,7 +452,7 @@ def _ledger(
             if not state[one.file, one.row]["stage"]:
                 state[one.file, one.row] |= _because(str(one.stage), str(one.reason_code))
     for attempt in attempts:
-        for used, status in ((attempt["reason"] != "", "excluded"), (attempt["reason"] == "", "not chosen")):
+        for used, status in ((attempt["reason_code"] != "", "excluded"), (attempt["reason_code"] == "", "not chosen")):
             for _, one in attempt[used].iterrows():
                 for key in one["rows"]:
                     _record(state[key], one, status)
@@ -479,14 +462,14 @@ def _ledger(
 
 def _because(stage: str, reason: str) -> dict[str, str]:
     """Where a row ended, why, and what would mend it."""
-    return {"stage": stage, "reason_code": reason, "reason": words_of(reason), "needed": needed(reason)}
+    return {"stage": stage, "reason_code": reason, "reason": said(reason), "needed": needed(reason)}
 
 
 def _record(entry: dict[str, str], attempt: pd.Series, status: str) -> None:
     """Let the best thing that happened to a row in any analysis stand."""
     if status == "excluded":
         if entry["status"] == "excluded" and not entry["stage"]:
-            entry |= {"stage": "effects"} | {n: str(attempt[n] or "") for n in ("reason_code", "reason", "needed")}
+            entry |= _because("effects", str(attempt["reason_code"]))
         return
     if attempt["chosen"]:
         used = [*filter(None, entry["used_in"].split(", ")), str(attempt["analysis"])]

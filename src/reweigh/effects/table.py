@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reweigh.effects.conversions import Floats
-from reweigh.effects.measures import SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
+from reweigh.effects.measures import MD_VARIANCES, SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
 from reweigh.measures import MEASURES, RATIO_MEASURES
 
 Strings = NDArray[np.object_]
 
-_ARM = "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time"
+_ARM = "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time scale_min scale_max"
 _CHANGE = "baseline_mean baseline_sd change_mean change_sd"
 _CONTRAST = "estimate se ci_lower ci_upper ci_level p_value t f z df oe v discordant1 discordant2"
 _SETTING = "r phi icc cluster_size scale_min scale_max target_min target_max"
@@ -34,6 +34,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "p_operator": ("=", "<", "<=", ">", ">="),
     "direction": ("favours_intervention", "favours_control", "none"),
     "better": ("lower", "higher"),
+    "estimate_scale": ("natural", "log"),
 }
 COLUMNS = (*CATEGORIES, *NUMERIC_COLUMNS, "flip")
 
@@ -47,7 +48,8 @@ class Options:
     change_scores: whether baselines, where given, turn final values into changes.
     crossover: "paired", or "as_independent" as older reviews did.
     zero_cells, correction: see `measures.correct_zero_cells`.
-    smd_variance: "LS", "LS2", "UB" or "AV", see `measures.smd_variance`.
+    md_variance: "separate" or "pooled", see `measures.md`.
+    smd_variance: "LS", "LS2", "UB", "AV" or "RevMan", see `measures.smd_variance`.
     smdh_version: whose variance of SMDH, that of metafor "3.8" or "5".
     median_method: "luo-wan-shi", "wan", "lognormal" (Shi 2020b) or "quantile" (McGrath 2020).
     p_inequality_as_equality: whether p < 0.001 is converted as p = 0.001.
@@ -64,6 +66,7 @@ class Options:
     crossover: str = "paired"
     zero_cells: str = "only0"
     correction: float = 0.5
+    md_variance: str = "separate"
     smd_variance: str = "LS"
     smdh_version: str = "3.8"
     median_method: str = "luo-wan-shi"
@@ -78,6 +81,7 @@ class Options:
         allowed = {
             "crossover": ("paired", "as_independent"),
             "zero_cells": ZERO_CELL_POLICIES,
+            "md_variance": MD_VARIANCES,
             "smd_variance": SMD_VARIANCES,
             "smdh_version": ("3.8", "5"),
             "median_method": ("luo-wan-shi", "wan", "lognormal", "quantile"),
@@ -114,12 +118,13 @@ class Problem:
 
 @dataclass(slots=True)
 class Rows:
-    """The columns of the table as arrays, missing ones filled (NaN or "")."""
+    """The columns of the table as arrays, missing ones filled (NaN or ""); whether steps are recorded."""
 
     n: int
     numbers: dict[str, Floats] = field(default_factory=dict)
     words: dict[str, Strings] = field(default_factory=dict)
     flip: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    traced: bool = False
 
     def __getitem__(self, column: str) -> Floats:
         """A numeric column."""
@@ -132,6 +137,7 @@ class Rows:
             {k: v[rows] for k, v in self.numbers.items()},
             {k: v[rows] for k, v in self.words.items()},
             self.flip[rows],
+            self.traced,
         )
 
 
@@ -206,6 +212,7 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
         percent = x[f"percent{arm}"]
         yield f"percent{arm}", (percent < 0) | (percent > 100), "must lie between 0 and 100"
         yield f"time{arm}", x[f"time{arm}"] <= 0, "must be above 0"
+        yield f"scale_min{arm}", x[f"scale_min{arm}"] >= x[f"scale_max{arm}"], f"not below scale_max{arm}"
         for spread in ("sd", "se", "baseline_sd", "change_sd"):
             yield f"{spread}{arm}", x[f"{spread}{arm}"] <= 0, "must be above 0"
         low, mean, high = x[f"ci_lower{arm}"], x[f"mean{arm}"], x[f"ci_upper{arm}"]
@@ -225,10 +232,12 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     yield "scale_min", x["scale_min"] >= x["scale_max"], "not below scale_max"
     yield "target_min", x["target_min"] >= x["target_max"], "not below target_max"
     b, c = x["discordant1"], x["discordant2"]
-    for column, pairs in (("discordant1", b), ("discordant2", c)):
-        yield column, (pairs < 0) | (pairs > x["n1"]), "must lie between 0 and n1"
-    yield "discordant1", np.abs((x["events1"] - x["events2"]) - (b - c)) > 1e-9, "does not fit the events of the arms"
-    yield "discordant1", (b > x["events1"]) | (c > x["events2"]), "more discordant pairs than events"
+    e1, e2, n = x["events1"], x["events2"], x["n1"]
+    yield "discordant1", np.abs((e1 - e2) - (b - c)) > 1e-9, "does not fit the events of the arms"
+    for column, pairs, events, other in (("discordant1", b, e1, e2), ("discordant2", c, e2, e1)):
+        yield column, (pairs < 0) | (pairs > n), "must lie between 0 and n1"
+        yield column, pairs > events, "more discordant pairs than events"
+        yield column, pairs > n - other, "more discordant pairs than patients without the event in the other arm"
 
 
 def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:

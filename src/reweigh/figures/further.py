@@ -27,17 +27,17 @@ def sweeps(
 
 def bubbles(effects: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[str, RecordFigure]]:
     """One figure per meta-regression with a single continuous moderator: name and figure."""
-    for (analysis, name), fit in regressions(effects, protocol).items():
+    for (analysis, name), one in regressions(effects, protocol).items():
         moderators = protocol.meta_regression[name].moderators
-        if isinstance(fit, str) or len(moderators) > 1 or moderators[0] in {*protocol.categories, *protocol.groupings}:
+        if one.fit is None or len(moderators) > 1 or moderators[0] in {*protocol.categories, *protocol.groupings}:
             continue
         from reweigh.figures.bubble import draw_bubble  # see above
 
-        group = effects[effects["analysis"] == analysis]
+        group = one.effects
         words = protocol.meta_regression[name].label or moderators[0].replace("_", " ")
         title = f"{_title(group.iloc[0], protocol)}, by {words[:1].lower()}{words[1:]}"
         measure = MEASURE_LABELS[str(group["measure"].iloc[0])]
-        yield f"{analysis}.{name}", draw_bubble(group, fit, moderators[0], title, measure, words)
+        yield f"{analysis}.{name}", draw_bubble(group, one.fit, moderators[0], title, measure, words)
 
 
 def _title(row: pd.Series, protocol: Protocol) -> str:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
-from reweigh.pool import intervals
-from reweigh.pool.core import Bools, Options, Pooled, prepare, summarise_fit
+from reweigh.pool.core import Bools, Given, Options, Pooled, prepare, summarise_fit
 from reweigh.pool.tau2 import Fit, Floats
+from reweigh.text.codes import join
 
 MEASURES = ("OR", "RR", "RD")
-AFTER_TAU2 = (
-    "estimate", "se", "ci_lower", "ci_upper", "statistic", "p_value", "tau2", "tau2_ci_lower", "tau2_ci_upper", "tau",
-    "i2_tau2", "i2_tau2_ci_lower", "i2_tau2_ci_upper", "h2_tau2", "h2_tau2_ci_lower", "h2_tau2_ci_upper",
-    "pi_lower", "pi_upper",
-)  # fmt: skip
-NO_VARIANCE = "the standard error is 0 (no events, or only events, in every trial): no interval or test"
-UNINFORMATIVE = "trials without information on a ratio (no events in either arm, or for OR only events) are left out"
-NOT_ESTIMABLE = "not estimable: one arm has no events (for OR: or only events) in all trials together"
+NO_VARIANCE = "no_variance"
+UNINFORMATIVE = "uninformative_trials"
+NOT_ESTIMABLE = "not_estimable_counts"
 
 
 def mantel_haenszel(
@@ -52,7 +45,8 @@ def mantel_haenszel(
     correction
         Added to each cell of a trial with an empty cell, for its own effect and variance (Q and tau2).
     exact
-        False adds the correction before the counts are pooled, too, as RevMan does.
+        False adds the correction before the counts are pooled, too, as RevMan 5 does (R's meta: MH.exact = FALSE);
+        double-zero trials, and for OR all-event ones, are not pooled, and risk differences are pooled from raw counts.
     rd_variance
         "greenland-robins" (RevMan, meta) or "sato" (metafor).
     ci_method, pi_method
@@ -81,14 +75,35 @@ def mantel_haenszel(
     empty = told & ((a == 0) | (c == 0) | (a == n1) | (c == n2))
     add = np.where(empty, correction, 0.0)
     y, v = _effects(a + add, n1 + 2 * add, c + add, n2 + 2 * add, measure)
+    if measure == "RD" and not exact:
+        y = a / n1 - c / n2
     told &= np.isfinite(v) & (v > 0)  # without a correction some variances do not exist
-    pooled_add = 0.0 if exact else add
+    # RevMan's correction leaves the counts of risk differences alone; it is in the rows' own SE only.
+    pooled_add = 0.0 if exact or measure == "RD" else add
     mean, se, weights = _pool_counts(
         a + pooled_add, n1 + 2 * pooled_add, c + pooled_add, n2 + 2 * pooled_add, there, measure, rd_variance
     )
     w = np.where(told, 1 / np.where(told, v, 1.0), 0.0)
     q = (w * (np.where(told, y, 0.0) - mean[:, None]) ** 2).sum(axis=1)
-    return _result(y, v, told, there, mean, se, weights, q, model, options)
+    sets, fit = prepare(y, v, told), _no_tau2(len(y))
+    if model == "common":
+        flat = se == 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = 100 * weights / np.where(there, weights, 0.0).sum(axis=1)[:, None]
+        share = np.where(there & np.isfinite(share), share, 0.0)
+        given = Given("mantel-haenszel", "EE", q, mean, np.where(flat, np.nan, se), share)
+    else:
+        flat = np.zeros(len(y), dtype=bool)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            tau2 = (q - (sets.k - 1)) / (w.sum(axis=1) - (w * w).sum(axis=1) / w.sum(axis=1))
+        # Without a Mantel-Haenszel mean there is no tau2 and so no random-effects mean.
+        lost = (sets.k >= 2) & np.isnan(mean)
+        fit = fit._replace(
+            tau2=np.where((sets.k >= 2) & np.isfinite(q), tau2 / sets.scale**2, np.where(lost, np.nan, 0.0))
+        )
+        given = Given("mantel-haenszel", "DL", q)
+    pooled = summarise_fit(sets, fit, options, given=given)
+    return _explain(pooled, told, there, np.isnan(mean) & there.any(axis=1), flat)
 
 
 def peto(
@@ -113,7 +128,8 @@ def peto(
         v = (total - 1) * total**2 / (n1 * n2 * events * (total - events))
         y = (a - n1 * events / total) * v
     told &= np.isfinite(v)
-    pooled = summarise_fit(prepare(y, v, told), _no_tau2(len(y)), options)
+    sets = prepare(y, v, told)
+    pooled = replace(summarise_fit(sets, _no_tau2(len(y)), options), pooling="peto")
     return _explain(pooled, told, there, *np.zeros((2, len(y)), dtype=bool))
 
 
@@ -192,66 +208,12 @@ def _no_tau2(sets: int) -> Fit:
     return Fit(np.zeros(sets), none, none + 1)
 
 
-def _result(
-    y: Floats, v: Floats, told: Bools, there: Bools, mean: Floats, se: Floats, weights: Floats, q: Floats,
-    model: str, options: Options,
-) -> Pooled:  # fmt: skip
-    sets = prepare(y, v, told)
-    k, fit = sets.k, _no_tau2(len(y))
-    if model == "random":
-        w = np.where(told, 1 / np.where(told, v, 1.0), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            tau2 = (q - (k - 1)) / (w.sum(axis=1) - (w * w).sum(axis=1) / w.sum(axis=1))
-        fit = fit._replace(tau2=np.where((k >= 2) & np.isfinite(q), tau2 / sets.scale**2, 0.0))
-    pooled = summarise_fit(sets, fit, options)
-    two, flat = k >= 2, (se == 0) & (model == "common")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        h2 = np.where(two, q / (k - 1), np.nan)
-        h2_limits = [np.where(two, x, np.nan) for x in intervals.higgins_thompson(q, k, options.level)]
-    i2, i2_low, i2_high = (100 * (1 - 1 / np.maximum(x, 1.0)) for x in (h2, *h2_limits))
-    pooled = replace(
-        pooled,
-        tau2_method="Mantel-Haenszel" if model == "common" else "DL around Mantel-Haenszel",
-        q=np.where(k >= 1, q, np.nan),
-        q_p_value=np.where(two, special.chdtrc(np.maximum(k - 1, 1), q), np.nan),
-        h2_q=h2,
-        h2_q_ci_lower=h2_limits[0],
-        h2_q_ci_upper=h2_limits[1],
-        i2_q=i2,
-        i2_q_ci_lower=i2_low,
-        i2_q_ci_upper=i2_high,
-    )
-    if model == "common":
-        se = np.where(se > 0, se, np.nan)
-        half = special.ndtri((1 + options.level) / 2) * se
-        with np.errstate(divide="ignore", invalid="ignore"):
-            statistic, share = mean / se, 100 * weights / np.where(there, weights, 0.0).sum(axis=1)[:, None]
-        pooled = replace(
-            pooled,
-            estimate=mean,
-            se=se,
-            ci_lower=mean - half,
-            ci_upper=mean + half,
-            statistic=statistic,
-            p_value=intervals.two_sided_p(statistic, np.full_like(statistic, np.inf)),
-            weights=np.where(there & np.isfinite(share), share, 0.0),
-        )
-    elif np.isnan(mean).any():
-        lost = two & np.isnan(mean)
-        gone: dict[str, Any] = {name: np.where(lost, np.nan, getattr(pooled, name)) for name in AFTER_TAU2}
-        pooled = replace(pooled, **gone)
-    return _explain(pooled, told, there, np.isnan(mean) & there.any(axis=1), flat)
-
-
 def _explain(pooled: Pooled, told: Bools, there: Bools, lost: Bools, flat: Bools) -> Pooled:
-    """Add to the reasons that there is no mean, or that trials were left out."""
-    left_out = told.sum(axis=1) < there.sum(axis=1)
+    """Add to the reasons that there is no mean, or that trials were left out; those have no weight."""
+    left_out = there & ~told
     reasons = [
-        "; ".join(
-            text
-            for text in (NOT_ESTIMABLE * bool(no), NO_VARIANCE * bool(nil), str(reason), UNINFORMATIVE * bool(out))
-            if text
-        )
-        for no, nil, reason, out in zip(lost, flat, pooled.reason, left_out, strict=True)
+        join([NOT_ESTIMABLE * bool(no), NO_VARIANCE * bool(nil), str(reason), UNINFORMATIVE * bool(out)])
+        for no, nil, reason, out in zip(lost, flat, pooled.reason, np.atleast_1d(left_out.any(axis=1)), strict=True)
     ]
-    return replace(pooled, reason=np.array(reasons, dtype=object))
+    weights = np.where(left_out, np.nan, pooled.weights)
+    return replace(pooled, reason=np.array(reasons, dtype=object), weights=weights)

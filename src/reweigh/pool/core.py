@@ -12,20 +12,20 @@ from scipy import special
 from reweigh.pool import intervals
 from reweigh.pool.tau2 import CLOSED, Fit, Floats, Ints, estimate, pymare_tau2, q_statistic, residuals
 from reweigh.pool.tau2 import METHODS as TAU2_METHODS
+from reweigh.text.codes import join, words
+from reweigh.text.pool import SENTENCES
 
 Bools = NDArray[np.bool_]
 
 CI_METHODS = ("wald", "t", "hartung-knapp", "hartung-knapp guarded", "profile likelihood")
 
-ONE_TRIAL = "one trial: its own estimate with a Wald interval, nothing pooled"
-NO_TRIALS = "no trials"
-FEW_FOR_PI = "a prediction interval needs three trials"
-ALL_EQUAL = "all effects are equal: the Hartung-Knapp standard error is 0, and nothing can rest on it"
-COMMON_EFFECT = (
-    "common-effect model: tau2 is 0 by assumption, so it has no interval, no I2 or H2 and no prediction interval"
-)
-EMPTY_QP = "Q is below its Q-profile range: the interval of tau2 is empty and shown as 0 to 0"
-NO_HT = "two trials with Q at most 2: the test-based interval of Q-based I2 and H2 does not exist"
+# Codes of what is missing; `reweigh.text.pool` has their words.
+ONE_TRIAL, NO_TRIALS = "one_trial", "no_trials"
+FEW_FOR_PI = "few_for_prediction_interval"
+ALL_EQUAL = "all_effects_equal"
+COMMON_EFFECT = "common_effect"
+EMPTY_QP = "empty_q_profile"
+NO_HT = "no_test_based_interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,14 @@ class Pooled:
     """Pooled results of D data sets; every array has shape (D,), ``weights`` (D, k).
 
     All on the scale of ``yi`` (log for ratio measures); I2 and weights in percent. What cannot be computed is
-    NaN and ``reason`` says why.
+    NaN and ``reason`` says why, in codes (`reweigh.text.pool`).
+
+    The guarded interval is the model's own, except that a Hartung-Knapp one takes its scale factor as at least 1
+    (metafor's "adhoc"; Roever and others 2015, BMC Medical Research Methodology 15:99): it does not collapse where
+    the effects happen to be alike, so verdicts rest on it.
     """
 
+    pooling: str
     tau2_method: str
     ci_method: str
     pi_method: str
@@ -45,6 +50,8 @@ class Pooled:
     estimate: Floats
     #: Standard error that the interval uses (Hartung-Knapp's where that is the method).
     se: Floats
+    #: Standard error without any Hartung-Knapp factor: what tests between subgroups rest on.
+    wald_se: Floats
     ci_lower: Floats
     ci_upper: Floats
     #: estimate/se; for the profile likelihood the signed root of the likelihood ratio.
@@ -60,7 +67,7 @@ class Pooled:
     q: Floats
     q_df: Ints
     q_p_value: Floats
-    #: max(0, (Q - df)/Q) and Q/df (which may be below 1), with Higgins and Thompson's test-based interval.
+    #: max(0, (Q - df)/Q) and max(1, Q/df), with Higgins and Thompson's test-based interval.
     i2_q: Floats
     i2_q_ci_lower: Floats
     i2_q_ci_upper: Floats
@@ -76,7 +83,14 @@ class Pooled:
     h2_tau2_ci_upper: Floats
     pi_lower: Floats
     pi_upper: Floats
-    #: Percent; 0 where a ragged set has no trial.
+    guarded_ci_lower: Floats
+    guarded_ci_upper: Floats
+    guarded_p_value: Floats
+    guarded_pi_lower: Floats
+    guarded_pi_upper: Floats
+    #: Whether the Hartung-Knapp interval is narrower than the Wald interval of the common-effect model.
+    narrow: Bools
+    #: Percent; 0 where a ragged set has no trial, NaN where a trial says nothing on the measure.
     weights: Floats
     #: How tau2 was found: "closed form", "Newton, 4 steps", "boundary" (tau2 = 0) ...
     path: NDArray[np.object_]
@@ -84,14 +98,14 @@ class Pooled:
     reason: NDArray[np.object_]
 
     def row(self, i: int = 0) -> dict[str, Any]:
-        """Plain Python values of data set ``i``; ``weights`` as an array."""
+        """Plain Python values of data set ``i``; ``weights`` as an array, ``reason`` in words."""
         out: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
                 value = value[i] if value.ndim == 2 else value[i : i + 1].tolist()[0]
             out[field.name] = value
-        return out
+        return out | {"reason": words(out["reason"], SENTENCES)}
 
 
 class Options(NamedTuple):
@@ -115,6 +129,20 @@ class Options(NamedTuple):
             raise ValueError(f"level {self.level} must lie between 0 and 1")
         if self.ci_method == "profile likelihood" and self.tau2_method != "ML":
             raise ValueError(f"the profile likelihood interval belongs to tau2_method 'ML', not {self.tau2_method!r}")
+
+
+class Given(NamedTuple):
+    """What replaces the inverse-variance mean: mean, its SE (D,), weights (D, k) and Q (D,), scale of ``yi``.
+
+    ``mean`` is None where only Q is another's.
+    """
+
+    pooling: str
+    tau2_method: str
+    q: Floats
+    mean: Floats | None = None
+    se: Floats | None = None
+    weights: Floats | None = None
 
 
 class Sets(NamedTuple):
@@ -235,33 +263,53 @@ def _pymare_tau2(method: str, sets: Sets, yi: ArrayLike, vi: ArrayLike) -> Float
 
 
 def summarise_fit(
-    sets: Sets, fit: Fit, o: Options, *, limits: tuple[Floats, Floats] | None = None, pymare: bool = False
+    sets: Sets,
+    fit: Fit,
+    o: Options,
+    *,
+    limits: tuple[Floats, Floats] | None = None,
+    pymare: bool = False,
+    given: Given | None = None,
 ) -> Pooled:
-    """Everything that follows from tau2 (scaled units); ``limits`` replace the Q-profile limits of each set."""
+    """Everything that follows from tau2 (scaled units).
+
+    ``limits`` replace the Q-profile limits of each set, ``given`` the inverse-variance mean and Q.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):  # k = 0 and 1, sorted out at the end
-        return _summary(sets, fit, o, limits, pymare)
+        return _summary(sets, fit, o, limits, pymare, given)
 
 
-def _summary(sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | None, pymare: bool) -> Pooled:
+def _summary(
+    sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | None, pymare: bool, given: Given | None
+) -> Pooled:
     y, v, k, centre, scale, equal = sets
     two, random = k >= 2, o.tau2_method != "EE"
     tau2 = np.maximum(fit.tau2, 0.0)
     w, total, mu, r = residuals(y, v, tau2)
     factor = (w * r * r).sum(axis=1) / (k - 1)
     wald = 1 / np.sqrt(total)
+    weights = 100 * w / total[:, None]
+    if given is not None and given.mean is not None and given.se is not None and given.weights is not None:
+        mu, wald, weights = (given.mean - centre) / scale, given.se / scale, given.weights
     knapp = np.where(equal, np.nan, np.sqrt(factor)) * wald
     guarded = np.sqrt(np.maximum(factor, 1.0)) * wald
 
     se = np.where(two, {"hartung-knapp": knapp, "hartung-knapp guarded": guarded}.get(o.ci_method, wald), wald)
     normal = o.ci_method in ("wald", "profile likelihood")
     df = np.where(two & (not normal), k - 1.0, np.inf)
-    half = intervals.t_quantile(df, (1 + o.level) / 2) * se
+    quantile = intervals.t_quantile(df, (1 + o.level) / 2)
+    half = quantile * se
     lower, upper, statistic = mu - half, mu + half, (mu + centre / scale) / se
     if o.ci_method == "profile likelihood" and two.any():
         profile = intervals.profile_mean(y[two], v[two], mu[two], tau2[two], (-centre / scale)[two], o.level)
         lower[two], upper[two], statistic[two] = profile
 
-    q = q_statistic(y, v, np.zeros(len(y)))
+    is_knapp = two & (o.ci_method == "hartung-knapp")
+    safe = np.where(is_knapp, guarded, se)
+    low_safe, high_safe = np.where(is_knapp, [mu - quantile * safe, mu + quantile * safe], [lower, upper])
+    common_half = special.ndtri((1 + o.level) / 2) / np.sqrt((1 / v).sum(axis=1))
+
+    q = q_statistic(y, v, np.zeros(len(y))) if given is None else given.q
     if limits is None:
         q_low, q_high, q_empty = intervals.q_profile(y, v, k, o.level)
     else:
@@ -269,6 +317,9 @@ def _summary(sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | N
     h2_low, h2_high = intervals.higgins_thompson(q, k, o.level)
     typical = intervals.typical_variance(v, k)
     pi_low, pi_high = _prediction(sets, mu, wald, guarded if o.ci_method.endswith("guarded") else knapp, tau2, o)
+    safe_pi = pi_low, pi_high
+    if o.pi_method == "hartung-knapp" and not o.ci_method.endswith("guarded"):
+        safe_pi = _prediction(sets, mu, wald, guarded, tau2, o)
 
     def only(where: Bools, value: Floats) -> Floats:
         return np.where(where, value, np.nan)
@@ -277,15 +328,17 @@ def _summary(sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | N
         return 100 * (1 - 1 / np.maximum(h2, 1.0))
 
     there, fitted = k >= 1, two & random
-    h2, h2_tau2 = q / (k - 1), 1 + np.array([tau2, q_low, q_high]) / typical
+    h2, h2_tau2 = np.maximum(q / (k - 1), 1.0), 1 + np.array([tau2, q_low, q_high]) / typical
     return Pooled(
-        tau2_method=o.tau2_method,
+        pooling="inverse variance" if given is None else given.pooling,
+        tau2_method=o.tau2_method if given is None else given.tau2_method,
         ci_method=o.ci_method,
         pi_method=o.pi_method,
         level=o.level,
         k=k,
         estimate=only(there, mu * scale + centre),
         se=only(there, se * scale),
+        wald_se=only(there, wald * scale),
         ci_lower=lower * scale + centre,
         ci_upper=upper * scale + centre,
         statistic=statistic,
@@ -312,7 +365,13 @@ def _summary(sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | N
         h2_tau2_ci_upper=only(fitted, h2_tau2[2]),
         pi_lower=pi_low * scale + centre,
         pi_upper=pi_high * scale + centre,
-        weights=np.where(there[:, None], 100 * w / total[:, None], 0.0),
+        guarded_ci_lower=low_safe * scale + centre,
+        guarded_ci_upper=high_safe * scale + centre,
+        guarded_p_value=intervals.two_sided_p(np.where(is_knapp, (mu + centre / scale) / guarded, statistic), df),
+        guarded_pi_lower=safe_pi[0] * scale + centre,
+        guarded_pi_upper=safe_pi[1] * scale + centre,
+        narrow=is_knapp & (half < common_half),
+        weights=np.where(there[:, None], weights, 0.0),
         path=_paths(fit, k, pymare, o.tau2_method),
         reason=_reasons(
             (NO_TRIALS, k == 0),
@@ -363,5 +422,5 @@ def _paths(fit: Fit, k: Ints, pymare: bool, method: str) -> NDArray[np.object_]:
 def _reasons(*rules: tuple[str, Bools]) -> NDArray[np.object_]:
     codes = sum(where.astype(np.intp) << bit for bit, (_, where) in enumerate(rules))
     values, inverse = np.unique(codes, return_inverse=True)
-    texts = ["; ".join(text for bit, (text, _) in enumerate(rules) if code >> bit & 1) for code in values]
+    texts = [join(text for bit, (text, _) in enumerate(rules) if code >> bit & 1) for code in values]
     return np.array(texts, dtype=object)[inverse]

@@ -6,8 +6,9 @@ instead of Newton's, statsmodels' weighted least squares and scipy.stats' distri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -100,6 +101,11 @@ def compare(
     pi_method: str = "hartung-knapp",
     first: Mapping[str, float] | None = None,
     tolerance: float = 1e-6,
+    counts: ArrayLike | None = None,
+    measure: str = "",
+    pooling: str = "inverse variance",
+    exact: bool = True,
+    rd_variance: str = "greenland-robins",
 ) -> Comparison:
     """Compare the two engines on one data set (k,).
 
@@ -109,6 +115,8 @@ def compare(
         Numbers to check, by the names of ``HEADLINE`` (a subset will do); those of ``pool`` if not given.
     tolerance
         Largest relative difference; near 0 in units of the standard error (effects) or smallest variance (tau2).
+    counts, measure, pooling, exact, rd_variance
+        Events and patients (4, k) where they are pooled by Mantel-Haenszel or Peto, and how.
 
     Raises
     ------
@@ -119,7 +127,11 @@ def compare(
         from reweigh.pool.core import pool
 
         first = pool(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method).row()
-    second = second_engine(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method)
+    if counts is None:
+        second = second_engine(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method)
+    else:
+        law = {"tau2_method": tau2_method, "ci_method": ci_method, "level": level, "pi_method": pi_method}
+        second = counted(np.asarray(counts, dtype=np.float64).T, measure, pooling, exact, rd_variance, law)
     names = [n for n in HEADLINE if n in first and not (n.startswith("pi_") and pi_method == "bootstrap")]
     units = {"se": second["se"], "p": 1e-12, "v": float(np.min(vi)), "1": 1.0}
     one = {n: float(first[n]) for n in names}
@@ -131,6 +143,91 @@ def compare(
             f"(relative difference {difference[where]:.3g}, tolerance {tolerance:g})"
         )
     return Comparison(one, {n: second[n] for n in names}, difference, difference[where], where)
+
+
+def counted(
+    tables: Array, measure: str, pooling: str, exact: bool, rd_variance: str, law: Mapping[str, Any]
+) -> dict[str, float]:
+    """Headline numbers of two-by-two tables (k, 4: events and patients of each arm) by Mantel-Haenszel or Peto.
+
+    Trial by trial, in the order of the definitions: Mantel and Haenszel 1959, Robins and others 1986, Greenland and
+    Robins 1985, Yusuf and others 1985.
+    """
+    out = dict.fromkeys(HEADLINE, np.nan)
+    told = [
+        (a, n1 - a, c, n2 - c)
+        for a, n1, c, n2 in tables
+        if measure == "RD" or (a + c > 0 and (measure == "RR" or a + c < n1 + n2))
+    ]
+    effects = [_one_table(t, measure, pooling) for t in told]
+    y, v = np.array([e[0] for e in effects]), np.array([e[1] for e in effects])
+    if pooling == "peto":
+        mean, se = float(np.average(y, weights=1 / v)), float(np.sum(1 / v) ** -0.5)
+    else:
+        add = [0.0 if exact or measure == "RD" else 0.5 * (min(t) == 0) for t in told]
+        if measure == "RD" and not exact:
+            y = np.array([a / (a + b) - c / (c + d) for a, b, c, d in told])
+        mean, se = _stratified([[x + h for x in t] for t, h in zip(told, add, strict=True)], measure, rd_variance)
+    q = float(np.sum((y - mean) ** 2 / v))
+    if pooling == "peto" or law["tau2_method"] == "EE":
+        half = float(stats.norm.ppf((1 + law["level"]) / 2)) * se
+        p = 2 * stats.norm.sf(abs(mean) / se)
+        return out | {"estimate": mean, "se": se, "ci_lower": mean - half, "ci_upper": mean + half, "p_value": float(p),
+                      "tau2": 0.0, "q": q}  # fmt: skip
+    k = len(y)
+    tau2 = max(0.0, (q - (k - 1)) / float(np.trace(_projection(v, 0.0))))
+    tail = (1 - law["level"]) / 2
+    out |= _mean(y, v, tau2, law["ci_method"], law["level"], law["pi_method"]) | {"tau2": tau2, "q": q}
+    for name, probability in (("tau2_ci_lower", 1 - tail), ("tau2_ci_upper", tail)):
+        out[name] = _where_q_is(y, v, float(stats.chi2.ppf(probability, k - 1)))
+    return out | {"i2_tau2": 100 * tau2 / (tau2 + (k - 1) / float(np.trace(_projection(v, 0.0))))}
+
+
+def _one_table(t: Sequence[float], measure: str, pooling: str) -> tuple[float, float]:
+    """Effect and variance of one trial; 0.5 added where a cell is empty, but nothing for Peto."""
+    a, b, c, d = t
+    if pooling == "peto":
+        n1, n2, n = a + b, c + d, a + b + c + d
+        variance = n1 * n2 * (a + c) * (b + d) / (n**2 * (n - 1))
+        return float((a - n1 * (a + c) / n) / variance), float(1 / variance)
+    if min(t) == 0:
+        a, b, c, d = (x + 0.5 for x in t)
+    n1, n2 = a + b, c + d
+    if measure == "OR":
+        return float(np.log(a * d / (b * c))), float(sum(1 / x for x in (a, b, c, d)))
+    if measure == "RR":
+        return float(np.log(a / n1 * n2 / c)), float(1 / a - 1 / n1 + 1 / c - 1 / n2)
+    return float(a / n1 - c / n2), float(a * b / n1**3 + c * d / n2**3)
+
+
+def _stratified(tables: Sequence[Sequence[float]], measure: str, rd_variance: str) -> tuple[float, float]:
+    """Mantel-Haenszel log OR, log RR or RD of the tables, and its standard error."""
+    top = bottom = first = second = third = total = 0.0
+    for a, b, c, d in tables:
+        n1, n2, n = a + b, c + d, a + b + c + d
+        if measure == "OR":
+            r, s = a * d / n, b * c / n
+            first += (a + d) / n * r
+            second += (a + d) / n * s + (b + c) / n * r
+            third += (b + c) / n * s
+        elif measure == "RR":
+            r, s = a * n2 / n, c * n1 / n
+            first += ((a + c) * n1 * n2 - a * c * n) / n**2
+        else:
+            r, s = a * n2 / n, c * n1 / n
+            first += (a * b * n2**3 + c * d * n1**3) / (n1 * n2 * n**2)
+            second += (c * n1**2 - a * n2**2 + n1 * n2 * (n2 - n1) / 2) / n**2
+            third += (a * d + b * c) / n
+            total += n1 * n2 / n
+        top, bottom = top + r, bottom + s
+    if measure == "OR":
+        variance = first / (2 * top**2) + second / (2 * top * bottom) + third / (2 * bottom**2)
+        return float(np.log(top / bottom)), float(np.sqrt(variance))
+    if measure == "RR":
+        return float(np.log(top / bottom)), float(np.sqrt(first / (top * bottom)))
+    mean = (top - bottom) / total
+    variance = mean * second + third / 2 if rd_variance == "sato" else first
+    return float(mean), float(np.sqrt(variance) / total)
 
 
 def _difference(one: float, other: float, unit: float) -> float:

@@ -45,7 +45,9 @@ def q_profile(y: Floats, v: Floats, k: Ints, level: float) -> tuple[Floats, Floa
 
 
 def higgins_thompson(q: Floats, k: Ints, level: float) -> tuple[Floats, Floats]:
-    """Test-based interval of H2 = Q/(k-1), not below 1; missing for k = 2 with Q <= 2.
+    """Test-based interval of H2 = max(1, Q/(k-1)), not below 1; missing for k = 2 with Q <= 2.
+
+    The interval stands around H = 1 where Q is below its degrees of freedom, as in R's meta (8.3-0).
 
     Higgins and Thompson 2002, Statistics in Medicine 21:1539-58, section 4 and appendix A2.
     """
@@ -54,7 +56,7 @@ def higgins_thompson(q: Floats, k: Ints, level: float) -> tuple[Floats, Floats]:
         beyond = (np.log(q) - np.log(df)) / (np.sqrt(2 * q) - np.sqrt(2 * df - 1)) / 2
         within = np.sqrt(1 / (2 * (df - 1)) * (1 - 1 / (3 * (df - 1) ** 2)))
         se = np.where(q > k, beyond, np.where(k > 2, within, np.nan))
-        h, half = np.sqrt(q / df), special.ndtri((1 + level) / 2) * se
+        h, half = np.sqrt(np.maximum(q / df, 1.0)), special.ndtri((1 + level) / 2) * se
         lower, upper = h * np.exp(-half), h * np.exp(half)
     return np.maximum(lower, 1.0) ** 2, np.maximum(upper, 1.0) ** 2
 

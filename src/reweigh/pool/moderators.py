@@ -2,77 +2,107 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from reweigh.pool.regression import MetaRegression, meta_regression
 from reweigh.protocol.model import Protocol, Regression
+from reweigh.text.codes import code, join, words
+from reweigh.text.pool import SENTENCES
 
 COLUMNS = (
     "analysis", "regression", "model", "scale", "k", "coefficient", "estimate", "se", "ci_lower", "ci_upper",
     "statistic", "df", "p_value", "permutation_p_value", "vif", "qm", "qm_df", "qm_p_value", "qe", "qe_df",
-    "qe_p_value", "tau2", "i2", "r2", "note",
+    "qe_p_value", "tau2", "i2", "r2", "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value", "note_codes", "note",
 )  # fmt: skip
 
 
-def regressions(effects: pd.DataFrame, protocol: Protocol) -> dict[tuple[str, str], MetaRegression | str]:
+@dataclass(frozen=True, slots=True)
+class Regressed:
+    """One meta-regression of one analysis: the trials that have every moderator, the fit or None, notes as codes."""
+
+    effects: pd.DataFrame
+    fit: MetaRegression | None
+    notes: str
+
+
+def regressions(effects: pd.DataFrame, protocol: Protocol) -> dict[tuple[str, str], Regressed]:
     """Every meta-regression of the protocol on every main analysis of its outcomes' main measure.
+
+    A trial without a value of a moderator is left out of that regression, by name.
 
     Returns
     -------
-    By analysis and name of the regression: the fit, or the reason why there is none.
+    By analysis and name of the regression.
     """
-    found: dict[tuple[str, str], MetaRegression | str] = {}
+    found: dict[tuple[str, str], Regressed] = {}
     main = effects[(effects["set"] == "main")]
     for analysis, group in main.groupby("analysis", sort=False):
         if group["measure"].iloc[0] != protocol.outcomes[group["outcome"].iloc[0]].measure:
             continue
         for name, regression in protocol.meta_regression.items():
-            try:
-                found[str(analysis), name] = _fit(group, regression, protocol)
-            except ValueError as why:
-                found[str(analysis), name] = str(why)
+            found[str(analysis), name] = _fit(group, regression, protocol)
     return found
 
 
-def _fit(group: pd.DataFrame, regression: Regression, protocol: Protocol) -> MetaRegression:
-    model = protocol.models_of("main")[0]
-    values = {m: moderator_values(group, m, protocol) for m in regression.moderators}
-    return meta_regression(
-        group["estimate"].to_numpy(dtype=float), group["variance"].to_numpy(dtype=float), values,
-        tau2_method=model.tau2, test="hartung-knapp" if model.interval.startswith("hartung") else "wald",
-        level=protocol.level, permutations=regression.permutations, seed=protocol.seed,
-        minimum=regression.minimum if regression.below_minimum == "refuse" else None,
-    )  # fmt: skip
+def _fit(group: pd.DataFrame, regression: Regression, protocol: Protocol) -> Regressed:
+    model = protocol.models_of("main")[0].for_measure(str(group["measure"].iloc[0]))
+    notes, whole = [], group
+    for moderator in regression.moderators:
+        missing = whole[moderator].isna() | (whole[moderator].astype(str) == "")
+        if missing.any():
+            lost = ", ".join(whole.loc[missing, "label"].astype(str))
+            notes.append(code("regression_missing", moderator=moderator, trials=lost))
+            whole = whole[~missing]
+    if model.pooling != "inverse variance":
+        notes.append(code("regression_inverse_variance", pooling=model.pooling))
+    values = {m: moderator_values(whole, m, protocol) for m in regression.moderators}
+    try:
+        fit = meta_regression(
+            whole["estimate"].to_numpy(dtype=float), whole["variance"].to_numpy(dtype=float), values,
+            tau2_method=model.tau2, test="hartung-knapp" if model.interval.startswith("hartung") else "wald",
+            level=protocol.level, permutations=regression.permutations, seed=protocol.seed,
+            minimum=regression.minimum if regression.below_minimum == "refuse" else None,
+        )  # fmt: skip
+    except ValueError as why:
+        return Regressed(whole, None, join([*notes, code("regression_impossible", why=why)]))
+    return Regressed(whole, fit, join([*notes, fit.reason]))
 
 
 def moderator_values(group: pd.DataFrame, moderator: str, protocol: Protocol) -> np.ndarray:
     """Values of a moderator: numbers, or text where the protocol gives it categories."""
     if moderator in protocol.categories or moderator in protocol.groupings:
         return group[moderator].astype(str).to_numpy(dtype=object)
-    return pd.to_numeric(group[moderator]).to_numpy(dtype=float)
+    return group[moderator].to_numpy(dtype=float, na_value=np.nan)
 
 
 def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Coefficients of every meta-regression, analysis scale, with its tests on each row; or the reason for none."""
     main = protocol.models_of("main")[0].name
     rows: list[dict[str, object]] = []
-    for (analysis, name), fit in regressions(effects, protocol).items():
+    for (analysis, name), one in regressions(effects, protocol).items():
+        fit = one.fit
         scale = effects.loc[effects["analysis"] == analysis, "scale"].iloc[0]
         head = {"analysis": analysis, "regression": name, "model": main, "scale": scale}
-        if isinstance(fit, str):
-            rows.append({**head, "k": (effects["analysis"] == analysis).sum(), "note": fit})
+        head |= {"note_codes": one.notes, "note": words(one.notes, SENTENCES)}
+        if fit is None:
+            rows.append({**head, "k": len(one.effects)})
             continue
         whole = {
             key: getattr(fit, key) for key in ("k", "df", "qm", "qm_df", "qm_p_value", "qe", "qe_df", "qe_p_value")
         }
-        whole |= {"tau2": fit.tau2, "i2": fit.i2_tau2, "r2": fit.r2, "note": fit.reason}
+        whole |= {"tau2": fit.tau2, "i2": fit.i2_tau2, "r2": fit.r2}
         vif = {term.name: term.vif for term in fit.terms}
         for i, coefficient in enumerate(fit.names):
             of_term = next(
                 (v for term, v in vif.items() if coefficient == term or coefficient.startswith(f"{term}:")), np.nan
             )
-            numbers = ("estimate", "se", "ci_lower", "ci_upper", "statistic", "p_value", "permutation_p_value")
+            numbers = (
+                "estimate", "se", "ci_lower", "ci_upper", "statistic", "p_value", "permutation_p_value",
+                "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value",
+            )  # fmt: skip
             values = {key: float(getattr(fit, key)[i]) for key in numbers}
             rows.append({**head, "coefficient": coefficient, **values, "vif": of_term, **whole})
     return pd.DataFrame(rows, columns=list(COLUMNS))

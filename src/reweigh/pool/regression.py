@@ -14,6 +14,7 @@ from reweigh.pool.core import prepare
 from reweigh.pool.intervals import t_quantile, two_sided_p
 from reweigh.pool.tau2 import METHODS as TAU2_METHODS
 from reweigh.pool.tau2 import Floats, Ints
+from reweigh.text.codes import code, join
 
 TESTS = ("wald", "t", "hartung-knapp")
 INTERCEPT = "intercept"
@@ -50,6 +51,10 @@ class MetaRegression:
     #: Degrees of freedom of t; infinite for the normal.
     df: float
     p_value: Floats
+    #: With the Hartung-Knapp factor taken as at least 1; the same where the test has no such factor.
+    guarded_ci_lower: Floats
+    guarded_ci_upper: Floats
+    guarded_p_value: Floats
     #: Seeded permutation p values of the coefficients and of QM; NaN if not asked for.
     permutation_p_value: Floats
     qm_permutation_p_value: float
@@ -72,6 +77,7 @@ class MetaRegression:
     terms: tuple[Term, ...]
     weights: Floats
     path: str
+    #: Codes of `reweigh.text.pool`.
     reason: str
 
 
@@ -140,10 +146,13 @@ def meta_regression(
     reasons = []
     if factor[0] <= 1e-28 and test == "hartung-knapp":
         covariance = np.full_like(covariance, np.nan)
-        reasons.append("the moderators fit the effects exactly: no standard errors")
+        reasons.append("regression_exact_fit")
     se = np.sqrt(np.diag(covariance))
     df = np.inf if test == "wald" else float(k - p)
-    half = t_quantile(np.array([df]), (1 + level) / 2) * se
+    quantile = t_quantile(np.array([df]), (1 + level) / 2)
+    half = quantile * se
+    plain = np.sqrt(np.diag(cov[0])) * unit / (np.sqrt(factor[0]) if test == "hartung-knapp" else 1.0)
+    guarded = plain * max(1.0, float(np.sqrt(factor[0]))) if test == "hartung-knapp" else se
     statistic = estimate / se
     moving = np.arange(1 if intercept else 0, p)
     qm = _quadratic(estimate, covariance, moving)
@@ -160,9 +169,9 @@ def meta_regression(
     h2 = 1 + float(tau2[0]) / typical
     r2 = _r2(tau2_method, y, v, float(tau2[0]), k) if intercept and len(moving) else np.nan
     if np.isnan(r2):
-        reasons.append("no R2: there is no heterogeneity without moderators to explain, or no model to compare with")
+        reasons.append("regression_no_r2")
     if minimum is None and k < 10 * len(moderators):
-        reasons.append(f"only {k} trials for {len(moderators)} moderator(s)")
+        reasons.append(code("regression_few_trials", k=k, moderators=len(moderators)))
     permuted = np.full(p + 1, np.nan)
     if permutations > 0:
         observed = np.append(np.abs(statistic), qm)
@@ -181,6 +190,9 @@ def meta_regression(
         statistic=statistic,
         df=df,
         p_value=two_sided_p(statistic, np.full(p, df)),
+        guarded_ci_lower=estimate - quantile * guarded,
+        guarded_ci_upper=estimate + quantile * guarded,
+        guarded_p_value=two_sided_p(estimate / guarded, np.full(p, df)),
         permutation_p_value=permuted[:-1],
         qm_permutation_p_value=float(permuted[-1]),
         covariance=covariance,
@@ -199,7 +211,7 @@ def meta_regression(
         terms=terms,
         weights=100 * w[0] / w[0].sum(),
         path=_path(tau2_method, float(fit.tau2[0]), int(fit.steps[0]), int(fit.maxima[0])),
-        reason="; ".join(reasons),
+        reason=join(reasons),
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import special
 
 from reweigh.pool import design
-from reweigh.pool.core import Options, Pooled, pool, prepare, summarise_fit
+from reweigh.pool.core import Bools, Options, Pooled, prepare, summarise_fit
+from reweigh.pool.refit import Trials, refit
 from reweigh.pool.tau2 import Fit
+from reweigh.protocol.models import Model
+from reweigh.text.codes import code
 
-TAU2_CHOICES = ("separate", "common")
-FEW_SUBGROUPS = "not estimable: the test needs at least two subgroups of two or more trials"
+FEW_SUBGROUPS = "few_subgroups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,84 +30,86 @@ class Subgroups:
     q_between: float
     q_between_df: int
     q_between_p_value: float
-    #: Why there is no test, else "".
+    #: Code of why there is no test, or of what it should be read with, else "".
     reason: str
 
 
 def subgroups(
-    yi: ArrayLike,
-    vi: ArrayLike,
+    trials: Trials,
     groups: Sequence[Hashable] | np.ndarray,
+    model: Model,
     *,
-    tau2: str = "separate",
-    tau2_method: str = "REML",
-    ci_method: str = "hartung-knapp",
+    tau2: Literal["separate", "common"] = "separate",
     level: float = 0.95,
-    pi_method: str = "hartung-knapp",
 ) -> Subgroups:
     """Pool each subgroup and test the differences: Cochrane Handbook 10.11.3.1; Borenstein and Higgins 2013.
 
-    Whatever ``ci_method`` is, the test takes the Wald standard errors of the subgroup means, as RevMan and meta do.
-    A subgroup of one trial is shown as that trial, and takes part in the test with its own variance.
+    The test takes the subtotals of every subgroup that has an estimate, those of one trial too, and their Wald
+    standard errors whatever the interval is: as metafor, meta and RevMan, for Mantel-Haenszel and Peto alike.
 
     Parameters
     ----------
-    yi, vi
-        Effects and variances of one data set, shape (k,).
+    trials
+        One analysis of k trials.
     groups
-        Subgroup of each trial, length k; results come in order of first appearance.
+        Subgroup of each trial, length k; results come in order of first appearance. None: in no subgroup.
+    model
+        Any model; what it cannot pool has a reason.
     tau2
-        "separate": each subgroup its own; "common": that of the mixed-effects model with the subgroups as factor.
+        "separate": each subgroup its own; "common": that of the mixed-effects model with the subgroups as factor
+        (inverse variance only).
 
     Raises
     ------
     ValueError
-        If lengths differ, a group is missing, or :func:`reweigh.pool.pool` refuses the data or an option.
+        If the number of groups is not that of the trials, or there is none.
     """
-    if tau2 not in TAU2_CHOICES:
-        raise ValueError(f"tau2 {tau2!r} is not known: use one of {', '.join(TAU2_CHOICES)}")
-    y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
     names = list(groups)
-    if y.ndim != 1 or y.shape != v.shape or len(names) != y.size:
-        raise ValueError(f"yi, vi and groups must have one length: {y.shape}, {v.shape}, {len(names)}")
-    for i, name in enumerate(names):
-        if name is None or name != name:
-            raise ValueError(f"groups[{i}] is missing")
-    labels = tuple(dict.fromkeys(names))
+    if len(names) != trials.yi.size:
+        raise ValueError(f"{trials.yi.size} trials, but {len(names)} groups")
+    labels = tuple(dict.fromkeys(name for name in names if name is not None))
     if not labels:
         raise ValueError("no trials: there are no subgroups")
     member = np.array([[name == label for name in names] for label in labels])
-    ys, vs = np.broadcast_to(y, member.shape), np.broadcast_to(v, member.shape)
-    options = Options(tau2_method, ci_method, level, pi_method)
-    if tau2 == "separate" or len(labels) == y.size:
+    plain = model if model.prediction_interval != "bootstrap" else model.model_copy(
+        update={"prediction_interval": "hartung-knapp"}
+    )  # fmt: skip
+    inverse = model.for_measure(trials.measure).pooling == "inverse variance"
+    if tau2 == "separate" or not inverse or len(labels) == member.sum():
         # With one trial in every subgroup nothing is left to estimate a common tau2 from.
-        pooled = pool(
-            ys, vs, mask=member, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method
-        )
+        pooled = refit(trials, plain, mask=member, level=level)
     else:
-        pooled = _common(ys, vs, member, options)
-    if (pooled.k >= 2).sum() < 2:
-        return Subgroups(labels, tau2, pooled, np.nan, len(labels) - 1, np.nan, FEW_SUBGROUPS)
-    between = np.where(np.isnan(pooled.tau2), pooled.tau2[pooled.k >= 2][0] if tau2 == "common" else 0.0, pooled.tau2)
-    w = np.where(member, 1 / (vs + between[:, None]), 0.0).sum(axis=1)
-    centred = pooled.estimate - (w * pooled.estimate).sum() / w.sum()
-    q, df = float((w * centred**2).sum()), len(labels) - 1
-    return Subgroups(labels, tau2, pooled, q, df, float(special.chdtrc(df, q)), "")
+        pooled = _common(trials, member, plain, level)
+    there = np.isfinite(pooled.estimate) & (pooled.wald_se > 0)
+    df = int(there.sum()) - 1
+    if df < 1:
+        return Subgroups(labels, tau2, pooled, np.nan, max(df, 0), np.nan, FEW_SUBGROUPS)
+    w, means = 1 / pooled.wald_se[there] ** 2, pooled.estimate[there]
+    q = float((w * (means - (w * means).sum() / w.sum()) ** 2).sum())
+    ones = int((pooled.k[there] == 1).sum())
+    reason = code("subgroups_of_one", ones=ones, subgroups=df + 1) if ones else ""
+    return Subgroups(labels, tau2, pooled, q, df, float(special.chdtrc(df, q)), reason)
 
 
-def _common(ys: np.ndarray, vs: np.ndarray, member: np.ndarray, options: Options) -> Pooled:
+def _common(trials: Trials, member: Bools, model: Model, level: float) -> Pooled:
     """Subgroups at the tau2 of the model with one mean per subgroup."""
+    prediction = "hartung-knapp" if model.prediction_interval == "none" else model.prediction_interval
+    options = Options(model.tau2, model.interval, level, prediction)
     options.check()
-    sets = prepare(ys, vs, member)
-    whole = prepare(ys[0], vs[0])
+    inside = member.any(axis=0)
+    ys, vs = (np.broadcast_to(x, member.shape) for x in (trials.yi, trials.vi))
+    sets, whole = prepare(ys, vs, member), prepare(trials.yi[inside], trials.vi[inside])
     y, v, scale = whole.y, whole.v, whole.scale[0]
-    x = (member.T / np.sqrt(member.sum(axis=1)))[None]
+    of = member[:, inside]
+    x = (of.T / np.sqrt(of.sum(axis=1)))[None]
     fit = design.estimate(options.tau2_method, y, v, x)
-    df = member.shape[1] - member.shape[0]
+    df = of.shape[1] - of.shape[0]
     tail = (1 - options.level) / 2
     limits = [design.solve_q(y, v, x, np.array([special.chdtri(df, p)])).tau2[0] for p in (tail, 1 - tail)]
     ratio = (scale / sets.scale) ** 2
     spread = Fit(fit.tau2[0] * ratio, np.repeat(fit.steps, len(ratio)), np.repeat(fit.maxima, len(ratio)))
     pooled = summarise_fit(sets, spread, options, limits=(limits[0] * ratio, limits[1] * ratio))
     path = np.where(pooled.k >= 2, "common to all subgroups: " + pooled.path, pooled.path)
-    return replace(pooled, path=path)
+    none = np.full(len(pooled.k), np.nan)
+    hidden: dict[str, Any] = dict.fromkeys(("pi_lower", "pi_upper", "guarded_pi_lower", "guarded_pi_upper"), none)
+    return replace(pooled, path=path, **(hidden if model.prediction_interval == "none" else {}))

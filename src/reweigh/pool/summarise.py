@@ -1,24 +1,26 @@
-"""From effects.csv to pooled.csv, subgroups.csv and engines.csv: every analysis by every model of the protocol."""
+"""From effects.csv to pooled.csv, weights.csv, subgroups.csv and engines.csv: every analysis by every model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reweigh.effects.measures import number_needed_text
-from reweigh.pool.binary import mantel_haenszel, peto
-from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled, pool
+from reweigh.measures import STANDARDISED_MEASURES
+from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
+from reweigh.pool.refit import Trials, refit, trials_of
 from reweigh.pool.subgroups import subgroups
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
+from reweigh.text.codes import code, join, words
+from reweigh.text.pool import SENTENCES
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set")
 MODEL = ("model", "tau2_method", "ci_method", "pooling", "level", "scale")
-SIZE = ("k", "n_intervention", "n_control", "participants")
+SIZE = ("k", "comparisons", "n_intervention", "n_control", "participants")
 MEAN = ("estimate", "se", "ci_lower", "ci_upper", "statistic", "df", "p_value")
 HETEROGENEITY = {
     "tau2": "tau2",
@@ -41,22 +43,47 @@ HETEROGENEITY = {
     "q_df": "q_df",
     "q_p_value": "q_p_value",
 }
-"""Columns of the tables and the field of `Pooled` that each takes."""
+"""Columns of the tables and the field of `Pooled` that each takes; a model with I2 from Q takes that for `i2`, `h2`."""
 PREDICTION = ("pi_lower", "pi_upper")
 NATURAL = ("estimate", "ci_lower", "ci_upper")
-I2_DEFINITION = "tau2-based"
-"""I2 = tau2 / (tau2 + typical variance), as metafor and RevMan (since 2024) print it; i2_from_q is the other."""
+GUARDED = ("guarded_ci_lower", "guarded_ci_upper", "guarded_pi_lower", "guarded_pi_upper")
+I2_DEFINITIONS = {"tau2": "tau2-based", "Q": "Q-based"}
+"""I2 = tau2 / (tau2 + typical variance), as metafor and RevMan (since 2024) print it, or (Q - df)/Q."""
 COLUMNS = (
     *IDENTITY, *MODEL, *SIZE, *MEAN, *(f"{name}_natural" for name in NATURAL), *HETEROGENEITY, "i2_definition",
-    *PREDICTION, *(f"{name}_natural" for name in PREDICTION), "pi_method", "number_needed", "tau2_path", "note",
+    *PREDICTION, *(f"{name}_natural" for name in PREDICTION), "pi_method", *GUARDED, "guarded_p_value",
+    *(f"{name}_natural" for name in GUARDED), "number_needed", "tau2_path", "note_codes", "note",
 )  # fmt: skip
+WEIGHT_COLUMNS = ("analysis", "model", "comparison_id", "study_id", "weight")
 BAYES = "bayes"
-NEEDS_COUNTS = "needs the events and patients of both arms of every trial, in parallel groups"
+NOT_REPORTED = "not reported"
 
 Row = dict[str, object]
+Fits = Mapping[tuple[str, str], Pooled]
+"""Fitted models by analysis and name of the model."""
 
 
-def pooled_table(effects: pd.DataFrame, protocol: Protocol, start: str = "pymare") -> pd.DataFrame:
+def fit_all(effects: pd.DataFrame, protocol: Protocol, start: str = "pymare") -> dict[tuple[str, str], Pooled]:
+    """Every analysis by every model of its set; sets with the same effects share a fit.
+
+    `start` is whose fit is polished, "pymare" or "own": the numbers are the same.
+    """
+    fits: dict[tuple[str, str], Pooled] = {}
+    same: dict[tuple[Model, str, bytes], Pooled] = {}
+    for analysis, group in effects.groupby("analysis", sort=False):
+        trials = trials_of(group)
+        content = trials.yi.tobytes() + trials.vi.tobytes() + trials.counts.tobytes()
+        for model in protocol.models_of(str(group["set"].iloc[0])):
+            key = model, trials.measure, content
+            if key not in same:
+                same[key] = refit(trials, model, level=protocol.level, start=start)
+            fits[str(analysis), model.name] = same[key]
+    return fits
+
+
+def pooled_table(
+    effects: pd.DataFrame, protocol: Protocol, start: str = "pymare", fits: Fits | None = None
+) -> pd.DataFrame:
     """Pool every analysis by every model of its set.
 
     Where there are five trials or fewer and the protocol has a prior for the measure, the Bayesian model stands
@@ -68,44 +95,67 @@ def pooled_table(effects: pd.DataFrame, protocol: Protocol, start: str = "pymare
         effects.csv; `estimate` and `variance` on the analysis scale.
     protocol
         Models, level, priors.
-    start
-        Whose fit is polished, "pymare" or "own": the numbers are the same.
+    start, fits
+        As in, and from, `fit_all`.
 
     Returns
     -------
     One row per analysis and model, the main model first; COLUMNS as results/README.md says.
     """
-    groups = {str(key): group for key, group in effects.groupby("analysis", sort=False)}
-    wanted = {key: protocol.models_of(str(group["set"].iloc[0])) for key, group in groups.items()}
-    done = _rows(groups, wanted, protocol, start)
+    fits = fit_all(effects, protocol, start) if fits is None else fits
     rows: list[Row] = []
-    for key, group in groups.items():
-        rows += [done[key, model] for model in wanted[key]]
+    for analysis, group in effects.groupby("analysis", sort=False):
+        models = protocol.models_of(str(group["set"].iloc[0]))
+        rows += [_row(group, fits[str(analysis), model.name], 0, model, protocol) for model in models]
         rows += _bayes_row(group, protocol)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def pool_by(group: pd.DataFrame, model: Model, protocol: Protocol) -> tuple[pd.Series, pd.Series]:
+    """What pooled.csv and weights.csv say of these effects of one analysis (one row or more), pooled by one model.
+
+    Returns
+    -------
+    The row of pooled.csv, and the weight in percent by comparison_id.
+    """
+    result = refit(trials_of(group), model, level=protocol.level)
+    weights = pd.Series(result.weights[0], index=group["comparison_id"].to_numpy())
+    return pd.Series(_row(group, result, 0, model, protocol)), weights
+
+
+def weights_table(effects: pd.DataFrame, protocol: Protocol, fits: Fits) -> pd.DataFrame:
+    """The weight in percent of every comparison in every analysis and model; missing where it says nothing there."""
+    parts = []
+    for analysis, group in effects.groupby("analysis", sort=False):
+        for model in protocol.models_of(str(group["set"].iloc[0])):
+            weight = fits[str(analysis), model.name].weights[0]
+            parts.append(group[["analysis", "comparison_id", "study_id"]].assign(model=model.name, weight=weight))
+    there = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return there.reindex(columns=list(WEIGHT_COLUMNS))
+
+
 def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """Pool the subgroups of every main-set analysis, for every subgroup column of the protocol.
+    """Pool the subgroups of every main-set analysis by every model, for every subgroup column of the protocol.
 
     Returns
     -------
     One row per analysis, model and subgroup, with the test for subgroup differences, or the reason why there is
-    none, on each. A trial without a value in the column is a subgroup "not reported".
+    none, on each. Trials without a value in the column stand in a row "not reported" of their own, which takes no
+    part in the test; its notes name them.
     """
     main = effects[effects["set"] == "main"]
     rows: list[Row] = []
-    tests = ("q_between", "q_between_df", "q_between_p_value", "q_between_note", "tests_made")
+    tests = ("q_between", "q_between_df", "q_between_p_value", "q_between_note_codes", "q_between_note", "tests_made")
     for column in protocol.subgroups:
         labels = protocol.subgroup_labels(column)
         for analysis, group in main.groupby("analysis", sort=False):
             value = group[column].fillna("").astype(str)
-            named = value.map(labels).where(value != "", "not reported").fillna(value)
-            order = {label: i for i, label in enumerate([*labels.values(), "not reported"])}
-            group = group.assign(subgroup=named).sort_values("subgroup", key=lambda s: s.map(order), kind="stable")
+            named = value.map(labels).where(value != "", NOT_REPORTED).fillna(value)
+            order = {label: i for i, label in enumerate([*labels.values(), NOT_REPORTED])}
+            group = group.assign(subgroup=named, _known=value != "")
+            group = group.sort_values("subgroup", key=lambda s: s.map(order), kind="stable")
             for model in protocol.models_of("main"):
-                if model.pooling == "inverse variance":
-                    rows += _split(group, f"{analysis}.by_{column}", column, model, protocol)
+                rows += _split(group, f"{analysis}.by_{column}", column, model, protocol)
     table = pd.DataFrame(rows, columns=[*IDENTITY, "column", "subgroup", *COLUMNS[len(IDENTITY) :], *tests])
     counted = table[table["q_between"].notna()].groupby(["outcome", "window", "measure", "model"])["column"].nunique()
     keys = pd.MultiIndex.from_frame(table[["outcome", "window", "measure", "model"]])
@@ -117,7 +167,7 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
 
     Returns
     -------
-    One row per analysis, inverse-variance model and number: both values and their relative difference.
+    One row per analysis, model and number: both values and their relative difference.
 
     Raises
     ------
@@ -128,15 +178,21 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
 
     rows: list[Row] = []
     groups = {str(key): group for key, group in effects.groupby("analysis", sort=False)}
-    for _, row in pooled[(pooled["pooling"] == "inverse variance") & (pooled["k"] > 1)].iterrows():
-        group = groups[row["analysis"]]
-        first = {name: float(row[_COLUMN_OF.get(name, name)]) for name in HEADLINE}
-        none = row["pi_method"] in ("none", "bootstrap")
+    known = pooled["estimate"].notna() & (pooled["model"] != BAYES) & (pooled["comparisons"] > 1)
+    for _, row in pooled[known].iterrows():
+        trials = trials_of(groups[row["analysis"]])
+        model = next(m for m in protocol.models_of(str(row["set"])) if m.name == row["model"])
+        own = model.for_measure(trials.measure)
+        names = [name for name in HEADLINE if name != "i2_tau2" or own.i2 == "tau2"]
+        if own.prediction_interval in ("none", "bootstrap"):
+            names = [name for name in names if not name.startswith("pi_")]
+        first = {name: float(row[_COLUMN_OF.get(name, name)]) for name in names}
+        counts = own.pooling != "inverse variance"
         found = compare(
-            group["estimate"].to_numpy(dtype=float), group["variance"].to_numpy(dtype=float),
-            tau2_method=row["tau2_method"], ci_method=row["ci_method"], level=protocol.level,
-            pi_method="hartung-knapp" if none else row["pi_method"],
-            first={name: value for name, value in first.items() if not (none and name.startswith("pi_"))},
+            trials.yi, trials.vi, tau2_method=own.tau2, ci_method=own.interval, level=protocol.level,
+            pi_method="hartung-knapp" if own.prediction_interval == "none" else own.prediction_interval, first=first,
+            counts=trials.counts if counts else None, measure=trials.measure, pooling=own.pooling, exact=own.exact,
+            rd_variance=own.rd_variance,
         )  # fmt: skip
         rows += [
             {
@@ -182,12 +238,11 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
     columns += [*(f"{name}_natural" for name in NATURAL), "tau2", "i2"]
     if not sets:
         return pd.DataFrame(columns=columns)
-    yi, vi, mask = _ragged([one for *_, one in sets])
-    result = pool(yi, vi, mask=mask, **_options(model, protocol))
+    result = _many([trials_of(one) for *_, one in sets], model, protocol.level)
     rows: list[Row] = []
     for at, (analysis, correlation, group) in enumerate(sets):
         swept = sweep[sweep["analysis"] == analysis]
-        row = _row(group, result, at, model, _better(group, protocol))
+        row = _row(group, result[at], 0, model, protocol)
         own = swept.loc[swept["protocol"] == "yes", "correlation"]
         said = {"parameter": swept["parameter"].iloc[0], "correlation": correlation}
         rows.append(row | said | {"protocol": "yes" if (own == correlation).any() else "no"})
@@ -197,79 +252,23 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
 _COLUMN_OF = {field: column for column, field in HETEROGENEITY.items()}
 
 
-def _rows(
-    groups: Mapping[str, pd.DataFrame], wanted: Mapping[str, Sequence[Model]], protocol: Protocol, start: str
-) -> dict[tuple[str, Model], Row]:
-    """Rows by group and model; sets with the same effects share a fit."""
-    fits: dict[tuple[Model, bytes], Pooled] = {}
-    done: dict[tuple[str, Model], Row] = {}
-    for key, models in wanted.items():
-        group = groups[key]
-        yi, vi = (group[name].to_numpy(dtype=float) for name in ("estimate", "variance"))
-        for model in models:
-            if model.pooling != "inverse variance":
-                done[key, model] = _counts_row(group, model, protocol)
-                continue
-            same = model, yi.tobytes() + vi.tobytes()
-            if same not in fits:
-                fits[same] = pool(yi, vi, start=start, **_options(model, protocol))
-            done[key, model] = _row(group, fits[same], 0, model, _better(group, protocol))
-    return done
+def _many(sets: Sequence[Trials], model: Model, level: float) -> list[Pooled]:
+    return [refit(trials, model, level=level) for trials in sets]
 
 
-def _options(model: Model, protocol: Protocol) -> dict[str, Any]:
-    interval = "hartung-knapp" if model.prediction_interval == "none" else model.prediction_interval
-    return {"tau2_method": model.tau2, "ci_method": model.interval, "level": protocol.level, "pi_method": interval}
-
-
-def _ragged(groups: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    width = max(len(g) for g in groups)
-    yi, vi = np.zeros((len(groups), width)), np.ones((len(groups), width))
-    mask = np.zeros((len(groups), width), dtype=bool)
-    for i, group in enumerate(groups):
-        yi[i, : len(group)], vi[i, : len(group)], mask[i, : len(group)] = group["estimate"], group["variance"], True
-    return yi, vi, mask
-
-
-def _counts_row(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
-    """A row of Mantel-Haenszel or Peto pooling, or why there is none."""
-    counts = group[["events_intervention", "n_intervention", "events_control", "n_control"]].astype(float)
-    measure = str(group["measure"].iloc[0])
-    possible = ("RR", "OR", "RD") if model.pooling == "mantel-haenszel" else ("OR", "PETO")
-    reason = "" if measure in possible else f"{model.pooling} does not apply to {measure}"
-    if not reason and (counts.isna().any(axis=None) or (group["design"] == "crossover").any()):
-        reason = f"{model.pooling} {NEEDS_COUNTS}"
-    if reason:
-        return _empty(group, model, protocol) | {"note": reason}
-    a, n1, c, n2 = counts.to_numpy().T
-    if model.pooling == "peto":
-        result = peto(a, n1, c, n2, level=protocol.level)
-    else:
-        kind = "common" if model.tau2 == "EE" else "random"
-        result = mantel_haenszel(
-            a, n1, c, n2, measure=measure, model=kind, ci_method=model.interval, level=protocol.level
-        )
-    return _row(group, result, 0, model, _better(group, protocol))
-
-
-def _empty(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
-    first = group.iloc[0]
-    n1, n2 = group["n_intervention"], group["n_control"]
-    row: Row = dict.fromkeys(COLUMNS, np.nan)
-    row |= {name: first[name] for name in IDENTITY}
-    row |= dict(
-        zip(MODEL, (model.name, model.tau2, model.interval, model.pooling, protocol.level, first["scale"]), strict=True)
-    )
-    # The patients of a crossover trial stand in both arms and count once.
-    everyone = n1.where(group["design"] == "crossover", n1 + n2)
-    row |= dict(zip(SIZE, (len(group), _total(n1), _total(n2), _total(everyone)), strict=True))
-    return row | {
-        "i2_definition": I2_DEFINITION,
-        "pi_method": model.prediction_interval,
-        "number_needed": "",
-        "tau2_path": "",
-        "note": "",
-    }
+def _size(group: pd.DataFrame, told: np.ndarray, protocol: Protocol) -> Row:
+    """Trials, comparisons and patients of the rows that are pooled; a patient counts once."""
+    mine = group[told]
+    # The patients of a crossover trial stand in both arms.
+    n1, n2 = mine["n_intervention"].copy(), mine["n_control"].copy()
+    for shared in protocol.shared_arms:
+        side = n1 if shared.arm == "intervention" else n2
+        of = mine["study_id"] == shared.study
+        if shared.n == "repeated" and of.sum() > 1:
+            side[of & mine.duplicated(["study_id", f"n_{shared.arm}"])] = 0
+    everyone = n1.where(mine["design"] == "crossover", n1 + n2)
+    trials = mine["study_id"].nunique()
+    return dict(zip(SIZE, (trials, len(mine), _total(n1), _total(n2), _total(everyone)), strict=True))
 
 
 def _total(n: pd.Series) -> float:
@@ -282,32 +281,40 @@ def _natural(values: Mapping[str, float], scale: object, names: Sequence[str]) -
     return {f"{name}_natural": float(back(values[name])) for name in names}
 
 
-def _row(group: pd.DataFrame, result: Pooled, at: int, model: Model, better: str) -> Row:
-    values = {name: getattr(result, name)[at] for name in (*MEAN, *PREDICTION)}
-    values |= {column: getattr(result, field)[at] for column, field in HETEROGENEITY.items()}
-    if model.prediction_interval == "none":
-        values["pi_lower"] = values["pi_upper"] = np.nan
+def _frame_of(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
+    """A row with its identity and nothing known."""
     first = group.iloc[0]
+    own = model.for_measure(str(first["measure"]))
     row: Row = dict.fromkeys(COLUMNS, np.nan)
     row |= {name: first[name] for name in IDENTITY}
-    level = result.level
-    row |= dict(zip(MODEL, (model.name, model.tau2, model.interval, model.pooling, level, first["scale"]), strict=True))
-    n1, n2 = group["n_intervention"], group["n_control"]
-    # The patients of a crossover trial stand in both arms and count once.
-    everyone = n1.where(group["design"] == "crossover", n1 + n2)
-    row |= dict(zip(SIZE, (int(result.k[at]), _total(n1), _total(n2), _total(everyone)), strict=True))
-    row |= values | _natural(values, first["scale"], (*NATURAL, *PREDICTION))
+    said = (model.name, own.tau2, own.interval, own.pooling, protocol.level, first["scale"])
+    row |= dict(zip(MODEL, said, strict=True))
+    row |= {"i2_definition": I2_DEFINITIONS[own.i2], "pi_method": own.prediction_interval}
+    return row | dict.fromkeys(("number_needed", "tau2_path", "note_codes", "note"), "")
+
+
+def _row(
+    group: pd.DataFrame, result: Pooled, at: int, model: Model, protocol: Protocol, member: np.ndarray | None = None
+) -> Row:
+    """One row of the tables: data set ``at``, whose trials are `group`; `member` says which they are of its columns."""
+    row = _frame_of(group, model, protocol)
+    first = group.iloc[0]
+    told = ~np.isnan(result.weights[at] if member is None else result.weights[at][member])
+    # Where nothing is pooled, the row speaks of all its trials.
+    row |= _size(group, told if told.any() else ~told, protocol)
+    values = {name: getattr(result, name)[at] for name in (*MEAN, *PREDICTION, *GUARDED, "guarded_p_value")}
+    values |= {column: getattr(result, field)[at] for column, field in HETEROGENEITY.items()}
+    if model.i2 == "Q":
+        values |= {c: values[c.replace("2", "2_from_q", 1)] for c in HETEROGENEITY if c.startswith(("i2", "h2"))
+                   and "from_q" not in c}  # fmt: skip
+    row |= values | _natural(values, first["scale"], (*NATURAL, *PREDICTION, *GUARDED))
+    codes = _notes(result, at, values, model, str(first["measure"]), protocol.smd_variance_of(str(first["set"])))
     return row | {
-        "i2_definition": I2_DEFINITION,
-        "pi_method": model.prediction_interval,
-        "number_needed": _number_needed(values, first, better),
+        "number_needed": _number_needed(values, first, protocol.outcomes[str(first["outcome"])].better),
         "tau2_path": str(result.path[at]),
-        "note": _note(result, at, values, model),
+        "note_codes": codes,
+        "note": words(codes, SENTENCES),
     }
-
-
-def _better(group: pd.DataFrame, protocol: Protocol) -> str:
-    return protocol.outcomes[str(group["outcome"].iloc[0])].better
 
 
 def _number_needed(values: Mapping[str, float], first: pd.Series, better: str) -> str:
@@ -317,15 +324,19 @@ def _number_needed(values: Mapping[str, float], first: pd.Series, better: str) -
     return number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
 
 
-def _note(result: Pooled, at: int, values: Mapping[str, float], model: Model) -> str:
-    irrelevant = (NO_HT, FEW_FOR_PI if model.prediction_interval == "none" else "")
-    notes = [reason for reason in str(result.reason[at]).split("; ") if reason and reason not in irrelevant]
-    k = int(result.k[at])
-    if k == 2 and model.interval.startswith("hartung-knapp"):
-        notes.append("two trials: the Hartung-Knapp interval rests on one degree of freedom")
-    if k >= 2 and values["tau2"] == 0 and model.tau2 != "EE":
-        notes.append("tau2 is 0: the random-effects and the common-effect mean are the same")
-    return "; ".join(notes)
+def _notes(result: Pooled, at: int, values: Mapping[str, float], model: Model, measure: str, variance: str) -> str:
+    """What is missing and why, and what the row should be read with, as codes."""
+    irrelevant = {NO_HT, FEW_FOR_PI if model.prediction_interval == "none" else ""}
+    notes = [reason for reason in str(result.reason[at]).split("; ") if reason not in irrelevant]
+    if int(result.k[at]) == 2 and result.ci_method.startswith("hartung-knapp"):
+        notes.append("hartung_knapp_two_trials")
+    if result.narrow[at]:
+        notes.append("hartung_knapp_narrow")
+    if int(result.k[at]) >= 2 and values["tau2"] == 0 and result.tau2_method != "EE":
+        notes.append("tau2_zero")
+    if measure in STANDARDISED_MEASURES and model.smd_variance not in (None, variance):
+        notes.append(code("smd_variance_differs", variance=variance))
+    return join(notes)
 
 
 def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
@@ -334,8 +345,8 @@ def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
     if prior is None or not 2 <= len(group) <= FEW:
         return []
     found = posterior_of(group, prior, protocol)
-    model = Model(name=BAYES, tau2="REML", interval="wald")
-    row = _empty(group, model, protocol)
+    row = _frame_of(group, Model(name=BAYES, tau2="REML", interval="wald"), protocol)
+    row |= _size(group, np.ones(len(group), dtype=bool), protocol)
     values = {
         "estimate": found.mu_median, "se": found.mu_sd, "ci_lower": found.mu_lower, "ci_upper": found.mu_upper,
         "tau": found.tau_median, "tau2": found.tau_median**2, "tau2_ci_lower": found.tau_lower**2,
@@ -343,27 +354,30 @@ def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
     }  # fmt: skip
     row |= {"tau2_method": "posterior median", "ci_method": "shortest credible interval", "pooling": "Bayesian"}
     row |= values | _natural(values, row["scale"], (*NATURAL, *PREDICTION))
-    return [row | {"pi_method": "posterior predictive", "i2_definition": "", "note": f"prior: {found.prior}"}]
+    note = code("prior", prior=found.prior)
+    return [row | {"pi_method": "posterior predictive", "i2_definition": "", "note_codes": note,
+                   "note": words(note, SENTENCES)}]  # fmt: skip
 
 
 def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protocol: Protocol) -> list[Row]:
     """One row per subgroup by one model, with the test between them."""
-    options = _options(model, protocol)
-    if options["pi_method"] == "bootstrap":
-        options["pi_method"] = "hartung-knapp"
-    found = subgroups(
-        group["estimate"].to_numpy(dtype=float), group["variance"].to_numpy(dtype=float), list(group["subgroup"]),
-        tau2=protocol.subgroup_tau2, **options,
-    )  # fmt: skip
-    test = {
-        "q_between": found.q_between,
-        "q_between_df": found.q_between_df,
-        "q_between_p_value": found.q_between_p_value,
-        "q_between_note": found.reason,
-    }
-    return [
-        _row(group[group["subgroup"] == label], found.pooled, at, model, _better(group, protocol))
-        | {"analysis": analysis, "column": column, "subgroup": label}
-        | test
-        for at, label in enumerate(found.labels)
-    ]
+    known = group["_known"].to_numpy(dtype=bool)
+    labels = [label if there else None for label, there in zip(group["subgroup"], known, strict=True)]
+    missing = code("subgroup_missing", trials=", ".join(group.loc[~known, "label"])) if (~known).any() else ""
+    trials, rows, test = trials_of(group), [], {}
+    if known.any():
+        found = subgroups(trials, labels, model, tau2=protocol.subgroup_tau2, level=protocol.level)
+        codes = join([found.reason, missing])
+        test = {
+            "q_between": found.q_between, "q_between_df": found.q_between_df,
+            "q_between_p_value": found.q_between_p_value, "q_between_note_codes": codes,
+            "q_between_note": words(codes, SENTENCES),
+        }  # fmt: skip
+        for at, label in enumerate(found.labels):
+            member = (group["subgroup"] == label).to_numpy() & known
+            rows.append(_row(group[member], found.pooled, at, model, protocol, member) | {"subgroup": label})
+    if (~known).any():
+        rest = _row(group[~known], refit(trials.take(~known), model, level=protocol.level), 0, model, protocol)
+        codes = join([str(rest["note_codes"]), "not_reported"])
+        rows.append(rest | {"subgroup": NOT_REPORTED, "note_codes": codes, "note": words(codes, SENTENCES)})
+    return [row | {"analysis": analysis, "column": column} | test for row in rows]

@@ -24,6 +24,8 @@ MEAN_KNOWN = "mean known"
 #: Grid points per factor e of (smallest variance + tau2). The score varies on a scale of about 1 in that
 #: logarithm, so two of its roots do not hide between neighbouring points.
 _DENSITY = 4
+#: Parts into which the first cell of the grid is cut where the likelihood falls at 0.
+_FIRST_CELL = 32
 #: Largest number of elements of one temporary array of the grid: 3 MB stay in the cache of a processor.
 _CHUNK = 400_000
 _MAX_STEPS = 100
@@ -228,8 +230,17 @@ def climb(
         rising[i : i + rows] = grid_score(slice(i, i + rows), grid[i : i + rows]) > 0
     rising[:, -1] = False
     owner, cell = np.nonzero(rising[:, :-1] & ~rising[:, 1:])
+    left, right = grid[owner, cell], grid[owner, cell + 1]
+    # A likelihood that falls at 0 may rise and fall again before the first point of the grid.
+    hidden = np.flatnonzero(~rising[:, 0] & ~rising[:, 1])
+    if hidden.size:
+        fine = grid[hidden, 1][:, None] * np.linspace(0, 1, _FIRST_CELL + 1)
+        up = np.stack([score(hidden, fine[:, i])[0] > 0 for i in range(_FIRST_CELL + 1)], axis=1)
+        at, part = np.nonzero(up[:, :-1] & ~up[:, 1:])
+        owner = np.concatenate([owner, hidden[at]])
+        left, right = np.concatenate([left, fine[at, part]]), np.concatenate([right, fine[at, part + 1]])
     guess = None if start is None else start[owner]
-    root, steps = _newton(lambda at, t: score(owner[at], t), grid[owner, cell], grid[owner, cell + 1], guess)
+    root, steps = _newton(lambda at, t: score(owner[at], t), left, right, guess)
 
     tau2, spent = np.zeros(sets), np.zeros(sets, dtype=np.intp)
     maxima = np.bincount(owner, minlength=sets) + ~rising[:, 0]

@@ -225,10 +225,11 @@ class Option(Closed):
     shared_arms: Literal["combine", "split", "keep"] | None = None
     preferences: tuple[Preference, ...] = ()
     time: Literal["nearest", "earliest", "latest"] | None = None
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] | None = None
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] | None = None
+    crossover_correlation: Annotated[float, Field(ge=-1, lt=1)] | None = None
+    crossover_phi: Annotated[float, Field(ge=-1, lt=1)] | None = None
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] | None = None
+    md_variance: Literal["separate", "pooled"] | None = None
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] | None = None
     p_inequality_as_equality: bool | None = None
     readings: tuple[Reading, ...] = ()
     tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"] | None = None
@@ -272,13 +273,14 @@ class CertaintyRules(Closed):
 class Assumptions(Closed):
     """Numbers and rules that the trials do not report; each is printed beside what rests on it."""
 
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] = 0.2
-    baseline_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    crossover_correlation: Annotated[float, Field(ge=-1, lt=1)] = 0.5
+    crossover_phi: Annotated[float, Field(ge=-1, lt=1)] = 0.2
+    baseline_correlation: Annotated[float, Field(ge=-1, lt=1)] = 0.5
     comparison_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] = "LS"
+    md_variance: Literal["separate", "pooled"] = "separate"
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] = "LS"
     smdh_version: Literal["3.8", "5"] = "3.8"
     standardiser: Literal["between", "difference"] = "between"
     median_method: Literal["luo-wan-shi", "wan", "lognormal", "quantile"] = "luo-wan-shi"
@@ -369,6 +371,8 @@ class Protocol(Closed):
                 require(preference.outcome, self.outcomes, f"sets: {name}: preferences: outcome")
         for preference in self.preferences:
             require(preference.outcome, self.outcomes, "preferences: outcome")
+        for outcome in self.sequential.control_risk:
+            require(outcome, self.outcomes, "sequential: control_risk: outcome")
         for one in self.independent_comparisons:
             if one.study in {shared.study for shared in self.shared_arms}:
                 raise ValueError(f"{one.study} stands in shared_arms and in independent_comparisons: one of the two")
@@ -383,6 +387,11 @@ class Protocol(Closed):
         moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
         return tuple(dict.fromkeys([*self.subgroups, *moderators]))
 
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """Those of them that hold numbers: moderators that are neither categories nor groupings."""
+        return tuple(c for c in self.study_columns if c not in {*self.categories, *self.groupings, "year"})
+
     def subgroup_labels(self, column: str) -> dict[str, str]:
         """Values of a subgroup column in the order of the protocol, and how each is printed."""
         if column in self.groupings:
@@ -392,6 +401,10 @@ class Protocol(Closed):
     def models_of(self, set_name: str) -> tuple[Model, ...]:
         """Pooling models of a set, the main one first."""
         return resolve(self.sets[set_name].models or self.models)
+
+    def smd_variance_of(self, set_name: str) -> str:
+        """Which variance the standardised mean differences of a set have: its main model's, else the assumed one."""
+        return self.models_of(set_name)[0].smd_variance or self.assumptions.smd_variance
 
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""

@@ -83,10 +83,10 @@ def _alternatives(mine: Mapping[str, pd.DataFrame]) -> str:
             ("better_and_excludes", "do so with an interval that excludes no effect"),
             ("exceeds_important", "exceed the smallest important difference"),
         ):
-            holds, of = (int(float(str(statements.loc[name, column]))) for column in ("holds", "of"))
+            holds, of = (int(statements.loc[name, column]) for column in ("holds", "of"))
             if of > 0:
                 said.append(f"{holds:,} of {of:,} {words}")
-        choices = rows[(rows["kind"] == "choice") & (pd.to_numeric(rows["range"]) > 0)]
+        choices = rows[(rows["kind"] == "choice") & (rows["range"] > 0)]
         most = f", most moved by the choice of {_plain(choices.iloc[0]['name'])}" if len(choices) else ""
         parts.append(f"of the distinct defensible analyses {', '.join(said)}{most}")
     parts.append(_small_study(mine.get("small_study", pd.DataFrame())))

@@ -256,7 +256,7 @@ Choices = Mapping[str, Mapping[str, Patch]]
 _MEMBERSHIP = ("include", "exclude")
 _MODEL = (TAU2, INTERVAL)
 _CORRELATIONS = ("crossover_correlation", "crossover_phi")
-_ASSUMPTIONS = (*_CORRELATIONS, "zero_cells", "smd_variance", "p_inequality_as_equality")
+_ASSUMPTIONS = (*_CORRELATIONS, "zero_cells", "md_variance", "smd_variance", "p_inequality_as_equality")
 
 
 def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Patch]]:

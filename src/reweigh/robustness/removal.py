@@ -11,6 +11,8 @@ from scipy import special
 
 from reweigh.pool.core import ALL_EQUAL, Pooled, pool
 from reweigh.pool.tau2 import Floats, Ints
+from reweigh.text.codes import words
+from reweigh.text.pool import SENTENCES
 
 FEW_FOR_INFLUENCE = "influence needs three trials: without one, two must be left to pool"
 
@@ -103,7 +105,7 @@ def influence(
     y, v = _pair(yi, vi)
     k = len(y)
     full = pool(y, v, tau2_method=tau2_method, ci_method=ci_method, level=level)
-    reason = FEW_FOR_INFLUENCE if k < 3 else ALL_EQUAL if np.isnan(full.se[0]) else ""
+    reason = FEW_FOR_INFLUENCE if k < 3 else words(ALL_EQUAL, SENTENCES) if np.isnan(full.se[0]) else ""
     if reason:
         missing = np.full(k, np.nan)
         every: dict[str, Any] = dict.fromkeys((f.name for f in fields(Influence)), missing)
@@ -133,7 +135,7 @@ def influence(
     return Influence(
         rstudent, dffits, dfbetas, cook_d, cov_r, tau2_del, others.q, hat, 100 * hat, (y - mu) ** 2 / total, baujat_y,
         influential=flagged,
-        reason=ALL_EQUAL + ", without one of the trials" if np.isnan(others.se).any() else "",
+        reason=words(ALL_EQUAL, SENTENCES) + ", without one of the trials" if np.isnan(others.se).any() else "",
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.measures import STANDARDISED_MEASURES
 from reweigh.pool.core import Pooled
 from reweigh.protocol.model import Protocol
@@ -19,6 +20,8 @@ from reweigh.robustness.removal import by_precision, cumulative, influence, leav
 from reweigh.robustness.subsets import REMOVALS, Subsets, all_subsets, fragility, split
 from reweigh.sequential.cumulative import chronological
 from reweigh.tables.times import years_of
+from reweigh.text.codes import words
+from reweigh.text.pool import SENTENCES
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set", "model")
 Row = dict[str, Any]
@@ -55,7 +58,7 @@ class Analysis:
 
 def _pool_note(result: Pooled, i: int) -> str:
     """Only what makes a number of these tables missing."""
-    return str(result.reason[i]) if result.k[i] < 2 or np.isnan(result.ci_lower[i]) else ""
+    return words(str(result.reason[i]), SENTENCES) if result.k[i] < 2 or np.isnan(result.ci_lower[i]) else ""
 
 
 def analyses(effects: pd.DataFrame, protocol: Protocol) -> tuple[list[Analysis], list[Row]]:
@@ -87,7 +90,7 @@ def leave_one_out_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFra
             one.identity | {"left_out": one.ids[i], "label": one.labels[i]} | one.pooled(result, i)
             for i in range(one.k)
         ]
-    return _frame(rows, effects, [*IDENTITY, "left_out", "label"])
+    return _frame("leave_one_out", rows, effects)
 
 
 def cumulative_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -109,7 +112,7 @@ def cumulative_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
                 row |= {"year": years[i]} | one.pooled(result, step)
                 row["note"] = "; ".join(filter(None, [row["note"], without if name == "year" else ""]))
                 rows.append(row)
-    return _frame(rows, effects, [*IDENTITY, "order", "step", "added", "label", "year"])
+    return _frame("cumulative", rows, effects)
 
 
 def influence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -125,7 +128,7 @@ def influence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             row = one.identity | {"comparison_id": one.ids[i], "label": one.labels[i], "k": one.k}
             row |= {n: float(v[i]) for n, v in values.items()}
             rows.append(row | {"influential": "yes" if result.influential[i] else "no", "note": result.reason})
-    return _frame(rows, effects, [*IDENTITY, "comparison_id", "label"])
+    return _frame("influence", rows, effects)
 
 
 def subset_tables(
@@ -157,7 +160,7 @@ def subset_tables(
             row |= {"split_by": one.ids[by], "split_label": one.labels[by], "split_share": float(parted.share[by])}
             row |= {"mean_with": float(parted.mean_with[by]), "mean_without": float(parted.mean_without[by])}
         rows.append(one.identity | row | {"note": "" if subsets.complete else f"a sample drawn with seed {seed}"})
-    return _frame(rows, effects, [*IDENTITY]), stored
+    return _frame("subsets", rows, effects), stored
 
 
 def fragility_table(effects: pd.DataFrame, protocol: Protocol, *, limit: int | None = None) -> pd.DataFrame:
@@ -183,7 +186,7 @@ def fragility_table(effects: pd.DataFrame, protocol: Protocol, *, limit: int | N
             row |= {n: getattr(result, n) for n in ("estimate", "ci_lower", "ci_upper")}
             row |= {f"{n}_natural": float(back(row[n])) for n in ("estimate", "ci_lower", "ci_upper")}
             rows.append(one.identity | row | {"note": result.reason})
-    return _frame(rows, effects, [*IDENTITY])
+    return _frame("fragility", rows, effects)
 
 
 def small_study_table(effects: pd.DataFrame, protocol: Protocol, *, minimum: int = small_study.MINIMUM) -> pd.DataFrame:
@@ -198,7 +201,7 @@ def small_study_table(effects: pd.DataFrame, protocol: Protocol, *, minimum: int
             rows.append(one.identity | {"method": "all", "k": one.k, "note": reason})
             continue
         rows += [one.identity | row for row in (*_asymmetry(one), *_adjusted(one))]
-    return _frame(rows, effects, [*IDENTITY, "method"])
+    return _frame("small_study", rows, effects)
 
 
 def _asymmetry(one: Analysis) -> Iterator[Row]:
@@ -304,10 +307,9 @@ def multiverse_tables(
         kind = {"kind": "choice", "distinct": of, "unit": result.unit}
         summary += [head | kind | _text_keys(row) for row in moves(result).to_dict("records")]
         summary += [head | {"kind": "no difference", "name": n, "note": why} for n, why in inert.items()]
-    head_columns = ["analysis", "outcome", "window"]
     return (
-        pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*head_columns, "options"]),
-        pd.DataFrame(summary) if summary else pd.DataFrame(columns=[*head_columns, "kind", "note"]),
+        frame("robustness/multiverse.csv", rows),
+        frame("robustness/multiverse_summary.csv", summary),
         found,
     )
 
@@ -349,11 +351,10 @@ def stored_multiverses(rows: pd.DataFrame) -> dict[str, Multiverse]:
     yes_no = {"yes": True, "no": False}
     for analysis, group in rows.groupby("analysis", sort=False):
         grid = pd.DataFrame([dict(part.split("=", 1) for part in text.split("; ")) for text in group["options"]])
-        distinct = pd.to_numeric(group["distinct"]).to_numpy(dtype=np.intp) - 1
+        distinct = group["distinct"].to_numpy(dtype=np.intp) - 1
         texts = ("measure", "tau2_method", "ci_method", "reason", *STATED)
         one = group.reset_index(drop=True).loc[np.unique(distinct, return_index=True)[1]].reset_index(drop=True)
-        analyses = pd.DataFrame({n: pd.to_numeric(one[n].replace("", None)) for n in NUMBERS})
-        analyses = analyses.assign(**{n: one[n] for n in texts if n not in STATED})
+        analyses = one[[*NUMBERS, *(n for n in texts if n not in STATED)]]
         analyses = analyses.assign(**{n: one[n].map(yes_no).astype("boolean") for n in STATED})
         choices = {str(name): tuple(dict.fromkeys(grid[name])) for name in grid}
         found[str(analysis)] = Multiverse(choices, grid.assign(analysis=distinct), analyses, str(group["unit"].iloc[0]))
@@ -368,12 +369,8 @@ def _setting(protocol: Protocol, name: str, default: int) -> int:
     return int(getattr(getattr(protocol, "robustness", None), name, default))
 
 
-def _frame(rows: Sequence[Row], effects: pd.DataFrame, first: Sequence[str]) -> pd.DataFrame:
-    """Rows in the order of effects.csv, the reason last."""
-    table = pd.DataFrame(rows, columns=list(first) if not rows else None)
-    if table.empty:
-        return table
+def _frame(name: str, rows: Sequence[Row], effects: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of effects.csv."""
     order = {name: i for i, name in enumerate(effects["analysis"].drop_duplicates())}
-    table = table.sort_values("analysis", key=lambda s: s.map(order), kind="stable", ignore_index=True)
-    middle = [c for c in table if c not in first and c != "note"]
-    return table.reindex(columns=[*first, *middle, "note"])
+    table = frame(f"robustness/{name}.csv", rows)
+    return table.sort_values("analysis", key=lambda s: s.map(order), kind="stable", ignore_index=True)

@@ -1,7 +1,7 @@
 """Codes with parameters: what stages tell each other instead of sentences.
 
-A code is a short name and what it is about, `ci_to_se level=0.9`; several stand in one cell, joined by "; ". Each stage
-has a module of sentences beside this one (`reweigh.text.effects`, ...) that maps a name to its words; nobody reads words.
+A code is a short name and what it is about, `ci_to_se level=0.9`; several stand in one cell, joined by "; ". Each
+stage has a module of sentences beside this one (`reweigh.text.effects`, ...) that maps a name to its words.
 """
 
 from __future__ import annotations
@@ -69,9 +69,10 @@ def words(cell: str, sentences: Mapping[str, Sentence]) -> str:
 
     Raises KeyError on a code that has no words: a test holds every code that a stage writes to its module.
     """
-    return "; ".join(_sentence(one, sentences) for one in parse(cell))
+    return "; ".join(sentence(one, sentences) for one in parse(cell))
 
 
-def _sentence(one: Code, sentences: Mapping[str, Sentence]) -> str:
+def sentence(one: Code, sentences: Mapping[str, Sentence]) -> str:
+    """The words of one code."""
     said = sentences[one.name]
     return said.format(**one.parameters) if isinstance(said, str) else said(one.parameters)

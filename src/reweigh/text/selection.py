@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reweigh.text.codes import Sentence, parse
+from reweigh.text.codes import Sentence
 
 _OUTCOME = "{outcome} is not an outcome of the protocol"
 _ALONE = ("no {role} arm reported at this time point", "the result of the {role} arm")
@@ -63,8 +63,3 @@ SENTENCES: Mapping[str, Sentence] = {
     "kept_comparisons": "comparisons of this trial pooled as if they shared no patients",
 }
 """Words of every code that this stage writes."""
-
-
-def needed(cell: str) -> str:
-    """What would mend the reason of a cell."""
-    return next((REASONS[one.name][1].format(**one.parameters) for one in parse(cell) if one.name in REASONS), "")

@@ -10,8 +10,16 @@ import pandas as pd
 
 from reweigh.figures.axis import axis_limits
 from reweigh.figures.forest.journals import Layout
-from reweigh.figures.forest.table import ARM_COLUMNS, ARMS, DATA_COLUMNS, GENERIC_COLUMNS, ForestMeta, names_below
-from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
+from reweigh.figures.forest.table import (
+    ARM_COLUMNS,
+    ARMS,
+    DATA_COLUMNS,
+    GENERIC_COLUMNS,
+    PETO_COLUMNS,
+    ForestMeta,
+    names_below,
+)
+from reweigh.figures.style import LEAST_SIZE, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
 from reweigh.text.numbers import align_numbers
 
 #: Lengths in points.
@@ -24,8 +32,8 @@ LIGHT, LIGHTS_HEADER = 13.5, 70.0
 HALF_LABEL = 8.0
 #: The most room beside the panel for what a side favours, where the null stands near the edge.
 BESIDE = 45.0
-#: Headers of columns are wrapped at these widths.
-ARM_HEADER, EFFECT_HEADER = 95.0, 165.0
+#: Labels of lines, and headers of columns, are wrapped at these widths.
+LABEL, ARM_HEADER, EFFECT_HEADER = 170.0, 95.0, 165.0
 LINE_SPACING = 1.3
 #: Rows from the last mark to the axis, the axis to the arrows, the arrows to what they favour.
 TO_AXIS, TO_ARROWS, TO_FAVOURS = 0.75, 1.62, 0.72
@@ -182,19 +190,19 @@ def _advance(line: Line, after: Line) -> float:
 
 def _arms(page: Page, cells: list[Line], layout: Layout, off: Set[str]) -> float:
     """The trials and the data of their arms; returns where they end."""
-    labels = [
-        line["indent"] * INDENT
-        + 1.012 * text_width(line["label"], TEXT_SIZE, weight_of(line))
-        + text_width(line["note_marks"], TEXT_SIZE * 0.7)
-        for line in cells
-    ]
+    labels = []
+    for line in cells:
+        marks, weight, indent = text_width(line["note_marks"], LEAST_SIZE), weight_of(line), line["indent"] * INDENT
+        line["label_lines"] = wrap(line["label"], LABEL - indent - marks, TEXT_SIZE, weight)
+        labels.append(indent + 1.012 * max(text_width(t, TEXT_SIZE, weight) for t in line["label_lines"]) + marks)
     x = MARGIN + max(labels)
     page.columns["label"] = (MARGIN, x)
     shown = [] if "arm_data" in off else [name for name in DATA_COLUMNS if any(line[name] for line in cells)]
     arms = [name for name in shown if name in ARM_COLUMNS]
     groups = [[name for name in arms if name.endswith(f"_{arm}")] for arm in ARMS]
     page.spanning = spanning = names_below(layout, arms)
-    for names in [[name for name in shown if name in GENERIC_COLUMNS], *([arms] if spanning else groups)]:
+    generic, peto = ([name for name in shown if name in of] for of in (GENERIC_COLUMNS, PETO_COLUMNS))
+    for names in [generic, *([arms] if spanning else groups), peto]:
         if not names:
             continue
         x += WIDE_GAP
@@ -357,7 +365,7 @@ def _wrapped(page: Page, line: Line, size: float) -> dict[str, list[str]]:
         statistics = line["kind"] in ("heterogeneity line", "test line")
         return {"label": wrap(line["label"], room, size, weight, at_commas=statistics)}
     if line["kind"] != "column header":
-        return {"label": [line["label"]]}
+        return {"label": line["label_lines"]}
     found = {"label": [line["label"]]}
     found["panel"] = wrap(line["panel"], page.panel[1] - page.panel[0], size, weight)
     if line["row_id"] == "header" and page.favours_above:
