@@ -116,7 +116,7 @@ def by_trial(chosen: pd.DataFrame, rho: float, independent: Container[str]) -> p
     aggregated at the correlation ``rho``; `parts` holds the comparisons as their index labels, () for a row alone.
     """
     joined = sharing(chosen, independent)
-    out, parts = chosen.copy(), dict[object, tuple[object, ...]]()
+    out, parts = chosen.copy(), dict[Hashable, tuple[Hashable, ...]]()
     for _, part in chosen[joined].groupby(UNIT, sort=False):
         first, rest = part.index[0], part.index[1:]
         _, estimate, variance = aggregate(part["estimate"], part["variance"], [0] * len(part), rho=rho)
@@ -124,7 +124,7 @@ def by_trial(chosen: pd.DataFrame, rho: float, independent: Container[str]) -> p
         out.loc[first, "comparison_id"] = part["study_id"].iloc[0]
         parts[first] = tuple(part.index)
         out = out.drop(index=rest)
-    return out.assign(parts=[parts.get(at, ()) for at in out.index])
+    return out.assign(parts=pd.Series([parts.get(at, ()) for at in out.index], index=out.index, dtype=object))
 
 
 def counted_once(part: pd.DataFrame, arm: tuple[str, str] | None) -> tuple[float, float, str]:

@@ -123,10 +123,11 @@ def dependence_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
     """
     every, own = selection.comparisons, protocol.assumptions.comparison_correlation
     shared = every[(every["set"] == "main") & (every["unit"] != every["comparison_id"])]
-    labels = selection.effects.set_index(["analysis", "comparison_id"])["label"]
+    labels = selection.effects.set_index(["analysis", "comparison_id"])["label"].to_dict()
     rows = []
-    for (analysis, study), part in shared.groupby(["analysis", "study_id"], sort=False):
-        same = {"analysis": analysis, "study_id": study, "comparison_id": study, "label": labels[analysis, study]}
+    for key, part in shared.groupby(["analysis", "study_id"], sort=False):
+        analysis, study = key
+        same = {"analysis": analysis, "study_id": study, "comparison_id": study, "label": labels[key]}
         scale = part["scale"].iloc[0]
         for rho in sorted({*(i / 10 for i in range(10)), own}):
             _, (estimate,), (variance,) = aggregate(part["estimate"], part["variance"], [0] * len(part), rho=rho)

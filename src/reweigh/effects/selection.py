@@ -99,9 +99,10 @@ def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Seri
         value = studies[column].fillna("").astype(str)
         fails = (value.isin(list(values)) != wanted) & (reason == "")
         if column == "eligible" and "exclusion_reason" in studies:
-            reason[fails] = [code("not_eligible", why=why) for why in studies.loc[fails, "exclusion_reason"].fillna("")]
+            codes = studies["exclusion_reason"].fillna("").map(lambda why: code("not_eligible", why=why))
         else:
-            reason[fails] = [code("outside_set", column=column, value=one or "empty") for one in value[fails]]
+            codes = value.map(lambda one, column=column: code("outside_set", column=column, value=one or "empty"))
+        reason[fails] = codes[fails]
     return reason == "", reason
 
 
@@ -282,11 +283,11 @@ def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> p
         return in_words(noted.assign(label=_lettered(noted)))
     out = by_trial(noted, rho, independent)
     declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
-    for at, parts in out["parts"].items():
+    for row, parts in enumerate(out["parts"]):
         if parts:
             part = described.loc[list(parts)]
-            one = _one_effect(part, out.loc[at], declared.get(part["study_id"].iloc[0]), protocol)
-            out.loc[at, list(one)] = pd.Series(one, dtype=object)
+            one = _one_effect(part, out.iloc[row], declared.get(part["study_id"].iloc[0]), protocol)
+            out.loc[parts[0], list(one)] = pd.Series(one, dtype=object)
     return in_words(out.assign(label=_lettered(out)).drop(columns="parts"))
 
 
@@ -348,7 +349,7 @@ def _without_comparison(
     alone: pd.DataFrame, mine: pd.DataFrame, arms: pd.DataFrame, analysis: Analysis, protocol: Protocol
 ) -> pd.DataFrame:
     """Trials of which only arms without a counterpart stand in a window: the first such row of each."""
-    there = pd.MultiIndex.from_frame(mine[UNIT]) if len(mine) else []
+    there = pd.MultiIndex.from_frame(mine[UNIT])
     alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT)
     given = arms.set_index("row").reindex(alone["row"])
     outcome = protocol.outcomes[analysis.outcome]
@@ -448,9 +449,10 @@ def _ledger(
     for key, study in zip(keys, rows["study_id"], strict=True):
         state[key] |= {"status": "excluded"} | (_because("trials", outside[study]) if study in outside else {})
     for candidates in built.values():
-        for one in candidates.excluded.itertuples(index=False):
-            if not state[one.file, one.row]["stage"]:
-                state[one.file, one.row] |= _because(str(one.stage), str(one.reason_code))
+        why = candidates.excluded
+        for file, row, stage, reason in zip(why["file"], why["row"], why["stage"], why["reason_code"], strict=True):
+            if not state[file, row]["stage"]:
+                state[file, row] |= _because(stage, reason)
     for attempt in attempts:
         for used, status in ((attempt["reason_code"] != "", "excluded"), (attempt["reason_code"] == "", "not chosen")):
             for _, one in attempt[used].iterrows():

@@ -373,9 +373,9 @@ class Protocol(Closed):
             require(preference.outcome, self.outcomes, "preferences: outcome")
         for outcome in self.sequential.control_risk:
             require(outcome, self.outcomes, "sequential: control_risk: outcome")
-        for one in self.independent_comparisons:
-            if one.study in {shared.study for shared in self.shared_arms}:
-                raise ValueError(f"{one.study} stands in shared_arms and in independent_comparisons: one of the two")
+        alone = {independent.study for independent in self.independent_comparisons}
+        if both := sorted(alone & {shared.study for shared in self.shared_arms}):
+            raise ValueError(f"{both[0]} stands in shared_arms and in independent_comparisons: one of the two")
         ids = {f"{outcome}.{window}" for outcome in self.outcomes for window in self.windows}
         for analysis in self.multiverse.analyses if self.multiverse else ():
             require(analysis, ids, "multiverse: analyses (outcome.window)")
