@@ -9,9 +9,10 @@ import pytest
 
 from reweigh.check import check, table_rules
 from reweigh.effects.aggregate import aggregate, counted_once
-from reweigh.effects.candidates import build_candidates, outside_windows
+from reweigh.effects.candidates import build_candidates
 from reweigh.effects.pages import SWEEP_COLUMNS, crossover_sweep, dependence_sweep, worked_pages
 from reweigh.effects.selection import EFFECT_COLUMNS, NOT_POOLED_COLUMNS, exclusions, select
+from reweigh.flags import notices_of
 from reweigh.pool.dependence import sampling_covariance
 from reweigh.pool.summarise import pooled_table, sweep_table
 from reweigh.protocol.read import load_checked, load_protocol
@@ -353,10 +354,12 @@ def test_time_points_in_words_are_read_said_and_the_others_counted():
     assert main.loc["s0", "assumptions"] == "time point '4 weeks' read as day 28"
     assert main.loc["s0", "assumption_codes"] == "day_in_words text=4%20weeks day=28"
     assert main.loc["s3", "assumption_codes"] == ""
-    expected = {"3 months after treatment": 2, "weeks 1-2": 2, "day 730": 2, "day 500": 2}
-    assert outside_windows(selection.rows["reason_code"]) == expected
+    expected = {"3 months after treatment": 2, "weeks 1-2": 2, "2 years": 2, "later": 2}
     candidates = build_candidates(tables.studies, tables.arms, tables.contrasts, protocol)
-    assert outside_windows(candidates.excluded["reason_code"]) == expected
+    for fates in (selection.rows, candidates.excluded):
+        codes = [parse(flag.code)[0] for flag in notices_of(protocol, tables.arms, tables.contrasts, {}, fates)]
+        said = {one.parameters["timepoint"]: int(one.parameters["rows"]) for one in codes if one.name == "no_window"}
+        assert said == expected
     rows = selection.rows.set_index("study_id")
     assert set(rows.loc["s7", "reason_code"]) == {"baseline text=baseline"}
     assert set(rows.loc["s5", "needed"]) == {"the day of measurement"}

@@ -6,7 +6,6 @@ keeps its rows and gets a stage and a reason, so that no row of the tables is lo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +18,12 @@ from reweigh.protocol.model import Protocol
 from reweigh.protocol.windows import day_of, window_of
 from reweigh.tables.problems import nearest
 from reweigh.tables.times import BASELINE
-from reweigh.text.codes import code, join, parse
+from reweigh.text.codes import code, join
 from reweigh.text.selection import UNCONVERTED_TESTS
 
 ARM_NUMBERS = (
     "n", "mean", "sd", "se", "ci_lower", "ci_upper", "median", "q1", "q3", "min", "max", "events", "percent",
-    "person_time", "baseline_mean", "baseline_sd", "change_mean", "change_sd",
+    "person_time", "baseline_mean", "baseline_sd", "change_mean", "change_sd", "scale_min", "scale_max", "ci_level",
 )  # fmt: skip
 """Numbers of an arm as reported; a candidate carries each with the suffix 1 (intervention) or 2 (control)."""
 
@@ -34,8 +33,8 @@ COMPARISON_NUMBERS = {
 }  # fmt: skip
 """Numbers of a comparison, and the column of arms.csv that gives them (in either arm's row)."""
 
-CONTRAST_NUMBERS = ("estimate", "se", "ci_lower", "ci_upper", "p_value", "t", "f", "z", "df", "oe", "v")
-CONTRAST_TEXT = ("p_operator", "direction", "paired", "p_test", "better")
+CONTRAST_NUMBERS = ("estimate", "se", "ci_lower", "ci_upper", "ci_level", "p_value", "t", "f", "z", "df", "oe", "v")
+CONTRAST_TEXT = ("estimate_scale", "p_operator", "direction", "paired", "p_test", "better")
 
 EXCLUDED = ("file", "row", "study_id", "outcome", "window", "stage", "reason_code")
 POINT = ["study_id", "outcome", "timepoint", "timepoint_days", "window"]
@@ -130,15 +129,6 @@ def _no_window(text: str, day: float) -> str:
     if text.strip().casefold() in BASELINE:
         return code("baseline", text=text)
     return code("unnamed_time", text=text) if np.isnan(day) else code("no_window", day=day)
-
-
-def outside_windows(reason_codes: Iterable[str]) -> dict[str, int]:
-    """Time points that no window takes, by their text (or day), with the count of rows.
-
-    ``reason_codes`` are those of `Candidates.excluded`, rows.csv or exclusions.csv; baselines are not counted.
-    """
-    found = [one for cell in reason_codes for one in parse(cell) if one.name in ("unnamed_time", "no_window")]
-    return dict(Counter(one.parameters.get("text") or f"day {one.parameters.get('day', '?')}" for one in found))
 
 
 def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: list[dict[str, Any]]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from reweigh.effects.worked import worked_example
 from reweigh.protocol.model import Protocol
 from reweigh.text.codes import has, join, parse, words
 from reweigh.text.effects import SENTENCES
+from reweigh.text.files import file_name
 
 SWEEP_COLUMNS = (
     "analysis", "study_id", "comparison_id", "label", "parameter", "correlation", "limit", "scale", "estimate", "se",
@@ -46,7 +47,7 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     traced = compute(given_rows, options_of(protocol.setting("main"), protocol), checked=True, trace=True)
     pages: dict[str, list[str]] = {}
     for effect, given, steps in zip(_records(main), _records(given_rows), traced["steps"], strict=True):
-        name = f"{effect['unit']}.{effect['outcome']}.{effect['window']}.md"
+        name = _page(effect["unit"], effect)
         one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {effect['comparison_id']}"
         part = [f"## {effect['measure']}{one}", _reported(given["rows"], tables)]
         if given["arms_codes"]:
@@ -61,8 +62,13 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
         pages[name] += part
     for effect in _records(selection.effects[selection.effects["set"] == "main"]):
         if has(effect["derivation_codes"], "aggregated"):
-            pages[f"{effect['comparison_id']}.{effect['outcome']}.{effect['window']}.md"].append(_aggregated(effect))
+            pages[_page(effect["comparison_id"], effect)].append(_aggregated(effect))
     return {name: "\n\n".join(text.strip() for text in parts) + "\n" for name, parts in pages.items()}
+
+
+def _page(comparison: str, effect: Mapping[str, Any]) -> str:
+    """File name of the page of a trial or comparison."""
+    return file_name(f"{comparison}.{effect['outcome']}.{effect['window']}") + ".md"
 
 
 def _aggregated(effect: Mapping[str, Any]) -> str:
