@@ -199,7 +199,8 @@ def test_comparisons_of_one_trial_get_a_letter_after_the_year():
         for study, one, label, mean in (("x", "x1", "Li 2002", 2), ("x", "x2", "Li 2002", 3), ("y", "y1", "Wu 2003", 4))
         for role in ("intervention", "control")
     )
-    protocol = load_checked(PROTOCOL.replace("EXTRA", "").encode())
+    extra = "independent_comparisons: [{study: x, reason: two strata of the trial}]"
+    protocol = load_checked(PROTOCOL.replace("EXTRA", extra).encode())
     content = f"study_id,comparison_id,label,role,outcome,timepoint,timepoint_days,n,mean,sd\n{arms}"
     tables, problems = check_review({"arms.csv": content.encode()}, table_rules(protocol))
     assert not problems, problems
@@ -278,3 +279,26 @@ def test_the_level_of_a_printed_interval():
     assert effects.loc["a", "se"] == pytest.approx(np.log(1.07 / 0.6) / (2 * 1.6448536269514722))
     assert effects.loc["b", "se"] == pytest.approx(np.log(0.98 / 0.5) / (2 * 1.9599639845400545))
     assert effects.loc["a", "derivation"] == "reported log RR; 90% CI -> SE"
+
+
+def crossed(contrast, extra=""):
+    """Reported form that a crossover trial with means per arm and this contrast is chosen by."""
+    arms = "a,intervention,x,pain,day 1,1,0,10,20,4,2,,,\na,control,y,pain,day 1,1,0,10,20,5,2,,,\n"
+    studies = "study_id,design\na,crossover\n"
+    effects = run(arms, contrast, extra, studies).effects
+    return effects.set_index("measure").loc["SMD", "reported_as"]
+
+
+def test_a_paired_result_of_a_crossover_trial_comes_before_arms_that_need_a_correlation():
+    p = "a,pain,day 1,1,p_only,,,,,{p},{op},favours_intervention,20,20,{paired},{test}\n"
+    assert crossed(p.format(p=0.02, op="=", paired="yes", test="paired")) == "exact p"
+    assert crossed("a,pain,day 1,1,SMD_paired,-0.5,,-0.9,-0.1,,,,20,20,yes,\n") == "contrast with CI or SE"
+    for weak in (
+        p.format(p=0.02, op="<", paired="yes", test="paired"),
+        p.format(p=0.02, op="=", paired="no", test="two_sample"),
+        p.format(p=0.02, op="=", paired="", test=""),
+        p.format(p=0.02, op="=", paired="yes", test="other"),
+    ):
+        assert crossed(weak) == "arms"
+    prefer = "preferences: [{study: a, outcome: pain, use: arms, reason: the authors' own}]\n"
+    assert crossed(p.format(p=0.02, op="=", paired="yes", test="paired"), extra=prefer) == "arms"
