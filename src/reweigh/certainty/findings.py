@@ -13,6 +13,7 @@ import pandas as pd
 from reweigh.certainty.assess import important_bounds
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.effects.absolute import absolute_effect, control_risk
+from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.text.certainty import SYMBOLS, Level, guarded_text, sentence
@@ -28,11 +29,6 @@ HEADINGS = {
     "certainty_text": "Certainty",
     "sentence": "What it means",
 }
-COLUMNS = (
-    "analysis", "outcome", "window", "measure", "k", "comparisons", "participants", "outcome_label",
-    "participants_text", "effect", "control_per_1000", "intervention_per_1000", "difference_per_1000", "certainty",
-    "certainty_text", "reasons", "sentence",
-)  # fmt: skip
 
 
 def summary_of_findings(
@@ -77,7 +73,7 @@ def summary_of_findings(
                 ),
             }
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame("summary_of_findings.csv", rows)
 
 
 def _participants(row: pd.Series) -> str:
