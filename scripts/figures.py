@@ -8,7 +8,7 @@ import pandas as pd
 from reweigh.console import logged
 from reweigh.figures.forest.catalogue import journal_plot_ids, plot, plot_ids
 from reweigh.figures.forest.draw import draw_forest, forest_table
-from reweigh.figures.forest.journals import JAMA, LAYOUTS, REVMAN
+from reweigh.figures.forest.journals import JOURNALS, LAYOUTS
 from reweigh.figures.further import bubbles, sweeps
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
@@ -22,13 +22,13 @@ KINDS = (*FOLDERS, "sweep", "bubble")
 
 def draw_one(one):
     """A forest plot."""
-    return draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta), one.meta)
+    return draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta, one.not_pooled), one.meta)
 
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        names = ("effects", "pooled", "subgroups")
+        names = ("effects", "pooled", "subgroups", "weights")
         tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         if snakemake.rule == "figure":
@@ -42,9 +42,9 @@ if __name__ == "__main__":
                 sys.exit(f"\n{unknown.args[0]}\n")
             save(draw_one(one), snakemake.output.figure)
         else:
-            plots = [plot(name, *tables, protocol, bias) for name in plot_ids(*tables, protocol)]
-            names = journal_plot_ids(tables[0])
-            plots += [plot(name, *tables, protocol, bias, layout) for layout in (REVMAN, JAMA) for name in names]
+            plots = [plot(name, *tables, protocol, bias) for name in plot_ids(tables[0], protocol)]
+            names = journal_plot_ids(tables[0], protocol)
+            plots += [plot(name, *tables, protocol, bias, layout) for layout in JOURNALS for name in names]
             further = {
                 "sweep": sweeps(
                     tables[0], read_csv(snakemake.input.sweep), read_csv(snakemake.input.pooled_sweep), protocol

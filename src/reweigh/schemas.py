@@ -89,6 +89,18 @@ used_in | text | analyses | the analyses that use it
 > One row of `arms.csv` or `contrasts.csv` that no analysis could use: stage, reason, what the full text would have to give.
 file row study_id comparison_id outcome timepoint arm stage reason ?reason_code needed
 
+# flags.csv | file row study_id outcome code
+> One suspicious number (`flag`), or one thing that was not used and must be said (`notice`); docs/flags.md has the rules.
+kind | id | | `flag` or `notice`
+rule | id | | name of the rule
+file | id | | the table that it is about; empty: none
+row
+study_id label
+outcome | id | | the outcome, also one that the protocol does not have
+code | codes | | the rule, and what it found
+words | text | | the same in words
+source | text | | where the rule comes from
+
 # left_out.csv | study_id
 > One trial that a review as of a year leaves out (`as_of/<year>/`), undated ones included.
 study_id year reason
@@ -372,10 +384,11 @@ certainty_text reasons sentence | text | | certainty with its symbols, why it wa
 id page | id | | the claim, and where it is made
 claim | text | | its words
 verdict verdict_effect | id | | by rule (docs/claims.md); the verdict without the demand on certainty
-answer | text | | a sentence to quote
-count | text | | trials that it rests on, in words
+answer | text | | the answer in one sentence, to quote
+count | text | | trials and patients that it rests on, in words
 reason reason_codes
-k trials | integer | trials | trials that the verdict rests on
+k | integer | trials | trials that the verdict rests on
+comparisons | integer | effects | their effects: more than `k` where a trial gives several
 n | integer | patients | their patients
 verdict_at_half_difference verdict_at_twice_difference | id | | the verdict at half and at twice the smallest important difference
 certainty | id | | high, moderate, low, very low
@@ -440,9 +453,8 @@ role | id | | `intervention`, `control` or `other`
 scale_min scale_max | number | scale of the table | ends of the scale
 better | id | | which direction is better: `lower` or `higher`
 n | integer | patients | patients analysed
-mean sd se ci_lower ci_upper | number | scale of the table | as reported
-?ci_level | number | share or percent | level of the interval, where it is not 95%
-median q1 q3 min max | number | scale of the table | as reported
+mean sd se ci_lower ci_upper median q1 q3 min max | number | scale of the table | as reported
+ci_level | number | share or percent | level of the interval; empty: 95%
 events | integer | patients; events | patients with the event; events where there is person time
 percent | number | percent | the same in percent
 person_time | number | | person time at risk
@@ -460,9 +472,9 @@ timepoint
 timepoint_days | number | days | its day
 measure
 scale_min scale_max | number | scale of the table | ends of the scale
-?estimate_scale | id | | `natural` or `log`
+estimate_scale | id | | `natural` or `log` (of a ratio)
 estimate se ci_lower ci_upper | number | natural scale | as reported; `se` of a ratio is that of its logarithm
-?ci_level | number | share or percent | level of the interval, where it is not 95%
+ci_level | number | share or percent | level of the interval; empty: 95%
 p_value
 p_operator | id | | `<` and the like where P is a bound
 t f z df oe v | number | | statistics as reported; observed minus expected events and their variance
@@ -476,12 +488,6 @@ evidence source_url source location extracted_by note | text | | where it was re
 > One judgement of one trial, as checked.
 row study_id outcome tool domain judgement support judged_by note ...
 tool domain judgement support judged_by | text | | as typed
-
-# flags.csv | file row code
-> One suspicious number.
-file row study_id label outcome
-code | codes | | the rule, and what it found
-words | text | | the same in words
 
 # metafor.csv | analysis comparison_id
 > One effect in one analysis, ready for `metafor::rma(yi, vi)`; your own subgroup columns and moderators stand among its columns.

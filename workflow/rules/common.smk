@@ -88,7 +88,7 @@ wildcard_constraints:
     whole="[^/]+",
     review="[^/]+(/as_of/[0-9]{4})?",
     year="[0-9]{4}",
-    layout="forest(_revman|_jama)?",
+    layout="forest(_revman|_jama|_bmj)?",
     analysis=r"[A-Za-z0-9_.~-]+",
     format="svg|pdf|png",
 

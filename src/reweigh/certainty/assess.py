@@ -24,6 +24,7 @@ from reweigh.text.numbers import decimals_of
 
 OVERRIDES = "certainty_overrides.csv"
 OVERRIDE_COLUMNS = ("analysis", "domain", "levels", "reason", "initials")
+IDENTITY = ("analysis", "outcome", "window", "measure", "set", "model", "k", "comparisons")
 
 Row = Mapping[str, object] | pd.Series
 Bounds = tuple[float, float] | None
@@ -259,7 +260,7 @@ def certainty_table(
         )  # fmt: skip
         rows += [
             {
-                **{name: row[name] for name in ("analysis", "outcome", "window", "measure", "set", "model", "k")},
+                **{name: row[name] for name in IDENTITY},
                 "certainty": found.level, "start": Level.HIGH, "domain": d.name, "judgement": d.judgement,
                 "levels": d.levels, "rule": d.rule, "figure_codes": d.figure_codes, "figures": d.figures,
                 "overridden_by": d.overridden_by, "override_reason": d.override_reason,

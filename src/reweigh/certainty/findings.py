@@ -16,7 +16,7 @@ from reweigh.effects.absolute import absolute_effect, control_risk
 from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
-from reweigh.text.certainty import SYMBOLS, Level, guarded_text, sentence
+from reweigh.text.certainty import SYMBOLS, Level, sentence, with_guarded
 from reweigh.text.numbers import count_text, level_text, row_text
 
 HEADINGS = {
@@ -84,7 +84,8 @@ def _participants(row: pd.Series) -> str:
 def _effect(row: pd.Series, outcome: Outcome) -> str:
     number, bracket, interval = row_text(row).partition(" (")
     unit = f" {outcome.unit}" if bracket and outcome.unit and row["measure"] == "MD" else ""
-    return f"{row['measure']} {number}{unit}{bracket}{interval}{guarded_text(row)}" if bracket else number
+    said = f"{row['measure']} {number}{unit}{bracket}{interval}"
+    return with_guarded(said, row) if bracket else number
 
 
 def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
@@ -127,7 +128,8 @@ def _title(protocol: Protocol) -> tuple[str, list[str]]:
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
         "Events per 1,000 people; the risk without the intervention is the median of the control groups, the risk with "
         f"it follows from the relative effect and its {level_text(protocol.level)} CI.",
-        "Certainty by rule (docs/claims.md): high, moderate, low or very low.",
+        "Certainty by rule (docs/claims.md): high, moderate, low or very low. Certainty and what it means rest on the "
+        "guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is another one.",
     ]
     return f"Summary of findings: {protocol.title}", notes
 
