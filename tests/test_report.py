@@ -76,7 +76,7 @@ def make_inputs(review, models=(), change=None, **more):
         stored("subgroups", subgroup_table(effects, protocol)),
     )
     sweep = stored("crossover_sweep", crossover_sweep(selection, protocol))
-    drawn = plot_ids(effects, pooled, subgroups, protocol)
+    drawn = plot_ids(effects, protocol)
     figures = pd.DataFrame({"kind": "forest", "analysis": drawn, "title": drawn, "caption": "A caption."})
     raw = {"arms.csv": tables.arms, "contrasts.csv": tables.contrasts}
     fits = fit_all(effects, protocol)

@@ -13,6 +13,7 @@ from typing import IO
 
 import pandas as pd
 
+from reweigh.dialect import dialect_of
 from reweigh.schemas import Schema, schema_of
 
 #: A text that a spreadsheet takes for a formula, unless it is a plain number. Apostrophes before it count with it, so
@@ -114,11 +115,13 @@ def read_csv(path: str | Path | IO[str], numbers: Collection[str] = (), name: st
 def read_text(content: bytes | str | Path) -> pd.DataFrame:
     """A table that a person typed, as text: no byte-order mark, no blank rows, no spaces around cells.
 
-    `content` is the table itself as bytes, or its path. Raises ValueError where it is no table in UTF-8.
+    `content` is the table itself as bytes, or its path; numbers with decimal commas get points (`reweigh.dialect`).
+    Raises ValueError where it is no table.
     """
-    data = content if isinstance(content, bytes) else Path(content).read_bytes()
-    table = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    table = pd.DataFrame({name: table[name].str.strip() for name in table})
+    dialect = dialect_of(content if isinstance(content, bytes) else Path(content).read_bytes())
+    text = io.StringIO(dialect.text)
+    table = pd.read_csv(text, sep=dialect.delimiter, dtype=str, keep_default_na=False, index_col=False)
+    table = pd.DataFrame({name: table[name].str.strip().map(dialect.number) for name in table})
     return table.loc[(table != "").any(axis=1)].reset_index(drop=True)
 
 

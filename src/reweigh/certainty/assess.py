@@ -11,6 +11,7 @@ import pandas as pd
 
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.effects.absolute import control_risk
+from reweigh.io import frame
 from reweigh.measures import RATIO_MEASURES, STANDARDISED_MEASURES
 from reweigh.protocol.model import Outcome
 from reweigh.risk_of_bias import RiskOfBias
@@ -23,10 +24,7 @@ from reweigh.text.numbers import decimals_of
 
 OVERRIDES = "certainty_overrides.csv"
 OVERRIDE_COLUMNS = ("analysis", "domain", "levels", "reason", "initials")
-CERTAINTY_COLUMNS = (
-    "analysis", "outcome", "window", "measure", "set", "model", "k", "certainty", "start", "domain", "judgement",
-    "levels", "rule", "figure_codes", "figures", "overridden_by", "override_reason",
-)  # fmt: skip
+IDENTITY = ("analysis", "outcome", "window", "measure", "set", "model", "k", "comparisons")
 
 Row = Mapping[str, object] | pd.Series
 Bounds = tuple[float, float] | None
@@ -262,14 +260,14 @@ def certainty_table(
         )  # fmt: skip
         rows += [
             {
-                **{name: row[name] for name in CERTAINTY_COLUMNS[:7]},
+                **{name: row[name] for name in IDENTITY},
                 "certainty": found.level, "start": Level.HIGH, "domain": d.name, "judgement": d.judgement,
                 "levels": d.levels, "rule": d.rule, "figure_codes": d.figure_codes, "figures": d.figures,
                 "overridden_by": d.overridden_by, "override_reason": d.override_reason,
             }
             for d in found.domains
         ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(CERTAINTY_COLUMNS))
+    return frame("certainty.csv", rows)
 
 
 def _number(row: Row, name: str) -> float:

@@ -12,6 +12,7 @@ from reweigh.effects.selection import Selection, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
 from reweigh.protocol.model import Protocol
+from reweigh.text.files import file_name
 
 SWEEP_COLUMNS = (
     "analysis", "study_id", "comparison_id", "label", "parameter", "correlation", "limit", "scale", "estimate", "se",
@@ -42,7 +43,7 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     traced = compute(given_rows, options_of(protocol.setting("main"), protocol), checked=True, trace=True)
     pages: dict[str, list[str]] = {}
     for effect, given, steps in zip(_records(main), _records(given_rows), traced["steps"], strict=True):
-        name = f"{effect['comparison_id']}.{effect['outcome']}.{effect['window']}.md"
+        name = file_name(f"{effect['comparison_id']}.{effect['outcome']}.{effect['window']}") + ".md"
         part = [f"## {effect['measure']}", _reported(given["rows"], tables)]
         if given.get("arms_note"):
             part.append(f"Before that: {given['arms_note']} (Cochrane Handbook 6.5.2.10, table 6.5.a).")

@@ -31,6 +31,7 @@ from reweigh.figures.style import (
     RecordFigure,
     other_fonts,
 )
+from reweigh.text.files import file_name
 
 #: Places of paths, markers and texts, and the numbers in them that have many decimals.
 _PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
@@ -76,7 +77,7 @@ def save_all(
     listed = []
     for name, figure in figures:
         for format in formats:
-            save(figure, Path(folder) / f"{name}.{format}")
+            save(figure, Path(folder) / f"{file_name(name)}.{format}")
         listed.append((name, figure.title, figure.description))
     return listed
 

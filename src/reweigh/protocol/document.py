@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,10 +12,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from reweigh.tables.problems import Problem, did_you_mean
+from reweigh.tables.problems import Problem, did_you_mean, nearest
 
 LARGEST = 1_000_000
 """Bytes that a file may have, and values that it may hold once its aliases are written out; ours stay below 20,000."""
+
+_EXTRA = "is not a key of "
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -41,15 +43,8 @@ class Document:
             return model.model_validate(plain), raw, []
         except ValidationError as error:
             schema = model.model_json_schema()
-            errors = error.errors(include_url=False)
-            # A list whose one entry is wrong is not too short as well.
-            true = [
-                one for one in errors
-                if one["type"] != "too_short"
-                or all(other is one or other["loc"][: len(one["loc"])] != one["loc"] for other in errors)
-            ]  # fmt: skip
-            found = [self._problem(raw, schema, one) for one in true]
-            return None, raw, list(dict.fromkeys(found))
+            found = [self._problem(raw, schema, one) for one in error.errors(include_url=False)]
+            return None, raw, _one_each(found)
 
     def at(self, raw: Any, *path: str | int) -> tuple[int | None, str]:
         """Line and key of a place in a file as it was typed; what is not there is passed over."""
@@ -89,16 +84,42 @@ class Document:
         message, _, allowed = message.partition("; allowed: ")
         allowed = allowed or f"see {self.docs}"
         if error["type"] == "extra_forbidden":
-            known = sorted({key for keys in _keys_at(schema, schema, path[:-1]) for key in keys})
-            message = f"is not a key of {self.what}{did_you_mean(str(path[-1]), known)}"
+            # A key that is no text (1, or a list) is not found in the file as it was typed.
+            key, above = str(error["loc"][-1]), path[:-1] if path[-1:] == [error["loc"][-1]] else path
+            known = sorted({key for keys in _keys_at(schema, schema, above) for key in keys})
+            message = f"{_EXTRA}{self.what}{did_you_mean(key, known)}"
             allowed = ", ".join(known)
         elif error["type"] == "missing":
             message, allowed = "is missing", "this key is required"
         elif error["type"] in ("literal_error", "enum"):
             allowed = str(error["ctx"]["expected"])
             options = re.findall(r"'([^']*)'", allowed)
+            value = value or (str(path[-1]) if error["loc"][-1] == "[key]" else "")
             message = f"is not allowed{did_you_mean(value, options)}"
         return Problem(self.file, line, ".".join(str(p) for p in path), value, message, allowed)
+
+
+def _one_each(problems: list[Problem]) -> list[Problem]:
+    """One problem per mistake.
+
+    A misspelt key is not missing as well; of the types that a value may have, the one that was meant speaks: the one
+    whose complaint lies deepest, else the first.
+    """
+    found = {one.column: one for one in reversed(problems)}
+    deeper = {key[:i] for key in found for i, sign in enumerate(key) if sign == "."}
+    kept = [one for one in found.values() if one.column not in deeper]
+    for parent in {one.column.rpartition(".")[0] for one in kept}:
+        here = [one for one in kept if one.column.rpartition(".")[0] == parent]
+        missing = {one.column.rpartition(".")[2]: one for one in here if one.message == "is missing"}
+        for extra in (one for one in here if one.message.startswith(_EXTRA)):
+            meant = nearest(extra.column.rpartition(".")[2], [*missing], 0.6) or next(iter(missing), None)
+            if meant is not None:
+                kept.remove(missing.pop(meant))
+                hinted = replace(extra, message=f'{extra.message.partition(" (did")[0]} (did you mean "{meant}"?)')
+                kept[kept.index(extra)] = hinted
+    # An alias repeats its anchor's mistake: it stands in one line only.
+    once = {(one.row, one.value, one.message, one.column.rpartition(".")[2]): one for one in reversed(kept)}
+    return sorted(once.values(), key=lambda one: one.row or 0)
 
 
 def _plain(node: Any, left: list[int]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reweigh.protocol.document import Document
 from reweigh.protocol.model import Protocol
+from reweigh.protocol.names import misfits
 from reweigh.tables.problems import Problem, format_report
 
 
@@ -32,5 +33,8 @@ def load_protocol(content: bytes | None, name: str = "review.yaml") -> tuple[Pro
     file = Document(name, "the protocol", "docs/protocol.md")
     if content is None:
         return None, [file.problem("is missing", "a protocol; copy one from another review under data/")]
-    protocol, _, problems = file.read(content, Protocol)
-    return protocol, problems
+    protocol, raw, problems = file.read(content, Protocol)
+    for one in misfits(protocol) if protocol is not None else ():
+        line, key = file.at(raw, *one.path)
+        problems.append(Problem(name, line, key, one.value, one.message, one.allowed))
+    return None if problems else protocol, problems

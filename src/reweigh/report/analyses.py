@@ -17,6 +17,7 @@ from reweigh.report import words
 from reweigh.report.drawings import inline, width_of
 from reweigh.report.inputs import Inputs, records
 from reweigh.text.codes import has
+from reweigh.text.files import file_name
 from reweigh.text.numbers import (
     count_text,
     decimals_of,
@@ -51,7 +52,7 @@ class Notes:
     def of(self, row: Mapping[str, Any]) -> str:
         """Id of the note of a row of effects.csv."""
         parts = ("label", "derivation", "assumptions", "flags", "source", "rows")
-        page = f"{row['comparison_id']}.{row['outcome']}.{row['window']}.md"
+        page = file_name(f"{row['comparison_id']}.{row['outcome']}.{row['window']}") + ".md"
         page = page if row["set"] == "main" and page in self.worked else ""
         text = f"{row['measure']} {row_text(row)}"
         key = (*(str(row[name]) for name in parts), page, text)
@@ -146,7 +147,7 @@ def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[
     protocol = inputs.protocol
     one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol, inputs.bias)
     table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
-    svg = inputs.drawings.get(f"forest/{name}")
+    svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:
         svg = render(draw_forest(table, one.meta), "svg").decode("utf-8")
     rows = records(one.effects)
@@ -240,9 +241,12 @@ def _further(base: str, inputs: Inputs) -> list[dict[str, Any]]:
     found = []
     # The same plots in the layouts of journals are files to hand in, not figures of the page.
     beside = inputs.figures[~inputs.figures["kind"].str.startswith("forest")]
-    rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(beside)]
-    rows += [(f"sequential/{row['analysis']}", row) for row in records(inputs.figures_sequential)]
-    rows += [(f"robustness/{row['analysis']}.{row['kind']}", row) for row in records(inputs.figures_robustness)]
+    rows = [(f"{row['kind']}/{file_name(row['analysis'])}", row) for row in records(beside)]
+    rows += [(f"sequential/{file_name(row['analysis'])}", row) for row in records(inputs.figures_sequential)]
+    rows += [
+        (f"robustness/{file_name('{analysis}.{kind}'.format_map(row))}", row)
+        for row in records(inputs.figures_robustness)
+    ]
     regressions = {f"{base}.{name}" for name in inputs.protocol.meta_regression}
     for key, row in rows:
         of_regression = row.get("kind") == "bubble" and row["analysis"] in regressions

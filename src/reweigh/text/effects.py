@@ -201,9 +201,6 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "no_mean": ("no mean or usable median in the {arm} arm", _PER_ARM),
     "no_spread": ("no SD, SE, CI, quartiles or range in the {arm} arm", "SD, SE or CI per arm"),
     "zero_sd": ("SD of 0 in the {arm} arm", "SD with more digits"),
-    "no_quantile_fit": (
-        "quantiles of the {arm} arm (zeros) fit no distribution with a finite mean", "mean and SD, or more quantiles",
-    ),
     "no_paired_smdh": ("no paired form of SMDH", "MD or SMD instead of SMDH"),
     "rom_signs": ("ratio of means needs two means of one sign", "another measure"),
     "too_few": ("too few patients for Hedges' J (df at most 1)", "a larger trial"),

@@ -28,11 +28,11 @@ class Plot:
     caption: str
 
 
-def plot_ids(effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFrame, protocol: Protocol) -> list[str]:
-    """Analyses that are drawn: every main one, overall and by the first subgroup column.
+def plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
+    """Analyses that are drawn: every main one, overall and by each subgroup column that splits the trials.
 
-    A further subgroup column is drawn where it splits the trials, a sensitivity set where it differs from the
-    main set. Every other analysis of the tables can still be asked for by name.
+    A sensitivity set is drawn where it differs from the main set. Every other analysis of the tables can still be
+    asked for by name.
     """
     found = []
     for analysis, group in effects.groupby("analysis", sort=False):
@@ -41,9 +41,7 @@ def plot_ids(effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFram
                 found.append(str(analysis))
             continue
         found.append(str(analysis))
-        for position, column in enumerate(protocol.subgroups):
-            if position == 0 or len(group[column].unique()) > 1:
-                found.append(f"{analysis}.by_{column}")
+        found += [f"{analysis}.by_{column}" for column in protocol.subgroups if group[column].nunique() > 1]
     return found
 
 
@@ -54,9 +52,8 @@ def journal_plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
     """
     found = []
     for analysis, group in effects[effects["set"] == "main"].groupby("analysis", sort=False):
-        splits = [column for column in protocol.subgroups if len(group[column].unique()) > 1]
         # One trial each is no subgroup.
-        real = [column for column in splits if len(group[column].unique()) < len(group)]
+        real = [column for column in protocol.subgroups if 1 < group[column].nunique() < len(group)]
         found += [str(analysis), *(f"{analysis}.by_{column}" for column in real[:1])]
     return found
 

@@ -26,7 +26,9 @@ PI_WORDS = {
 }
 NOTE_COLUMNS = ("derivation_codes", "assumption_codes", "flag_codes")
 #: Notes of pooled results that a plot shows by itself: nothing is drawn of what they say is missing.
-SHOWN = ("no_trials", "one_trial", "few_for_prediction_interval", "no_test_based_interval", "not_reported")
+SHOWN = (
+    "no_trials", "one_trial", "few_for_prediction_interval", "no_test_based_interval", "common_effect", "not_reported",
+)  # fmt: skip
 
 Row = Mapping[Any, Any]
 

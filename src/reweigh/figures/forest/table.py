@@ -333,7 +333,7 @@ class _Lines:
         """The trials that are in no pool, under those that are."""
         inside = self.rows[-1]["kind"] != "study" or self.rows[-1]["indent"]
         if self.lost and inside:
-            self.add("subgroup heading", "study", "not-estimable", label="In no subgroup")
+            self.add("subgroup heading", "study", "not-estimable", label="Not estimable")
         for at, trial in enumerate(self.lost, start=1):
             self.add(
                 "not estimable", "study", f"not-estimable-{at}", label=clean(trial["label"]), indent=int(inside),
@@ -482,11 +482,9 @@ class _Lines:
             if not {*column.parts} <= SUMMED or (self.layout.total_events and (what == "events") != events):
                 continue
             # A trial that is in no pool may have no number here.
-            none = {id(trial) for trial in self.lost}
-            sums = [
-                math.fsum(0.0 if id(t) in none and math.isnan(v := number(t, f"{part}_{arm}")) else v for t in group)
-                for part in column.parts
-            ]
+            lost = {id(trial) for trial in self.lost}
+            counted = [t for t in group if id(t) not in lost or not math.isnan(number(t, f"{column.parts[0]}_{arm}"))]
+            sums = [math.fsum(number(trial, f"{part}_{arm}") for trial in counted) for part in column.parts]
             if not any(map(math.isnan, sums)):
                 cells[name] = column.pattern.format(*(f"{value:.10g}" for value in sums))
         return cells
