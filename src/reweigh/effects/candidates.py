@@ -251,15 +251,20 @@ def _combine(arms: pd.DataFrame, role: str) -> tuple[dict[str, float], str, str]
         note = join([note, code("arm_events_from_percent")])
     if not np.isnan(events).any():
         return {"n": float(n.sum()), "events": float(events.sum())}, note, ""
+    ends = arms[[end for end in ("scale_min", "scale_max") if end in arms]].drop_duplicates()
+    if len(ends) > 1:
+        return {}, "", code("arms_on_scales", role=role)
     mean, sd = column("mean"), column("sd")
-    se, lower, upper = column("se"), column("ci_lower"), column("ci_upper")
+    se, lower, upper, level = column("se"), column("ci_lower"), column("ci_upper"), column("ci_level")
+    level = np.where(np.isnan(level), 0.95, np.where(level > 1, level / 100, level))
     sd = np.where(np.isnan(sd) & ~np.isnan(se), sd_from_se(se, n), sd)
     usable = np.isnan(sd) & ~np.isnan(lower) & ~np.isnan(upper) & (n > 1)
-    sd[usable] = sd_from_ci(lower[usable], upper[usable], n[usable])
+    sd[usable] = sd_from_ci(lower[usable], upper[usable], n[usable], level[usable])
     if np.isnan(mean).any() or np.isnan(sd).any():
         return {"n": float(n.sum())}, "", code("arms_without_results", role=role)
     total, pooled_mean, pooled_sd = combine_arms(n, mean, sd)
-    return {"n": float(total), "mean": float(pooled_mean), "sd": float(pooled_sd)}, note, ""
+    combined = {"n": float(total), "mean": float(pooled_mean), "sd": float(pooled_sd)}
+    return combined | {str(end): float(value) for end, value in ends.iloc[0].items()}, note, ""
 
 
 def _contrasts(contrasts: pd.DataFrame) -> pd.DataFrame:

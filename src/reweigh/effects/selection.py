@@ -16,16 +16,20 @@ from reweigh.effects.compute import compute
 from reweigh.effects.conversions import z_critical
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
+from reweigh.protocol.models import resolve
 from reweigh.text.codes import code, join, words
 from reweigh.text.effects import SENTENCES, in_words, needed
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
+BEHIND = {("arms", "assumed"): 3, (TIERS[1], "assumed"): 4, (TIERS[1], "ignored"): 4, (TIERS[2], "ignored"): 5}
+"""Ranks, behind those of TIERS, of results of crossover trials that say nothing of their pairing: the SE, CI, t or exact
+p of a paired analysis comes before arms that need an assumed correlation, and these before an unpaired analysis."""
 
 #: Columns of converted candidates that `choose` looks at, and the effect.
 CHOOSING = (
-    "study_id", "comparison_id", "outcome", "window", "file", "route", "distance", "order", "apart", "reason_code",
-    "estimate", "variance",
+    "study_id", "comparison_id", "outcome", "window", "file", "route", "within", "distance", "order", "apart",
+    "reason_code", "estimate", "variance",
 )  # fmt: skip
 
 EFFECT_COLUMNS = (
@@ -33,7 +37,7 @@ EFFECT_COLUMNS = (
     "design", "n_intervention", "n_control", "events_intervention", "events_control",
     "mean_intervention", "sd_intervention", "mean_control", "sd_control",
     "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "reported_as", "derivation", "assumptions", "flags", "derivation_codes", "assumption_codes",
+    "corrected", "reported_as", "derivation", "derivation_codes", "assumptions", "assumption_codes", "flags",
     "flag_codes", "source", "rows",
 )  # fmt: skip
 NOT_POOLED_COLUMNS = (
@@ -201,7 +205,7 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
         crossover=setting.crossover or "paired",
         zero_cells=assumed.zero_cells,
         md_variance=assumed.md_variance,
-        smd_variance=assumed.smd_variance,
+        smd_variance=resolve(setting.models or protocol.models)[0].smd_variance or assumed.smd_variance,
         smdh_version=assumed.smdh_version,
         median_method=assumed.median_method,
         standardiser=assumed.standardiser,
@@ -224,14 +228,15 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
         dtype=object,
     )
     usable["against"] = (wanted != "") & (wanted != usable["file"])
-    usable["tier"] = usable["route"].map({tier: i for i, tier in enumerate(TIERS)}).fillna(len(TIERS))
+    ways = zip(usable["route"], usable["within"], strict=True)
+    usable["tier"] = [BEHIND.get(way, TIERS.index(way[0])) for way in ways]
     usable = usable.sort_values(["against", "tier", "distance", "order"], kind="stable")
     unit = ["study_id", "comparison_id", "window"]
     best = usable.drop_duplicates(unit)
     # The whole trial never stands beside comparisons of its parts: no patient is counted twice. The parts stand unless
     # the whole is reported in a better way.
     whole = best["comparison_id"] == best["study_id"]
-    rank = best["against"] * (len(TIERS) + 1) + best["tier"]
+    rank = best["against"] * (max(BEHIND.values()) + 1) + best["tier"]
     ranks = [rank.where(side).groupby([best[name] for name in UNIT]).transform("min") for side in (whole, ~whole)]
     beaten = np.where(whole, ranks[1] <= ranks[0], ranks[0] < ranks[1])
     return best[~beaten].sort_values("order", kind="stable")

@@ -35,6 +35,7 @@ REASONS: Mapping[str, tuple[Sentence, str]] = {
         "{rows} {role} arms of a crossover trial: choose one, give the others the role other", ""
     ),
     "arms_without_n": ("the {role} arms cannot be combined: n missing", "n per arm"),
+    "arms_on_scales": ("the {role} arms are on different scales", "the results of these arms on one scale"),
     "arms_without_results": (
         "the {role} arms cannot be combined: events, or mean and SD, missing", "events, or mean and SD, per arm",
     ),
