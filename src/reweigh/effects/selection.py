@@ -353,9 +353,10 @@ def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -
 def _without_comparison(
     alone: pd.DataFrame, mine: pd.DataFrame, arms: pd.DataFrame, analysis: Analysis, protocol: Protocol
 ) -> pd.DataFrame:
-    """Trials of which only arms without a counterpart stand in a window: the first such row of each."""
+    """Trials of which only arms without a counterpart stand in a window: the first such row of each, if it has a role."""
     there = pd.MultiIndex.from_frame(mine[UNIT])
-    alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT)
+    alone = alone.sort_values("reason_code", kind="stable")  # no_arm before role_other
+    alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT).sort_values("row")
     given = arms.set_index("row").reindex(alone["row"])
     outcome = protocol.outcomes[analysis.outcome]
     known = {
