@@ -60,11 +60,11 @@ def _reasons(study: dict[str, Any], rows: pd.DataFrame) -> list[str]:
     mine = rows[rows["study_id"] == study["study_id"]]
     if mine.empty:
         return ["no row in the tables of results"]
-    excluded = records(mine[mine["status"] == "excluded"])
-    codes = [one for row in excluded for one in parse(row.get("reason_code", "")) if one.name == "no_outcome"]
-    others = dict.fromkeys(one.parameters["outcome"].replace("_", " ") for one in codes)
-    said = dict.fromkeys(nice(row["reason"]) for row in excluded if not has(row.get("reason_code", ""), "no_outcome"))
-    return [*said, *([f"not outcomes of the protocol: {', '.join(others)}"] if others else [])]
+    excluded = mine[mine["status"] == "excluded"].drop_duplicates("reason")
+    codes = [parse(cell) for cell in excluded["reason_code"]]
+    others = [one.parameters["outcome"].replace("_", " ") for cell in codes for one in cell if one.name == "no_outcome"]
+    rest = [nice(one["reason"]) for one in records(excluded) if not has(one["reason_code"], "no_outcome")]
+    return [*rest, *([f"not outcomes of the protocol: {', '.join(others)}"] if others else [])]
 
 
 def characteristic_columns(inputs: Inputs) -> list[str]:
