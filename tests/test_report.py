@@ -433,8 +433,10 @@ LITTLE = {
 }
 
 
-@pytest.mark.parametrize("little", LITTLE)
-@pytest.mark.parametrize("models", [(), MODELS[:1], MODELS[3:]], ids=["own models", "M-H", "Peto"])
+@pytest.mark.parametrize(
+    ("little", "models"),
+    [*((little, ()) for little in LITTLE), ("no events", MODELS[:1]), ("two trials with the same effect", MODELS[3:])],
+)
 def test_a_review_with_little_data_has_a_page_a_summary_and_a_workbook(little, models):
     inputs = make_inputs(BCG, models=tuple(models), change=LITTLE[little])
     page, text, book = report_page(inputs), summary(inputs), workbook(inputs.tables)
@@ -554,7 +556,7 @@ def test_workbook_is_readable_and_the_same_again():
 
 
 def test_cells_that_a_spreadsheet_would_run_are_text_and_read_back_unchanged():
-    hostile = ["=1+1", '=HYPERLINK("http://x")', "+1", "-1+1", "@SUM(1)", "\t=1", "{=1}", "http://x.org", "007"]
+    hostile = ["=1+1", '=HYPERLINK("http://x")', "+A1", "-1+1", "@SUM(1)", "\t=1", "{=1}", "http://x.org", "007"]
     content = workbook({"effects": pd.DataFrame({"=label": hostile})})
     cells = [row[0] for row in openpyxl.load_workbook(io.BytesIO(content))["effects"].iter_rows()]
     assert [cell.value for cell in cells] == ["=label", *hostile]
