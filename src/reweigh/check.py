@@ -64,7 +64,8 @@ def examine(
     if protocol is not None:
         found = _renamed_outcomes(found, protocol, tables)
         told = {p.value for p in found if p.value}
-        problems += [p for p in _disagreements(protocol, tables) if p.value not in told]
+        missing = {p.column for p in found if p.file == "studies.csv" and p.message.startswith("the column is missing")}
+        problems += [p for p in _disagreements(protocol, tables, missing) if p.value not in told]
         found += _outcomes_of_others(files, protocol, tables)
     problems += found
     for name, read in ((OVERRIDES, _overrides), (PUBLISHED_TRIALS, _published_trials), (CLAIMS, _claims)):
@@ -187,7 +188,7 @@ def _outcomes_of_others(files: Mapping[str, bytes], protocol: Protocol, tables: 
     return problems
 
 
-def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
+def _disagreements(protocol: Protocol, tables: Tables, missing: set[str]) -> list[Problem]:
     """Names in the protocol that the tables do not have: they would select nothing, in silence."""
     problems = []
     ids = set(tables.studies["study_id"].dropna())
@@ -223,7 +224,7 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
     for where, include, exclude in given:
         for what, conditions in (("include", include), ("exclude", exclude)):
             for column, values in conditions.items():
-                new = [v for v in values if (column, v) not in seen]
+                new = [v for v in values if (column, v) not in seen and column not in missing]
                 seen |= {(column, v) for v in new}
                 problems += _absent(f"{where}.{what}.{column}", column, new, protocol, tables.studies)
     return problems
