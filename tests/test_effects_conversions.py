@@ -61,6 +61,18 @@ def test_quantile_estimation_as_base_r() -> None:
     assert set(QUANTILES["family"]) == {"normal", "lognormal", "gamma", "weibull", "beta"}
 
 
+def test_quantile_estimation_with_zeros_is_that_of_the_normal() -> None:
+    """Two zeros: positive distributions fit them only with a mean of 1e113."""
+    mean, sd = mean_sd_by_quantile_estimation(50, 0, 0, 2, np.nan, np.nan)
+    z = stats.norm.ppf(0.75)  # least squares on the normal scores -z, 0, z
+    assert (mean, sd) == (pytest.approx(2 / 3), pytest.approx(1 / z))
+    mean, _ = mean_sd_by_quantile_estimation(40, 0, np.nan, np.nan, 0, 30)
+    assert mean == pytest.approx(10)
+    for low, middle in ((0, 1e-9), (0, 1e-3), (1e-9, 1e-6)):
+        mean, sd = mean_sd_by_quantile_estimation(40, middle, np.nan, np.nan, low, 30)
+        assert low <= mean <= 30 and np.isfinite(sd)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.01, 1000))
 def test_quantile_estimation_does_not_depend_on_the_unit(unit: float) -> None:

@@ -54,6 +54,17 @@ def test_smd_and_glass_with_every_variance(variance: str) -> None:
     agree(measures.glass(*arms_of(x), variance), yi, vi)
 
 
+def test_md_with_pooled_variance() -> None:
+    x, yi, vi = case("MD_pooled")
+    agree(measures.md(*arms_of(x), "pooled"), yi, vi)
+    table = pd.DataFrame(dict(zip(("n1", "mean1", "sd1", "n2", "mean2", "sd2"), arms_of(x), strict=True)), dtype=float)
+    agree(
+        compute(table.assign(measure="MD"), Options(md_variance="pooled"))[["estimate", "variance"]].T.to_numpy(),
+        yi,
+        vi,
+    )
+
+
 def test_smdh_of_metafor_5_has_no_second_j() -> None:
     x, yi, vi = case("SMDH")
     j = measures.hedges_j(x["n1"] + x["n2"] - 2)
@@ -243,6 +254,16 @@ def test_double_zero_trials_give_no_ratio(measure: str) -> None:
         "no events in either arm: no information on a ratio",
         "all patients had the event in both arms: no information on a ratio",
     ]
+
+
+@pytest.mark.parametrize("policy", measures.ZERO_CELL_POLICIES)
+def test_nothing_is_added_to_the_cells_of_a_peto_odds_ratio(policy: str) -> None:
+    """Rows are what the diamond sums: O - E and V of the counts as they are (0 of 20 against 3 of 25)."""
+    table = pd.DataFrame({"events1": [0], "n1": [20], "events2": [3], "n2": [25], "measure": "PETO"})
+    row = compute(table, Options(zero_cells=policy)).iloc[0]
+    oe, v = -3 * 20 / 45, 3 * 42 * 20 * 25 / (45**2 * 44)
+    assert (row["estimate"], row["variance"]) == (pytest.approx(oe / v), pytest.approx(1 / v))
+    assert not row["corrected"]
 
 
 @pytest.mark.parametrize("measure", ["RD", "AS"])

@@ -1,11 +1,13 @@
 """The report without a browser: what it packs, what it says, what it asks of the network, and its bytes."""
 
 import base64
+import hashlib
 import io
 import json
 import re
 import zipfile
 from dataclasses import replace
+from html import unescape
 from itertools import combinations
 
 import numpy as np
@@ -27,16 +29,26 @@ from reweigh.pool.summarise import fit_all, pooled_table, subgroup_table, sweep_
 from reweigh.protocol.models import Model
 from reweigh.protocol.read import load_protocol
 from reweigh.report import words
+from reweigh.report.analyses import guarded
 from reweigh.report.explorer import ALL_UP_TO, OF_CORE, OF_INTERVAL, OTHERS, explorer_data, subsets
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
-from reweigh.report.page import FURTHER, index_page, report_page
+from reweigh.report.page import FURTHER, headline, index_page, report_page
 from reweigh.report.pdf import undated
 from reweigh.report.summary import summary
 from reweigh.report.trials import POOLED, flow, trial_rows
 from reweigh.report.workbook import workbook
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
-from reweigh.text.numbers import stated_text
+from reweigh.text.numbers import (
+    count_text,
+    decimals_of,
+    effect_text,
+    interval_text,
+    p_text,
+    percent_text,
+    small_text,
+    stated_text,
+)
 
 KETAMINE, BCG = "ketamine-chronic-pain", "bcg-vaccine"
 
@@ -54,11 +66,7 @@ def make_inputs(review, models=(), change=None, **more):
     assert tables is not None, problems
     protocol, _ = load_protocol(files["review.yaml"])
     if change is not None:
-        tables = (
-            tables._replace(arms=change(tables.arms))
-            if hasattr(tables, "_replace")
-            else replace(tables, arms=change(tables.arms))
-        )
+        tables = replace(tables, arms=change(tables.arms))
     if models:
         protocol = protocol.model_copy(update={"models": models})
     selection = select(tables.studies, tables.arms, tables.contrasts, protocol)
@@ -68,7 +76,7 @@ def make_inputs(review, models=(), change=None, **more):
         stored("subgroups", subgroup_table(effects, protocol)),
     )
     sweep = stored("crossover_sweep", crossover_sweep(selection, protocol))
-    drawn = plot_ids(effects, pooled, subgroups, protocol)
+    drawn = plot_ids(effects, protocol)
     figures = pd.DataFrame({"kind": "forest", "analysis": drawn, "title": drawn, "caption": "A caption."})
     raw = {"arms.csv": tables.arms, "contrasts.csv": tables.contrasts}
     fits = fit_all(effects, protocol)
@@ -239,6 +247,95 @@ def test_explorer_agrees_with_the_tables(ketamine):
     assert seen > 20
 
 
+def cells(html):
+    """Texts of the cells of each table row."""
+    rows = re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)
+    return [
+        [unescape(re.sub(r"<small>.*?</small>|<[^>]+>", "", c)).strip() for c in re.findall(r"<t[hd].*?</t[hd]>", row)]
+        for row in rows
+    ]
+
+
+def test_every_pooled_number_on_the_page_is_the_tables(ketamine, bcg, page):
+    """The model tables and the headline panels: effect with its CI, prediction interval, P, tau2, I2, k and n."""
+    seen = 0
+    for inputs, html in ((ketamine, page), (bcg, report_page(bcg))):
+        articles = dict(re.findall(r'<article class="analysis" id="a-([^"]+)"(.*?)</article>', html, re.DOTALL))
+        pooled = inputs.pooled[(inputs.pooled["set"] == "main") & (inputs.pooled["k"] > 1)]
+        for _, row in pooled.iterrows():
+            decimals = decimals_of(row)
+            ends = [row[f"{name}_natural"] for name in ("estimate", "ci_lower", "ci_upper")]
+            predicted = [row[f"pi_{end}_natural"] for end in ("lower", "upper")]
+            expected = [
+                row["model"],
+                effect_text(*ends, decimals=decimals),
+                "–" if np.isnan(predicted[0]) else interval_text(*predicted, decimals=decimals).strip("()"),
+                p_text(row["p_value"], bare=True) or "–",
+            ]
+            table = articles[row["analysis"]].partition("By which model")[2].partition("</table>")[0]
+            found = [one for one in cells(table) if one[0] == row["model"]]
+            assert [one[:4] for one in found] == [expected]
+            assert found[0][4].startswith(small_text(row["tau2"]))
+            assert found[0][5] == (percent_text(row["i2"]) or "–")
+            seen += 1
+            if row.equals(pooled[pooled["analysis"] == row["analysis"]].iloc[0]):
+                assert f"k = {count_text(row['k'], row['comparisons'])}" in articles[row["analysis"]]
+    assert seen > 15
+    for panel in headline(ketamine):
+        for shown in panel["rows"]:
+            row = ketamine.pooled[ketamine.pooled["analysis"] == shown["analysis"]].iloc[0]
+            limits = [row[f"pi_{end}_natural"] for end in ("lower", "upper")]
+            none = np.isnan(limits[0])
+            assert shown["prediction"] == (
+                "" if none else interval_text(*limits, decimals=decimals_of(row)).strip("()")
+            )
+            assert none or limits != [row["ci_lower_natural"], row["ci_upper_natural"]]
+
+
+def test_a_hartung_knapp_interval_that_is_too_narrow_has_the_guarded_one_beside_it(bcg):
+    """Case 03: SE 0.52, 0.47, 0.59; HK -0.977 to -0.716, guarded -2.145 to 0.452 (metafor, test="adhoc")."""
+    row = dict(bcg.pooled.iloc[0]) | {
+        "scale": "natural", "estimate_natural": -0.846,
+        "ci_lower_natural": -0.977, "ci_upper_natural": -0.716, "guarded_ci_lower_natural": -2.145,
+        "guarded_ci_upper_natural": 0.452, "note_codes": "tau2_zero; hartung_knapp_narrow",
+    }  # fmt: skip
+    assert guarded(row) == "guarded −2.15 to 0.45"
+    assert guarded(row | {"note_codes": "tau2_zero"}) == ""
+    pooled = pd.concat([pd.DataFrame([row]), bcg.pooled.iloc[1:]], ignore_index=True)
+    narrow = replace(bcg, pooled=pooled)
+    assert report_page(narrow).count("guarded −2.15 to 0.45") == 3
+    assert summary(narrow).count("guarded −2.15 to 0.45") == 2
+
+
+def test_what_is_no_web_address_and_no_doi_is_no_link(ketamine):
+    hostile = {
+        "doi": "javascript:alert(1)",
+        "pmid": "1 onclick=x",
+        "source_urls": "javascript:alert(1) | data:text/html,x | https://a.org/x",
+    }
+    linked = trial_rows(replace(ketamine, studies=ketamine.studies.assign(**hostile)))
+    assert {tuple(t["links"]) for t in linked} == {(("source", "https://a.org/x"),)}
+    assert words.href("HTTPS://a.org") == words.href("ftp://a.org") == words.href("//a.org") == ""
+    assert (
+        words.href("10.1000/x y", words.DOI) == ""
+        and words.href("10.1000/xy", words.DOI) == "https://doi.org/10.1000/xy"
+    )
+    assert "<a" not in words.linked("javascript:alert(1) [x](javascript:alert(1)) data:text/html,x")
+
+
+def test_the_page_allows_its_own_scripts_and_no_others(page):
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[1]
+    allowed = re.findall(r"'sha256-([^']+)'", policy)
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
+    assert digests == allowed and len(scripts) == 4
+    assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+    assert set(re.findall(r"<script([^>]*)>", page)) == {
+        "",
+        *(f' type="application/json" id="{n}"' for n in ("tables", "explorer-data", "colours")),
+    }
+
+
 def test_page_is_self_contained(page):
     outside = re.findall(r"""(?:src|href)=["'](?!#|data:|https://|http://|workbook)([^"']*)""", page)
     assert outside == []
@@ -363,6 +460,23 @@ def test_a_review_without_a_usable_trial_has_a_page(ketamine):
     assert '<h1 id="title">Ketamine for chronic pain, as of 1990</h1>' in page
     assert "No analysis has two trials" in page
     assert "No usable trial: immediate" in page
+
+
+def test_trials_that_an_analysis_could_not_use_are_listed_with_the_reason(ketamine):
+    lost = pd.DataFrame(
+        [("responder.immediate", "x1", "Yucel 2004", "no events in either arm"), ("response_lost.week", "x2", "X", "no n"),
+         ("pain_intensity.month_6", "x3", "Amr 2011", "no dispersion <b>")],
+        columns=["analysis", "study_id", "label", "reason"],
+    )  # fmt: skip
+    empty = next(f"{o}.{w}" for o in ketamine.protocol.outcomes for w in ketamine.protocol.windows
+                 if f"{o}.{w}" not in set(ketamine.effects["analysis"]))  # fmt: skip
+    inputs = replace(ketamine, not_pooled=lost.replace("pain_intensity.month_6", empty))
+    page, text = report_page(inputs), summary(inputs)
+    article = page[page.index('id="a-responder.immediate"') :].partition("</article>")[0]
+    assert re.search(r"Not in this pool:</p><ul[^>]*><li>Yucel 2004: no events in either arm</li>", article)
+    assert page.count("Not in this pool") == 1 and "Amr 2011: no dispersion &lt;b&gt;" in page
+    assert "- `responder.immediate`: Yucel 2004: no events in either arm\n" in text
+    assert f"- `{empty}`: Amr 2011: no dispersion \\<b>\n" in text
 
 
 def test_later_stages_are_shown(ketamine):

@@ -19,6 +19,8 @@ from test_workflow import REVIEWS
 
 KINDS = {"id", "text", "codes", "yes/no", "integer", "number"}
 CHECKED = ("studies", "arms", "contrasts", "risk_of_bias")
+#: Tables that a run does not write, or not yet.
+LATER = {"left_out.csv", "flags.csv", "not_pooled.csv", "dependence_sweep.csv", "dependence_sweep_pooled.csv"}
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=12)
 HOSTILE = (
     "=1+1",
@@ -58,10 +60,12 @@ def test_a_schema_says_what_every_column_is_and_which_name_a_row(file):
 @pytest.mark.parametrize("name", CHECKED)
 def test_the_checked_tables_are_those_that_the_check_allows(name):
     spec, schema = SPECS[f"{name}.csv"], schemas()[f"checked/{name}.csv"]
-    assert set(schema.columns) == {"row", *spec.names}
+    assert {n for n, c in schema.columns.items() if not c.optional} <= {"row", *spec.names} <= set(schema.columns)
     assert spec.closed == (schema.own_at is None)
-    kinds = {c.name: {"number": "number", "whole": "integer"}.get(c.kind, "text") for c in spec.columns}
-    assert kinds == {n: c.kind if c.numeric else "text" for n, c in schema.columns.items() if n != "row"}
+    for column in spec.columns:
+        whole = column.kind in ("whole", "year")
+        kind = "integer" if whole else "number" if column.kind == "number" else "text"
+        assert kind == (schema.columns[column.name].kind if schema.columns[column.name].numeric else "text"), column
 
 
 def is_number(cell):
@@ -140,7 +144,7 @@ def test_every_table_of_a_review_is_as_its_schema_says_and_every_number_comes_ba
     protocol = load_checked((built / "work" / review / "checked" / "review.yaml").read_bytes())
     results = built / "results" / review
     paths = [*results.rglob("*.csv"), *(built / "work" / review / "checked").glob("*.csv")]
-    written = {name for name, schema in schemas().items() if name not in ("left_out.csv", "flags.csv")}
+    written = set(schemas()) - LATER
     assert {f"checked/{p.name}" if "work" in p.parts else str(p.relative_to(results)) for p in paths} == written
     for path in paths:
         schema, table = schema_of(path), read_csv(path, protocol.number_columns)

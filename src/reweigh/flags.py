@@ -235,13 +235,28 @@ def spreads_by_p(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFr
             yield _at("sd_against_p", group.iloc[0], p_as_sd=p[0], p_as_se=p[1], p=float(test["p_value"]))
 
 
-_RESULTS = ("n", "mean", "sd", "se", "median", "q1", "q3", "events", "percent", "change_mean", "change_sd", "person_time")
+_RESULTS = (
+    "n",
+    "mean",
+    "sd",
+    "se",
+    "median",
+    "q1",
+    "q3",
+    "events",
+    "percent",
+    "change_mean",
+    "change_sd",
+    "person_time",
+)
 
 
 def same_controls(arms: pd.DataFrame, declared: set[str]) -> Iterator[Flag]:
     """The same control row in two comparisons of a trial that the protocol does not name under shared_arms."""
     rows = arms[(arms["role"] == "control") & ~arms["study_id"].isin(declared)]
-    rows = rows[rows[["mean", "events", "percent", "median", "change_mean"]].notna().any(axis=1)].assign(time=_times(rows))
+    rows = rows[rows[["mean", "events", "percent", "median", "change_mean"]].notna().any(axis=1)].assign(
+        time=_times(rows)
+    )
     seen: dict[tuple[object, ...], pd.Series] = {}
     told: set[tuple[str, ...]] = set()
     for _, row in rows.iterrows():
@@ -262,7 +277,10 @@ def duplicates(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
         if set(group["role"]) != {"intervention", "control"} or group["n"].isna().any():
             continue
         numbers = tuple(
-            sorted((str(r["role"]), *(f"{float(r[c]):g}" if pd.notna(r[c]) else "" for c in _RESULTS)) for _, r in group.iterrows())
+            sorted(
+                (str(r["role"]), *(f"{float(r[c]):g}" if pd.notna(r[c]) else "" for c in _RESULTS))
+                for _, r in group.iterrows()
+            )
         )
         means = group["mean"].notna().all() and (group["sd"].notna() | group["se"].notna()).all()
         # Few events repeat by chance: only counts that say something are held against each other.
@@ -276,7 +294,9 @@ def duplicates(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
     numbers_of = ("estimate", "se", "ci_lower", "ci_upper", "n_intervention", "n_control")
     for (_, row), time in zip(full.iterrows(), _times(full), strict=True):
         numbers = tuple(None if pd.isna(row[c]) else float(row[c]) for c in numbers_of)
-        first = told.setdefault((row["outcome"], time, row["measure"], numbers), (str(row["study_id"]), int(row["row"])))
+        first = told.setdefault(
+            (row["outcome"], time, row["measure"], numbers), (str(row["study_id"]), int(row["row"]))
+        )
         if first[0] != row["study_id"] and numbers[-1] is not None:
             yield _at("duplicate_trial", row, CONTRASTS, other=first[0], other_row=first[1])
 
@@ -344,7 +364,13 @@ def _plain(text: str) -> bool:
 def designs(studies: pd.DataFrame, arms: pd.DataFrame) -> Iterator[Flag]:
     """Columns of a design that the trial does not have."""
     design = dict(zip(studies["study_id"], studies["design"].fillna("").astype(str), strict=True))
-    belongs = {"icc": "cluster", "cluster_size": "cluster", "phi": "crossover", "discordant1": "crossover", "discordant2": "crossover"}
+    belongs = {
+        "icc": "cluster",
+        "cluster_size": "cluster",
+        "phi": "crossover",
+        "discordant1": "crossover",
+        "discordant2": "crossover",
+    }
     for _, row in arms[arms[list(belongs)].notna().any(axis=1)].iterrows():
         own = design.get(row["study_id"], "")
         if idle := [c for c, wanted in belongs.items() if pd.notna(row[c]) and own != wanted]:
@@ -360,7 +386,10 @@ def judgements(bias: pd.DataFrame, tools: Mapping[str, Tool]) -> Iterator[Flag]:
         if tool is None or overall.empty or domains.empty:
             continue
         rank = {level.name: i for i, level in enumerate(tool.levels)}
-        judged = [(rank[tool.level(str(j)).name], str(d)) for d, j in zip(domains["domain"], domains["judgement"], strict=True)]
+        judged = [
+            (rank[tool.level(str(j)).name], str(d))
+            for d, j in zip(domains["domain"], domains["judgement"], strict=True)
+        ]
         worst, domain = max(judged)
         given = tool.level(str(overall["judgement"].iloc[0]))
         if rank[given.name] < worst:
@@ -401,7 +430,10 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
     total = dict(zip(studies["study_id"], pd.to_numeric(studies[column], errors="coerce"), strict=True))
     twice = set(studies.loc[studies["design"] == "crossover", "study_id"])
     rows = arms[arms["n"].notna() & arms["person_time"].isna()]
-    rows = rows.assign(time=_times(rows), place=rows.groupby(["study_id", "comparison_id", "outcome", "timepoint", "role"], dropna=False).cumcount())
+    rows = rows.assign(
+        time=_times(rows),
+        place=rows.groupby(["study_id", "comparison_id", "outcome", "timepoint", "role"], dropna=False).cumcount(),
+    )
     for study, group in rows.groupby("study_id", sort=False):
         most = total.get(study, np.nan)
         if isnan(most) or group["comparison_id"].nunique() > 1:
@@ -418,8 +450,12 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
                 continue
             for _, row in one.iterrows():
                 # Where one outcome has every patient, its arms have the numbers randomised.
-                if row["n"] > whole.get((row["role"], row["place"]), np.inf) and set(whole) == set(zip(one["role"], one["place"], strict=True)):
-                    yield _at("n_above_randomised", row, n=int(row["n"]), randomised=int(whole[row["role"], row["place"]]))
+                if row["n"] > whole.get((row["role"], row["place"]), np.inf) and set(whole) == set(
+                    zip(one["role"], one["place"], strict=True)
+                ):
+                    yield _at(
+                        "n_above_randomised", row, n=int(row["n"]), randomised=int(whole[row["role"], row["place"]])
+                    )
 
 
 def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
@@ -430,12 +466,26 @@ def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
         # An interval that holds no effect says nothing of the direction.
         clear = np.where(np.abs(z) > _Z, np.sign(z), 0.0)
         for side in (-1.0, 1.0):
+<<<<<<< HEAD
             others = int((clear == -side).sum())
             if (clear == side).sum() == 1 and others >= OTHERS and (np.sign(z) == side).sum() <= len(z) / 5:
                 row = group.iloc[int(np.flatnonzero(clear == side)[0])]
                 file, _, number = str(row["rows"]).split(", ")[0].partition(":")
                 flagged = pd.Series({"row": number, "study_id": row["study_id"], "outcome": row["outcome"]})
                 yield _at("opposes_all", flagged, file, others=others, analysis=analysis)
+=======
+            if (sign == side).sum() == 1 and (sign == -side).sum() == len(sign) - 1 >= OTHERS:
+                row = group.iloc[int(np.flatnonzero(sign == side)[0])]
+                if abs(row["estimate"]) > 1.959964 * row["se"]:
+                    file, _, number = str(row["rows"]).split(", ")[0].partition(":")
+                    yield _at(
+                        "opposes_all",
+                        row.to_frame().T.assign(row=number).iloc[0],
+                        file,
+                        others=len(sign) - 1,
+                        analysis=analysis,
+                    )
+>>>>>>> main
 
 
 def notices_of(
@@ -467,7 +517,7 @@ def notices_of(
     single = sides[(roles == 1) & sides["outcome"].isin(list(protocol.outcomes))]
     if len(single):
         yield Flag(code("one_side_only", rows=len(single), comparisons=single["comparison_id"].nunique()), ARMS)
-    lost = fates[fates["stage"] == "window"]
+    lost = fates[(fates["stage"] == "window") & ~fates["reason_code"].map(lambda cell: has(cell, "baseline"))]
     for file, table in tables.items():
         numbers = lost.loc[lost["file"] == file, "row"].astype(int)
         times = table.loc[table["row"].astype(int).isin(numbers)]

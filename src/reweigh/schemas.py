@@ -26,12 +26,12 @@ label | text | | the trial as it is printed
 year | integer | year | year of publication
 design | id | | `parallel`, `crossover` or `cluster`; empty: not reported, treated as parallel
 scale | id | | analysis scale: `log` or `natural`
-n_intervention n_control | integer | patients | patients analysed; in a crossover trial the same patients stand in both
-events_intervention events_control | integer | patients | patients with the event, as used (counts from percent)
+n_intervention n_control | number | patients | patients analysed; in a crossover trial the same patients stand in both
+events_intervention events_control | number | patients | patients with the event, as used (counts from percent)
 mean_intervention sd_intervention mean_control sd_control | number | scale used | mean and SD as used, after conversion
 k | integer | trials | trials pooled
 comparisons | integer | effects | effects pooled: more than `k` where a trial gives several
-participants | integer | patients | patients, those of crossover trials counted once
+participants | number | patients | patients, those of crossover trials counted once
 level | number | share | confidence level
 tau2_method | id | | estimator of tau2
 ci_method | id | | method of the interval
@@ -70,7 +70,7 @@ scale estimate se variance estimate_natural
 ci_lower_natural ci_upper_natural | number | natural scale | Wald interval at the protocol's level
 corrected | yes/no | | whether a zero cell was corrected
 reported_as | id | | the way of reporting that was used: `arms`, `contrast with CI or SE`, or `exact p`
-derivation ?derivation_codes assumptions ?assumption_codes flags ?flag_codes source
+derivation derivation_codes assumptions assumption_codes flags flag_codes source
 rows | text | file:row | the table rows that it rests on (header = row 1)
 
 # not_pooled.csv | analysis study_id comparison_id file row
@@ -82,12 +82,12 @@ reason
 > One row of `arms.csv` or `contrasts.csv`: chosen, not chosen or excluded, and the analyses that use it.
 file row study_id comparison_id outcome timepoint arm
 status | id | | `chosen`, `not chosen` (another row of the same trial comes first) or `excluded`
-stage reason ?reason_code needed
+stage reason_code reason needed
 used_in | text | analyses | the analyses that use it
 
 # exclusions.csv | file row
 > One row of `arms.csv` or `contrasts.csv` that no analysis could use: stage, reason, what the full text would have to give.
-file row study_id comparison_id outcome timepoint arm stage reason ?reason_code needed
+file row study_id comparison_id outcome timepoint arm stage reason_code reason needed
 
 # flags.csv | file row study_id outcome code
 > One suspicious number (`flag`), or one thing that was not used and must be said (`notice`); docs/flags.md has the rules.
@@ -108,11 +108,15 @@ study_id year reason
 # crossover_sweep.csv | analysis comparison_id correlation
 > One crossover trial at one correlation of the two periods: effect and standard error.
 analysis study_id comparison_id label
-parameter | id | | r (continuous) or phi (binary) of the two periods
+parameter | id | | r (continuous) or phi (binary) of the two periods; rho of effects that share patients
 correlation | number | | its value
 limit | number | | the largest phi that the trial's margins allow
 scale estimate se variance estimate_natural ci_lower_natural ci_upper_natural
 protocol | yes/no | | whether this is the protocol's own value
+
+# dependence_sweep.csv | analysis comparison_id correlation
+> One trial whose comparisons share patients, at one correlation of their effects: effect and standard error.
+@crossover_sweep.csv
 
 # pooled.csv | analysis model
 > One analysis by one model; the main model comes first. The row of model `bayes` (two to five trials, where the protocol has
@@ -208,15 +212,22 @@ analysis
 parameter | id | | r (continuous) or phi (binary) of the two periods
 correlation | number | | its value
 protocol | yes/no | | whether this is the protocol's own value
-model scale k ?comparisons estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural tau2 i2
+model scale k comparisons estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural tau2 i2
+
+# dependence_sweep_pooled.csv | analysis correlation
+> One main analysis with its comparisons that share patients at one correlation of their effects.
+@crossover_sweep_pooled.csv
 
 # sequential.csv | analysis look
 > One look of the trial sequential analysis of one main analysis, or the reason why there is none. Trials are added by year;
 > boundaries are of Z (Lan-DeMets alpha spending), information is in participants.
-analysis measure scale
+analysis measure scale ?model
+?interval | id | | method of the interval
 difference difference_natural | number | analysis scale | the smallest important difference
 assumed | text | | control risk or SD and heterogeneity that the information size rests on, and where they come from
 ?assumed_codes
+?i2 ?d2 | number | percent | I2, and diversity D2, that it rests on
+?tau2
 alpha power | number | probability | settings of the protocol
 sides | integer | | one or two
 spending pooling | id | | alpha spending function; estimator of tau2
@@ -244,6 +255,7 @@ note ?note_codes
 analysis outcome window measure set model
 left_out | id | | the comparison that is left out
 label k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
 note ?note_codes
 
 # robustness/cumulative.csv | analysis order step
@@ -253,6 +265,7 @@ order | id | | trials added by `year` or by `precision`
 step | integer | | number of the step
 added | id | | the comparison that is added
 label year k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
 note ?note_codes
 
 # robustness/influence.csv | analysis comparison_id
@@ -268,14 +281,21 @@ note ?note_codes
 > Smallest set of trials whose removal changes one conclusion of one analysis.
 analysis outcome window measure set model k ?comparisons
 criterion | id | | the conclusion: significance, direction, smallest important difference
-verdict | id | | `changes`, `at least`, `one left` or `not applicable`
+verdict | text | | `changes`, `at least`, `one left` or `not applicable`
+?verdict_code
 size | integer | trials | trials in the smallest set
 removed | text | ids | one such set
+?removed_codes
 labels | text | | its trials as printed
 sets | integer | | how many such sets there are
 tried | integer | | how many removals were tried
-before after | text | | the conclusion with all trials and without the set
-estimate ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural note ?note_codes
+before | text | | the conclusion with all trials
+?before_code
+after | text | | the conclusion without the set
+?after_code
+estimate ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural
+?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
+note ?note_codes
 
 # robustness/small_study.csv | analysis method
 > One test of funnel plot asymmetry, or one effect adjusted for it; below ten trials only the reason why there is none.
@@ -308,8 +328,11 @@ note ?note_codes
 > One specification: one choice for each option of the protocol's multiverse. `distinct` numbers those that differ.
 analysis outcome window
 options | text | | what is chosen of each option
-distinct k ?comparisons measure tau2_method ci_method estimate se ci_lower ci_upper
-p_value tau2 i2 reason ?reason_code
+?option_codes
+distinct k ?comparisons measure
+?pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
+tau2_method ci_method estimate se ci_lower ci_upper
+p_value tau2 i2 ?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value reason ?reason_code
 better excludes_no_effect better_and_excludes exceeds_important | yes/no | | whether each statement holds
 benefit | number | see unit | the effect, benefit counted as positive
 unit | id | | smallest important differences, or standard errors
@@ -331,7 +354,10 @@ flips | number | percent | how often it changes whether the interval excludes no
 # robustness/conclusions.csv | analysis
 > Two computed sentences on one analysis.
 analysis
-fragility alternatives | text | | how fragile it is; what the defensible alternatives say
+fragility | text | | how fragile it is
+?fragility_codes
+alternatives | text | | what the defensible alternatives say
+?alternatives_codes
 
 # certainty.csv | analysis domain
 > One GRADE domain of one analysis by the main model.
@@ -358,10 +384,11 @@ certainty_text reasons sentence | text | | certainty with its symbols, why it wa
 id page | id | | the claim, and where it is made
 claim | text | | its words
 verdict verdict_effect | id | | by rule (docs/claims.md); the verdict without the demand on certainty
-answer | text | | a sentence to quote
-count | text | | trials that it rests on, in words
+answer | text | | the answer in one sentence, to quote
+count | text | | trials and patients that it rests on, in words
 reason reason_codes
-k trials | integer | trials | trials that the verdict rests on
+k | integer | trials | trials that the verdict rests on
+comparisons | integer | effects | their effects: more than `k` where a trial gives several
 n | integer | patients | their patients
 verdict_at_half_difference verdict_at_twice_difference | id | | the verdict at half and at twice the smallest important difference
 certainty | id | | high, moderate, low, very low

@@ -10,12 +10,12 @@ from math import isnan
 
 import pandas as pd
 
-from reweigh.certainty.assess import important_bounds
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.effects.absolute import absolute_effect, control_risk
+from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
-from reweigh.text.certainty import SYMBOLS, Level, guarded_text, sentence
+from reweigh.text.certainty import SYMBOLS, Level, sentence, with_guarded
 from reweigh.text.numbers import count_text, level_text, row_text
 
 HEADINGS = {
@@ -28,11 +28,6 @@ HEADINGS = {
     "certainty_text": "Certainty",
     "sentence": "What it means",
 }
-COLUMNS = (
-    "analysis", "outcome", "window", "measure", "k", "comparisons", "participants", "outcome_label",
-    "participants_text", "effect", "control_per_1000", "intervention_per_1000", "difference_per_1000", "certainty",
-    "certainty_text", "reasons", "sentence",
-)  # fmt: skip
 
 
 def summary_of_findings(
@@ -59,7 +54,7 @@ def summary_of_findings(
         mine = certainty[certainty["analysis"] == row["analysis"]]
         level = Level(mine["certainty"].iloc[0])
         trials = effects[effects["analysis"] == row["analysis"]]
-        bounds = important_bounds(outcome, row["measure"], thresholds)
+        bounds = outcome.bounds(row["measure"], (thresholds or Thresholds()).ratio)
         window = protocol.windows[row["window"]].label or row["window"]
         rows.append(
             {
@@ -77,7 +72,7 @@ def summary_of_findings(
                 ),
             }
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame("summary_of_findings.csv", rows)
 
 
 def _participants(row: pd.Series) -> str:
@@ -88,7 +83,8 @@ def _participants(row: pd.Series) -> str:
 def _effect(row: pd.Series, outcome: Outcome) -> str:
     number, bracket, interval = row_text(row).partition(" (")
     unit = f" {outcome.unit}" if bracket and outcome.unit and row["measure"] == "MD" else ""
-    return f"{row['measure']} {number}{unit}{bracket}{interval}{guarded_text(row)}" if bracket else number
+    said = f"{row['measure']} {number}{unit}{bracket}{interval}"
+    return with_guarded(said, row) if bracket else number
 
 
 def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
@@ -131,7 +127,8 @@ def _title(protocol: Protocol) -> tuple[str, list[str]]:
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
         "Events per 1,000 people; the risk without the intervention is the median of the control groups, the risk with "
         f"it follows from the relative effect and its {level_text(protocol.level)} CI.",
-        "Certainty by rule (docs/claims.md): high, moderate, low or very low.",
+        "Certainty by rule (docs/claims.md): high, moderate, low or very low. Certainty and what it means rest on the "
+        "guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is another one.",
     ]
     return f"Summary of findings: {protocol.title}", notes
 

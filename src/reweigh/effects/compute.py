@@ -26,10 +26,10 @@ def compute(
     ``table`` has one row per comparison as reported, with any of `table.COLUMNS`.  The result has its index and the
     columns estimate, variance, se (analysis scale), scale ("log" or "natural"), estimate_natural, ci_lower_natural,
     ci_upper_natural (Wald, at ``options.level``), corrected, mean1, sd1, mean2, sd2, events1, events2 (as used), route,
-    derivation_codes, assumption_codes, flag_codes and reason_code (empty where there is an estimate);
-    `reweigh.text.effects.in_words` turns the codes into words.  With ``trace`` also steps: of each row a list of
-    `work.Step`, which `reweigh.effects.worked` prints.  Raises ValueError with every impossible value, its row and
-    column, unless ``checked`` says that `validate` has found none.
+    within (where the pairing of a crossover trial is from: "measured", "assumed" or "ignored"), derivation_codes,
+    assumption_codes, flag_codes and reason_code (empty where there is an estimate); `reweigh.text.effects.in_words`
+    turns codes into words.  With ``trace`` also steps: of each row a list of `work.Step`.  Raises ValueError with every
+    impossible value, its row and column, unless ``checked`` says that `validate` has found none.
     """
     options = options or Options()
     problems = [] if checked else validate(table)
@@ -61,17 +61,16 @@ def _name_contrasts(rows: Rows, w: Work) -> np.ndarray[tuple[int], np.dtype[np.b
     oe = bare & ~np.isnan(rows["oe"])
     given = bare & ~oe & ~np.isnan(rows["estimate"])
     named = np.where(oe, "OE_V", np.where(given, rows.words["measure"], reported)).astype(object)
-    logs = np.isin(named, list(LOG_REPORTED))
+    measure = np.array([LOG_REPORTED.get(name, name) for name in named], dtype=object)
+    logs = (named != measure) | ((rows.words["estimate_scale"] == "log") & np.isin(named, list(RATIO_MEASURES)))
     if logs.any():
-        measure = np.array([LOG_REPORTED.get(name, "") for name in named], dtype=object)
         for column in ("estimate", "ci_lower", "ci_upper"):
             log = rows[column]
             rows.numbers[column] = np.where(logs, np.exp(np.where(logs, log, 0.0)), log)
             there, what = logs & ~np.isnan(log), column.replace("_", " ")
             w.step(there, "from_log", log=log, value=rows[column], measure=measure, what=what)
-        named[logs] = [LOG_REPORTED[name] for name in named[logs]]
-    rows.words["reported_measure"] = named
-    return np.asarray(named != "", dtype=bool)
+    rows.words["reported_measure"] = measure
+    return np.asarray(measure != "", dtype=bool)
 
 
 def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFrame:
@@ -94,6 +93,7 @@ def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFra
             "corrected": w.corrected & ~lost,
             **{name: w.shown[name] for name in DISPLAY},
             "route": np.where(lost, "", w.route).astype(object),
+            "within": np.where(lost, "", w.within).astype(object),
             "derivation_codes": np.where(lost, "", w.derivation.chains()).astype(object),
             "assumption_codes": np.where(lost, "", w.assumptions.chains()).astype(object),
             "flag_codes": w.flags.chains(),

@@ -9,7 +9,7 @@ import numpy as np
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
-from reweigh.effects.design import correlation, finish
+from reweigh.effects.design import correlation, finish, pairing
 from reweigh.effects.measures import Bools
 from reweigh.effects.notes import Texts
 from reweigh.effects.table import Options, Rows
@@ -69,6 +69,10 @@ def contrast_effects(x: Rows, options: Options) -> Work:
     _flip(x, w, ~p_only)
     _check_direction(x, w, ~p_only)
     tier = np.isin(source, TESTS) | p_only
+    # The SE, CI, t, F or exact p of a paired analysis; a p-value that is only presumed to be paired does not count.
+    of_test = tier & (x.words["paired"] == "yes") & ~np.isin(x.words["p_operator"], ["<", "<=", ">", ">="])
+    measured = crossed & paired & (np.isin(source, [PRINTED, CI, LIMIT]) | of_test)
+    w.within = pairing(x, measured, crossed & paired & (source == FROM_N))
     w.route = np.where(tier, "exact p", "contrast with CI or SE").astype(object)
     finish(w, np.ones(x.n, dtype=bool))
     return w

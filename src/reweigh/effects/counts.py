@@ -9,7 +9,7 @@ import numpy as np
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
-from reweigh.effects.design import finish, note_design, paired_rows
+from reweigh.effects.design import ASSUMED, finish, note_design, paired_rows, pairing
 from reweigh.effects.measures import Bools
 from reweigh.effects.notes import Texts
 from reweigh.effects.table import Options, Rows
@@ -65,6 +65,7 @@ def binary_effects(x: Rows, options: Options) -> Work:
     paired = paired_rows(x, options)
     w.fail(paired & (measure == "PETO"), "no_paired_peto")
     phi, origin = _phi(x, w, paired, e1, n1, e2, n2, options)
+    w.within = pairing(x, paired & (origin != ASSUMED), paired & (origin == ASSUMED))
     cells = {name: np.full(x.n, np.nan) for name in ("c1", "m1", "c2", "m2", "used", "low", "high")}
     for name in BINARY_MEASURES:
         of = (measure == name) & w.alive
@@ -129,7 +130,7 @@ def _phi(
     w.assumptions.add(paired & own & ~pairs, "phi", value=phi, of="trial")
     w.derivation.add(pairs, "phi_from_pairs", phi=phi)
     where = [pairs, own]
-    return phi, np.select(where, ["from the discordant pairs", "given for this trial"], "assumed by the protocol")
+    return phi, np.select(where, ["from the discordant pairs", "given for this trial"], ASSUMED)
 
 
 def conditional_effects(x: Rows, w: Work, options: Options, rows: Bools) -> None:
@@ -154,6 +155,7 @@ def conditional_effects(x: Rows, w: Work, options: Options, rows: Bools) -> None
     w.step(ok & zero, "corrected_pairs", b=b, c=c)
     w.step(ok, "COR-OR", b=b, c=c, yi=w.yi, vi=w.vi)
     w.flags.add(ok & (x.words["measure"] == "OR"), "conditional_or")
+    w.within[ok] = "measured"
     w.shown["events1"][rows], w.shown["events2"][rows] = x["events1"][rows], x["events2"][rows]
     finish(w, rows)
 

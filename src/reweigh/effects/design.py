@@ -11,10 +11,19 @@ from reweigh.effects.notes import Texts
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
 
+ASSUMED = "assumed by the protocol"
+"""Origin of a correlation that a trial does not report."""
+
 
 def paired_rows(x: Rows, options: Options) -> Bools:
     """Crossover trials that the options want analysed as such."""
     return np.asarray((x.words["design"] == "crossover") & (options.crossover == "paired"), dtype=bool)
+
+
+def pairing(x: Rows, measured: Bools, assumed: Bools) -> Texts:
+    """Where the pairing of each crossover trial is from: its own report, a correlation of the protocol, or nowhere."""
+    ignored = np.where(x.words["design"] == "crossover", "ignored", "")
+    return np.select([measured, assumed], ["measured", "assumed"], ignored).astype(object)
 
 
 def note_design(x: Rows, w: Work, options: Options) -> Floats:
@@ -38,7 +47,7 @@ def correlation(x: Rows, w: Work, rows: Bools, column: str, default: float) -> t
     value = np.where(own, x[column], default)
     w.assumptions.add(rows & ~own, column, value=default)
     w.assumptions.add(rows & own, column, value=value, of="trial")
-    return value, np.where(own, "given for this trial", "assumed by the protocol").astype(object)
+    return value, np.where(own, "given for this trial", ASSUMED).astype(object)
 
 
 def finish(w: Work, rows: Bools) -> None:

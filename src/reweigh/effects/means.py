@@ -11,7 +11,7 @@ import numpy as np
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
-from reweigh.effects.design import finish, note_design, paired_rows
+from reweigh.effects.design import ASSUMED, finish, note_design, paired_rows, pairing
 from reweigh.effects.measures import Bools, Pair
 from reweigh.effects.notes import Texts
 from reweigh.effects.quantiles import mean_sd_by_quantile_estimation
@@ -33,7 +33,6 @@ class Arm(NamedTuple):
     source: np.ndarray[tuple[int], np.dtype[np.int64]]
     from_median: Bools
     skewed: Bools
-    unfit: Bools
 
     @property
     def name(self) -> str:
@@ -57,17 +56,16 @@ def computed_changes(x: Rows, options: Options) -> Bools:
 def _arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
     """Arm k as reported; where both arms print the change, that is what counts."""
     changed = printed_changes(x)
-    n, level = x[f"n{k}"], x["ci_level"]
+    n, level = x[f"n{k}"], x[f"ci_level{k}"]
     five = {c: x[f"{c}{k}"] for c in ("median", "q1", "q3", "min", "max")}
     scenario = np.where(n >= 5, conv.five_number_scenario(*five.values()), 0)
     asked = (scenario > 0) & (np.isnan(x[f"mean{k}"]) | np.isnan(x[f"sd{k}"]))
     five_mean, five_sd = np.full(x.n, np.nan), np.full(x.n, np.nan)
-    skewed, unfit = np.zeros(x.n, dtype=bool), np.zeros(x.n, dtype=bool)
+    skewed = np.zeros(x.n, dtype=bool)
     if asked.any():
         size, median, q1, q3, low, high = (v[asked] for v in (n, *five.values()))
         if options.median_method == "quantile":
             estimated = mean_sd_by_quantile_estimation(size, median, q1, q3, low, high)
-            unfit[asked] = ~np.isnan(median) & np.isnan(estimated[0])
         else:
             estimated = conv.mean_sd_from_five_numbers(size, median, q1, q3, low, high, options.median_method)
         five_mean[asked], five_sd[asked] = estimated
@@ -89,7 +87,7 @@ def _arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
         source[take] = code + (scenario[take] - 1 if code == RANGE else 0)
         sd[take] = choice[take]
     used = (source >= RANGE) | from_median
-    arm = Arm(k, n, mean, sd, source, from_median, skewed & used, unfit)
+    arm = Arm(k, n, mean, sd, source, from_median, skewed & used)
     if w.traced:
         _trace_quantiles(w, arm, used, scenario, five, five_mean, five_sd, options)
         _trace_arm(x, w, arm, changed)
@@ -126,8 +124,8 @@ def _trace_arm(x: Rows, w: Work, arm: Arm, changed: Bools) -> None:
     w.step(arm.source == SE, "se_to_sd", **read, se=x[f"se{k}"])
     by_t = n <= conv.T_MAX_N
     for rows, name in ((by_t, "ci_to_sd_t"), (~by_t, "ci_to_sd_z")):
-        quantile = conv.mean_ci_quantile(n, x["ci_level"])
-        limits = {"low": x[f"ci_lower{k}"], "high": x[f"ci_upper{k}"], "level": 100 * x["ci_level"]}
+        quantile = conv.mean_ci_quantile(n, x[f"ci_level{k}"])
+        limits = {"low": x[f"ci_lower{k}"], "high": x[f"ci_upper{k}"], "level": 100 * x[f"ci_level{k}"]}
         w.step(rows & (arm.source == CI), name, **read, **limits, quantile=quantile)
 
 
@@ -155,7 +153,6 @@ def mean_effects(x: Rows, options: Options) -> Work:
     for arm in (a, b):
         name = ARMS[arm.k]
         w.fail(np.isnan(arm.n), "no_n", arm=name)
-        w.fail(np.isnan(arm.mean) & arm.unfit, "no_quantile_fit", arm=name)
         w.fail(np.isnan(arm.mean), "no_mean", arm=name)
         w.fail(np.isnan(arm.sd), "no_spread", arm=name)
         w.fail(arm.sd == 0, "zero_sd", arm=name)
@@ -171,6 +168,7 @@ def mean_effects(x: Rows, options: Options) -> Work:
     n = np.fmin(n1, n2)
     w.flags.add(paired & (n1 != n2), "unequal_n_crossover")
     r, origin = _row_correlation(x, w, paired, n, m1 - m2, s1, s2, options)
+    w.within = pairing(x, paired & (origin != ASSUMED), paired & (origin == ASSUMED))
     measure = x.words["measure"]
     w.fail(paired & (measure == "SMDH"), "no_paired_smdh")
     means_ok = np.sign(m1) * np.sign(m2) > 0
@@ -365,5 +363,5 @@ def _row_correlation(
     w.assumptions.add(paired & own, "r", value=r, of="trial")
     w.assumptions.add(fits, "r", value=r, of="test")
     w.step(fits, "r_from_test", md=np.abs(difference), n=n, t=t, sdd=sdd, s1=s1, s2=s2, r=r)
-    origin = np.select([fits, own], ["from the paired test", "given for this trial"], "assumed by the protocol")
+    origin = np.select([fits, own], ["from the paired test", "given for this trial"], ASSUMED)
     return r, origin

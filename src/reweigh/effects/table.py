@@ -15,7 +15,7 @@ from reweigh.measures import MEASURES, RATIO_MEASURES
 
 Strings = NDArray[np.object_]
 
-_ARM = "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time scale_min scale_max"
+_ARM = "n mean sd se ci_lower ci_upper ci_level median q1 q3 min max events percent time scale_min scale_max"
 _CHANGE = "baseline_mean baseline_sd change_mean change_sd"
 _CONTRAST = "estimate se ci_lower ci_upper ci_level p_value t f z df oe v discordant1 discordant2"
 _SETTING = "r phi icc cluster_size scale_min scale_max target_min target_max"
@@ -23,6 +23,8 @@ NUMERIC_COLUMNS = (
     *(f"{column}{arm}" for arm in (1, 2) for column in f"{_ARM} {_CHANGE}".split()),
     *f"{_CONTRAST} {_SETTING}".split(),
 )
+#: Levels of intervals: of a contrast or both arms, of one arm.
+LEVELS = ("ci_level", "ci_level1", "ci_level2")
 #: Ratios whose estimate and CI are printed as logarithms, and the ratio itself.
 LOG_REPORTED = {f"log{name}": name for name in sorted(RATIO_MEASURES)}
 REPORTED_MEASURES = frozenset(set(MEASURES) | {"SMD_paired", "p_only", "OE_V"} | set(LOG_REPORTED))
@@ -178,9 +180,10 @@ def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
         rows.flip = flip.eq(True).fillna(False).to_numpy(dtype=bool)
     else:
         rows.flip = np.zeros(len(table), dtype=bool)
-    level = rows.numbers["ci_level"]
-    level = np.where(level > 1, level / 100.0, level)
-    rows.numbers["ci_level"] = np.where(np.isnan(level), 0.95, level)
+    levels = {c: np.where(v > 1, v / 100.0, v) for c in LEVELS for v in [rows.numbers[c]]}
+    rows.numbers["ci_level"] = np.where(np.isnan(levels["ci_level"]), 0.95, levels["ci_level"])
+    for column in LEVELS[1:]:
+        rows.numbers[column] = np.where(np.isnan(levels[column]), rows.numbers["ci_level"], levels[column])
     return rows, problems
 
 
@@ -243,7 +246,10 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
 def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     estimate, low, high = x["estimate"], x["ci_lower"], x["ci_upper"]
     reported = x.words["reported_measure"]
-    ratio = np.isin(reported, list(RATIO_MEASURES))
+    scale, known = x.words["estimate_scale"], ~np.isnan(low) & ~np.isnan(high)
+    ratio = np.isin(reported, list(RATIO_MEASURES)) & (scale != "log")
+    unsaid = ratio & ~np.isnan(estimate) & ~np.isnan(x["se"]) & ~known & (scale == "")
+    yield "estimate_scale", unsaid, "natural or log? A ratio with an SE and no interval may be either"
     for column, value in (("estimate", estimate), ("ci_lower", low), ("ci_upper", high)):
         yield column, ratio & (value <= 0), "a ratio must be above 0"
     risk = reported == "RD"
@@ -251,8 +257,8 @@ def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     yield "se", x["se"] <= 0, "must be above 0"
     yield "ci_lower", low >= high, "not below ci_upper"
     yield "estimate", (estimate < low) | (estimate > high), "outside its confidence interval"
-    level = x["ci_level"]
-    yield "ci_level", (level <= 0) | (level >= 1), "must lie between 0 and 1 (or 0 and 100 percent)"
+    for column in LEVELS:
+        yield column, (x[column] <= 0) | (x[column] >= 1), "must lie between 0 and 1 (or 0 and 100 percent)"
     p = x["p_value"]
     yield "p_value", (p <= 0) | (p > 1), "must lie above 0 and at most at 1 (p = 0.000 is p < 0.001)"
     yield "f", x["f"] < 0, "must not be negative"

@@ -35,6 +35,7 @@ class Work:
     corrected: Bools = field(init=False)
     shown: dict[str, Floats] = field(init=False)
     route: Texts = field(init=False)
+    within: Texts = field(init=False)
     reason: Texts = field(init=False)
     derivation: Notes = field(init=False)
     assumptions: Notes = field(init=False)
@@ -47,7 +48,7 @@ class Work:
         self.yi, self.vi = np.full(self.n, np.nan), np.full(self.n, np.nan)
         self.corrected = np.zeros(self.n, dtype=bool)
         self.shown = {name: np.full(self.n, np.nan) for name in DISPLAY}
-        self.route, self.reason = (np.full(self.n, "", dtype=object) for _ in range(2))
+        self.route, self.within, self.reason = (np.full(self.n, "", dtype=object) for _ in range(3))
         self.derivation, self.assumptions, self.flags = Notes(self.n), Notes(self.n), Notes(self.n)
         self.steps = [[] for _ in range(self.n)] if self.x.traced else []
 
@@ -80,7 +81,7 @@ class Work:
 
     def merge(self, at: NDArray[np.intp], other: Work) -> None:
         """Take over the results of another batch into the rows ``at``."""
-        for name in ("yi", "vi", "corrected", "route", "reason"):
+        for name in ("yi", "vi", "corrected", "route", "within", "reason"):
             getattr(self, name)[at] = getattr(other, name)
         for name in DISPLAY:
             self.shown[name][at] = other.shown[name]

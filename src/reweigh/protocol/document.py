@@ -84,8 +84,10 @@ class Document:
         message, _, allowed = message.partition("; allowed: ")
         allowed = allowed or f"see {self.docs}"
         if error["type"] == "extra_forbidden":
-            known = sorted({key for keys in _keys_at(schema, schema, path[:-1]) for key in keys})
-            message = f"{_EXTRA}{self.what}{did_you_mean(str(path[-1]), known)}"
+            # A key that is no text (1, or a list) is not found in the file as it was typed.
+            key, above = str(error["loc"][-1]), path[:-1] if path[-1:] == [error["loc"][-1]] else path
+            known = sorted({key for keys in _keys_at(schema, schema, above) for key in keys})
+            message = f"{_EXTRA}{self.what}{did_you_mean(key, known)}"
             allowed = ", ".join(known)
         elif error["type"] == "missing":
             message, allowed = "is missing", "this key is required"

@@ -17,6 +17,7 @@ from reweigh.report import words
 from reweigh.report.drawings import inline, width_of
 from reweigh.report.inputs import Inputs, records
 from reweigh.text.codes import has
+from reweigh.text.files import file_name
 from reweigh.text.numbers import (
     count_text,
     decimals_of,
@@ -51,7 +52,7 @@ class Notes:
     def of(self, row: Mapping[str, Any]) -> str:
         """Id of the note of a row of effects.csv."""
         parts = ("label", "derivation", "assumptions", "flags", "source", "rows")
-        page = f"{row['comparison_id']}.{row['outcome']}.{row['window']}.md"
+        page = file_name(f"{row['comparison_id']}.{row['outcome']}.{row['window']}") + ".md"
         page = page if row["set"] == "main" and page in self.worked else ""
         text = f"{row['measure']} {row_text(row)}"
         key = (*(str(row[name]) for name in parts), page, text)
@@ -72,7 +73,12 @@ def outcomes(inputs: Inputs, notes: Notes) -> list[dict[str, Any]]:
         measures = [outcome.measure, *outcome.also]
         analyses.sort(key=lambda a: (windows.index(a["window"]), measures.index(a["measure"])))
         empty = [
-            words.lower_first(words.window_label(w, inputs.protocol)) for w in windows if w not in set(mine["window"])
+            {
+                "window": words.lower_first(words.window_label(window, inputs.protocol)),
+                "not_pooled": not_pooled(f"{name}.{window}", inputs),
+            }
+            for window in windows
+            if window not in set(mine["window"])
         ]
         found.append({"id": name, "label": outcome.label, "analyses": analyses, "empty": empty})
     return found
@@ -110,6 +116,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "sets": _sets(group, base, drawn, inputs),
         "splits": _splits(own, inputs),
         "effects": [_effect_row(row, notes) for row in records(inputs.effects[inputs.effects["analysis"] == own])],
+        "not_pooled": not_pooled(own, inputs),
         "further": _further(base, inputs),
         "later": _later(own, inputs),
     }
@@ -119,6 +126,11 @@ def how_many(row: Mapping[str, Any]) -> str:
     """`k = 17 trials, n = 1,503` of a row of pooled.csv."""
     trials = ALONE if row["k"] == 1 else f"k = {count_text(row['k'], row.get('comparisons'))}"
     return trials + (f", n = {whole(n)}" if not words.missing(n := row["participants"]) else "")
+
+
+def not_pooled(analysis: str, inputs: Inputs) -> list[str]:
+    """`Yucel 2004: no events in either arm` of each eligible trial that is not in the pool of an analysis."""
+    return [f"{row['label']}: {words.nice(row['reason'])}" for row in inputs.of("not_pooled", analysis)]
 
 
 def guarded(row: Mapping[str, Any]) -> str:
@@ -133,9 +145,9 @@ def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
-    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, protocol, inputs.bias)
+    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol, inputs.bias)
     table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
-    svg = inputs.drawings.get(f"forest/{name}")
+    svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:
         svg = render(draw_forest(table, one.meta), "svg").decode("utf-8")
     rows = records(one.effects)
@@ -229,9 +241,12 @@ def _further(base: str, inputs: Inputs) -> list[dict[str, Any]]:
     found = []
     # The same plots in the layouts of journals are files to hand in, not figures of the page.
     beside = inputs.figures[~inputs.figures["kind"].str.startswith("forest")]
-    rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(beside)]
-    rows += [(f"sequential/{row['analysis']}", row) for row in records(inputs.figures_sequential)]
-    rows += [(f"robustness/{row['analysis']}.{row['kind']}", row) for row in records(inputs.figures_robustness)]
+    rows = [(f"{row['kind']}/{file_name(row['analysis'])}", row) for row in records(beside)]
+    rows += [(f"sequential/{file_name(row['analysis'])}", row) for row in records(inputs.figures_sequential)]
+    rows += [
+        (f"robustness/{file_name('{analysis}.{kind}'.format_map(row))}", row)
+        for row in records(inputs.figures_robustness)
+    ]
     regressions = {f"{base}.{name}" for name in inputs.protocol.meta_regression}
     for key, row in rows:
         of_regression = row.get("kind") == "bubble" and row["analysis"] in regressions

@@ -11,6 +11,7 @@ from reweigh.figures import style
 from reweigh.figures.forest.place import ROW
 from reweigh.figures.svg import font_face
 from reweigh.report.inputs import Inputs, records
+from reweigh.text.files import file_name
 
 #: Ink of the figures to the variable of the style sheet that takes its place on the page.
 COLOURS = {
@@ -22,7 +23,7 @@ COLOURS = {
     style.SUBTOTAL: "var(--subtotal)",
     style.PREDICTION: "var(--prediction)",
 }
-_TEXT_STYLE = "font-size: 8.5px; font-family: 'DejaVu Sans'; text-anchor: {}; fill: " + style.INK
+_TEXT_STYLE = "font-size: 8.5px; font-family: 'DejaVu Sans', sans-serif; text-anchor: {}; fill: " + style.INK
 #: The styles of most texts, as classes of the style sheet.
 CLASSES = {_TEXT_STYLE.format(anchor): f"t{anchor[0]}" for anchor in ("start", "middle", "end")}
 #: Attributes that name other elements by their ids.
@@ -70,7 +71,7 @@ def listed_figures(stage: str, inputs: Inputs) -> list[dict[str, str]]:
     """Figures of a whole review, `figures/<stage>/*.svg`, in the order of their list `figures/<stage>.csv`."""
     found = []
     for row in records(getattr(inputs, f"figures_{stage}")):
-        svg = inputs.drawings[f"{stage}/{row['figure']}"]
+        svg = inputs.drawings[f"{stage}/{file_name(row['figure'])}"]
         name = f"{stage}.{row['figure']}"
         found.append({"id": name, "title": row["title"], "svg": inline(svg, name.replace(".", "-")), "source": svg})
     return found

@@ -194,7 +194,7 @@ def _kind(model: Model) -> tuple[str, ...]:
 def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reasons: dict[str, int]) -> dict[str, Any]:
     protocol, first = inputs.protocol, group.iloc[0]
     outcome = protocol.outcomes[str(first["outcome"])]
-    base = plot(str(first["analysis"]), inputs.effects, inputs.pooled, inputs.subgroups, protocol)
+    base = plot(str(first["analysis"]), inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol)
     table = forest_table(base.effects, base.pooled, None, base.meta)
     log = base.meta.scale == "log"
     low, high = axis_limits(table, log=log)

@@ -190,10 +190,10 @@ def sentence(
     return said + (f"; the interval also includes {' and '.join(also)}." if also else ".")
 
 
-def guarded_text(row: Row) -> str:
-    """What stands beside the interval of a row of pooled.csv where the guarded one is another, else nothing."""
+def with_guarded(said: str, row: Row) -> str:
+    """An effect in words, with its row's guarded interval (pooled.csv) in the brackets where it is another one."""
     own, guarded = span_text(row, "ci"), span_text(row, "guarded_ci")
-    if own == guarded:
-        return ""
-    why = "narrower than the common-effect interval; " if has(str(row["note_codes"]), "hartung_knapp_narrow") else ""
-    return f"; {why}guarded CI, which decides, {guarded}"
+    if own == guarded or not said.endswith(")"):
+        return said
+    narrow = ", narrower than the common-effect interval" if has(str(row["note_codes"]), "hartung_knapp_narrow") else ""
+    return f"{said[:-1]}{narrow}; guarded {guarded})"

@@ -128,7 +128,7 @@ _REACHED = {"no_effect": "no effect", "benefit": "an important benefit", "harm":
 def effect_text(p: Mapping[str, str]) -> str:
     """`SMD −0.74 (95% CI −8.02 to 6.53)`, with the guarded interval where that is another one."""
     said = stated_text(p)
-    return said + certainty.guarded_text(p) if "(" in said else NOT_ESTIMABLE
+    return certainty.with_guarded(said, p) if "(" in said else NOT_ESTIMABLE
 
 
 def count(k: int, comparisons: int, n: float) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from reweigh.text import selection
 from reweigh.text.codes import Code, parse, words
 
 
@@ -201,9 +202,6 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "no_mean": ("no mean or usable median in the {arm} arm", _PER_ARM),
     "no_spread": ("no SD, SE, CI, quartiles or range in the {arm} arm", "SD, SE or CI per arm"),
     "zero_sd": ("SD of 0 in the {arm} arm", "SD with more digits"),
-    "no_quantile_fit": (
-        "quantiles of the {arm} arm (zeros) fit no distribution with a finite mean", "mean and SD, or more quantiles",
-    ),
     "no_paired_smdh": ("no paired form of SMDH", "MD or SMD instead of SMDH"),
     "rom_signs": ("ratio of means needs two means of one sign", "another measure"),
     "too_few": ("too few patients for Hedges' J (df at most 1)", "a larger trial"),
@@ -247,6 +245,7 @@ SENTENCES = {
     "r": _correlation("r"),
     "phi": _correlation("phi"),
     "direction_assumed": lambda p: f"direction unknown, taken as {p['direction'].replace('_', ' ')}",
+    **selection.SENTENCES,
 }
 """Words of every code that this stage writes."""
 
@@ -270,7 +269,8 @@ WORDS_OF = {
 
 def needed(cell: str) -> str:
     """What would mend the reason of a cell."""
-    return next((filled(REASONS[one.name][1], one.parameters) for one in parse(cell) if one.name in REASONS), "")
+    reasons = {**REASONS, **selection.REASONS}
+    return next((filled(reasons[one.name][1], one.parameters) for one in parse(cell) if one.name in reasons), "")
 
 
 def in_words(effects: pd.DataFrame) -> pd.DataFrame:

@@ -206,12 +206,13 @@ def align_numbers(texts: Sequence[str], width: Callable[[str], float]) -> list[s
         if len(numbers) not in (2, 3):
             aligned.append(text)
             continue
-        padded = [
-            padding(before[slot] - width(head), width)
-            + whole
-            + padding(after[slot] - width(whole) + width(head), width)
-            for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers))
-        ]
+        padded = []
+        for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers)):
+            behind = after[slot] - width(whole) + width(head)
+            # Nothing stands between a number without decimals (">9999") and its bracket.
+            inside = 0.0 if whole == head else behind
+            ahead = before[slot] - width(head) + behind - inside
+            padded.append(padding(ahead, width) + whole + padding(inside, width))
         between = _NUMBER.split(text)
         aligned.append("".join(piece for pair in zip(between, [*padded, ""], strict=True) for piece in pair))
     return aligned
