@@ -67,7 +67,7 @@ def tables(rows: pd.DataFrame) -> tuple[str, pd.DataFrame, pd.DataFrame]:
 def main(path: str) -> None:
     """Print how often each rule fires."""
     data = pd.read_csv(path, low_memory=False)
-    data = data[data["Mean"].notna()].reset_index(drop=True)
+    data = data[data["Mean"].notna() & data["Study"].notna()].reset_index(drop=True)
     fired: Counter[str] = Counter()
     of: Counter[str] = Counter()
     trials: set[tuple[str, str]] = set()

@@ -241,7 +241,7 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
             if analysis.set_name == "main" and len(mine):
                 for one in validate(reported(mine, analysis, protocol)):
                     file, row = mine.loc[[one.index], "rows"].iloc[0][0]
-                    problems.append(Problem(file, row, one.column, f"{one.value}", one.message, "see docs/protocol.md"))
+                    problems.append(Problem(file, row, one.column, "" if pd.isna(one.value) else f"{one.value}", one.message, "see docs/protocol.md"))
     return list(dict.fromkeys(problems))
 
 

@@ -466,26 +466,12 @@ def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
         # An interval that holds no effect says nothing of the direction.
         clear = np.where(np.abs(z) > _Z, np.sign(z), 0.0)
         for side in (-1.0, 1.0):
-<<<<<<< HEAD
             others = int((clear == -side).sum())
             if (clear == side).sum() == 1 and others >= OTHERS and (np.sign(z) == side).sum() <= len(z) / 5:
                 row = group.iloc[int(np.flatnonzero(clear == side)[0])]
                 file, _, number = str(row["rows"]).split(", ")[0].partition(":")
                 flagged = pd.Series({"row": number, "study_id": row["study_id"], "outcome": row["outcome"]})
                 yield _at("opposes_all", flagged, file, others=others, analysis=analysis)
-=======
-            if (sign == side).sum() == 1 and (sign == -side).sum() == len(sign) - 1 >= OTHERS:
-                row = group.iloc[int(np.flatnonzero(sign == side)[0])]
-                if abs(row["estimate"]) > 1.959964 * row["se"]:
-                    file, _, number = str(row["rows"]).split(", ")[0].partition(":")
-                    yield _at(
-                        "opposes_all",
-                        row.to_frame().T.assign(row=number).iloc[0],
-                        file,
-                        others=len(sign) - 1,
-                        analysis=analysis,
-                    )
->>>>>>> main
 
 
 def notices_of(
