@@ -212,7 +212,7 @@ analysis
 parameter | id | | r (continuous) or phi (binary) of the two periods
 correlation | number | | its value
 protocol | yes/no | | whether this is the protocol's own value
-model scale k ?comparisons estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural tau2 i2
+model scale k comparisons estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural tau2 i2
 
 # dependence_sweep_pooled.csv | analysis correlation
 > One main analysis with its comparisons that share patients at one correlation of their effects.

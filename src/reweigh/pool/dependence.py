@@ -6,14 +6,11 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.aggregate import aggregate
+from reweigh.io import frame
 from reweigh.pool.core import pool
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
 from reweigh.protocol.model import Protocol
 
-COLUMNS = (
-    "analysis", "method", "k", "trials", "scale", "estimate", "se", "ci_lower", "ci_upper", "statistic", "df",
-    "p_value", "estimate_natural", "ci_lower_natural", "ci_upper_natural", "tau2_between", "tau2_within", "note",
-)  # fmt: skip
 ARM_VARIANCE = {
     "MD": lambda n, sd, e: sd**2 / n,
     "SMD": lambda n, sd, e: 1 / n,
@@ -41,7 +38,7 @@ def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             continue
         head = {"analysis": analysis, "trials": group["study_id"].nunique(), "scale": group["scale"].iloc[0]}
         rows += [head | row for row in _methods(group.reset_index(drop=True), protocol)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = frame("dependence.csv", rows)
     for name in ("estimate", "ci_lower", "ci_upper"):
         values = table[name].astype(float)
         table[f"{name}_natural"] = np.where(table["scale"] == "log", np.exp(values), values)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.measures import scale_of
 from reweigh.pool.bayes import Posterior, posterior
 from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
@@ -80,6 +81,4 @@ def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         scale = scale_of(str(group["measure"].iloc[0]))
         rows.append({"analysis": analysis, "scale": scale, **found, "note_codes": reason,
                      "note": words(reason, SENTENCES)})  # fmt: skip
-    first = ["analysis", "scale"]
-    names = [name for name in Posterior.__dataclass_fields__ if name != "reason"]
-    return pd.DataFrame(rows, columns=[*first, *names, "note_codes", "note"])
+    return frame("bayes.csv", rows)

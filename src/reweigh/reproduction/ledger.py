@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SAME_MEASURE, natural
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
@@ -17,6 +18,7 @@ from reweigh.protocol.model import Protocol
 from reweigh.protocol.windows import window_of
 from reweigh.reproduction.nnt import CRUDE, crude_wald, nnt_methods
 from reweigh.reproduction.printed import Printed, agrees, cut_off_agrees, parse_number, units_off
+from reweigh.schemas import columns
 from reweigh.text.numbers import fixed
 
 REPRODUCED = "reproduced"
@@ -38,14 +40,6 @@ _NAMES = {
     "EE": "common effect", "DL": "DerSimonian-Laird", "PM": "Paule-Mandel", "HE": "Hedges", "HS": "Hunter-Schmidt",
     "SJ": "Sidik-Jonkman",
 }  # fmt: skip
-
-COLUMNS = (
-    "row", "review_id", "label", "year", "outcome", "timepoint", "subgroup", "measure", "printed",
-    "printed_estimate",
-    "printed_ci_lower", "printed_ci_upper", "printed_k", "printed_model", "checked", "verdict", "found_model", "set",
-    "k", "estimate", "ci_lower", "ci_upper", "difference", "models_that_agree", "nearest", "missing", "grade",
-    "our_analysis", "our_measure", "our_k", "our_estimate", "our_ci_lower", "our_ci_upper",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +100,7 @@ def reproduce(
     rows = []
     for number, record in enumerate(table.to_dict("records"), start=2):
         row = {str(key): value for key, value in record.items()}
-        identity = {name: row.get(name, "") for name in COLUMNS[1:8]}
+        identity = {name: row.get(name, "") for name in columns("reproduction.csv")[1:8]}
         identity["label"] = identity["label"] or identity["review_id"]
         ours = _ours(row, pooled, protocol)
         printed = tuple(parse_number(row.get(name, "")) for name in NUMBERS)
@@ -121,7 +115,7 @@ def reproduce(
         else:
             attempts = list(_attempts(row, effects, protocol, lists, raw or {}))
             rows.append({**base, **_judge(row, printed, attempts)})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame("reproduction.csv", rows)
 
 
 def _printed(row: Mapping[str, str]) -> str:
