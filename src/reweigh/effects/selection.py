@@ -23,8 +23,10 @@ from reweigh.text.effects import SENTENCES, in_words, needed
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
 BEHIND = {("arms", "assumed"): 3, (TIERS[1], "assumed"): 4, (TIERS[1], "ignored"): 4, (TIERS[2], "ignored"): 5}
-"""Ranks, behind those of TIERS, of results of crossover trials that say nothing of their pairing: the SE, CI, t or exact
-p of a paired analysis comes before arms that need an assumed correlation, and these before an unpaired analysis."""
+"""Ranks, behind those of TIERS, of results of crossover trials that say nothing of their pairing.
+
+The SE, CI, t or exact p of a paired analysis comes before arms that need an assumed correlation, and these before an
+unpaired analysis."""
 
 #: Columns of converted candidates that `choose` looks at, and the effect.
 CHOOSING = (
