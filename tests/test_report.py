@@ -433,8 +433,10 @@ LITTLE = {
 }
 
 
-@pytest.mark.parametrize("little", LITTLE)
-@pytest.mark.parametrize("models", [(), MODELS[:1], MODELS[3:]], ids=["own models", "M-H", "Peto"])
+@pytest.mark.parametrize(
+    ("little", "models"),
+    [*((little, ()) for little in LITTLE), ("no events", MODELS[:1]), ("two trials with the same effect", MODELS[3:])],
+)
 def test_a_review_with_little_data_has_a_page_a_summary_and_a_workbook(little, models):
     inputs = make_inputs(BCG, models=tuple(models), change=LITTLE[little])
     page, text, book = report_page(inputs), summary(inputs), workbook(inputs.tables)
@@ -460,6 +462,23 @@ def test_a_review_without_a_usable_trial_has_a_page(ketamine):
     assert '<h1 id="title">Ketamine for chronic pain, as of 1990</h1>' in page
     assert "No analysis has two trials" in page
     assert "No usable trial: immediate" in page
+
+
+def test_trials_that_an_analysis_could_not_use_are_listed_with_the_reason(ketamine):
+    lost = pd.DataFrame(
+        [("responder.immediate", "x1", "Yucel 2004", "no events in either arm"), ("response_lost.week", "x2", "X", "no n"),
+         ("pain_intensity.month_6", "x3", "Amr 2011", "no dispersion <b>")],
+        columns=["analysis", "study_id", "label", "reason"],
+    )  # fmt: skip
+    empty = next(f"{o}.{w}" for o in ketamine.protocol.outcomes for w in ketamine.protocol.windows
+                 if f"{o}.{w}" not in set(ketamine.effects["analysis"]))  # fmt: skip
+    inputs = replace(ketamine, not_pooled=lost.replace("pain_intensity.month_6", empty))
+    page, text = report_page(inputs), summary(inputs)
+    article = page[page.index('id="a-responder.immediate"') :].partition("</article>")[0]
+    assert re.search(r"Not in this pool:</p><ul[^>]*><li>Yucel 2004: no events in either arm</li>", article)
+    assert page.count("Not in this pool") == 1 and "Amr 2011: no dispersion &lt;b&gt;" in page
+    assert "- `responder.immediate`: Yucel 2004: no events in either arm\n" in text
+    assert f"- `{empty}`: Amr 2011: no dispersion \\<b>\n" in text
 
 
 def test_later_stages_are_shown(ketamine):
@@ -537,7 +556,7 @@ def test_workbook_is_readable_and_the_same_again():
 
 
 def test_cells_that_a_spreadsheet_would_run_are_text_and_read_back_unchanged():
-    hostile = ["=1+1", '=HYPERLINK("http://x")', "+1", "-1+1", "@SUM(1)", "\t=1", "{=1}", "http://x.org", "007"]
+    hostile = ["=1+1", '=HYPERLINK("http://x")', "+A1", "-1+1", "@SUM(1)", "\t=1", "{=1}", "http://x.org", "007"]
     content = workbook({"effects": pd.DataFrame({"=label": hostile})})
     cells = [row[0] for row in openpyxl.load_workbook(io.BytesIO(content))["effects"].iter_rows()]
     assert [cell.value for cell in cells] == ["=label", *hostile]

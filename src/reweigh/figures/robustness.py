@@ -23,6 +23,7 @@ from reweigh.robustness.small_study import MINIMUM
 from reweigh.robustness.subsets import Subsets, split
 from reweigh.robustness.tables import COUNTS, Analysis
 from reweigh.sequential.cumulative import chronological
+from reweigh.tables.times import years_of
 
 
 class Figure(NamedTuple):
@@ -82,7 +83,7 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
         leave_one_out(y, v, **one.options), [f"Without {name}" for name in labels], band,
         f"{head}: without each trial", measure, "Each row pools all trials but one.", log=one.log,
     )  # fmt: skip
-    years = one.frame["year"].to_numpy(dtype=float, na_value=np.nan)
+    years = years_of(one.frame)
     order, undated = chronological(years.tolist(), one.ids)
     if len(order) >= 2:
         names = [f"+ {labels[i]}" for i in order]

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.effects.aggregate import by_trial
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members, options_of
 from reweigh.measures import MEASURES_OF_TYPE
 from reweigh.pool.core import pool
 from reweigh.pool.tau2 import Floats
 from reweigh.protocol.model import Preference, Protocol, StudySet
-from reweigh.protocol.windows import Window
-from reweigh.robustness.scale import important_bounds
+from reweigh.protocol.windows import window_of
 
 TAU2, INTERVAL = "tau2", "interval"
 """Names of the choices that belong to the model; every other choice belongs to the data."""
@@ -352,8 +352,8 @@ class ProtocolBuilder:
             mine["estimate"].to_numpy(dtype=np.float64),
             mine["variance"].to_numpy(dtype=np.float64),
             measure,
-            -1 if outcome.better == "lower" else 1,
-            important_bounds(outcome, measure),
+            outcome.benefit,
+            outcome.bounds(measure, self.protocol.certainty.ratio),
         )
 
     def idle(self) -> dict[str, str]:
@@ -449,7 +449,11 @@ class ProtocolBuilder:
         how = (rows, measure, options_of(every, asked))
         if how not in self._converted:
             self._converted[how] = convert(table, Analysis(self.outcome, measure, "main"), every, asked)[[*CHOOSING]]
-        return choose(self._converted[how], every).assign(measure=measure)
+        chosen = choose(self._converted[how], every)
+        if every.shared_arms != "keep":
+            independent = {one.study for one in asked.independent_comparisons}
+            chosen = by_trial(chosen, asked.assumptions.comparison_correlation, independent)
+        return chosen.assign(measure=measure)
 
     def _candidates(self, asked: Protocol, shared_arms: str, readings: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
         arms = self.arms
@@ -515,11 +519,10 @@ def _cannot_matter(
     window: str,
 ) -> Iterator[tuple[str, str]]:
     """Choices of how to compute that cannot matter, seen from the rows of this outcome and window alone."""
-    frame = protocol.windows[window]
     tables = [t[t["outcome"] == outcome] for t in (arms, contrasts)]
     for at, table in enumerate(tables):
-        when = table[["timepoint_days", "timepoint"]].to_dict("records")
-        tables[at] = table[np.array([_in_window(row, frame) for row in when], dtype=bool)]
+        when = zip(table["timepoint_days"].astype(float), table["timepoint"].fillna(""), strict=True)
+        tables[at] = table[np.array([window_of(protocol.windows, *one) == window for one in when], dtype=bool)]
     arm_rows, contrast_rows = tables
     present = {*arm_rows["study_id"], *contrast_rows["study_id"]}
     mine = studies[studies["study_id"].isin(present)]
@@ -552,11 +555,3 @@ def _cannot_matter(
             rows = pd.concat([t[["study_id", "timepoint_days"]] for t in tables]).drop_duplicates()
             if not rows["study_id"].duplicated().any():
                 yield name, "no trial reports two times in this window"
-
-
-def _in_window(row: Mapping[Any, Any], window: Window) -> bool:
-    days = row["timepoint_days"]
-    if window.any or pd.notna(days):
-        return window.any or window.holds(float(days))
-    text = str(row["timepoint"]).strip().casefold()
-    return text in {name.casefold() for name in window.text}

@@ -17,9 +17,9 @@ from reweigh.protocol.models import Model
 from reweigh.robustness import adjusted, small_study
 from reweigh.robustness.multiverse import Multiverse, moves, multiverse_of, shares
 from reweigh.robustness.removal import by_precision, cumulative, influence, leave_one_out
-from reweigh.robustness.scale import benefit_sign, important_bounds
 from reweigh.robustness.subsets import REMOVALS, Subsets, all_subsets, fragility, split
 from reweigh.sequential.cumulative import chronological
+from reweigh.tables.times import years_of
 from reweigh.text.codes import words
 from reweigh.text.pool import SENTENCES
 
@@ -100,7 +100,7 @@ def cumulative_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         if one.k < 2:
             rows.append(one.identity | {"k": one.k, "note": "one trial: nothing accumulates"})
             continue
-        years = one.frame["year"].to_numpy(dtype=float, na_value=np.nan)
+        years = years_of(one.frame)
         dated, undated = chronological(years.tolist(), one.ids)
         without = f"no year, left out: {', '.join(one.labels[i] for i in undated)}" if len(undated) else ""
         if not len(dated):
@@ -154,7 +154,7 @@ def subset_tables(
         e, excludes = subsets.estimate, (subsets.ci_lower > 0) | (subsets.ci_upper < 0)
         row: Row = {"k": one.k, "subsets": len(e), "complete": "yes" if subsets.complete else "no"}
         row |= {n: float(f(e)) for n, f in (("lowest", np.min), ("median", np.median), ("highest", np.max))}
-        row |= {"better": 100 * float((benefit_sign(one.outcome) * e > 0).mean())}
+        row |= {"better": 100 * float((one.outcome.benefit * e > 0).mean())}
         row |= {"excludes_no_effect": 100 * float(excludes.mean())}
         if by is not None:
             row |= {"split_by": one.ids[by], "split_label": one.labels[by], "split_share": float(parted.share[by])}
@@ -175,7 +175,7 @@ def fragility_table(effects: pd.DataFrame, protocol: Protocol, *, limit: int | N
             rows.append(one.identity | {"k": one.k, "verdict": "not applicable", "note": ALONE})
             continue
         back = np.exp if one.log else np.asarray
-        bounds = important_bounds(one.outcome, one.measure)
+        bounds = one.outcome.bounds(one.measure, protocol.certainty.ratio)
         for result in fragility(one.yi, one.vi, important=bounds, limit=limit, **one.options):
             row: Row = {
                 "k": one.k, "criterion": result.criterion, "verdict": result.verdict, "size": result.size,
@@ -251,7 +251,7 @@ def _adjusted(one: Analysis) -> Iterator[Row]:
             one, fit.limit, fit.limit_se, fit.limit_ci_lower, fit.limit_ci_upper
         )
         yield row | {"note": fit.reason or ("the one to read" if both.chosen == name else "")}
-    alternative = "greater" if benefit_sign(one.outcome) > 0 else "less"
+    alternative = "greater" if one.outcome.benefit > 0 else "less"
     model = adjusted.selection_model(y, v, alternative=alternative, level=level)
     row = {"method": "selection model (step at one-sided p 0.025)", "k": one.k}
     row |= _effect(one, model.estimate, model.se, model.ci_lower, model.ci_upper)

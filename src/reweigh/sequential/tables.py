@@ -11,6 +11,7 @@ from reweigh.pool.core import pool
 from reweigh.protocol.model import Protocol
 from reweigh.sequential.analysis import Design, SequentialAnalysis, trial_sequential_analysis
 from reweigh.sequential.information import InformationSize, diversity, required_information_size
+from reweigh.tables.times import years_of
 
 COLUMNS = (
     "analysis", "measure", "scale", "difference", "difference_natural", "assumed", "alpha", "power", "sides",
@@ -57,15 +58,12 @@ def _one(group: pd.DataFrame, protocol: Protocol) -> tuple[dict[str, Any], Seque
     }  # fmt: skip
     if measure not in MEASURES:
         return head, None, f"no information size for {measure}"
-    given = outcome.smallest_important_difference.get(measure)  # type: ignore[call-overload]
-    if given is None:
+    difference = outcome.important(measure, protocol.certainty.ratio)
+    if difference is None:
         return head, None, f"the protocol has no smallest important difference for {measure}"
-    if isinstance(given.value, tuple):
-        natural = given.value[0 if outcome.better == "lower" else 1]
-    else:
-        natural = -given.value if outcome.better == "lower" else given.value
-    head |= {"difference_natural": natural, "difference": float(np.log(natural)) if measure == "RR" else natural}
-    years = group["year"].to_numpy(dtype=float, na_value=np.nan)
+    natural = float(np.exp(difference)) if head["scale"] == "log" else difference
+    head |= {"difference_natural": natural, "difference": difference}
+    years = years_of(group)
     dated = group.assign(year=years)[~np.isnan(years)]
     if len(dated) < 2:
         undated = "; ".join(group.loc[np.isnan(years), "study_id"])

@@ -27,6 +27,7 @@ from reweigh.figures.forest.statistics import (
     words,
 )
 from reweigh.figures.style import clean, symbols
+from reweigh.tables.times import years_of
 from reweigh.text.numbers import (
     DASH,
     Interval,
@@ -196,7 +197,7 @@ def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
     weight = effects.get(WEIGHT, pd.Series(100.0, effects.index)).to_numpy(float, na_value=np.nan)
     order = list(range(len(effects)))
     if meta.sort == "year":
-        years = effects.get("year", pd.Series(np.nan, effects.index)).to_numpy(float, na_value=np.nan)
+        years = years_of(effects) if "year" in effects else np.full(len(effects), np.nan)
         order.sort(key=lambda i: (np.nan_to_num(years[i], nan=np.inf), _natural_order(str(effects["label"].iloc[i]))))
     elif meta.sort != "protocol":
         order.sort(key=(yi if meta.sort == "estimate" else -weight).__getitem__)
