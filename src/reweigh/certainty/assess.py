@@ -17,7 +17,9 @@ from reweigh.risk_of_bias import NOT_ASSESSED, RiskOfBias
 from reweigh.robustness.small_study import egger
 from reweigh.sequential.information import required_information_size
 from reweigh.tables.problems import Problem, did_you_mean
+from reweigh.text.codes import words
 from reweigh.text.numbers import fixed, ratio
+from reweigh.text.robustness import SENTENCES
 
 OVERRIDES = "certainty_overrides.csv"
 OVERRIDE_COLUMNS = ("analysis", "domain", "levels", "reason", "initials")
@@ -408,7 +410,7 @@ def _publication_bias(effects: pd.DataFrame, t: Thresholds) -> Domain:
         return _ruled(name, 0, "PB0", f"{k} trial{'s' * (k != 1)}: no test", "undetected")
     test = egger(effects["estimate"].to_numpy(), effects["variance"].to_numpy())
     if isnan(test.p_value):
-        return _ruled(name, 0, "PB0", f"no test: {test.reason}", "undetected")
+        return _ruled(name, 0, "PB0", f"no test: {words(test.reason, SENTENCES)}", "undetected")
     figures = f"Egger's test P {'< 0.001' if test.p_value < 0.001 else f'= {test.p_value:.2g}'} (k = {k})"
     if test.p_value < t.asymmetry_p:
         return _ruled(name, -1, "PB2", figures, "strongly suspected")
