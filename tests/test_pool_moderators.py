@@ -124,6 +124,8 @@ def test_too_few_trials_per_moderator():
     both = {"ablat": data["ablat"], "year": data["year"]}
     with pytest.raises(ValueError, match="13 trials for 2 moderator"):
         meta_regression(data["yi"], data["vi"], both)
-    assert meta_regression(data["yi"], data["vi"], both, minimum=None).reason == "regression_few_trials k=13 moderators=2"
+    assert (
+        meta_regression(data["yi"], data["vi"], both, minimum=None).reason == "regression_few_trials k=13 moderators=2"
+    )
     with pytest.raises(ValueError, match="no category 'b'"):
         meta_regression(data["yi"], data["vi"], {"alloc": data["alloc"]}, reference={"alloc": "b"})

@@ -21,15 +21,18 @@ def conclusions_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     rows = []
     for analysis in tables["fragility"]["analysis"].drop_duplicates():
-        mine = {
-            name: table[table["analysis"] == analysis].fillna("").to_dict("records") for name, table in tables.items()
-        }
+        mine = {name: _records(table[table["analysis"] == analysis]) for name, table in tables.items()}
         fragile = _fragility(mine["fragility"], mine["leave_one_out"])
         others = join([_multiverse(mine["multiverse_summary"]), _small_study(mine["small_study"])])
         rows.append((analysis, fragile, sentence(fragile), others, sentence(others)))
     return pd.DataFrame(
         rows, columns=["analysis", "fragility_codes", "fragility", "alternatives_codes", "alternatives"]
     )
+
+
+def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows with "" where a number is missing."""
+    return rows.astype(object).where(rows.notna(), "").to_dict("records")
 
 
 def _fragility(rows: list[dict[Any, Any]], without: list[dict[Any, Any]]) -> str:

@@ -32,7 +32,7 @@ CRITERIA = ("significance", "direction", "important difference")
 
 @dataclass(frozen=True, slots=True)
 class Subsets:
-    """Pooled results of S subsets of k trials, analysis scale, I2 (tau2-based) in percent."""
+    """Pooled results of S subsets of k trials that have an estimate, analysis scale, I2 in percent."""
 
     #: (S, k): which trials are in.
     member: Bools
@@ -43,7 +43,7 @@ class Subsets:
     i2: Floats
     #: Whether the guarded interval excludes no effect.
     excludes: Bools
-    #: Whether these are all subsets of two trials or more; else a sample without repetition.
+    #: Whether all subsets of two trials or more were pooled; else a sample without repetition.
     complete: bool
     reason: str
 
@@ -100,11 +100,15 @@ def all_subsets(trials: Trials, model: Model, *, level: float = 0.95, sample: in
         refit(trials, model, mask=member[i : i + rows], level=level, tau2_interval=False)
         for i in range(0, max(len(member), 1), rows)
     ]
-    fields = dict(zip(_RESULTS, (*_RESULTS[:4], "i2_tau2"), strict=True))
+    # tau2 of a common-effect model is 0 by assumption: its heterogeneity shows in Q alone.
+    i2 = "i2_q" if model.i2 == "Q" or model.tau2 == "EE" else "i2_tau2"
+    fields = dict(zip(_RESULTS, (*_RESULTS[:4], i2), strict=True))
     values: dict[str, Any] = {n: np.concatenate([getattr(part, f) for part in parts]) for n, f in fields.items()}
     excludes = np.concatenate([(part.guarded_ci_lower > 0) | (part.guarded_ci_upper < 0) for part in parts])
-    reason = "few_for_subsets" if k < 3 else ""
-    return Subsets(member=member, **values, excludes=excludes, complete=k <= ALL_UP_TO, reason=reason)
+    # Some subsets of trials with few events have no Mantel-Haenszel mean.
+    some = np.isfinite(values["estimate"])
+    values = {n: v[some] for n, v in (values | {"member": member, "excludes": excludes}).items()}
+    return Subsets(**values, complete=k <= ALL_UP_TO, reason="few_for_subsets" if k < 3 else "")
 
 
 def _rows(k: int) -> int:
@@ -129,10 +133,9 @@ def _sampled(k: int, sample: int, seed: int) -> Bools:
 
 
 def split(subsets: Subsets) -> Split:
-    """For each trial: the estimates of the subsets with it against those without it; of those that have one."""
-    some = np.isfinite(subsets.estimate)
-    inside, e = subsets.member[some].astype(np.float64), subsets.estimate[some]
-    n = len(inside)
+    """For each trial: the estimates of the subsets with it against those without it."""
+    inside = subsets.member.astype(np.float64)
+    n, e = len(inside), subsets.estimate
     within, without = inside.sum(axis=0), n - inside.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_with = inside.T @ e / within

@@ -50,11 +50,12 @@ class Analysis:
         return row | {f"{name}_natural": float(back(row[name])) for name in names}
 
     def pooled(self, result: Pooled, i: int) -> Row:
-        """Pooled numbers of row ``i``, on both scales; I2 tau2-based."""
+        """Pooled numbers of row ``i``, on both scales; I2 as the model defines it."""
         names = ("estimate", "se", "ci_lower", "ci_upper", "p_value", "tau2", "q", *GUARDED)
         row: Row = {"k": int(result.k[i])} | {n: float(getattr(result, n)[i]) for n in names}
         row = self.natural(row, "estimate", "ci_lower", "ci_upper", *GUARDED)
-        return row | {"i2": float(result.i2_tau2[i]), "note_codes": _pool_note(result, i)}
+        i2 = result.i2_q if self.model.i2 == "Q" else result.i2_tau2
+        return row | {"i2": float(i2[i]), "note_codes": _pool_note(result, i)}
 
 
 GUARDED = ("guarded_ci_lower", "guarded_ci_upper")
@@ -155,11 +156,11 @@ def subset_tables(effects: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFra
         stored[one.id] = subsets
         parted = split(subsets)
         by = int(np.nanargmax(parted.share)) if np.isfinite(parted.share).any() else None
-        e = subsets.estimate[np.isfinite(subsets.estimate)]
+        e = subsets.estimate
         row: Row = {"k": one.k, "subsets": len(e), "complete": "yes" if subsets.complete else "no"}
         row |= {n: float(f(e)) for n, f in (("lowest", np.min), ("median", np.median), ("highest", np.max))}
         row |= {"better": 100 * float((benefit_sign(one.outcome) * e > 0).mean())}
-        row |= {"excludes_no_effect": 100 * float(subsets.excludes.sum() / len(e))}
+        row |= {"excludes_no_effect": 100 * float(subsets.excludes.mean())}
         if by is not None:
             row |= {"split_by": one.ids[by], "split_label": one.labels[by], "split_share": float(parted.share[by])}
             row |= {"mean_with": float(parted.mean_with[by]), "mean_without": float(parted.mean_without[by])}

@@ -286,8 +286,8 @@ def trial_sequential_analysis(
     """Trial sequential analysis from the trials themselves.
 
     ``model`` of the cumulative meta-analysis; ``participants`` the information of each trial, shape (k,). Trials enter
-    by date, ties by study id; undated ones are left out and listed. Raises ValueError on impossible input, NoAnalysisError
-    where no trial has a date.
+    by date, ties by study id; undated ones are left out and listed. Raises ValueError on impossible input,
+    NoAnalysisError where no trial has a date.
 
     Wetterslev, Thorlund, Brok and Gluud 2008, J Clin Epidemiol 61:64-75.
     """
