@@ -4,7 +4,7 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
-.PHONY: all env test lint lock benchmark clean
+.PHONY: all env test lint lock readme benchmark clean
 
 all: env
 	@$(BIN)/snakemake
@@ -33,6 +33,10 @@ lint: env
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 	$(PYTHON) .ci/environment.py > environment.yml
+
+# results/README.md, from the schemas of the tables.
+readme: env
+	$(BIN)/python .ci/results_readme.py > .readme && mv .readme results/README.md
 
 benchmark: env
 	for one in benchmarks/*.py; do $(BIN)/python $$one; done

@@ -13,7 +13,7 @@ from reweigh.protocol.read import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
 
 
-def draw(bias, effects, labels):
+def draw(bias, weights, labels):
     """Draw risk of bias; the list of figures is empty where no trial is judged."""
     folder = Path(snakemake.output.figures)
     folder.mkdir(parents=True)
@@ -23,19 +23,20 @@ def draw(bias, effects, labels):
     from reweigh.figures.risk_of_bias import risk_of_bias_figures
     from reweigh.figures.svg import save_all
 
-    return save_all(risk_of_bias_figures(bias, effects, labels), folder, snakemake.params.formats)
+    return save_all(risk_of_bias_figures(bias, weights, labels), folder, snakemake.params.formats)
 
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = snakemake.input.files
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        effects, pooled = (read_csv(snakemake.input[name]) for name in ("effects", "pooled"))
+        effects, pooled, weights = (read_csv(snakemake.input[name]) for name in ("effects", "pooled", "weights"))
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         thresholds, indirectness = rules_of(protocol)
         table = certainty_table(
             effects,
             pooled,
+            weights,
             protocol.outcomes,
             bias=bias,
             thresholds=thresholds,
@@ -48,5 +49,7 @@ if __name__ == "__main__":
         Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
         Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
         labels = read_csv(snakemake.input.studies).set_index("study_id")["label"]
-        index = pd.DataFrame(draw(bias, effects, labels), columns=["figure", "title", "caption"])
+        main = effects.loc[effects["set"] == "main", "analysis"]
+        of_main = weights[weights["analysis"].isin(main) & (weights["model"] == protocol.models_of("main")[0].name)]
+        index = pd.DataFrame(draw(bias, of_main, labels), columns=["figure", "title", "caption"])
         write_csv(index, snakemake.output.index)

@@ -5,17 +5,28 @@ from pathlib import Path
 from reweigh.console import logged
 from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import exclusions, select
+from reweigh.flags import flag_table, flags_of, notices_of
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol.read import load_checked
+from reweigh.risk_of_bias import read_tools
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        studies, arms, contrasts = (read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts"))
+        names = ("studies", "arms", "contrasts")
+        studies, arms, contrasts = (read_csv(snakemake.input[name], protocol.number_columns) for name in names)
         selection = select(studies, arms, contrasts, protocol)
         write_csv(selection.effects, snakemake.output.effects)
         write_csv(selection.rows, snakemake.output.rows)
         write_csv(exclusions(selection.rows), snakemake.output.exclusions)
+        typed = {Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}
+        tools = read_tools(Path(snakemake.input.tools).read_bytes())
+        bias = read_csv(snakemake.input.risk_of_bias)
+        flags = [
+            *flags_of(protocol, studies, arms, contrasts, bias, tools, typed, selection.effects),
+            *notices_of(protocol, arms, contrasts, typed, selection.rows),
+        ]
+        write_csv(flag_table(flags, studies), snakemake.output.flags)
         write_csv(crossover_sweep(selection, protocol), snakemake.output.sweep)
         folder = Path(snakemake.output.worked)
         folder.mkdir(parents=True, exist_ok=True)

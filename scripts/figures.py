@@ -8,12 +8,13 @@ import pandas as pd
 from reweigh.console import logged
 from reweigh.figures.forest.catalogue import journal_plot_ids, plot, plot_ids
 from reweigh.figures.forest.draw import draw_forest, forest_table
-from reweigh.figures.forest.journals import JAMA, LAYOUTS, REVMAN
+from reweigh.figures.forest.journals import JOURNALS, LAYOUTS
 from reweigh.figures.further import bubbles, sweeps
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol.read import load_checked
 from reweigh.risk_of_bias import load_risk_of_bias
+from reweigh.text.files import file_name
 
 FOLDERS = {layout.folder: layout for layout in LAYOUTS.values()}
 KINDS = (*FOLDERS, "sweep", "bubble")
@@ -21,26 +22,29 @@ KINDS = (*FOLDERS, "sweep", "bubble")
 
 def draw_one(one):
     """A forest plot."""
-    return draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta), one.meta)
+    return draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta, one.not_pooled), one.meta)
 
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        tables = [read_csv(snakemake.input[name]) for name in ("effects", "pooled", "subgroups")]
+        names = ("effects", "pooled", "subgroups", "weights")
+        tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         if snakemake.rule == "figure":
             try:
                 layout = FOLDERS[snakemake.wildcards.layout]
-                one = plot(snakemake.wildcards.analysis, *tables, protocol, bias, layout)
+                names = {file_name(name): name for name in plot_ids(*tables, protocol)}
+                asked = snakemake.wildcards.analysis
+                one = plot(names.get(asked, asked), *tables, protocol, bias, layout)
             except KeyError as unknown:
                 Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
                 sys.exit(f"\n{unknown.args[0]}\n")
             save(draw_one(one), snakemake.output.figure)
         else:
-            plots = [plot(name, *tables, protocol, bias) for name in plot_ids(*tables, protocol)]
-            names = journal_plot_ids(tables[0])
-            plots += [plot(name, *tables, protocol, bias, layout) for layout in (REVMAN, JAMA) for name in names]
+            plots = [plot(name, *tables, protocol, bias) for name in plot_ids(tables[0], protocol)]
+            names = journal_plot_ids(tables[0], protocol)
+            plots += [plot(name, *tables, protocol, bias, layout) for layout in JOURNALS for name in names]
             further = {
                 "sweep": sweeps(
                     tables[0], read_csv(snakemake.input.sweep), read_csv(snakemake.input.pooled_sweep), protocol
@@ -56,6 +60,6 @@ if __name__ == "__main__":
                 Path(snakemake.output[kind]).mkdir(parents=True)
             for kind, name, *_, figure in figures:
                 for ending in snakemake.params.formats:
-                    save(figure, Path(snakemake.output[kind]) / f"{name}.{ending}")
+                    save(figure, Path(snakemake.output[kind]) / f"{file_name(name)}.{ending}")
             index = pd.DataFrame([figure[:4] for figure in figures], columns=["kind", "analysis", "title", "caption"])
             write_csv(index, snakemake.output.index)

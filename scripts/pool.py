@@ -15,7 +15,7 @@ from reweigh.protocol.read import load_checked
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
-        effects = read_csv(snakemake.input.effects)
+        effects = read_csv(snakemake.input.effects, protocol.number_columns)
         fits = fit_all(effects, protocol)
         pooled = pooled_table(effects, protocol, fits=fits)
         try:

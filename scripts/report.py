@@ -1,99 +1,46 @@
 """What a reader gets: summary.md and report.html of a review, its PDF, its workbook, and the list of reviews."""
 
-import hashlib
 import json
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from reweigh.console import logged
-from reweigh.io import read_csv
+from reweigh.io import read_csv, read_texts
 from reweigh.protocol.read import load_checked
 
-TABLES = (
-    "effects",
-    "rows",
-    "pooled",
-    "subgroups",
-    "index",
-    "meta_regression",
-    "dependence",
-    "conclusions",
-    "sequential",
-)
 
+def read_inputs(given, review):
+    """The inputs of the rule `report`."""
+    from reweigh.report.inputs import TABLES, Inputs, hashed, installed
+    from reweigh.risk_of_bias import load_risk_of_bias
 
-def hashes(paths):
-    """SHA-256 of each input, by its path below the working folder."""
-    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)}
-
-
-def installed():
-    """Version of Python, of reweigh, and of every package that it needs, and that these need."""
-    found, open_ones = {"Python": ".".join(map(str, sys.version_info[:3]))}, ["reweigh"]
-    while open_ones:
-        name = canonicalize_name(open_ones.pop(0))
-        if name not in found:
-            try:
-                found[name], needs = version(name), map(Requirement, requires(name) or ())
-            except PackageNotFoundError:
-                found[name], needs = "version not recorded", ()
-            open_ones += [one.name for one in needs if one.marker is None or one.marker.evaluate({"extra": ""})]
-    head = dict.fromkeys(("Python", "reweigh"))
-    return {name: found[name] for name in [*head, *sorted(found.keys() - head)]}
-
-
-def optional(paths):
-    """Tables of later stages and of the data folder by name, and the claims."""
-    files = {Path(path).stem: path for path in paths if "figures" not in Path(path).parts}
-    files |= {f"figures_{Path(path).stem}": path for path in paths if "figures" in Path(path).parts}
-    claims = files.pop("claims", None)
-    return {name: read_csv(path) for name, path in files.items()}, claims and json.loads(
-        Path(claims).read_text("utf-8")
+    protocol = load_checked(Path(given.protocol).read_bytes())
+    figures, typed = Path(given.figures).parent, read_texts(given.published, "published.csv")
+    drawn = [*sorted(figures.glob("*/*.svg")), *sorted(figures.parent.glob("claims/*.svg"))]
+    return Inputs(
+        review=review,
+        protocol=protocol,
+        **{name: read_csv(given[name], protocol.number_columns) for name in TABLES if name != "published"},
+        **({} if typed is None else {"published": typed}),
+        drawings={f"{path.parent.name}/{path.stem}": path.read_text("utf-8") for path in drawn},
+        worked={path.name: path.read_text("utf-8") for path in sorted(Path(given.worked).glob("*.md"))},
+        claims=json.loads(Path(given.claims).read_text("utf-8")),
+        bias=load_risk_of_bias(given.risk_of_bias, given.tools),
+        hashes=hashed({path: Path(path).read_bytes() for path in given.files}),
+        versions=installed(),
     )
 
 
 def write_report():
-    """Write summary.md, report.html and the workbook."""
-    from reweigh.report.inputs import Inputs
+    """Write summary.md, report.html, the workbook, and the table for metafor."""
     from reweigh.report.page import report_page, tables
     from reweigh.report.summary import summary
     from reweigh.report.workbook import workbook
-    from reweigh.risk_of_bias import load_risk_of_bias
 
-    given, out = snakemake.input, snakemake.output
-    protocol = load_checked(Path(given.protocol).read_bytes())
-    read = {name: read_csv(given[name]) for name in (*TABLES, "studies", "bayes", "sweep", "pooled_sweep")}
-    review = snakemake.wildcards.review
-    text = summary(review, protocol, *(read[name] for name in TABLES))
-    later, claims = optional([*given.published, *given.optional])
-    later |= {name: read[name] for name in ("conclusions", "sequential")}
-    folder = Path(given.index).parent
-    plain = ("index", "dependence", "conclusions", "sequential")
-    inputs = Inputs(
-        review=review,
-        protocol=protocol,
-        figures=read["index"],
-        **{name: read[name] for name in read if name not in plain},
-        drawings={
-            f"{p.parent.name}/{p.stem}": p.read_text("utf-8")
-            for p in (*sorted(folder.glob("*/*.svg")), *sorted(folder.parent.glob("claims/*.svg")))
-        },
-        worked={p.name: p.read_text("utf-8") for p in sorted(Path(given.worked).glob("*.md"))},
-        optional=later,
-        claims=claims,
-        bias=load_risk_of_bias(given.risk_of_bias, given.tools),
-        hashes=hashes(given.files),
-        versions=installed(),
-    )
-    page = report_page(inputs)
-    book = workbook(read | later)
-    Path(out.summary).write_text(text, encoding="utf-8")
-    Path(out.html).write_text(page, encoding="utf-8")
-    Path(out.workbook).write_bytes(book)
+    inputs, out = read_inputs(snakemake.input, snakemake.wildcards.review), snakemake.output
+    Path(out.summary).write_text(summary(inputs), encoding="utf-8")
+    Path(out.html).write_text(report_page(inputs), encoding="utf-8")
+    Path(out.workbook).write_bytes(workbook(inputs.tables))
     Path(out.metafor).write_text(tables(inputs)["metafor"], encoding="utf-8")
 
 

@@ -24,7 +24,8 @@ def make_tables(protocol, effects):
         "small_study": tables.small_study_table(effects, protocol),
     }
     made["subsets"], stored = tables.subset_tables(effects, protocol)
-    checked = [read_csv(snakemake.input[name]) for name in ("studies", "arms", "contrasts")]
+    names = ("studies", "arms", "contrasts")
+    checked = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
     made["multiverse"], made["multiverse_summary"], multiverses = tables.multiverse_tables(*checked, protocol, effects)
     made["conclusions"] = conclusions_table(made)
     for name, table in made.items():

@@ -4,7 +4,6 @@ import io
 import json
 import zipfile
 from math import exp, log
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,18 +11,20 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from reweigh.certainty.absolute import absolute_effect, control_risk
-from reweigh.certainty.assess import DOMAINS, RULES, assess, certainty_table, important_bounds, read_overrides
-from reweigh.certainty.findings import findings_docx, findings_html, sentence, summary_of_findings
-from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rules_of
+from reweigh.certainty.assess import assess, certainty_table, important_bounds, read_overrides
+from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
+from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rule_problems, rules_of
 from reweigh.check import check
+from reweigh.effects.absolute import absolute_effect, control_risk
 from reweigh.figures.forest.lights import lights
 from reweigh.figures.risk_of_bias import traffic_light, weighted_bar
 from reweigh.figures.svg import render
 from reweigh.io import write_csv
+from reweigh.pool.summarise import fit_all, weights_table
 from reweigh.protocol.importance import ImportantDifference
-from reweigh.protocol.model import Outcome
+from reweigh.protocol.model import CertaintyRules, Indirectness, Outcome
 from reweigh.risk_of_bias import NOT_ASSESSED, load_risk_of_bias, read_risk_of_bias, read_tools
+from reweigh.text.certainty import RULES, DomainName, Level, sentence
 from test_reproduction import review_of
 
 TOOLS = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
@@ -39,7 +40,8 @@ def trials(k=4, variance=0.05, measure="SMD", y=None, n=100, risk=0.2):
     estimates = np.full(k, -0.6) if y is None else np.asarray(y, dtype=float)
     return pd.DataFrame(
         {
-            "analysis": "a.b", "study_id": [f"t{i}" for i in range(k)], "estimate": estimates,
+            "analysis": "a.b", "study_id": [f"t{i}" for i in range(k)], "comparison_id": [f"t{i}" for i in range(k)],
+            "estimate": estimates,
             "variance": np.broadcast_to(variance, k).astype(float), "measure": measure,
             "events_intervention": risk * n, "n_intervention": float(n), "events_control": risk * n,
             "n_control": float(n), "corrected": "no", "sd_intervention": 2.0, "sd_control": 2.0,
@@ -48,18 +50,34 @@ def trials(k=4, variance=0.05, measure="SMD", y=None, n=100, risk=0.2):
 
 
 def pooled(**given):
+    """A row of pooled.csv; its guarded intervals are its own unless they are given."""
     row = {
         "analysis": "a.b", "outcome": "a", "window": "b", "measure": "SMD", "set": "main", "model": "cochrane",
-        "scale": "natural", "k": 4, "estimate": -0.6, "ci_lower": -0.7, "ci_upper": -0.55, "i2": 0.0, "tau": 0.0,
-        "tau2": 0.0, "pi_lower": -0.7, "pi_upper": -0.55, "participants": 1000.0, "n_intervention": 500.0,
-        "n_control": 500.0,
-    }  # fmt: skip
-    return pd.Series({**row, **given})
+        "scale": "natural", "k": 4, "comparisons": 4, "estimate": -0.6, "ci_lower": -0.7, "ci_upper": -0.55, "i2": 0.0,
+        "tau": 0.0, "tau2": 0.0, "pi_lower": -0.7, "pi_upper": -0.55, "participants": 1000.0, "n_intervention": 500.0,
+        "n_control": 500.0, "note_codes": "", "level": 0.95,
+    } | given  # fmt: skip
+    limits = [f"{name}_{end}" for name in ("ci", "pi") for end in ("lower", "upper")]
+    row = {f"guarded_{name}": row[name] for name in limits} | row
+    back = np.exp if row["scale"] == "log" else float
+    numbers = ["estimate", *limits, *(f"guarded_{name}" for name in limits)]
+    return pd.Series({f"{name}_natural": float(back(row[name])) for name in numbers} | row)
+
+
+def weigh(effects, tau2=0.0):
+    """Weights of the random-effects model, percent by comparison."""
+    weight = 1 / (effects["variance"].to_numpy() + tau2)
+    return pd.Series(100 * weight / weight.sum(), index=effects["comparison_id"].to_numpy())
+
+
+def graded(effects=None, row=None, outcome=PAIN, bias=NONE, weights=None, **how):
+    effects = trials() if effects is None else effects
+    weights = weigh(effects) if weights is None else weights
+    return assess(effects, pooled() if row is None else row, outcome, weights, bias=bias, **how)
 
 
 def domain(name, effects=None, row=None, outcome=PAIN, bias=NONE, **how):
-    effects = trials() if effects is None else effects
-    return assess(effects, pooled() if row is None else row, outcome, bias=bias, **how).domain(name)
+    return graded(effects, row, outcome, bias, **how).domain(name)
 
 
 def judged(levels, tool="RoB 2"):
@@ -100,18 +118,21 @@ def test_an_empty_table_is_not_assessed_and_costs_one_level_with_that_word():
         ([None, "low", "low", None], ("RB0", -1)),  # half of the weight has no judgement
         ([None, "low", "low", "low"], ("RB1", 0)),
         ([None, "low", "low", "high"], ("RB1", 0)),
+        # What has no judgement counts as unclear: two fifths without one and a fifth unclear are more than half.
+        ([None, None, "some_concerns", "low", "low"], ("RB2", -1)),
+        ([None, None, "low", "low", "low"], ("RB1", 0)),
     ],
 )
 def test_risk_of_bias_by_share_of_weight(levels, expected):
-    assert rule(domain("risk of bias", bias=judged(levels))) == expected
+    assert rule(domain("risk of bias", trials(len(levels)), bias=judged(levels))) == expected
 
 
 def test_shares_are_weights_and_not_counts():
     effects = trials(k=3, variance=[0.01, 1.0, 1.0])
     assert rule(domain("risk of bias", effects, bias=judged(["low", "high", "high"]))) == ("RB1", 0)
     # Under large heterogeneity the weights are nearly equal.
-    heterogeneous = pooled(tau2=100.0)
-    assert rule(domain("risk of bias", effects, heterogeneous, bias=judged(["low", "high", "high"]))) == ("RB3", -2)
+    equal = weigh(effects, tau2=100.0)
+    assert rule(domain("risk of bias", effects, weights=equal, bias=judged(["low", "high", "high"]))) == ("RB3", -2)
 
 
 # --- inconsistency
@@ -244,13 +265,13 @@ def test_the_p_value_of_the_asymmetry_test_has_two_sides():
 
 
 def test_levels_add_up_and_end_at_very_low():
-    best = assess(trials(), pooled(), PAIN, bias=judged(["low"] * 4))
+    best = graded(bias=judged(["low"] * 4))
     assert best.level == "high" and best.down == 0 and best.reasons == "no level taken off" and best.bias_assessed
-    assert assess(trials(), pooled(), PAIN, bias=NONE).level == "moderate"
-    assert assess(trials(), pooled(i2=60.0), PAIN, bias=NONE).level == "low"
-    worst = assess(trials(), pooled(i2=60.0, ci_lower=-2.0, ci_upper=2.0), PAIN, bias=NONE)
+    assert graded(bias=NONE).level == "moderate"
+    assert graded(row=pooled(i2=60.0)).level == "low"
+    worst = graded(row=pooled(i2=60.0, ci_lower=-2.0, ci_upper=2.0))
     assert worst.level == "very low" and worst.down == 4
-    assert [d.name for d in worst.domains] == list(DOMAINS)
+    assert [d.name for d in worst.domains] == list(DomainName)
     assert {d.rule for d in worst.domains} <= set(RULES)
 
 
@@ -259,16 +280,18 @@ def test_a_person_may_override_a_domain_and_it_shows():
         [{"analysis": "a.b", "domain": "risk of bias", "levels": "0", "reason": "read in full", "initials": "AB"}]
     )
     overrides = read_overrides(table)
-    found = assess(trials(), pooled(), PAIN, bias=NONE, overrides=overrides)
+    found = graded(bias=NONE, overrides=overrides)
     changed = found.domain("risk of bias")
     assert found.level == "high" and (changed.rule, changed.overridden_by) == ("OV", "AB")
     assert "rule RB0 said not assessed" in changed.figures
-    assert assess(trials(), pooled(analysis="other"), PAIN, bias=NONE, overrides=overrides).level == "moderate"
+    assert graded(row=pooled(analysis="other"), overrides=overrides).level == "moderate"
     for column, value in (("reason", ""), ("initials", ""), ("levels", "1"), ("domain", "luck")):
         with pytest.raises(ValueError, match="certainty_overrides"):
             read_overrides(table.assign(**{column: value}))
     with pytest.raises(ValueError, match="there is no analysis"):
-        certainty_table(trials(), pd.DataFrame([pooled(analysis="c")]), {"a": PAIN}, bias=NONE, overrides=overrides)
+        certainty_table(
+            trials(), pd.DataFrame([pooled(analysis="c")]), pd.DataFrame(), {"a": PAIN}, bias=NONE, overrides=overrides
+        )
 
 
 def test_thresholds_are_cited_and_can_be_set():
@@ -276,12 +299,18 @@ def test_thresholds_are_cited_and_can_be_set():
     assert rule(domain("inconsistency", row=pooled(i2=45.0), thresholds=Thresholds(i2_serious=40.0))) == ("IN2", -1)
     with pytest.raises(ValueError, match="i2_very_serious must lie between 50 and 100"):
         Thresholds(i2_very_serious=40.0)
-    assert rules_of(SimpleNamespace()) == (Thresholds(), {})
-    rules = SimpleNamespace(thresholds={"i2_serious": 40.0}, indirectness={"a": SimpleNamespace(levels=-1, reason="r")})
-    assert rules_of(SimpleNamespace(certainty=rules)) == (Thresholds(i2_serious=40.0), {"a": (-1, "r")})
-    rules.thresholds = {"i2": 40.0}
-    with pytest.raises(ValueError, match="i2 unknown"):
-        rules_of(SimpleNamespace(certainty=rules))
+    protocol = review_of("bcg-vaccine")[0]
+    assert rules_of(protocol) == (Thresholds(), {}) and not list(rule_problems(protocol))
+    told = {"tuberculosis": Indirectness(levels=-1, reason="not our patients")}
+    rules = CertaintyRules(thresholds={"i2_serious": 40.0}, indirectness=told)
+    protocol = protocol.model_copy(update={"certainty": rules})
+    assert rules_of(protocol) == (Thresholds(i2_serious=40.0), {"tuberculosis": (-1, "not our patients")})
+    wrong = CertaintyRules(thresholds={"i2": 40.0, "alpha": 20.0}, indirectness={"tuberculose": told["tuberculosis"]})
+    found = list(rule_problems(protocol.model_copy(update={"certainty": wrong})))
+    assert [(key, value) for key, value, *_ in found] == [
+        ("certainty.thresholds", "i2"), ("certainty.thresholds", ""), ("certainty.indirectness", "tuberculose"),
+    ]  # fmt: skip
+    assert "alpha must lie between 0 and 1" in found[1][2] and 'did you mean "tuberculosis"' in found[2][2]
 
 
 # --- risk-of-bias tools
@@ -414,25 +443,21 @@ def test_the_control_risk_is_the_median_and_ignores_a_correction():
     ],
 )  # fmt: skip
 def test_standard_sentences(certainty, estimate, ci, words):
-    assert sentence("ketamine", "pain", certainty, estimate, (-0.5, 0.5), ci) == words
+    assert sentence("ketamine", "pain", Level(certainty), estimate, (-0.5, 0.5), ci) == words
     assert "no effect on" not in words and "does not" not in words
-
-
-def test_an_unknown_certainty_is_refused():
-    with pytest.raises(ValueError, match="unknown"):
-        sentence("x", "y", "good", 0.0, None)
 
 
 @pytest.fixture(scope="module")
 def findings():
     protocol, _, effects, rows = review_of("bcg-vaccine")
-    table = certainty_table(effects, rows, protocol.outcomes, bias=NONE)
+    weights = weights_table(effects, protocol, fit_all(effects, protocol))
+    table = certainty_table(effects, rows, weights, protocol.outcomes, bias=NONE)
     return protocol, effects, rows, table, summary_of_findings(effects, rows, table, protocol)
 
 
 def test_the_table_of_bcg_has_its_events_per_1000(findings):
     _, effects, rows, table, summary = findings
-    assert set(table["domain"]) == set(DOMAINS) and len(table) == 15
+    assert set(table["domain"]) == set(DomainName) and len(table) == 15
     row = summary.iloc[0]
     main = rows[rows["analysis"] == "tuberculosis.end_of_follow_up"].iloc[0]
     risk = control_risk(effects[effects["analysis"] == "tuberculosis.end_of_follow_up"])
@@ -501,8 +526,8 @@ def test_judgements_that_are_in_order_reach_the_forest_plot(tmp_path):
     typed = "study_id,tool,domain,judgement\nlemming2005 ,RoB 2,randomisation,Some concerns\n"
     tables, report = checked(risk_of_bias__csv=typed)
     assert not report
-    write_csv(tables.risk_of_bias, tmp_path / "bias.csv")
-    bias = load_risk_of_bias(tmp_path / "bias.csv", ROOT / "data" / "risk_of_bias_tools.yaml")
+    write_csv(tables.risk_of_bias, tmp_path / "checked" / "risk_of_bias.csv")
+    bias = load_risk_of_bias(tmp_path / "checked" / "risk_of_bias.csv", ROOT / "data" / "risk_of_bias_tools.yaml")
     found = lights(bias, ["lemming2005", "noppers2011"], "responder")
     assert [level and level.name for level in found.of["lemming2005"]] == [
         "some_concerns",

@@ -12,11 +12,12 @@ from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.compute import Options, compute, validate
 from reweigh.effects.table import COLUMNS
+from reweigh.text.effects import in_words
 
 
 def one(options: Options | None = None, **row: object) -> pd.Series:
     """Result of a table with a single row."""
-    return compute(pd.DataFrame([row]), options).iloc[0]
+    return in_words(compute(pd.DataFrame([row]), options)).iloc[0]
 
 
 P_ONLY = {"measure": "SMD", "reported_measure": "p_only", "better": "lower", "direction": "favours_intervention"}
@@ -143,6 +144,23 @@ def test_crossover_as_if_independent_is_the_parallel_result() -> None:
     parallel = one(design="parallel", **arms)
     assert crossed["variance"] == parallel["variance"]
     assert "as if two independent groups" in crossed["flags"]
+
+
+def test_where_the_pairing_of_a_crossover_trial_is_from() -> None:
+    arms = {"measure": "MD", "design": "crossover", "n1": 20, "mean1": 4, "sd1": 2, "n2": 20, "mean2": 5, "sd2": 3}
+    assert one(**arms)["within"] == "assumed"
+    assert one(**arms, r=0.6)["within"] == one(**arms, t=-2)["within"] == "measured"
+    assert one(Options(crossover="as_independent"), **arms)["within"] == "ignored"
+    assert one(**{**arms, "design": "parallel"})["within"] == ""
+    counts = {"measure": "RR", "design": "crossover", "n1": 12, "events1": 7, "n2": 12, "events2": 2}
+    assert (one(**counts)["within"], one(**counts, discordant1=6, discordant2=1)["within"]) == ("assumed", "measured")
+    assert one(**PAIRED, p_value=0.01)["within"] == "measured"
+    assert one(**{**PAIRED, "paired": ""}, p_value=0.01)["within"] == "ignored"  # presumed only
+    assert one(**{**PAIRED, "paired": "no"}, p_value=0.01)["within"] == "ignored"
+    bound = one(Options(p_inequality_as_equality=True), **PAIRED, p_value=0.01, p_operator="<")
+    assert bound["within"] == "ignored"
+    md = {"measure": "MD", "reported_measure": "MD", "design": "crossover", "estimate": -1, "n1": 20, "n2": 20}
+    assert one(**md, se=0.4)["within"] == one(**md, t=-2.5, paired="yes")["within"] == "measured"
 
 
 def test_crossover_standardiser() -> None:
@@ -284,6 +302,119 @@ def test_smd_without_se_takes_it_from_n() -> None:
     assert "SE from n and SMD" in row["derivation"]
 
 
+@pytest.mark.parametrize("p", [0.99, 1.0])
+def test_an_smd_of_0_with_a_p_and_no_se(p: float) -> None:
+    row = one(measure="SMD", reported_measure="SMD", estimate=0, p_value=p, n1=30, n2=30)
+    assert (row["estimate"], row["variance"]) == (0, pytest.approx(2 / 30))
+    assert row["derivation_codes"] == "reported measure=SMD; n_to_se"
+
+
+def test_p_of_1() -> None:
+    row = one(**P_ONLY, p_value=1, n1=30, n2=30)
+    assert (row["estimate"], row["variance"]) == (0, pytest.approx(2 / 30))
+    crossed = {"measure": "MD", "design": "crossover", "n1": 20, "mean1": 4, "sd1": 2, "n2": 20, "mean2": 5, "sd2": 2}
+    row = one(**crossed, p_value=1)
+    assert row["flag_codes"] == "paired_test_misfit"
+    assert row["variance"] == pytest.approx((4 + 4 - 4) / 20)
+    row = one(**{**crossed, "mean2": 4}, p_value=1)
+    assert row["variance"] == pytest.approx((4 + 4 - 4) / 20)
+
+
+def test_one_discordant_cell_is_not_enough() -> None:
+    counts = {"measure": "RR", "design": "crossover", "n1": 12, "events1": 7, "n2": 12, "events2": 2}
+    alone = one(**counts)
+    for cell in ({"discordant1": 6}, {"discordant2": 1}):
+        row = one(**counts, **cell)
+        assert row["variance"] == alone["variance"]
+        assert (row["flag_codes"], row["assumption_codes"]) == ("one_discordant_cell", "phi value=0.2")
+        odds = one(**{**counts, "measure": "OR"}, **cell)
+        assert odds["variance"] == one(**{**counts, "measure": "OR"})["variance"]
+    both = one(**counts, discordant1=6, discordant2=1)
+    phi = (12 * 1 - 7 * 2) / np.sqrt(7 * 5 * 2 * 10)
+    assert (
+        both["derivation"] == f"phi = {phi:.6g} from the discordant pairs; crossover, marginal method with phi; log RR"
+    )
+
+
+def test_pairs_that_fit_only_a_percentage_badly_give_no_impossible_phi() -> None:
+    row = one(
+        measure="RR", design="crossover", n1=12, percent1=58, n2=12, percent2=17, discordant1=9, discordant2=1,
+    )  # fmt: skip
+    assert "discordant_misfit" in row["flag_codes"]
+    assert row["assumption_codes"] == "phi value=0.2"
+
+
+def test_revman_smd_of_a_printed_row() -> None:
+    """J = 1 - 3/(4N - 9), variance N/(n1 n2) + g^2/(2(N - 3.94))."""
+    arms = {"measure": "SMD", "n1": 20, "mean1": 5, "sd1": 2, "n2": 25, "mean2": 6, "sd2": 3}
+    d = -1 / np.sqrt((19 * 4 + 24 * 9) / 43)
+    g = d * (1 - 3 / (4 * 45 - 9))
+    row = one(Options(smd_variance="RevMan"), **arms)
+    assert row["estimate"] == pytest.approx(g, rel=1e-12)
+    assert row["variance"] == pytest.approx(45 / 500 + g**2 / (2 * (45 - 3.94)), rel=1e-12)
+    assert row["derivation"] == "SMD, J and variance as RevMan"
+    t = one(
+        Options(smd_variance="RevMan"),
+        measure="SMD",
+        reported_measure="p_only",
+        t=d / np.sqrt(1 / 20 + 1 / 25),
+        n1=20,
+        n2=25,
+    )
+    assert (t["estimate"], t["variance"]) == (pytest.approx(row["estimate"]), pytest.approx(row["variance"]))
+
+
+def test_each_arm_keeps_its_own_scale() -> None:
+    """Arms on 0 to 50 and 0 to 100: 20 of 50 is 40 of 100, and the MD -10.3."""
+    arms = {"n1": 50, "mean1": 20, "sd1": 20.2, "n2": 48, "mean2": 50.3, "sd2": 21.1}
+    scales = {"scale_min1": 0, "scale_max1": 50, "scale_min2": 0, "scale_max2": 100}
+    to = {"target_min": 0, "target_max": 100}
+    row = one(measure="MD", **arms, **scales, **to)
+    assert (row["estimate"], row["sd1"], row["sd2"]) == (pytest.approx(-10.3), pytest.approx(40.4), pytest.approx(21.1))
+    assert row["derivation"] == "rescaled 0 to 50 -> 0 to 100 (intervention); MD"
+    assert one(measure="MD", **arms, **scales, **to, flip=True)["estimate"] == pytest.approx(10.3)
+    moved = one(measure="SMD", **{**arms, "mean1": 40, "sd1": 40.4})
+    smd = one(measure="SMD", **arms, **scales)
+    assert (smd["estimate"], smd["variance"]) == (pytest.approx(moved["estimate"]), pytest.approx(moved["variance"]))
+    assert one(measure="MD", **arms, **scales)["reason_code"] == "scales_differ"
+    assert one(measure="ROM", **arms, **scales)["estimate"] == pytest.approx(np.log(40 / 50.3))
+
+
+def test_level_of_each_interval() -> None:
+    """An OR of 0.80 with a 90% CI of 0.60 to 1.07."""
+    row = one(measure="OR", reported_measure="OR", estimate=0.8, ci_lower=0.6, ci_upper=1.07, ci_level=0.9)
+    assert row["se"] == pytest.approx(np.log(1.07 / 0.6) / (2 * 1.6448536269514722))
+    arms = {"measure": "MD", "n1": 50, "mean1": 3, "n2": 50, "mean2": 4, "ci_lower2": 3.5, "ci_upper2": 4.5}
+    row = one(**arms, ci_lower1=2.5, ci_upper1=3.5, ci_level1=90)
+    assert row["sd1"] == pytest.approx(np.sqrt(50) / (2 * 1.6765508919142629))  # qt(0.95, 49)
+    assert row["sd2"] == pytest.approx(np.sqrt(50) / (2 * 2.0095752371292397))  # qt(0.975, 49)
+
+
+def test_estimate_scale_says_what_a_ratio_is_printed_as() -> None:
+    natural = one(measure="HR", reported_measure="HR", estimate=0.6, se=0.2, estimate_scale="natural")
+    log = one(measure="HR", reported_measure="HR", estimate=np.log(0.6), se=0.2, estimate_scale="log")
+    assert (log["estimate"], log["se"]) == (pytest.approx(np.log(0.6)), 0.2)
+    assert (natural["estimate"], natural["se"]) == (pytest.approx(np.log(0.6)), 0.2)
+
+
+def test_the_sign_of_a_p_that_favours_control() -> None:
+    """30 a side, P = 0.07, lower is better: worse under the intervention is a positive SMD, by hand 0.4704."""
+    row = one(**{**P_ONLY, "direction": "favours_control"}, p_value=0.07, n1=30, n2=30)
+    assert row["estimate"] == pytest.approx(0.470436, abs=1e-6)
+    row = one(**{**P_ONLY, "direction": "favours_control", "better": "higher"}, p_value=0.07, n1=30, n2=30)
+    assert row["estimate"] == pytest.approx(-0.470436, abs=1e-6)
+
+
+def test_where_a_ci_begins_to_be_asymmetric() -> None:
+    """Flagged where the estimate misses the middle by more than 0.15 half-widths."""
+    md = {"measure": "MD", "reported_measure": "MD", "ci_lower": -1, "ci_upper": 1}
+    assert one(**md, estimate=0.149)["flag_codes"] == ""
+    assert one(**md, estimate=-0.151)["flag_codes"] == "asymmetric_ci"
+    log = {"measure": "RR", "reported_measure": "RR", "ci_lower": np.exp(-1), "ci_upper": np.exp(1)}
+    assert one(**log, estimate=np.exp(0.149))["flag_codes"] == ""
+    assert one(**log, estimate=np.exp(0.151))["flag_codes"] == "asymmetric_log_ci"
+
+
 def test_o_minus_e() -> None:
     row = one(measure="HR", reported_measure="OE_V", oe=-5, v=12)
     assert (row["estimate"], row["variance"]) == (pytest.approx(-5 / 12), pytest.approx(1 / 12))
@@ -298,7 +429,8 @@ def test_cluster_trials() -> None:
     assert row["variance"] == pytest.approx((1 / 20 - 1 / 100 + 1 / 30 - 1 / 120) * 1.28)
     row = one(measure="RR", events1=20, events2=30, **arms)
     assert row["reason"] == "cluster trial without ICC and mean cluster size"
-    contrast = {"measure": "RR", "reported_measure": "RR", "estimate": 0.8, "se": 0.1, "design": "cluster"}
+    contrast = {"measure": "RR", "reported_measure": "RR", "estimate": 0.8, "se": 0.1, "estimate_scale": "natural"}
+    contrast["design"] = "cluster"
     assert one(**contrast, icc=0.02, cluster_size=15)["se"] == pytest.approx(0.1 * np.sqrt(1.28))
     row = one(**contrast)
     assert row["se"] == pytest.approx(0.1)
@@ -315,9 +447,9 @@ def test_percentages() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"measure": "RR", "reported_measure": "OR", "estimate": 2, "se": 0.1}, "a reported OR is no RR"),
+        ({"measure": "RR", "reported_measure": "OR", "estimate": 2, "ci_lower": 1}, "a reported OR is no RR"),
         ({"measure": "RR", "reported_measure": "RD", "estimate": 0.2, "se": 0.1}, "a reported RD is no RR"),
-        ({"measure": "RR", "reported_measure": "IRR", "estimate": 2, "se": 0.1}, "a reported IRR is no RR"),
+        ({"measure": "RR", "reported_measure": "IRR", "estimate": 2, "ci_lower": 1}, "a reported IRR is no RR"),
         ({"measure": "MD", "reported_measure": "SMD", "estimate": 2, "se": 0.1}, "a reported SMD is no MD"),
         ({"measure": "RR", "reported_measure": "p_only", "p_value": 0.01}, "a p-value alone gives no RR"),
         ({**P_ONLY, "p_value": 0.01}, "no n for the test"),
@@ -378,6 +510,15 @@ COUNTS = {"measure": "RR", "n1": 20, "events1": 5, "n2": 20, "events2": 4}
         ({**COUNTS, "phi": -2}, "phi"),
         ({**COUNTS, "icc": 2}, "icc"),
         ({**COUNTS, "discordant1": 4, "discordant2": 4}, "discordant1"),
+        ({**COUNTS, "discordant1": 6}, "discordant1"),
+        ({**COUNTS, "discordant2": 5}, "discordant2"),
+        ({**COUNTS, "events1": 17, "discordant2": 4}, "discordant2"),
+        ({**ARMS, "scale_min1": 10, "scale_max1": 5}, "scale_min1"),
+        ({"measure": "HR", "reported_measure": "HR", "estimate": 0.5, "se": 0.3}, "estimate_scale"),
+        (
+            {"measure": "HR", "reported_measure": "HR", "estimate": -0.5, "se": 0.3, "estimate_scale": "ln"},
+            "estimate_scale",
+        ),
         ({"measure": "RR", "reported_measure": "RR", "estimate": 0.5, "ci_lower": -0.1, "ci_upper": 0.9}, "ci_lower"),
         ({"measure": "RR", "reported_measure": "RR", "estimate": 0.5, "ci_lower": 0.0, "ci_upper": 0.9}, "ci_lower"),
         ({"measure": "OR", "reported_measure": "OR", "estimate": -0.5, "se": 1}, "estimate"),
@@ -413,13 +554,13 @@ def test_blank_cells_are_absent_not_wrong() -> None:
     typed = pd.DataFrame([ARMS, ARMS]).assign(
         flip=pd.array([True, None], dtype="boolean"), n1=pd.array([20, None], dtype="Int64")
     )
-    out = compute(typed)
+    out = in_words(compute(typed))
     assert out["estimate"].iloc[0] == -1
     assert out["reason"].iloc[1] == "no n in the intervention arm"
 
 
 def test_empty_table_and_index() -> None:
-    out = compute(pd.DataFrame({"measure": pd.Series(dtype=object)}))
+    out = in_words(compute(pd.DataFrame({"measure": pd.Series(dtype=object)})))
     assert out.empty
     assert "needed" in out.columns
     out = compute(pd.DataFrame([ARMS, COUNTS, ARMS], index=["a", "b", "a"]))

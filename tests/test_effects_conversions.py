@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from reweigh.effects import conversions as conv
 from reweigh.effects.quantiles import mean_sd_by_quantile_estimation
@@ -60,6 +61,18 @@ def test_quantile_estimation_as_base_r() -> None:
     assert set(QUANTILES["family"]) == {"normal", "lognormal", "gamma", "weibull", "beta"}
 
 
+def test_quantile_estimation_with_zeros_is_that_of_the_normal() -> None:
+    """Two zeros: positive distributions fit them only with a mean of 1e113."""
+    mean, sd = mean_sd_by_quantile_estimation(50, 0, 0, 2, np.nan, np.nan)
+    z = stats.norm.ppf(0.75)  # least squares on the normal scores -z, 0, z
+    assert (mean, sd) == (pytest.approx(2 / 3), pytest.approx(1 / z))
+    mean, _ = mean_sd_by_quantile_estimation(40, 0, np.nan, np.nan, 0, 30)
+    assert mean == pytest.approx(10)
+    for low, middle in ((0, 1e-9), (0, 1e-3), (1e-9, 1e-6)):
+        mean, sd = mean_sd_by_quantile_estimation(40, middle, np.nan, np.nan, low, 30)
+        assert low <= mean <= 30 and np.isfinite(sd)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.01, 1000))
 def test_quantile_estimation_does_not_depend_on_the_unit(unit: float) -> None:
@@ -92,8 +105,10 @@ def test_handbook_p_value_of_a_mean_difference() -> None:
 
 
 def test_mean_ci_uses_t_up_to_a_hundred() -> None:
-    low, high = conv.ci_from_se(10, 2 / np.sqrt(25), df=24)
-    assert conv.sd_from_ci(low, high, 25) == pytest.approx(2, rel=1e-12)
+    # By R: qt(0.975, 99) = 1.984216951586, qnorm(0.975) = 1.959963984540. The switch lies between 100 and 101.
+    assert conv.sd_from_ci(0, 2 * 1.984216951586 / 10, 100) == pytest.approx(1, rel=1e-11)
+    assert conv.sd_from_ci(0, 2 * 1.959963984540 / np.sqrt(101), 101) == pytest.approx(1, rel=1e-11)
+    assert conv.sd_from_ci(0, 2 * 1.998340542521 / 8, 64) == pytest.approx(1, rel=1e-6)
     assert conv.sd_from_ci(0, 3.919927969080108, 400) == pytest.approx(20, rel=1e-12)
     assert np.isnan(conv.sd_from_ci(1, 2, 1))
 
@@ -111,13 +126,7 @@ def test_change_and_its_correlation_are_inverse() -> None:
 
 
 def test_small_ones() -> None:
-    assert conv.rescale(35, 0, 100, 0, 10) == pytest.approx(3.5)
-    assert conv.rescale(0, -5, 5, 0, 100) == pytest.approx(50)
     assert conv.design_effect(0.02, 15) == pytest.approx(1.28)
-    n, events = conv.split_shared_arm(31, 2, 9)
-    assert (n, events) == (15.5, 4.5)
-    n, events = conv.combine_counts([30, 35, np.nan], [25, 28, np.nan])
-    assert (n, events) == (65, 53)
     assert conv.ci_asymmetry(2, 1, 4, log=True) == pytest.approx(0)
     assert conv.ci_asymmetry(2, 1, 4) == pytest.approx(1 / 3)
 
@@ -138,18 +147,16 @@ def test_combining_arms_equals_pooling_the_raw_data(groups: list[list[float]]) -
 
 
 @given(st.floats(0.001, 1000), st.floats(-50, 50), st.sampled_from([0.9, 0.95, 0.99]), st.floats(2, 500))
-def test_se_to_ci_to_se_is_the_identity(se: float, estimate: float, level: float, df: float) -> None:
-    for degrees in (np.inf, df):
-        low, high = conv.ci_from_se(estimate, se, level, degrees)
-        assert conv.se_from_ci(low, high, level, df=degrees) == pytest.approx(se, rel=1e-8)
-    if abs(estimate) < 20 and se < 5:
-        low, high = np.exp(conv.ci_from_se(estimate, se, level))
-        assert conv.se_from_ci(low, high, level, log=True) == pytest.approx(se, rel=1e-7, abs=1e-10)
+def test_se_from_ci_takes_back_what_a_ci_adds(se: float, estimate: float, level: float, df: float) -> None:
+    for degrees, quantile in ((np.inf, stats.norm.ppf((1 + level) / 2)), (df, stats.t.ppf((1 + level) / 2, df))):
+        half = quantile * se
+        found = conv.se_from_ci(estimate - half, estimate + half, level, df=degrees)
+        assert found == pytest.approx(se, rel=1e-8)
 
 
 @given(st.floats(0.1, 50), st.integers(2, 500))
-def test_sd_to_se_to_sd_and_ci_to_sd_are_identities(sd: float, n: int) -> None:
-    se = conv.se_from_sd(sd, n)
+def test_sd_comes_back_from_se_and_ci(sd: float, n: int) -> None:
+    se = sd / np.sqrt(n)
     assert conv.sd_from_se(se, n) == pytest.approx(sd)
     half = conv.mean_ci_quantile(n) * se
     assert conv.sd_from_ci(7 - half, 7 + half, n) == pytest.approx(sd, rel=1e-9)

@@ -11,6 +11,7 @@ import pytest
 
 from reweigh.effects import crossover, measures
 from reweigh.effects.compute import Options, compute
+from reweigh.text.effects import in_words
 
 REFERENCE = Path(__file__).parent / "reference"
 ESCALC = json.loads((REFERENCE / "effects_escalc.json").read_text())
@@ -45,12 +46,23 @@ def test_means(name: str, formula) -> None:
     agree(formula(*arms_of(x)), yi, vi)
 
 
-@pytest.mark.parametrize("variance", measures.SMD_VARIANCES)
+@pytest.mark.parametrize("variance", ["LS", "LS2", "UB", "AV"])
 def test_smd_and_glass_with_every_variance(variance: str) -> None:
     x, yi, vi = case(f"SMD_{variance}")
     agree(measures.smd(*arms_of(x), variance), yi, vi)
     x, yi, vi = case(f"SMD1_{variance}")
     agree(measures.glass(*arms_of(x), variance), yi, vi)
+
+
+def test_md_with_pooled_variance() -> None:
+    x, yi, vi = case("MD_pooled")
+    agree(measures.md(*arms_of(x), "pooled"), yi, vi)
+    table = pd.DataFrame(dict(zip(("n1", "mean1", "sd1", "n2", "mean2", "sd2"), arms_of(x), strict=True)), dtype=float)
+    agree(
+        compute(table.assign(measure="MD"), Options(md_variance="pooled"))[["estimate", "variance"]].T.to_numpy(),
+        yi,
+        vi,
+    )
 
 
 def test_smdh_of_metafor_5_has_no_second_j() -> None:
@@ -110,7 +122,7 @@ def test_counts_and_zero_cells(name: str) -> None:
     table = pd.DataFrame(
         {"events1": counts[0], "n1": counts[1], "events2": counts[2], "n2": counts[3], "measure": measure}
     )
-    out = compute(table, Options(zero_cells=policy))
+    out = in_words(compute(table, Options(zero_cells=policy)))
     some = (out["reason"] == "").to_numpy()
     assert some.sum() >= 0.9 * len(out)
     agree((out["estimate"][some], out["variance"][some]), yi[some], vi[some])
@@ -127,7 +139,7 @@ def test_rates(name: str) -> None:
     table = pd.DataFrame(
         {"events1": x["x1"], "time1": x["t1"], "events2": x["x2"], "time2": x["t2"], "measure": measure}
     )
-    out = compute(table, Options(zero_cells=policy))
+    out = in_words(compute(table, Options(zero_cells=policy)))
     assert (out["reason"] == "").all()
     agree((out["estimate"], out["variance"]), yi, vi)
     assert (out["corrected"].to_numpy() == corrected).all()
@@ -154,13 +166,13 @@ def test_discordant_pairs_give_rr_and_conditional_or_through_the_table() -> None
     table = pd.DataFrame(
         {"events1": e1, "events2": e2, "n1": n, "n2": n, "discordant1": x["b"], "discordant2": x["c"]}
     ).assign(measure="RR", design="crossover")
-    out = compute(table)
+    out = in_words(compute(table))
     agree((out["estimate"], out["variance"]), yi, vi)
     assert out["derivation"].str.contains("from the discordant pairs").all()
     x, yi, vi = case("MPORC")
     agree(measures.conditional_or(x["b"], x["c"]), yi, vi)
     pairs = pd.DataFrame({"discordant1": x["b"], "discordant2": x["c"], "measure": "COR-OR"})
-    out = compute(pairs)
+    out = in_words(compute(pairs))
     agree((out["estimate"], out["variance"]), yi, vi)
 
 
@@ -184,7 +196,7 @@ KETAMINE = pd.DataFrame(
 
 @pytest.mark.parametrize(("crossed", "key"), [("as_independent", "independent"), ("paired", "phi_0.2")])
 def test_five_ketamine_trials(crossed: str, key: str) -> None:
-    out = compute(KETAMINE, Options(crossover=crossed))
+    out = in_words(compute(KETAMINE, Options(crossover=crossed)))
     agree((out["estimate"], out["variance"]), np.array(POOL["yi"]), np.array(POOL[key]["vi"]))
     assert out["corrected"].tolist() == [False, True, False, False, False]
     assert out["assumptions"].eq("phi = 0.2").tolist() == [crossed == "paired"] * 3 + [False] * 2
@@ -207,7 +219,7 @@ def test_phi_is_capped_at_what_the_margins_allow() -> None:
     table = pd.DataFrame(
         {"events1": [9], "n1": [10], "events2": [1], "n2": [10], "measure": "RR", "design": "crossover"}
     )
-    out = compute(table).iloc[0]
+    out = in_words(compute(table)).iloc[0]
     limit = crossover.phi_limits(0.9, 0.1)[1]
     assert limit < 0.2
     _, vi = crossover.binary("RR", 9, 10, 1, 10, limit)
@@ -225,10 +237,10 @@ def test_phi_limits_are_attained_by_a_table() -> None:
 
 def test_only_where_needed_leaves_computable_trials_alone() -> None:
     table = pd.DataFrame({"events1": [0, 0, 10], "n1": 10, "events2": [3, 0, 4], "n2": 12})
-    rd = compute(table.assign(measure="RD"), Options(zero_cells="needed"))
+    rd = in_words(compute(table.assign(measure="RD"), Options(zero_cells="needed")))
     assert rd["corrected"].tolist() == [False, True, False]
     assert rd["estimate"].iloc[0] == pytest.approx(-0.25)
-    rr = compute(table.assign(measure="RR"), Options(zero_cells="needed"))
+    rr = in_words(compute(table.assign(measure="RR"), Options(zero_cells="needed")))
     assert rr["corrected"].tolist() == [True, False, False]
     assert "no events in either arm" in rr["reason"].iloc[1]
 
@@ -236,7 +248,7 @@ def test_only_where_needed_leaves_computable_trials_alone() -> None:
 @pytest.mark.parametrize("measure", ["RR", "OR", "PETO"])
 def test_double_zero_trials_give_no_ratio(measure: str) -> None:
     table = pd.DataFrame({"events1": [0, 8], "n1": 8, "events2": [0, 9], "n2": 9, "measure": measure})
-    out = compute(table)
+    out = in_words(compute(table))
     assert out["estimate"].isna().all()
     assert out["reason"].tolist() == [
         "no events in either arm: no information on a ratio",
@@ -244,10 +256,20 @@ def test_double_zero_trials_give_no_ratio(measure: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("policy", measures.ZERO_CELL_POLICIES)
+def test_nothing_is_added_to_the_cells_of_a_peto_odds_ratio(policy: str) -> None:
+    """Rows are what the diamond sums: O - E and V of the counts as they are (0 of 20 against 3 of 25)."""
+    table = pd.DataFrame({"events1": [0], "n1": [20], "events2": [3], "n2": [25], "measure": "PETO"})
+    row = compute(table, Options(zero_cells=policy)).iloc[0]
+    oe, v = -3 * 20 / 45, 3 * 42 * 20 * 25 / (45**2 * 44)
+    assert (row["estimate"], row["variance"]) == (pytest.approx(oe / v), pytest.approx(1 / v))
+    assert not row["corrected"]
+
+
 @pytest.mark.parametrize("measure", ["RD", "AS"])
 def test_double_zero_trials_stay_for_differences(measure: str) -> None:
     table = pd.DataFrame({"events1": [0], "n1": [8], "events2": [0], "n2": [8], "measure": measure})
-    out = compute(table)
+    out = in_words(compute(table))
     assert out["estimate"].iloc[0] == 0
     assert out["variance"].iloc[0] > 0
 
@@ -274,25 +296,3 @@ def test_handbook_crossover_example() -> None:
 )
 def test_number_needed_goes_through_infinity(rd: float, low: float, high: float, better: str, text: str) -> None:
     assert measures.number_needed_text(rd, low, high, better) == text
-
-
-def test_risk_difference_of_a_ratio() -> None:
-    assert measures.risk_difference_from_ratio("RR", 0.5, 0.2) == pytest.approx(-0.1)
-    odds = 0.5 * 0.2 / 0.8
-    assert measures.risk_difference_from_ratio("OR", 0.5, 0.2) == pytest.approx(odds / (1 + odds) - 0.2)
-
-
-def test_shared_control_covariance_is_its_share_of_the_variance() -> None:
-    """Var(y1) + Var(y2) - 2 Cov must be the variance of arm 1 against arm 2, where the control drops out."""
-    pairs = {
-        "RR": (measures.rr, {"events": 4, "n": 30}),
-        "OR": (measures.odds_ratio, {"events": 4, "n": 30}),
-        "RD": (measures.rd, {"events": 4, "n": 30}),
-    }
-    for name, (formula, control) in pairs.items():
-        v1, v2 = formula(7, 25, 4, 30)[1], formula(9, 40, 4, 30)[1]
-        direct = formula(7, 25, 9, 40)[1]
-        assert v1 + v2 - 2 * measures.shared_control_covariance(name, **control) == pytest.approx(float(direct))
-    v1, v2 = measures.md(20, 5, 2, 22, 4, 3)[1], measures.md(30, 6, 1, 22, 4, 3)[1]
-    cov = measures.shared_control_covariance("MD", sd=3, n=22)
-    assert v1 + v2 - 2 * cov == pytest.approx(float(measures.md(20, 5, 2, 30, 6, 1)[1]))

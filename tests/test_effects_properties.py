@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reweigh.effects import contrasts as contrasts_module
 from reweigh.effects.compute import Options, compute, validate
 from reweigh.effects.worked import worked_example
 from reweigh.measures import MEASURES, RATIO_MEASURES
+from reweigh.text.effects import SENTENCES, in_words
 
 seeds = st.integers(0, 2**32 - 1)
 MEANS = ("MD", "SMD", "SMDH", "GLASS", "ROM")
@@ -82,7 +87,7 @@ def test_nothing_is_lost_in_silence(seed: int) -> None:
     table = tables(seed)
     for column in table.columns.drop("measure"):
         table[column] = table[column].where(rng.random(len(table)) > 0.15)
-    out = compute(table, Options(zero_cells=rng.choice(["only0", "none", "needed"])))
+    out = in_words(compute(table, Options(zero_cells=rng.choice(["only0", "none", "needed"]))))
     lost = out["estimate"].isna()
     assert (lost == (out["reason"] != "")).all()
     assert (lost == (out["needed"] != "")).all()
@@ -105,6 +110,7 @@ def contrasts(seed: int, rows: int = 60) -> pd.DataFrame:
         {
             "measure": measure,
             "reported_measure": reported,
+            "estimate_scale": "natural",
             "design": rng.choice(["parallel", "crossover", "cluster", "first_period"], rows),
             "paired": rng.choice(["yes", "no", ""], rows),
             "p_operator": rng.choice(["=", "<", ">", ""], rows),
@@ -138,13 +144,14 @@ def contrasts(seed: int, rows: int = 60) -> pd.DataFrame:
 def test_contrasts_end_in_an_effect_or_a_reason_and_their_pages_agree(seed: int, bound: bool, crossed: str) -> None:
     table = contrasts(seed)
     options = Options(p_inequality_as_equality=bound, crossover=crossed)
-    out = compute(table, options)
+    out = in_words(compute(table, options, trace=True))
+    pd.testing.assert_frame_equal(out.drop(columns="steps"), in_words(compute(table, options)))
     lost = out["estimate"].isna()
     assert (lost == (out["reason"] != "")).all()
     assert (lost == (out["needed"] != "")).all()
     assert (out.loc[~lost, "variance"] > 0).all()
-    for i in table.index:
-        worked_example(table.loc[i], out.loc[i], options)
+    for _, row in out.iterrows():
+        worked_example(row)
 
 
 @settings(max_examples=40, deadline=None)
@@ -206,5 +213,17 @@ def test_a_higher_correlation_never_widens_a_crossover_trial(seed: int, r: float
         (table["design"] == "crossover") & table["measure"].isin(["MD", "SMD", "GLASS", "ROM", "RR", "OR", "RD"])
     ]
     low, high = (compute(table, Options(r=v, phi=v)) for v in (r, r + step))
-    ok = low["reason"].eq("") & high["reason"].eq("")
+    ok = low["reason_code"].eq("") & high["reason_code"].eq("")
     assert (high.loc[ok, "variance"] <= low.loc[ok, "variance"] * (1 + 1e-12)).all()
+
+
+NAMED = re.compile(r"""(?:derivation|assumptions|flags)\.add\(.*[\w)], "(\w+)"|\.fail\(.*[\w)], "(\w+)\"""")
+
+
+def test_every_code_has_words() -> None:
+    """What the stage's modules write by name stands in its module of sentences."""
+    folder = Path(contrasts_module.__file__).parent
+    found = [names for path in sorted(folder.glob("*.py")) for names in NAMED.findall(path.read_text())]
+    codes = {name for names in found for name in names if name}
+    assert len(codes) > 60
+    assert codes <= set(SENTENCES), codes - set(SENTENCES)

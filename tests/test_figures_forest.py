@@ -1,5 +1,6 @@
 """The forest plot: its table, its layout and its artists, on real trials."""
 
+import json
 import math
 import re
 from dataclasses import fields, replace
@@ -16,13 +17,21 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 from scipy import stats
 
-from reweigh.figures.forest.draw import ForestMeta, Layers, draw_forest, forest_table
+from reweigh.figures.forest.draw import (
+    LARGEST_SQUARE,
+    SMALLEST_SQUARE,
+    ForestMeta,
+    Layers,
+    draw_forest,
+    forest_table,
+)
 from reweigh.figures.forest.journals import LAYOUTS
 from reweigh.figures.forest.lights import lights
+from reweigh.figures.forest.table import WEIGHT, printed_shares
 from reweigh.figures.style import FONT_FILES, RC, text_width
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 
-DATA = Path(__file__).parents[1] / "data"
+DATA, REFERENCE = Path(__file__).parents[1] / "data", Path(__file__).parent / "reference"
 TOOLS = read_tools((DATA / "risk_of_bias_tools.yaml").read_bytes())
 Z = stats.norm.ppf(0.975)
 
@@ -59,12 +68,19 @@ def risk_ratios(labels, e1, n1, e2, n2, **columns):
 def model(rows, scale, *, wald=False):
     """A row of pooled.csv: DerSimonian-Laird with a Wald interval or a t(k-1) one."""
     yi, vi, k = rows["estimate"].to_numpy(), rows["variance"].to_numpy(), len(rows)
-    common = {"k": k, "scale": scale, "level": 0.95, "tau2_method": "DL", "i2_definition": "tau2-based"}
+    common = {
+        "k": k,
+        "comparisons": k,
+        "scale": scale,
+        "level": 0.95,
+        "tau2_method": "DL",
+        "i2_definition": "tau2-based",
+    }
     common |= {"ci_method": "wald" if wald else "hartung-knapp", "pi_method": "none" if wald else "hartung-knapp"}
     if k == 1:
         half = Z * math.sqrt(vi[0])
         own = {"estimate": yi[0], "ci_lower": yi[0] - half, "ci_upper": yi[0] + half}
-        return common | own | {"note": "one trial: its own estimate with a Wald interval, nothing pooled"}
+        return common | own | {"note_codes": "one_trial"}
     w = 1 / vi
     q = float((w * (yi - (w @ yi) / w.sum()) ** 2).sum())
     tau2 = max(0.0, (q - (k - 1)) / (w.sum() - (w**2).sum() / w.sum()))
@@ -77,7 +93,13 @@ def model(rows, scale, *, wald=False):
     if k > 2 and not wald:
         reach = t * math.sqrt(tau2 + se**2)
         found |= {"pi_lower": mu - reach, "pi_upper": mu + reach}
-    return common | found | {"df": math.inf if wald else k - 1, "note": ""}
+    return common | found | {"df": math.inf if wald else k - 1, "note_codes": ""}
+
+
+def weighed(rows, scale="log"):
+    """The trials with a weight each in the model that is drawn, as weights.csv would give them."""
+    weight = 1 / (rows["variance"] + model(rows, scale).get("tau2", 0))
+    return rows.assign(**{WEIGHT: 100 * weight / weight.sum()})
 
 
 def pooled(rows, scale="log"):
@@ -85,7 +107,7 @@ def pooled(rows, scale="log"):
 
 
 def split(rows, column, scale="log", **test):
-    test = test or {"q_between_note": "not estimable: the test needs two subgroups of two trials"}
+    test = test or {"q_between_note_codes": "few_subgroups"}
     parts = [
         {"subgroup": name, "column": column, **model(part, scale)} for name, part in rows.groupby(column, sort=False)
     ]
@@ -123,28 +145,32 @@ def case(name):
     )
     columns = list(zip(*KETAMINE.values(), strict=True))
     trials = risk_ratios(list(KETAMINE), *columns[:4], pain_type=columns[4])
-    trials["derivation"] = ["crossover; log RR", "crossover; log RR", "47% of 30 -> 14 events; crossover", "log RR", ""]
-    trials["assumptions"] = ["phi = 0.2", "phi = 0.2", "phi = 0.2", "", ""]
+    rr = "measure kind=RR"
+    trials["derivation_codes"] = [
+        f"marginal_phi; {rr}", f"marginal_phi; {rr}; zero_cell amount=0.5",
+        f"percent_to_events percent=47 n=30 events=14; marginal_phi; {rr}", rr, "",
+    ]  # fmt: skip
+    trials["assumption_codes"] = ["phi value=0.2", "phi value=0.2", "phi value=0.2", "", ""]
     if name == "judged":
         meta = replace(ketamine, risk_of_bias=lights(judgements("RoB 2"), trials["study_id"].tolist(), "response"))
-        return trials, pooled(trials), None, meta
+        return weighed(trials), pooled(trials), None, meta
     if name.startswith("ketamine"):
         first = int(name[-1]) if name[-1].isdigit() else 5
         trials = trials.iloc[5 - first :]
         by = split(trials, "pain_type") if name == "ketamine by pain type" else None
-        return trials, pooled(trials), by, ketamine
+        return weighed(trials), pooled(trials), by, ketamine
     if name.startswith("bcg"):
         trials = counts("bcg-vaccine")
         trials["allocation"] = pd.read_csv(DATA / "bcg-vaccine" / "studies.csv")["allocation"]
         trials["year"] = pd.read_csv(DATA / "bcg-vaccine" / "studies.csv")["year"]
-        test = {"q_between": 1.86, "q_between_df": 2, "q_between_p_value": 0.394, "q_between_note": ""}
+        test = {"q_between": 1.86, "q_between_df": 2, "q_between_p_value": 0.394, "q_between_note_codes": ""}
         by = split(trials, "allocation", **test) if name == "bcg by allocation" else None
         meta = ForestMeta("Tuberculosis", "Risk ratio", "BCG", "No vaccine", "Favours BCG", "Favours none", "log")
-        return trials, pooled(trials), by, meta
+        return weighed(trials), pooled(trials), by, meta
     if name == "nsaids":
         trials = counts("topical-nsaids-acute-pain")
         meta = ForestMeta("Success", "Risk ratio", "NSAID", "Placebo", "Favours placebo", "Favours NSAID", "log")
-        return trials, pooled(trials), None, meta
+        return weighed(trials), pooled(trials), None, meta
     if name == "manipulation":
         both = arms("spinal-manipulation-low-back-pain", "comparison_id")
         names = {"mean1": "mean_intervention", "sd1": "sd_intervention", "n1": "n_intervention"}
@@ -156,7 +182,7 @@ def case(name):
             both["mean1"] - both["mean2"], vi.to_numpy(), "natural", label=both["label1"].tolist(), **values
         )
         return (
-            trials,
+            weighed(trials, "natural"),
             pooled(trials, "natural"),
             None,
             replace(ketamine, scale="natural", measure_label="Mean difference"),
@@ -167,13 +193,13 @@ def case(name):
         trials["half"] = ["first", "second"] * 11
         by = split(trials, "half", "natural") if name.endswith("halves") else None
         meta = replace(ketamine, scale="natural", measure_label="Standardised mean difference")
-        return trials, pooled(trials, "natural"), by, meta
+        return weighed(trials, "natural"), pooled(trials, "natural"), by, meta
     # Labels of 60 characters, all the same, and words that are far too long everywhere else.
     rng = np.random.default_rng(1)
     n1, n2 = rng.integers(8, 4000, 40), rng.integers(8, 4000, 40)
     labels = ["The Multicentre International Collaborative Study Group 1998."[:60]] * 40
     trials = risk_ratios(labels, rng.binomial(n1, 0.2), n1, rng.binomial(n2, 0.2), n2)
-    trials["derivation"] = [f"{i}% of {i} -> {i} events; log RR" if i % 3 else "log RR" for i in range(40)]
+    trials["derivation_codes"] = [f"direction_assumed direction=number_{i}" if i % 3 else "" for i in range(40)]
     trials["set"] = [f"a subgroup whose name is much too long, {i % 4}" for i in range(40)]
     long = "Favours whatever the longest protocol of all protocols calls its intervention, in words and words"
     meta = ForestMeta(
@@ -188,7 +214,7 @@ def case(name):
     )
     if name == "long judged":
         meta = replace(meta, risk_of_bias=lights(judgements("ROBINS-I"), trials["study_id"].tolist(), "x"))
-    return trials, pooled(trials), split(trials, "set") if name == "long by set" else None, meta
+    return weighed(trials), pooled(trials), split(trials, "set") if name == "long by set" else None, meta
 
 
 CASES = (
@@ -393,7 +419,7 @@ def test_without_a_layer_nothing_overlaps_and_the_axis_stays(layer, layout):
     _, full = drawn("bcg by allocation", layout=layout)
     _, figure = drawn("bcg by allocation", Layers(**{layer: False}), layout)
     assert figure.axes[0].get_xlim() == full.axes[0].get_xlim()
-    assert (figure.get_size_inches() <= np.add(full.get_size_inches(), (0, 0.6))).all()
+    assert (figure.get_size_inches() <= np.add(full.get_size_inches(), (0, 1.0))).all()
     for (_, a), (_, b) in combinations(extents(figure), 2):
         assert a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
 
@@ -426,11 +452,32 @@ def test_areas_of_squares_are_proportional_to_weights():
     np.testing.assert_allclose(areas, studies["weight"] / 100, rtol=1e-12)
 
 
-def test_weights_are_those_of_the_random_effects_model():
-    trials, models, _, _ = case("bcg")
+def test_weights_are_those_that_metafor_prints():
+    """BCG by DerSimonian-Laird (tests/reference/figures_weights.R)."""
     table, _ = drawn("bcg")
-    weight = 1 / (trials["variance"] + models["tau2"].iloc[0])
-    np.testing.assert_allclose(table.loc[table["kind"] == "study", "weight"], 100 * weight / weight.sum(), rtol=1e-12)
+    expected = json.loads((REFERENCE / "figures_weights.json").read_text())["weights"]["RR_dl"]
+    studies = table[table["kind"] == "study"]
+    by_label = pd.read_csv(DATA / "bcg-vaccine" / "studies.csv").set_index("label")["study_id"]
+    found = dict(zip(studies["label"].map(by_label), studies["weight"], strict=True))
+    assert found == pytest.approx(expected, rel=1e-8)
+
+
+def test_printed_weights_add_up():
+    for name in CASES:
+        printed = drawn(name)[0].query("kind == 'study'")["weight_text"].str.rstrip("%")
+        assert printed.eq("").all() or printed.astype(float).sum() == pytest.approx(100, abs=1e-9)
+    assert printed_shares([100 / 3] * 3) == [33.4, 33.3, 33.3]
+    assert printed_shares([12.34, math.nan, 87.66]) == pytest.approx([12.3, math.nan, 87.7], nan_ok=True)
+
+
+def test_a_trial_without_a_weight_has_a_dash():
+    trials, models, _, meta = case("ketamine")
+    weights = trials[WEIGHT].where(trials.index > 0)
+    table = forest_table(
+        trials.assign(**{WEIGHT: weights * 100 / weights.sum()}), models.assign(comparisons=4), None, meta
+    )
+    assert table.loc[table["kind"] == "study", "weight_text"].tolist()[0] == "–"
+    assert table.loc[table["kind"] == "overall", "weight_text"].item() == "100.0%"
 
 
 @every_layout
@@ -451,7 +498,7 @@ def test_a_subgroup_of_one_trial_has_no_diamond_and_no_heterogeneity():
     assert "subgroup pooled" not in set(table["kind"])
     assert [gid for gid in artists(figure) if gid.startswith("heterogeneity")] == ["heterogeneity.heterogeneity.text"]
     assert table.loc[table["row_id"] == "test-subgroups", "label"].item() == (
-        "Test for subgroup differences: not estimable: the test needs two subgroups of two trials"
+        "Test for subgroup differences: not estimable: the test needs at least two subgroups with an estimate"
     )
 
 
@@ -466,7 +513,7 @@ def test_subgroups_have_their_own_rows_in_the_order_given():
     kinds = "".join({"study": "s", "subgroup heading": "h", "subgroup pooled": "d"}.get(k, "") for k in table["kind"])
     assert kinds == "".join("h" + "s" * size + "d" for size in sizes)
     assert table.loc[table["row_id"] == "test-subgroups", "label"].item() == (
-        "Test for subgroup differences: Q = 1.86, df = 2, P = 0.39"
+        "Test for subgroup differences (DL, Hartung-Knapp): Q = 1.86, df = 2, P = 0.39"
     )
     assert subtotals["events_intervention"].tolist() == ["617/112693", "213/6610", "235/71761"]
 
@@ -476,6 +523,7 @@ def test_arm_data_or_a_dash():
     assert table.loc[table["label"] == "Lumanauw 2019", "events_intervention"].item() == "53/65"
     trials, models, _, meta = case("manipulation")
     trials = trials.assign(mean_control=trials["mean_control"].where(trials.index > 0))
+    meta = replace(meta, sort="protocol")
     first = forest_table(trials, models, None, meta).query("row_id == 'study-1'").iloc[0]
     assert (first["mean_intervention"], first["sd_intervention"], first["n_intervention"]) == ("39.00", "18.00", "50")
     assert first["mean_control"] == "–"
@@ -510,8 +558,8 @@ def test_derived_values_carry_a_mark_that_the_footnotes_explain():
     assert marks["Lumanauw 2019"] == marks["Noppers 2011"] == ""
     notes = table[(table["kind"] == "footnote") & (table["note_marks"] != "")]
     assert dict(zip(notes["note_marks"], notes["label"], strict=True)) == {
-        "a": "Crossover; φ = 0.2.",
-        "b": "Zero cell: continuity correction.",
+        "a": "Crossover, marginal method with φ; φ = 0.2.",
+        "b": "Zero cell: 0.5 to each cell.",
         "c": "47% of 30 → 14 events.",
     }
 
@@ -536,15 +584,63 @@ def test_order_of_the_trials(sort, key):
     trials, models, _, meta = case("bcg")
     table = forest_table(trials, models, None, replace(meta, sort=sort))
     labels = table.loc[table["kind"] == "study", "label"].tolist()
-    weight = trials.assign(weight=-1 / (trials["variance"] + models["tau2"].iloc[0]))
-    expected = weight if key is None else weight.sort_values(key, kind="stable")
+    ordered = trials.assign(weight=-trials[WEIGHT])
+    expected = ordered if key is None else ordered.sort_values(key, kind="stable")
     assert labels == expected["label"].tolist()
+
+
+def test_trials_stand_in_the_order_of_year_and_label():
+    trials, models, _, meta = case("ketamine")
+    labels, years = ["Trial 10", "Trial 9", "Zed", "b", "A"], ["2001", "2001", "1999", "", "2001"]
+    table = forest_table(trials.assign(label=labels, year=years), models, None, meta)
+    assert table.loc[table["kind"] == "study", "label"].tolist() == ["Zed", "A", "Trial 9", "Trial 10", "b"]
+
+
+def test_long_labels_wrap():
+    trials, models, _, meta = case("ketamine")
+    long = "The International Multicentre Randomised Controlled Evaluation of Very Long Trial Names Collaborative Group 2007"
+    table = forest_table(trials.assign(label=[long, *trials["label"][1:]]), models, None, meta)
+    figure = draw_forest(table, meta)
+    found = artists(figure)
+    row = table.loc[table["label"] == long, "row_id"].item()
+    lines = [found[gid].get_text() for gid in found if gid.startswith(f"study.{row}.label")]
+    assert len(lines) > 2 and " ".join(lines) == long
+    assert figure.get_figwidth() * 72 < 720
+    for (_, a), (_, b) in combinations(extents(figure), 2):
+        assert a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
+
+
+@every_layout
+@pytest.mark.parametrize("name", CASES)
+def test_no_text_is_smaller_than_journals_print(name, layout):
+    assert min(text.get_fontsize() for text, _ in extents(drawn(name, layout=layout)[1])) >= 7
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_favoured_has_an_arrow_within_the_axis(name):
+    _, figure = drawn(name)
+    panel = figure.axes[0].get_position()
+    left, right = panel.x0 * figure.get_figwidth() * 72, panel.x1 * figure.get_figwidth() * 72
+    for gid, artist in artists(figure).items():
+        if gid.startswith("favours.") and gid.endswith((".line", ".head")):
+            assert left - 9 <= min(artist.get_xdata()) and max(artist.get_xdata()) <= right + 9, gid
+
+
+def test_squares_are_not_wider_than_intervals_need():
+    """Trials whose intervals are specks on their axis have small squares, others the largest there are."""
+    specks = effects([-1.0, 0.0, 1.0], [1e-5] * 3, "natural", label=["A", "B", "C"])
+    for trials, models, meta, largest in (
+        (*case("ketamine")[:2], case("ketamine")[3], LARGEST_SQUARE),
+        (weighed(specks, "natural"), pooled(specks, "natural"), ForestMeta(), SMALLEST_SQUARE),
+    ):
+        found = artists(draw_forest(forest_table(trials, models, None, meta), meta))
+        assert max(a.get_markersize() for gid, a in found.items() if gid.endswith(".square")) == largest
 
 
 def test_labels_are_printed_as_they_are_written():
     trials, models, _, meta = case("ketamine")
     labels = ["O'Brien & <Sons> 2001", "A $10 v $20 trial", "two\nlines\there", "nul\x00 byte", r"back\slash_{x}"]
-    table = forest_table(trials.assign(label=labels), models, None, meta)
+    table = forest_table(trials.assign(label=labels), models, None, replace(meta, sort="protocol"))
     assert table.loc[table["kind"] == "study", "label"].tolist() == [
         "O'Brien & <Sons> 2001", "A $10 v $20 trial", "two lines here", "nul byte", r"back\slash_{x}"
     ]  # fmt: skip
@@ -554,11 +650,11 @@ def test_labels_are_printed_as_they_are_written():
 def test_a_pooled_result_that_is_missing_says_so():
     trials, models, _, meta = case("ketamine")
     models = models.iloc[:1].assign(estimate=np.nan, ci_lower=np.nan, ci_upper=np.nan, pi_lower=np.nan, tau2=np.nan)
-    models = models.assign(i2=np.nan, q=np.nan, statistic=np.nan, note="REML did not converge")
+    models = models.assign(i2=np.nan, q=np.nan, statistic=np.nan, note_codes="all_effects_equal")
     table = forest_table(trials, models, None, meta)
     assert table.loc[table["kind"] == "overall", "effect"].item() == "not estimable"
     assert "Heterogeneity: not estimable" in set(table["label"])
-    assert "REML did not converge." in set(table["label"])
+    assert any(label.startswith("All effects are equal") for label in table["label"])
     assert not any("diamond" in gid for gid in artists(draw_forest(table, meta)))
 
 
@@ -579,7 +675,7 @@ def test_no_trial_at_all_is_a_figure_that_says_so(layout):
         (lambda e: e.assign(estimate=[0.1, np.nan, 0.0, 0.1, 0.1]), "effects row 1 .*estimate nan"),
         (lambda e: e.assign(ci_lower_natural=-1.0), "effects row 0 .*interval -1 to .*ratios above 0"),
         (lambda e: e.drop(columns="label"), "lack the column 'label'"),
-        (lambda e: e.iloc[:4], "4 trials in the effects, but k = 5"),
+        (lambda e: e.iloc[:4], "4 trials in the effects, but 5 comparisons"),
         (lambda e: e.assign(pain_type="migraine"), "Kvarnström 2003: pain_type 'migraine' is not among"),
         (lambda e: e.drop(columns="pain_type"), "lack the subgroup column 'pain_type'"),
     ],

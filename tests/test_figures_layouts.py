@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from reweigh.figures.forest.draw import draw_forest, forest_table
-from reweigh.figures.forest.journals import BINARY, CONTINUOUS, GENERIC, JAMA, LAYOUTS, REVMAN
+from reweigh.figures.forest.journals import BINARY, BMJ, CONTINUOUS, GENERIC, JAMA, JOURNALS, LAYOUTS, REVMAN
 from reweigh.figures.forest.table import NUMBER_COLUMNS
 from reweigh.figures.style import INK
 from reweigh.figures.svg import render
@@ -53,6 +54,8 @@ def label(name, layout, row_id):
         ("bcg", "jama", ["Source", "BCG", "No vaccine", "(95% CI)", "|", "Weight, %"]),
         ("manipulation", "jama", ["Source", *["Mean (SD)", "No."] * 2, "(95% CI)", "|", "Weight, %"]),
         ("fibromyalgia", "jama", ["Source", "(95% CI)", "|", "Weight, %"]),
+        ("bcg", "bmj", ["Study", "BCG", "No vaccine", "|", "Weight (%)", "(95% CI)"]),
+        ("manipulation", "bmj", ["Study", "Ketamine", "Control", "|", "Weight (%)", "(95% CI)"]),
     ],
 )  # fmt: skip
 def test_order_of_the_columns(name, layout, expected):
@@ -81,7 +84,7 @@ def test_a_layout_changes_no_number(name, layout):
 def test_revman_prints_square_brackets_and_a_comma():
     assert line("bcg", "revman", "study-1")["effect"] == "0.41 [0.13, 1.26]"
     assert line("bcg", "revman", "prediction")["effect"].startswith("[0.1")
-    assert line("manipulation", "revman", "study-2")["effect"] == "3.00 [−3.40, 9.40]"
+    assert line("manipulation", "revman", "study-3")["effect"] == "3.00 [−3.40, 9.40]"
 
 
 def test_revman_prints_totals_and_events_on_lines_of_their_own():
@@ -155,25 +158,137 @@ def test_revman_prints_estimate_and_standard_error_without_arm_data():
 
 def test_jama_prints_a_hyphen_between_ratios_and_to_between_differences():
     assert line("bcg", "jama", "study-1")["effect"] == "0.41 (0.13-1.26)"
-    assert line("manipulation", "jama", "study-2")["effect"] == "3.00 (−3.40 to 9.40)"
+    assert line("manipulation", "jama", "study-3")["effect"] == "3.00 (−3.40 to 9.40)"
 
 
 def test_jama_prints_what_arms_show_above_their_names():
     top, below = line("bcg", "jama", "header-top"), line("bcg", "jama", "header")
     assert (top["events_intervention"], top["events_control"]) == ("No. of events/total No.", "")
     assert (below["events_intervention"], below["events_control"]) == ("BCG", "No vaccine")
-    first = line("manipulation", "jama", "study-2")
+    first = line("manipulation", "jama", "study-3")
     assert (first["mean_control"], first["n_control"]) == ("36.00 (20.00)", "96")
     assert line("bcg", "jama", "study-1")["weight_text"] == line("bcg", "reweigh", "study-1")["weight_text"].rstrip("%")
     assert (label("bcg", "jama", "overall"), label("bcg by allocation", "jama", "subtotal-1")) == ("Total", "Subtotal")
 
 
 def test_jama_words_its_statistics():
-    # meta: hetlab χ²[df] = ... (P ...), I² ..., no τ²; P without a leading zero.
-    assert label("bcg", "jama", "heterogeneity") == "Heterogeneity: χ²₁₂ = 152.23 (P < .001), I² = 52%"
+    # meta: hetlab χ²[df] = ... (P ...), I² ...; P without a leading zero.
+    assert label("bcg", "jama", "heterogeneity") == "Heterogeneity: τ² = 0.31, χ²₁₂ = 152.23 (P < .001), I² = 52%"
     test = label("bcg", "jama", "test-overall")
     assert re.fullmatch(r"Test for overall effect: t = −\d\.\d\d, df = 12 \(P = \.03\)", test)
     assert label("bcg by allocation", "jama", "test-subgroups") == "Test for subgroup differences: χ²₂ = 1.86 (P = .39)"
+
+
+def test_the_bmj_words_its_statistics():
+    # meta: hetlab "Test for heterogeneity: ", τ², χ² and I², P with a leading zero.
+    assert label("bcg", "bmj", "heterogeneity") == (
+        "Test for heterogeneity: τ² = 0.31; χ² = 152.23, df = 12, P < 0.001; I² = 52%"
+    )
+    assert label("bcg by allocation", "bmj", "test-subgroups") == (
+        "Test for subgroup differences: χ² = 1.86, df = 2, P = 0.39"
+    )
+    assert (label("bcg", "bmj", "overall"), label("bcg by allocation", "bmj", "subtotal-1")) == (
+        "Total (95% CI)", "Subtotal (95% CI)"
+    )  # fmt: skip
+    top, below = line("bcg", "bmj", "header-top"), line("bcg", "bmj", "header")
+    assert (top["events_intervention"], below["events_control"]) == ("No of events/total", "No vaccine")
+    assert line("manipulation", "bmj", "study-3")["mean_control"] == "36.00 (20.00)/96"
+
+
+@pytest.mark.parametrize("layout", [layout.name for layout in JOURNALS])
+def test_every_subtotal_of_a_journal_has_a_test_of_its_effect(layout):
+    table = drawn("bcg by allocation", layout=layout)[0]
+    subtotals = table[table["kind"] == "subgroup pooled"]
+    tests = table[table["row_id"].str.fullmatch(r"test-\d")]
+    assert len(tests) == len(subtotals) == 3 and tests["label"].str.startswith("Test for overall effect: ").all()
+
+
+@pytest.mark.parametrize("layout", [layout.name for layout in JOURNALS])
+def test_journals_print_i2_from_q_and_say_what_the_model_has(layout):
+    """BCG, risk difference: (276.47 - 12)/276.47 = 96% beside 99.9% from tau2."""
+    trials, models, _, meta = case("bcg")
+    models = models.assign(i2=99.9, i2_from_q=95.66, i2_definition="tau2-based")
+    table = forest_table(trials, models, None, replace(meta, layout=LAYOUTS[layout]))
+    assert table.loc[table["row_id"] == "heterogeneity", "label"].item().endswith("I² = 96%")
+    notes = table.loc[table["kind"] == "footnote", "label"].tolist()
+    assert "I² = (Q − df)/Q, as RevMan 5 defines it; from τ², as RevMan since 2024: 99.9%." in notes
+    ours = forest_table(trials, models, None, meta)
+    assert "I² = 99.9% (τ²-based)" in ours.loc[ours["row_id"] == "heterogeneity", "label"].item()
+
+
+LOST = pd.DataFrame(
+    [{"study_id": "z", "label": "Nobody 1999", "n_intervention": 120, "n_control": 118, "events_intervention": 0,
+      "events_control": 0, "reason_code": "double_zero"},
+     {"study_id": "y", "label": "Unknown 2001", "n_intervention": 20, "events_intervention": 3,
+      "reason_code": "no_n arm=control"}]
+)  # fmt: skip
+
+
+@every_layout
+@pytest.mark.parametrize("name", ["bcg", "bcg by allocation", "judged"])
+def test_trials_that_are_in_no_pool_are_listed_as_not_estimable(name, layout):
+    trials, models, by, meta = case(name)
+    meta = replace(meta, layout=LAYOUTS[layout])
+    table = forest_table(trials, models, by, meta, LOST)
+    rows = table[table["kind"] == "not estimable"]
+    assert rows["label"].tolist() == ["Nobody 1999", "Unknown 2001"]
+    assert (rows["effect"] == "Not estimable").all() and not rows["weight_text"].any() and rows["estimate"].isna().all()
+    assert rows["y"].min() > table.loc[table["kind"] == "study", "y"].max()
+    assert rows["y"].max() < table.loc[table["kind"] == "overall", "y"].item()
+    notes = table[table["kind"] == "footnote"].set_index("note_marks")["label"]
+    assert notes[rows["note_marks"].iloc[0]] == "No events in either arm: no information on a ratio."
+    figure = draw_forest(table, meta)
+    boxes = extents(figure)
+    assert all(a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
+               for (_, a), (_, b) in combinations(boxes, 2))  # fmt: skip
+    assert not any(gid.startswith("study.not-estimable-1.sq") for gid in artists(figure))
+
+
+def test_totals_of_journals_count_the_listed_and_say_how_many_are_pooled():
+    trials, models, _, meta = case("bcg")
+    for layout, n, told in (
+        ("revman", "191204", "The totals count all 15 trials (191,204 and 166,401 patients) listed; 13 trials "
+                             "(191,064 and 166,283 patients) are pooled."),
+        ("reweigh", "191064", "Listed are 15 trials (191,204 and 166,401 patients); pooled, and counted in the totals, "
+                              "are 13 trials (191,064 and 166,283 patients)."),
+    ):  # fmt: skip
+        table = forest_table(trials, models, None, replace(meta, layout=LAYOUTS[layout]), LOST)
+        total = table[table["kind"] == "overall"].iloc[0]
+        assert n in (total["n_intervention"], total["events_intervention"].partition("/")[2])
+        assert told in table["label"].tolist()
+
+
+def test_revman_prints_o_minus_e_and_variance_for_peto():
+    """Aronson 1948: O - E = 4 - 123 * 15/262, V = 123 * 139 * 15 * 247/(262^2 * 261) (Handbook 10.4.2)."""
+    trials, models, _, meta = case("bcg")
+    models = models.assign(pooling="peto", tau2_method="EE")
+    meta = replace(meta, layout=REVMAN)
+    table = forest_table(trials, models, None, meta)
+    first = table[table["label"] == "Aronson 1948"].iloc[0]
+    assert (first["o_minus_e"], first["v"]) == ("−3.04", "3.54")
+    head = table[table["row_id"] == "header"].iloc[0]
+    assert (head["o_minus_e"], head["v"], head["effect"]) == ("O−E", "Variance", "Peto, Fixed, 95% CI")
+    assert "Tau" not in table.loc[table["row_id"] == "heterogeneity", "label"].item()
+    assert not drawn("bcg", layout="revman")[0]["o_minus_e"].any()
+    draw_forest(table, meta)
+
+
+@every_layout
+def test_rates_print_their_person_time(layout):
+    trials, models, _, meta = case("bcg")
+    times = {
+        "person_time_intervention": trials["n_intervention"] * 1.5,
+        "person_time_control": trials["n_control"] * 1.5,
+    }
+    meta = replace(meta, layout=LAYOUTS[layout], measure_label="Rate ratio")
+    table = forest_table(trials.assign(**times), models, None, meta)
+    first = table[table["label"] == "Aronson 1948"].iloc[0]
+    if layout == "revman":
+        assert (first["events_intervention"], first["person_time_intervention"]) == ("4", "184.5")
+        assert not table["n_intervention"].any()
+    else:
+        assert first["events_intervention"] == "4/184.5"
+    draw_forest(table, meta)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +345,7 @@ def luminance(colour):
 
 
 @pytest.mark.parametrize("data", [BINARY, CONTINUOUS, GENERIC])
-@pytest.mark.parametrize("layout", [REVMAN, JAMA])
+@pytest.mark.parametrize("layout", [REVMAN, JAMA, BMJ])
 def test_squares_stand_out_from_the_page_and_their_interval_from_them(layout, data):
     square = luminance(layout.marks.squares[data])
     assert (1 + 0.05) / (square + 0.05) >= 3 and (square + 0.05) / (luminance(INK) + 0.05) >= 3
@@ -245,5 +360,5 @@ def test_revman_colours_squares_by_the_kind_of_data():
 
 @pytest.mark.parametrize("format", ["svg", "pdf", "png"])
 def test_every_layout_can_be_written(format):
-    for layout in ("revman", "jama"):
+    for layout in ("revman", "jama", "bmj"):
         assert len(render(drawn("bcg by allocation", layout=layout)[1], format)) > 1000

@@ -1,7 +1,6 @@
-"""Numbers, wrapped text and ticks as figures print them."""
+"""Wrapped text, statistics in words and ticks as figures print them."""
 
 import math
-import re
 
 import pandas as pd
 import pytest
@@ -10,83 +9,17 @@ from hypothesis import strategies as st
 
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.forest.statistics import (
-    PLAIN,
+    difference_line,
     difference_text,
     heterogeneity_text,
+    model_notes,
+    model_text,
     overall_test_text,
     sentence,
+    subgroup_notes,
     trial_notes,
 )
 from reweigh.figures.style import clean, symbols, text_width, wrap
-from reweigh.text.numbers import (
-    align_numbers,
-    difference_decimals,
-    effect_text,
-    needed_decimals,
-    p_text,
-    small_text,
-)
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (0.0312, "P = 0.03"), (0.0004, "P < 0.001"), (0.0041, "P = 0.004"), (0.0097, "P = 0.01"), (0.048, "P = 0.048"),
-        (0.0499, "P = 0.050"), (0.0501, "P = 0.05"), (0.394, "P = 0.39"), (0.996, "P > 0.99"), (1.0, "P > 0.99"),
-        (0.0, "P < 0.001"), (0.001, "P = 0.001"),
-    ],
-)  # fmt: skip
-def test_p_values(p, text):
-    assert p_text(p) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (0.3132, "0.31"), (0.0042, "0.0042"), (0.00045, "0.00045"), (0.00001, "<0.0001"), (12.3, "12.30"),
-     (112.2, "112.2"), (1101.77, "1102"), (99.996, "100.0"), (0.0095, "0.01")],
-)  # fmt: skip
-def test_variances_have_no_exponent(value, text):
-    assert small_text(value) == text
-
-
-def test_effects_have_real_minus_signs_and_no_negative_zero():
-    assert effect_text(-0.43, -0.55, -0.304, decimals=2) == "−0.43 (−0.55 to −0.30)"
-    assert effect_text(-0.001, -3e-9, 0.004, decimals=2) == "0.00 (0.00 to 0.00)"
-    assert effect_text(2.8, 1.44, 5.45, decimals=None) == "2.80 (1.44 to 5.45)"
-
-
-def test_extremes_of_ratios():
-    assert effect_text(2.65, 0.0004, 7764.456, decimals=None) == "2.65 (<0.01 to 7764.46)"
-    assert effect_text(2.65, 0.005, math.inf, decimals=None) == "2.65 (0.01 to >9999)"
-
-
-def test_what_cannot_be_estimated_says_so():
-    assert effect_text(math.nan, math.nan, math.nan, decimals=None) == "not estimable"
-    assert effect_text(1.2, math.nan, math.nan, decimals=None) == "1.20 (CI not estimable)"
-
-
-def test_decimals_follow_the_numbers():
-    assert needed_decimals([39, 18.0, math.nan], 2) == 0
-    assert needed_decimals([39, 18.5], 2) == 1
-    assert needed_decimals([0.123], 2) == 2
-    assert [difference_decimals(half) for half in (4.8, 0.12, 0.025, 0.001, math.nan)] == [2, 2, 3, 4, 2]
-
-
-numbers = st.floats(-9999, 9999, allow_nan=False)
-
-
-@given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=12), st.booleans())
-def test_padding_brings_decimal_points_below_each_other(rows, interval_too):
-    texts = [effect_text(*row, decimals=2) for row in rows]
-    texts += [texts[0].partition(" ")[2]] if interval_too else []
-    aligned = align_numbers(texts, text_width)
-    assert [" ".join(re.sub(r"\s+\(", " (", text).split()) for text in aligned] == texts
-    slots = {}
-    for text in aligned:
-        found = [text_width(text[match.start() :]) for match in re.finditer(r"\.", text)]
-        for slot, place in enumerate(reversed(found)):
-            slots.setdefault(slot, []).append(place)
-    assert all(max(places) - min(places) < 0.2 for places in slots.values())
 
 
 @given(st.text(st.characters(max_codepoint=0x24F), min_size=1, max_size=80), st.floats(30, 300))
@@ -115,7 +48,7 @@ def test_heterogeneity_in_words():
     row = {"tau2": 0.3132, "tau2_ci_lower": 0.12, "tau2_ci_upper": 1.115, "i2": 92.22, "i2_definition": "tau2-based"}
     row |= {"q": 152.233, "q_df": 12, "q_p_value": 1e-26, "level": 0.95}
     assert heterogeneity_text(row) == (
-        "Heterogeneity: τ² = 0.31 (95% CI 0.12 to 1.11), I² = 92% (τ²-based), Q = 152.23, df = 12, P < 0.001"
+        "Heterogeneity: τ² = 0.31 (95% CI 0.12 to 1.12), I² = 92% (τ²-based), Q = 152.23, df = 12, P < 0.001"
     )
     assert heterogeneity_text(row, brief=True) == "Heterogeneity: τ² = 0.31, I² = 92%, Q = 152.23, df = 12, P < 0.001"
     assert heterogeneity_text({"tau2": 0.0, "q": 0.2, "q_df": 1.0}) == "Heterogeneity: τ² = 0, Q = 0.20, df = 1"
@@ -128,33 +61,102 @@ def test_tests_in_words():
     )
     assert overall_test_text({"statistic": 4.25, "df": math.inf, "p_value": 2e-5}).endswith("z = 4.25, P < 0.001")
     assert overall_test_text({"statistic": math.nan}) == ""
-    assert difference_text({"q_between_note": "not estimable: one group"}) == (
-        "Test for subgroup differences: not estimable: one group"
+    untested = {"q_between_note_codes": "few_subgroups"}
+    assert difference_line(untested, difference_text) == (
+        "Test for subgroup differences: not estimable: the test needs at least two subgroups with an estimate"
+    )
+    tested = {"q_between": 0.356, "q_between_df": 1, "q_between_p_value": 0.551, "model": "cochrane",
+              "tau2_method": "REML", "ci_method": "hartung-knapp",
+              "q_between_note_codes": "subgroups_of_one ones=1 subgroups=2"}  # fmt: skip
+    assert difference_line(tested, difference_text) == (
+        "Test for subgroup differences (REML, Hartung-Knapp): Q = 0.36, df = 1, P = 0.55; "
+        "1 of 2 subgroups rest on one trial"
     )
 
 
+def span(row, name):
+    return f"{row[name + '_lower']:g} to {row[name + '_upper']:g}" if name + "_lower" in row else ""
+
+
 @pytest.mark.parametrize(
-    "piece", ["log RR", "MD", "SMD, exact J", "LS variance", "RD", "reported SMD", "SE as printed"]
+    ("row", "text"),
+    [
+        ({"model": "cochrane", "tau2_method": "REML", "ci_method": "hartung-knapp"}, "REML, Hartung-Knapp"),
+        ({"model": "ours", "tau2_method": "PM", "ci_method": "wald"}, "ours: PM, Wald"),
+        ({"model": "mh", "tau2_method": "EE", "ci_method": "wald", "pooling": "mantel-haenszel"},
+         "mh: Mantel-Haenszel, common effect, Wald"),
+        ({"model": "Peto", "tau2_method": "EE", "ci_method": "wald", "pooling": "peto"},
+         "Peto: Peto, common effect, Wald"),
+    ],
+)  # fmt: skip
+def test_a_model_is_told_by_what_it_is_and_named_only_by_the_protocol(row, text):
+    assert model_text(row) == text
+
+
+def test_footnotes_name_the_pooling():
+    common = {"ci_method": "wald", "level": 0.95}
+    told = {
+        ("mantel-haenszel", "EE"): "Mantel-Haenszel, common effect, 95% CI by Wald.",
+        ("peto", "EE"): "Peto, common effect, 95% CI by Wald.",
+        ("mantel-haenszel", "DL"): "Random-effects model: τ² by DL around the Mantel-Haenszel mean, 95% CI by Wald.",
+        ("inverse variance", "EE"): "Common-effect model, 95% CI by Wald.",
+    }
+    for (pooling, tau2), text in told.items():
+        row = common | {"pooling": pooling, "tau2_method": tau2}
+        assert next(model_notes(row, [], span)) == f"{text} Weights and squares follow this model"
+
+
+def test_an_interval_narrower_than_the_common_effect_one_has_the_guarded_one_beside_it():
+    row = {"tau2_method": "REML", "ci_method": "hartung-knapp", "note_codes": "hartung_knapp_narrow; tau2_zero",
+           "guarded_ci_lower": -2.145, "guarded_ci_upper": 0.452, "pi_lower": -1.0, "pi_upper": -0.7,
+           "guarded_pi_lower": -2.2, "guarded_pi_upper": 0.5}  # fmt: skip
+    assert list(model_notes(row, [], span))[1] == (
+        "The Hartung-Knapp interval is narrower than the common-effect one; verdicts rest on the guarded interval: "
+        "−2.145 to 0.452, prediction interval −2.2 to 0.5; τ² is 0: the random-effects and the common-effect mean are "
+        "the same"
+    )
+    assert list(subgroup_notes([("A", row | {"note_codes": "hartung_knapp_two_trials"}),
+                                ("B", {"note_codes": "hartung_knapp_two_trials; one_trial"})], span)) == [
+        "A, B: two trials: the Hartung-Knapp interval rests on one degree of freedom"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "cell", ["measure kind=RR", "measure kind=SMD variance=LS", "reported measure=SMD", "se_printed", ""]
 )
-def test_what_only_names_the_measure_needs_no_note(piece):
-    assert PLAIN.fullmatch(piece)
+def test_what_only_names_the_measure_needs_no_note(cell):
+    assert trial_notes([{"derivation_codes": cell}]) == ([""], [])
 
 
 def test_notes_that_stand_together_share_a_letter():
     trials = [
-        {"derivation": "log RR; crossover", "assumptions": "phi = 0.2", "flags": math.nan},
-        {"derivation": "log RR", "assumptions": "", "flags": ""},
-        {
-            "derivation": "crossover; log RR; zero cell: 0.5 to each cell",
-            "assumptions": "phi = 0.2",
-            "corrected": "yes",
-        },
-    ]
-    marks, notes = trial_notes(trials, [])
+        {"derivation_codes": "measure kind=RR; marginal_phi", "assumption_codes": "phi value=0.2", "flag_codes": math.nan},
+        {"derivation_codes": "measure kind=RR", "assumption_codes": "", "flag_codes": ""},
+        {"derivation_codes": "marginal_phi; zero_cell amount=0.5", "assumption_codes": "phi value=0.2"},
+    ]  # fmt: skip
+    marks, notes = trial_notes(trials)
     assert marks == ["a", "", "a,b"]
-    assert notes == [("a", "Crossover; φ = 0.2"), ("b", "Zero cell: 0.5 to each cell")]
-    many, letters = trial_notes([{"flags": f"note {i}"} for i in range(30)], [])
+    assert notes == [
+        ("a", "Crossover, marginal method with phi; φ = 0.2".replace("phi;", "φ;")),
+        ("b", "Zero cell: 0.5 to each cell"),
+    ]
+    many, letters = trial_notes([{"flag_codes": f"direction_assumed direction=number_{i}"} for i in range(30)])
     assert many[25:28] == ["z", "aa", "ab"] and len(letters) == 30
+
+
+def test_a_footnote_is_a_kind_and_not_a_text():
+    trials = [{"derivation_codes": f"se_to_sd n={n}; ci_to_se level=95"} for n in (12, 40, 25)]
+    trials += [
+        {"derivation_codes": "p_to_t operator== p=0.0001 t=4.34557742 test=t, df=38"},
+        {"reason_code": "no_n arm=control"},
+    ]
+    marks, notes = trial_notes(trials)
+    assert marks == ["a", "a", "a", "b", "c"]
+    assert notes == [
+        ("a", "SE → SD (n=12 to 40); 95% CI → SE"),
+        ("b", "p = 0.0001 → |t| = 4.346 (t, 38)"),
+        ("c", "No n in the control arm"),
+    ]
 
 
 def always(ticks, labels):
@@ -167,14 +169,48 @@ def always(ticks, labels):
         (0.07, 7, ["0.1", "0.2", "0.5", "1", "2", "5"]),
         (0.0005, 60, ["0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1", "3", "10", "30"]),
         (0.88, 1.16, ["0.90", "0.95", "1.00", "1.05", "1.10", "1.15"]),
-        (1e-7, 1e7, ["0.000001", "0.0001", "0.01", "1", "100", "10000", "1000000"]),
+        (0.45, 120, ["0.5", "1", "3", "10", "30", "100"]),
+        (0.45, 3000, ["0.5", "1", "10", "100", "1000"]),
     ],
 )
 def test_ticks_of_ratios_are_round(low, high, labels):
-    at_most_ten = lambda ticks, labels: len(ticks) <= 10  # noqa: E731
+    at_most_ten = lambda ticks, labels: len(ticks) <= (10 if low < 0.4 else len(labels_of))  # noqa: E731
+    labels_of = labels
     ticks, found = round_ticks(math.log(low), math.log(high), log=True, fits=at_most_ten)
     assert found == labels
     assert [math.exp(t) for t in ticks] == pytest.approx([float(label) for label in labels])
+
+
+def test_nobody_counts_zeros_on_an_axis_over_many_orders_of_magnitude():
+    ticks, labels = round_ticks(math.log(1e-7), math.log(1e7), log=True, fits=lambda at, _: len(at) <= 10)
+    assert labels == ["10⁻⁶", "10⁻⁴", "0.01", "1", "100", "10⁴", "10⁶"]
+    assert ticks == pytest.approx([k * math.log(10) for k in (-6, -4, -2, 0, 2, 4, 6)])
+
+
+def test_the_axis_comes_from_the_trials_whatever_is_pooled():
+    """Week 4 of the ketamine review: two trials, and a Hartung-Knapp diamond from -8 to 6.5."""
+    rows = [("study", -1.35, -2.03, -0.66), ("study", -0.20, -0.65, 0.25), ("overall", -0.74, -8.02, 6.53),
+            ("subgroup pooled", -0.7, -9.0, 9.0), ("prediction interval", math.nan, -30.0, 30.0)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["kind", "estimate", "ci_lower", "ci_upper"])
+    low, high = axis_limits(table, log=False)
+    assert -2.6 < low < -2.03 and 0.25 < high < 0.9
+
+
+def test_rows_without_limits_leave_an_axis():
+    """Equal effects have a Hartung-Knapp interval of no width: every limit is missing."""
+    table = pd.DataFrame(
+        {"kind": ["study", "study"], "estimate": [-0.3, -0.3], "ci_lower": math.nan, "ci_upper": math.nan}
+    )
+    for log in (True, False):
+        low, high = axis_limits(table, log=log)
+        assert low < -0.3 < 0 < high
+
+
+def test_both_sides_of_a_ratio_axis_have_a_tick():
+    table = pd.DataFrame({"kind": "study", "estimate": [1.0, 2.0], "ci_lower": [0.1, 0.2], "ci_upper": [2.0, 4.5]})
+    low, high = axis_limits(table, log=True)
+    _, labels = round_ticks(low, high, log=True, fits=lambda at, _: len(at) <= 8)
+    assert any(float(label) < 1 for label in labels)
 
 
 @given(st.floats(-50, -0.001), st.floats(0.001, 50), st.booleans())

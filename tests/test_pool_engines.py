@@ -9,7 +9,9 @@ import pytest
 from reweigh.pool import engines, tau2
 from reweigh.pool.core import pool
 from reweigh.pool.engines import EngineDisagreement, compare, second_engine
+from reweigh.pool.refit import Trials, refit
 from reweigh.pool.tau2 import METHODS as TAU2_METHODS
+from reweigh.protocol.models import Model
 
 METAFOR = json.loads((Path(__file__).parent / "reference" / "pool_metafor.json").read_text())
 BCG = METAFOR["sets"]["bcg_rr"]
@@ -93,3 +95,40 @@ def test_numbers_from_a_table_are_checked():
 def test_no_trials():
     with pytest.raises(ValueError, match="no trials"):
         second_engine([], [])
+
+
+COUNTED = json.loads((Path(__file__).parent / "reference" / "pool_counts.json").read_text())
+
+
+COUNT_MODELS = [
+    (measure, model, variance)
+    for measure in ("RR", "OR", "RD")
+    for model in ("exact EE", "corrected EE", "exact DL", "corrected DL", *(("peto",) if measure == "OR" else ()))
+    for variance in ("greenland-robins", *(("sato",) if measure == "RD" else ()))
+]
+
+
+@pytest.mark.parametrize(("measure", "model", "rd_variance"), COUNT_MODELS)
+@pytest.mark.parametrize("name", ["bcg", "nielweise"])
+def test_engines_agree_on_counts(name, measure, model, rd_variance):
+    data = COUNTED[f"{name} {measure}"]["data"]
+    counts = np.array([data[x] for x in ("a", "n1", "c", "n2")], dtype=float)
+    rule, _, tau2 = model.partition(" ")
+    one = Model(
+        name="m", tau2=tau2 or "EE", interval="wald", pooling="peto" if rule == "peto" else "mantel-haenszel",
+        mantel_haenszel=None if rule == "peto" else rule, rd_variance=rd_variance, prediction_interval="t(k-2)",
+    )  # fmt: skip
+    k = counts.shape[1]
+    row = refit(Trials(measure, np.zeros(k), np.ones(k), counts), one).row()
+    names = ("estimate", "se", "ci_lower", "p_value", "q", *(("tau2", "i2_tau2", "pi_lower") if tau2 == "DL" else ()))
+    found = compare(
+        np.zeros(k), np.ones(k), first={n: row[n] for n in names}, tau2_method=one.tau2, ci_method="wald",
+        pi_method="t(k-2)", counts=counts, measure=measure, pooling=one.pooling, exact=one.exact,
+        rd_variance=rd_variance,
+    )  # fmt: skip
+    assert found.largest < 1e-9
+    with pytest.raises(EngineDisagreement):
+        compare(
+            np.zeros(k), np.ones(k), first={"estimate": row["estimate"] * 1.001}, tau2_method=one.tau2,
+            ci_method="wald", counts=counts, measure=measure, pooling=one.pooling, exact=one.exact,
+        )  # fmt: skip

@@ -47,7 +47,7 @@ def test_minimal_protocol_has_the_stated_defaults():
         (("better: lower", "better: lowr"), 5, "outcomes.pain.better", 'did you mean "lower"'),
         (("words:", "models: [cochran]\nwords:"), 3, "models", 'did you mean "cochrane"'),
         (("words:", "level: 95\nwords:"), 3, "level", "less than 1"),
-        (("words:", "subgroups: [pain_type]\nwords:"), 1, "", "'pain_type' is unknown"),
+        (("words:", "subgroups: [pain_type]\nwords:"), 3, "subgroups.0", "is no column with categories"),
         (("words:", "windows: {a: {from: 0, to: 7, nominal: 3}, b: {from: 7, to: 9, nominal: 8}}\nwords:"), 1, "", "overlap"),
         (("words:", "windows: {a: {from: 0, nominal: 3}}\nwords:"), 3, "windows.a", "exactly one of `to` and `below`"),
         (("words:", "windows: {a: {from: 0, to: 2, nominal: 3}}\nwords:"), 3, "windows.a", "within the window"),
@@ -61,7 +61,7 @@ def test_a_wrong_key_or_value_is_found(change, row, key, message):
 
 def test_all_problems_come_at_once_with_what_is_allowed():
     found = problems(MINIMAL.replace("title:", "titel:").replace("better: lower", "better: up").replace("MD", "MDD"))
-    assert {key for _, key, _, _ in found} == {"title", "titel", "outcomes.pain.better", "outcomes.pain.measure"}
+    assert {key for _, key, _, _ in found} == {"titel", "outcomes.pain.better", "outcomes.pain.measure"}
     assert all(allowed for *_, allowed in found)
 
 

@@ -1,14 +1,17 @@
 """The report without a browser: what it packs, what it says, what it asks of the network, and its bytes."""
 
 import base64
+import hashlib
 import io
 import json
 import re
 import zipfile
 from dataclasses import replace
+from html import unescape
 from itertools import combinations
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -17,48 +20,74 @@ from reweigh.check import check
 from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import select
 from reweigh.figures.forest.catalogue import plot_ids
-from reweigh.io import read_csv
+from reweigh.io import csv_text, read_csv
 from reweigh.pool.core import pool
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
-from reweigh.pool.summarise import pooled_table, subgroup_table, sweep_table
+from reweigh.pool.refit import refit, trials_of
+from reweigh.pool.summarise import fit_all, pooled_table, subgroup_table, sweep_table, weights_table
+from reweigh.protocol.models import Model
 from reweigh.protocol.read import load_protocol
 from reweigh.report import words
-from reweigh.report.explorer import ALL_UP_TO, OF_INTERVAL, OF_SUBSET, OF_TAU2, explorer_data, subsets
+from reweigh.report.analyses import guarded
+from reweigh.report.explorer import ALL_UP_TO, OF_CORE, OF_INTERVAL, OTHERS, explorer_data, subsets
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
-from reweigh.report.page import FURTHER, index_page, report_page
+from reweigh.report.page import FURTHER, headline, index_page, report_page
 from reweigh.report.pdf import undated
+from reweigh.report.summary import summary
 from reweigh.report.trials import POOLED, flow, trial_rows
 from reweigh.report.workbook import workbook
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
+from reweigh.text.numbers import (
+    count_text,
+    decimals_of,
+    effect_text,
+    interval_text,
+    p_text,
+    percent_text,
+    small_text,
+    stated_text,
+)
 
 KETAMINE, BCG = "ketamine-chronic-pain", "bcg-vaccine"
 
 
-def stored(table):
+def stored(name, table, numbers=("absolute_latitude",)):
     """A table as the workflow's next job reads it."""
-    return read_csv(io.StringIO(table.to_csv(index=False, float_format="%.12g")))
+    return read_csv(io.StringIO(csv_text(table, f"{name}.csv")), numbers, f"{name}.csv")
 
 
-def make_inputs(review, **more):
+def make_inputs(review, models=(), change=None, **more):
+    """Inputs of a review's page as the stages up to pooling give them; `change` edits its checked arms."""
     folder = ROOT / "data" / review
     files = {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".yaml", ".csv")}
     tables, problems = check(files, review)
     assert tables is not None, problems
     protocol, _ = load_protocol(files["review.yaml"])
+    if change is not None:
+        tables = replace(tables, arms=change(tables.arms))
+    if models:
+        protocol = protocol.model_copy(update={"models": models})
     selection = select(tables.studies, tables.arms, tables.contrasts, protocol)
-    effects = stored(selection.effects)
-    pooled, subgroups = stored(pooled_table(effects, protocol)), stored(subgroup_table(effects, protocol))
-    sweep = stored(crossover_sweep(selection, protocol))
-    drawn = plot_ids(effects, pooled, subgroups, protocol)
+    effects = stored("effects", selection.effects)
+    pooled, subgroups = (
+        stored("pooled", pooled_table(effects, protocol)),
+        stored("subgroups", subgroup_table(effects, protocol)),
+    )
+    sweep = stored("crossover_sweep", crossover_sweep(selection, protocol))
+    drawn = plot_ids(effects, protocol)
     figures = pd.DataFrame({"kind": "forest", "analysis": drawn, "title": drawn, "caption": "A caption."})
     raw = {"arms.csv": tables.arms, "contrasts.csv": tables.contrasts}
+    fits = fit_all(effects, protocol)
     return Inputs(
-        review=review, protocol=protocol, studies=stored(tables.studies), effects=effects, rows=stored(selection.rows), pooled=pooled,
-        subgroups=subgroups, figures=figures, bayes=stored(bayes_table(effects, protocol)),
-        meta_regression=stored(regression_table(effects, protocol)), sweep=sweep,
-        pooled_sweep=stored(sweep_table(effects, sweep, protocol)), drawings={}, worked=worked_pages(selection, raw, protocol),
+        review=review, protocol=protocol, studies=stored("checked/studies", tables.studies), effects=effects,
+        rows=stored("rows", selection.rows), pooled=pooled, subgroups=subgroups,
+        weights=stored("weights", weights_table(effects, protocol, fits)), figures=figures,
+        bayes=stored("bayes", bayes_table(effects, protocol)),
+        meta_regression=stored("meta_regression", regression_table(effects, protocol)), sweep=sweep,
+        pooled_sweep=stored("crossover_sweep_pooled", sweep_table(effects, sweep, protocol)),
+        worked=worked_pages(selection, raw, protocol),
         hashes={"data/x.csv": "0" * 64}, versions={"reweigh": "0"}, **more,
     )  # fmt: skip
 
@@ -98,15 +127,16 @@ def test_judgements_are_lights_in_the_forest_plots_and_in_the_table_of_trials(ke
     assert "Not assessed: this review holds no judgement." in page and 'class="light"' not in page
 
 
-def unpacked(dataset):
-    """Arrays of a packed data set by name, read as the page reads them."""
+def unpacked(data, dataset):
+    """Arrays of a packed data set by model and name, read as the page reads them."""
     numbers = np.frombuffer(base64.b64decode(dataset["numbers"]), dtype="<f4" if dataset["single"] else "<f8")
-    methods = [tuple(m) for m in dataset["methods"]]
-    tau2 = list(dict.fromkeys(m[0] for m in methods))
-    names = [*OF_SUBSET, *((t, n) for t in tau2 for n in OF_TAU2), *((*m, n) for m in methods for n in OF_INTERVAL)]
+    cores = list(dict.fromkeys(data["models"][name]["core"] for name in dataset["models"]))
+    names = [*((c, n) for c in cores for n in OF_CORE), *((m, n) for m in dataset["models"] for n in OF_INTERVAL)]
     size = len(numbers) // len(names)
     assert size * len(names) == len(numbers)
-    return {name: numbers[i * size : (i + 1) * size] for i, name in enumerate(names)}
+    columns = {name: numbers[i * size : (i + 1) * size] for i, name in enumerate(names)}
+    shared = {(m, n): columns[data["models"][m]["core"], n] for m in dataset["models"] for n in OF_CORE}
+    return shared | {(m, n): columns[m, n] for m in dataset["models"] for n in OF_INTERVAL}
 
 
 def place(k, out):
@@ -129,6 +159,10 @@ def test_subsets_are_where_the_page_looks_for_them(k):
             assert (there[place(k, out)] == expected).all()
 
 
+def same(got, expected, single):
+    np.testing.assert_allclose(got, expected, rtol=1e-6 if single else 1e-9, atol=1e-9)
+
+
 def test_explorer_holds_what_pool_gives(ketamine, bcg):
     compared = 0
     for inputs in (ketamine, bcg):
@@ -137,23 +171,60 @@ def test_explorer_holds_what_pool_gives(ketamine, bcg):
             for dataset in analysis["datasets"]:
                 if dataset["correlation"] is not None:
                     continue
-                arrays = unpacked(dataset)
+                arrays = unpacked(data, dataset)
                 yi, vi = (np.array([trial[i] for trial in dataset["trials"]]) for i in (3, 6))
-                for tau2, interval in map(tuple, dataset["methods"]):
+                for name in set(dataset["models"]) & OTHERS.keys():
+                    model = OTHERS[name]
                     for out in [(), *((i,) for i in range(len(yi)))]:
                         keep = np.delete(np.arange(len(yi)), out)
                         if not len(keep):
                             continue
-                        expected = pool(yi[keep], vi[keep], tau2_method=tau2, ci_method=interval).row()
-                        row, tolerance = place(len(yi), out), 1e-6 if dataset["single"] else 1e-9
-                        for name in OF_TAU2:
-                            got = arrays[tau2, name][row]
-                            np.testing.assert_allclose(got, expected[name], rtol=tolerance, atol=1e-9)
-                        for name in ("ci_lower", "ci_upper", "p_value"):
-                            got = arrays[tau2, interval, name][row]
-                            np.testing.assert_allclose(got, expected[name], rtol=tolerance, atol=1e-9)
+                        expected = pool(yi[keep], vi[keep], tau2_method=model.tau2, ci_method=model.interval).row()
+                        row = place(len(yi), out)
+                        for field in ("estimate", "tau2", "q", "ci_lower", "ci_upper", "p_value"):
+                            same(arrays[name, field][row], expected[field], dataset["single"])
+                        same(arrays[name, "i2"][row], expected["i2_tau2"], dataset["single"])
                         compared += 1
     assert compared > 500
+
+
+MODELS = [
+    Model(name="M-H", tau2="EE", interval="wald", pooling="mantel-haenszel"),
+    Model(name="M-H corrected", tau2="EE", interval="wald", pooling="mantel-haenszel", mantel_haenszel="corrected"),
+    Model(name="M-H random", tau2="DL", interval="wald", pooling="mantel-haenszel"),
+    Model(name="Peto", tau2="EE", interval="wald", pooling="peto"),
+]
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_models_of_counts_are_pooled_as_such_on_the_page_or_have_a_reason(first):
+    """BCG by Mantel-Haenszel and Peto alone, in any order: each number under its own model's name."""
+    models = tuple(MODELS[first:] + MODELS[:first])
+    inputs = make_inputs(BCG, models=models)
+    data = explorer_data(inputs)
+    assert data["model"] == models[0].name
+    for analysis in data["analyses"]:
+        [dataset] = analysis["datasets"]
+        frame = inputs.effects[inputs.effects["analysis"] == analysis["id"]]
+        able = [m.name for m in models if m.pooling != "peto" or analysis["short"] == "OR"]
+        assert [name for name in dataset["models"] if name not in OTHERS] == able
+        assert set(dataset["unable"]) == {m.name for m in models} - set(able)
+        assert all("does not apply" in why for why in dataset["unable"].values())
+        arrays, last = unpacked(data, dataset), place(len(frame), ())
+        pooled = inputs.pooled[inputs.pooled["analysis"] == analysis["id"]].set_index("model")
+        weights = inputs.weights[inputs.weights["analysis"] == analysis["id"]].set_index("model")["weight"]
+        for name in able:
+            for field in ("estimate", "ci_lower", "ci_upper", "tau2", "q"):
+                same(arrays[name, field][last], pooled.loc[name, field], dataset["single"])
+            if pooled.loc[name, "tau2_method"] == "EE":
+                np.testing.assert_allclose(dataset["weights"][name], weights[name], rtol=1e-9)
+        trials = trials_of(frame)
+        for model in (m for m in models if m.name in able):
+            without = refit(trials.take(np.arange(1, len(frame))), model).row()
+            same(arrays[model.name, "estimate"][place(len(frame), (0,))], without["estimate"], dataset["single"])
+    page = report_page(inputs)
+    main = inputs.pooled[(inputs.pooled["analysis"] == "tuberculosis.end_of_follow_up")].iloc[0]
+    assert f"<b>{stated_text(main)}</b>" in page
 
 
 def test_explorer_agrees_with_the_tables(ketamine):
@@ -163,17 +234,106 @@ def test_explorer_agrees_with_the_tables(ketamine):
     seen = 0
     for analysis in data["analyses"]:
         for dataset in analysis["datasets"]:
-            row = unpacked(dataset)
+            row = unpacked(data, dataset)
             last = place(len(dataset["trials"]), ())
             if dataset["correlation"] is not None:
                 expected = swept.loc[(analysis["id"], dataset["correlation"])]
             else:
                 name = analysis["id"] + ("" if dataset["set"] == "main" else f".{dataset['set']}")
                 expected = pooled.loc[(name, "cochrane")]
-            got = row["REML", "hartung-knapp", "ci_lower"][last]
-            np.testing.assert_allclose(got, expected["ci_lower"], rtol=1e-9)
+            for field in ("ci_lower", "pi_lower", "pi_upper") if dataset["correlation"] is None else ("ci_lower",):
+                np.testing.assert_allclose(row["cochrane", field][last], expected[field], rtol=1e-9)
             seen += 1
     assert seen > 20
+
+
+def cells(html):
+    """Texts of the cells of each table row."""
+    rows = re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)
+    return [
+        [unescape(re.sub(r"<small>.*?</small>|<[^>]+>", "", c)).strip() for c in re.findall(r"<t[hd].*?</t[hd]>", row)]
+        for row in rows
+    ]
+
+
+def test_every_pooled_number_on_the_page_is_the_tables(ketamine, bcg, page):
+    """The model tables and the headline panels: effect with its CI, prediction interval, P, tau2, I2, k and n."""
+    seen = 0
+    for inputs, html in ((ketamine, page), (bcg, report_page(bcg))):
+        articles = dict(re.findall(r'<article class="analysis" id="a-([^"]+)"(.*?)</article>', html, re.DOTALL))
+        pooled = inputs.pooled[(inputs.pooled["set"] == "main") & (inputs.pooled["k"] > 1)]
+        for _, row in pooled.iterrows():
+            decimals = decimals_of(row)
+            ends = [row[f"{name}_natural"] for name in ("estimate", "ci_lower", "ci_upper")]
+            predicted = [row[f"pi_{end}_natural"] for end in ("lower", "upper")]
+            expected = [
+                row["model"],
+                effect_text(*ends, decimals=decimals),
+                "–" if np.isnan(predicted[0]) else interval_text(*predicted, decimals=decimals).strip("()"),
+                p_text(row["p_value"], bare=True) or "–",
+            ]
+            table = articles[row["analysis"]].partition("By which model")[2].partition("</table>")[0]
+            found = [one for one in cells(table) if one[0] == row["model"]]
+            assert [one[:4] for one in found] == [expected]
+            assert found[0][4].startswith(small_text(row["tau2"]))
+            assert found[0][5] == (percent_text(row["i2"]) or "–")
+            seen += 1
+            if row.equals(pooled[pooled["analysis"] == row["analysis"]].iloc[0]):
+                assert f"k = {count_text(row['k'], row['comparisons'])}" in articles[row["analysis"]]
+    assert seen > 15
+    for panel in headline(ketamine):
+        for shown in panel["rows"]:
+            row = ketamine.pooled[ketamine.pooled["analysis"] == shown["analysis"]].iloc[0]
+            limits = [row[f"pi_{end}_natural"] for end in ("lower", "upper")]
+            none = np.isnan(limits[0])
+            assert shown["prediction"] == (
+                "" if none else interval_text(*limits, decimals=decimals_of(row)).strip("()")
+            )
+            assert none or limits != [row["ci_lower_natural"], row["ci_upper_natural"]]
+
+
+def test_a_hartung_knapp_interval_that_is_too_narrow_has_the_guarded_one_beside_it(bcg):
+    """Case 03: SE 0.52, 0.47, 0.59; HK -0.977 to -0.716, guarded -2.145 to 0.452 (metafor, test="adhoc")."""
+    row = dict(bcg.pooled.iloc[0]) | {
+        "scale": "natural", "estimate_natural": -0.846,
+        "ci_lower_natural": -0.977, "ci_upper_natural": -0.716, "guarded_ci_lower_natural": -2.145,
+        "guarded_ci_upper_natural": 0.452, "note_codes": "tau2_zero; hartung_knapp_narrow",
+    }  # fmt: skip
+    assert guarded(row) == "guarded −2.15 to 0.45"
+    assert guarded(row | {"note_codes": "tau2_zero"}) == ""
+    pooled = pd.concat([pd.DataFrame([row]), bcg.pooled.iloc[1:]], ignore_index=True)
+    narrow = replace(bcg, pooled=pooled)
+    assert report_page(narrow).count("guarded −2.15 to 0.45") == 3
+    assert summary(narrow).count("guarded −2.15 to 0.45") == 2
+
+
+def test_what_is_no_web_address_and_no_doi_is_no_link(ketamine):
+    hostile = {
+        "doi": "javascript:alert(1)",
+        "pmid": "1 onclick=x",
+        "source_urls": "javascript:alert(1) | data:text/html,x | https://a.org/x",
+    }
+    linked = trial_rows(replace(ketamine, studies=ketamine.studies.assign(**hostile)))
+    assert {tuple(t["links"]) for t in linked} == {(("source", "https://a.org/x"),)}
+    assert words.href("HTTPS://a.org") == words.href("ftp://a.org") == words.href("//a.org") == ""
+    assert (
+        words.href("10.1000/x y", words.DOI) == ""
+        and words.href("10.1000/xy", words.DOI) == "https://doi.org/10.1000/xy"
+    )
+    assert "<a" not in words.linked("javascript:alert(1) [x](javascript:alert(1)) data:text/html,x")
+
+
+def test_the_page_allows_its_own_scripts_and_no_others(page):
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[1]
+    allowed = re.findall(r"'sha256-([^']+)'", policy)
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
+    assert digests == allowed and len(scripts) == 4
+    assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+    assert set(re.findall(r"<script([^>]*)>", page)) == {
+        "",
+        *(f' type="application/json" id="{n}"' for n in ("tables", "explorer-data", "colours")),
+    }
 
 
 def test_page_is_self_contained(page):
@@ -204,11 +364,6 @@ def test_every_drawn_forest_plot_is_on_the_page(ketamine, page):
     for name in ketamine.figures["analysis"]:
         assert f'id="fig-{name}"' in page
     assert page.count("<svg") == len(ketamine.figures)
-
-
-def test_stages_that_did_not_run_are_said_to_be_missing(page):
-    assert "Leave-one-out table: not yet computed" in page
-    assert re.search(r'<h2 id="h-claims">Claims</h2>\s*<p class="quiet">Not yet computed', page)
 
 
 def test_a_review_without_claims_says_that_it_has_none(ketamine):
@@ -246,7 +401,7 @@ def test_figures_of_a_further_measure_leave_a_full_page_first(bcg):
         f'<title id="t">{name}</title><desc id="d">{"x" * size[name]}</desc></svg>'
         for name in ids
     }
-    page = report_page(replace(bcg, optional={"figures_robustness": listed}, drawings=drawings))
+    page = report_page(replace(bcg, figures_robustness=listed, drawings=drawings))
     gone = [name for name in ids if f"figures/robustness/{name}.gosh.svg</code>" in page]
     assert len(gone) == 1 and main not in gone
 
@@ -260,8 +415,46 @@ def test_hostile_text_stays_text(ketamine):
     assert "<b>x</b>" not in page
 
 
+def alike(arms):
+    """Two trials with the same counts."""
+    first = arms[arms["study_id"].isin(arms["study_id"].unique()[:2])]
+    return first.assign(events=first["role"].map({"intervention": 4.0, "control": 2.0}), n=50.0)
+
+
+def without_events(arms):
+    return alike(arms).assign(events=0.0)
+
+
+LITTLE = {
+    "no row": lambda arms: arms.head(0),
+    "one trial": lambda arms: arms[arms["study_id"] == arms["study_id"].iloc[0]],
+    "two trials with the same effect": alike,
+    "no events": without_events,
+}
+
+
+@pytest.mark.parametrize("little", LITTLE)
+@pytest.mark.parametrize("models", [(), MODELS[:1], MODELS[3:]], ids=["own models", "M-H", "Peto"])
+def test_a_review_with_little_data_has_a_page_a_summary_and_a_workbook(little, models):
+    inputs = make_inputs(BCG, models=tuple(models), change=LITTLE[little])
+    page, text, book = report_page(inputs), summary(inputs), workbook(inputs.tables)
+    assert pd.read_excel(io.BytesIO(book), sheet_name=None).keys() == inputs.tables.keys()
+    assert text.startswith(f"# {inputs.protocol.title}")
+    said = {"no row": "no usable trial", "one trial": "one trial, not pooled", "no events": "no usable trial"}
+    for where in (page, text):
+        assert said.get(little, "2 trials").lower() in where.lower().replace("\u00a0", " ")
+        assert not re.search(
+            r"(?<![\w.-])nan(?![\w-])", re.sub(r"<script.*?</script>|<style.*?</style>", "", where, flags=re.DOTALL)
+        )
+    if little in ("no row", "one trial"):
+        assert "No analysis has two trials" in page
+
+
 def test_a_review_without_a_usable_trial_has_a_page(ketamine):
-    none = {name: getattr(ketamine, name).head(0) for name in ("effects", "pooled", "subgroups", "figures", "bayes")}
+    none = {
+        name: getattr(ketamine, name).head(0)
+        for name in ("effects", "pooled", "subgroups", "weights", "figures", "bayes")
+    }
     none |= {name: getattr(ketamine, name).head(0) for name in ("meta_regression", "sweep", "pooled_sweep")}
     page = report_page(replace(ketamine, review=f"{KETAMINE}/as_of/1990", worked={}, **none))
     assert '<h1 id="title">Ketamine for chronic pain, as of 1990</h1>' in page
@@ -269,7 +462,7 @@ def test_a_review_without_a_usable_trial_has_a_page(ketamine):
     assert "No usable trial: immediate" in page
 
 
-def test_later_stages_are_shown_where_they_ran(ketamine):
+def test_later_stages_are_shown(ketamine):
     analysis = "responder.immediate"
     left = (
         ketamine.pooled[ketamine.pooled["analysis"] == analysis]
@@ -284,7 +477,7 @@ def test_later_stages_are_shown_where_they_ran(ketamine):
         "sequential": pd.DataFrame([[analysis, "futility", 0.5, 1000.0, ""]],
                                    columns=["analysis", "verdict", "fraction", "required", "note"]),
     }  # fmt: skip
-    page = report_page(replace(ketamine, optional=later))
+    page = report_page(replace(ketamine, **later))
     for said in ('<th scope="row">X 2001</th>', "Nothing <code>breaks</code> it.", "<b>Moderate</b>", "The futility boundary",
                  '<span role="cell" class="certainty">moderate</span>'):  # fmt: skip
         assert said in page
@@ -332,16 +525,26 @@ def test_references(ketamine):
 
 def test_workbook_is_readable_and_the_same_again():
     table = pd.DataFrame({"name": ["a <b> & c", "", "x\x0by"], "value": [1.5, np.nan, -2e-9]})
-    content = workbook({"effects": table, "rows": table.head(0)})
-    assert content == workbook({"effects": table, "rows": table.head(0)})
-    archive = zipfile.ZipFile(io.BytesIO(content))
-    assert archive.testzip() is None
-    sheet = archive.read("xl/worksheets/sheet1.xml").decode()
-    assert re.findall(r"<v>([^<]*)</v>", sheet) == ["1.5", "-2e-09"]
-    assert "a &lt;b&gt; &amp; c" in sheet
-    assert "\x0b" not in sheet
+    content = workbook({"effects": table, "rows": table.head(0), "none": pd.DataFrame()})
+    assert content == workbook({"effects": table, "rows": table.head(0), "none": pd.DataFrame()})
+    read = pd.read_excel(io.BytesIO(content), sheet_name=None)
+    assert list(read) == ["effects", "rows", "none"]
+    assert read["effects"]["value"].tolist()[::2] == [1.5, -2e-9] and np.isnan(read["effects"]["value"][1])
+    assert read["effects"]["name"].fillna("").tolist() == ["a <b> & c", "", "xy"]
+    assert list(read["rows"]) == ["name", "value"] and read["rows"].empty
     with pytest.raises(ValueError, match="different names"):
         workbook({"a": table, "A": table})
+
+
+def test_cells_that_a_spreadsheet_would_run_are_text_and_read_back_unchanged():
+    hostile = ["=1+1", '=HYPERLINK("http://x")', "+1", "-1+1", "@SUM(1)", "\t=1", "{=1}", "http://x.org", "007"]
+    content = workbook({"effects": pd.DataFrame({"=label": hostile})})
+    cells = [row[0] for row in openpyxl.load_workbook(io.BytesIO(content))["effects"].iter_rows()]
+    assert [cell.value for cell in cells] == ["=label", *hostile]
+    assert {cell.data_type for cell in cells[1:]} <= {"s", "inlineStr"} and not any(cell.hyperlink for cell in cells)
+    assert [cell.quotePrefix for cell in cells[1:7]] == [True] * 6
+    sheet = zipfile.ZipFile(io.BytesIO(content)).read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
 
 
 def test_pdf_dates_go_and_offsets_stay():

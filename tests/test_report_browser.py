@@ -19,8 +19,9 @@ from reweigh.figures.style import FONT_FILES
 from reweigh.pool.core import pool
 from reweigh.report.page import report_page
 from reweigh.report.pdf import print_page
-from reweigh.report.words import decimals_of
-from reweigh.text.numbers import effect_text
+from reweigh.report.summary import summary
+from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text.numbers import decimals_of, effect_text
 from test_report import BCG, KETAMINE, make_inputs
 
 REVIEWS = (KETAMINE, BCG)
@@ -28,6 +29,28 @@ UNTICKED = (
     (KETAMINE, "responder.immediate"),
     (KETAMINE, "pain_intensity.week_4"),
     (BCG, "tuberculosis.end_of_follow_up"),
+)
+CLAIM = (
+    "review_now",
+    "review_method_of",
+    "as_of",
+    "best_as_of",
+    "review_as_of",
+    "verdict_at_half_difference",
+    "verdict_at_twice_difference",
+    "verdict",
+    "claim",
+    "page_title",
+    "answer",
+    "count",
+    "best_now",
+    "certainty_reasons",
+    "reason",
+    "multiverse",
+    "sequential",
+    "would_change",
+    "certainty",
+    "note",
 )
 AXE = "4.14.1"
 DRAWN = (
@@ -113,7 +136,7 @@ def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
     pooled = of.pooled.set_index(["analysis", "model"])
     address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
     for more, row in (
-        ("&tau2=DL&interval=wald", pooled.loc[("responder.immediate", "revman-classic")]),
+        ("&model=revman-classic", pooled.loc[("responder.immediate", "revman-classic")]),
         ("&set=with_active_comparators", pooled.loc[("responder.immediate.with_active_comparators", "cochrane")]),
     ):
         browser.open("about:blank")
@@ -133,7 +156,6 @@ def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
 def test_what_was_not_computed_is_said(browser, pages):
     address = f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate"
     for more, said in (
-        ("&tau2=EE", "was not computed"),
         ("&set=with_active_comparators&r=0.4", "for the main set only"),
         ("&without=kvarnstrom2003,kvarnstrom2004,lemming2005,lumanauw2019,noppers2011", "No trial is ticked"),
     ):
@@ -146,9 +168,9 @@ def test_what_was_not_computed_is_said(browser, pages):
 def test_the_link_survives_a_reload(browser, pages):
     browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
     untick(browser, "lemming2005", "noppers2011")
-    browser.run(CHOOSE.format("x-tau2", "PM"))
+    browser.run(CHOOSE.format("x-model", "Paule-Mandel, Wald"))
     before, address = result(browser), browser.run("location.href")
-    assert "tau2=PM" in address
+    assert "model=Paule-Mandel" in address
     assert "without=lemming2005,noppers2011" in address
     browser.reload()
     assert result(browser) == before
@@ -160,7 +182,7 @@ def test_the_link_survives_a_reload(browser, pages):
 
 def test_an_address_from_elsewhere_does_no_harm(browser, pages):
     for fragment in (
-        "#explore?a=nothing&tau2=xx&interval=%3Cb%3E&set=zz&r=abc&without=,,x",
+        "#explore?a=nothing&model=%3Cb%3E&set=zz&r=abc&without=,,x",
         "#methods",
         "#fig-nothing",
         "#%22",
@@ -364,35 +386,14 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
         "claims/C04": DRAWN.format("its trials"),
         "robustness/responder.immediate.specifications": DRAWN.format("multiverse"),
     }
-    fields = (
-        "review_now",
-        "review_method_of",
-        "as_of",
-        "best_as_of",
-        "review_as_of",
-        "verdict_at_half_difference",
-        "verdict_at_twice_difference",
-        "verdict",
-        "claim",
-        "page_title",
-        "sentence",
-        "best_now",
-        "certainty_reasons",
-        "reason",
-        "multiverse",
-        "sequential",
-        "would_change",
-        "certainty",
-        "note",
-    )
-    claim = dict.fromkeys(fields, "x") | {"id": "C04", "leans_on": [], "analysis": "responder.immediate"}
+    claim = dict.fromkeys(CLAIM, "x") | {"id": "C04", "leans_on": [], "analysis": "responder.immediate"}
     claims = [claim, claim | {"id": "C05", "analysis": "", "verdict": "supported", "page_title": "another page"}]
     index = pd.DataFrame(
         [("responder.immediate", "specifications", "Multiverse", "A curve.")],
         columns=["analysis", "kind", "title", "caption"],
     )
     page = tmp_path / "report.html"
-    more = {"drawings": drawn, "claims": claims, "optional": {"figures_robustness": index}}
+    more = {"drawings": drawn, "claims": claims, "figures_robustness": index}
     page.write_text(report_page(replace(of, **more)), encoding="utf-8")
     browser.open(f"{page.as_uri()}#c-C04")
     shown = "[...document.querySelectorAll('#c-C04 svg title')].map(t => t.textContent)"
@@ -410,6 +411,86 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
     choose = "(() => {{ const f = document.getElementById('claim-filter'); f.elements.verdict.value = ''; f.elements.page.value = '{}'; f.dispatchEvent(new Event('input')); }})()"
     browser.run(choose.format("x"))
     assert browser.run(left) == ["c-C04"]
+
+
+HOSTILE = (
+    '"\'><img src=x onerror="window.hacked=1"><script>window.hacked=1</script></script></title></style></template></textarea>'
+    '<svg onload=window.hacked=1><a href="javascript:window.hacked=1">a</a> [x](javascript:window.hacked=1) {{ 7*7 }} --> ]]>'
+)
+TEXTS = (
+    "title", "label", "population", "intervention", "comparator", "design", "note", "source", "unit", "control",
+    "exclusion_reason", "condition", "country", "source_urls", "doi", "registry_id", "place", "read_by", "quote",
+)  # fmt: skip
+
+
+def poisoned(value, name=""):
+    """The value with hostile text in each text field that is no key."""
+    if isinstance(value, dict):
+        return {key: poisoned(one, key) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [poisoned(one, name) for one in value]
+    return f"{value} {HOSTILE}" if isinstance(value, str) and (not name or name in TEXTS) else value
+
+
+def poisoned_table(table):
+    texts = [c for c in table if c in TEXTS and c != "design" and not pd.api.types.is_numeric_dtype(table[c])]
+    return table.assign(**{c: table[c].where(table[c] == "", table[c] + " " + HOSTILE) for c in texts})
+
+
+@pytest.mark.parametrize("policy", [True, False], ids=["with its policy", "escaped even without it"])
+def test_nothing_that_came_from_data_runs(browser, inputs, tmp_path, policy):
+    of = inputs[KETAMINE]
+    protocol = type(of.protocol).model_validate(poisoned(of.protocol.model_dump(by_alias=True)))
+    protocol = protocol.model_copy(update={"models": of.protocol.models})
+    labels = {name: getattr(of, name) for name in ("effects", "studies", "rows")}
+    tables = {name: poisoned_table(table) for name, table in labels.items()}
+    derived = ("derivation", "assumptions", "flags", "rows")
+    tables["effects"] = tables["effects"].assign(**{name: of.effects[name] + " " + HOSTILE for name in derived})
+    tables["pooled"] = of.pooled.assign(note=HOSTILE)
+    tables["subgroups"] = of.subgroups.assign(q_between_note=HOSTILE)
+    ids = of.pooled["analysis"].unique()
+    tables["conclusions"] = pd.DataFrame({"analysis": ids, "fragility": HOSTILE, "alternatives": HOSTILE})
+    tables["certainty"] = pd.DataFrame(
+        dict.fromkeys(["certainty", "domain", "judgement", "figures"], HOSTILE) | {"analysis": ids}
+    )
+    tables["sequential"] = pd.DataFrame({"analysis": ids, "verdict": HOSTILE, "note": HOSTILE})
+    printed = dict.fromkeys(("label", "outcome", "timepoint", "subgroup", "measure", "printed_estimate", "printed_ci_lower",
+                             "printed_ci_upper", "found_model", "nearest", "missing", "detail"), HOSTILE)  # fmt: skip
+    tables["reproduction"] = pd.DataFrame([printed | {"verdict": verdict} for verdict in (NOT_PUBLIC, HOSTILE)])
+    tables["published_checks"] = pd.DataFrame([printed | {"result": "flag"}])
+    claim = dict.fromkeys(CLAIM, HOSTILE) | {"id": "C1", "analysis": "responder.immediate"}
+    claim["leans_on"] = [dict.fromkeys(("label", "citation", "note"), HOSTILE)]
+    more = {"claims": [claim], "worked": {name: f"{text}\n\n{HOSTILE}" for name, text in of.worked.items()}}
+    hostile = replace(of, protocol=protocol, **tables, **more)
+    html = report_page(hostile)
+    path = tmp_path / "report.html"
+    path.write_text(html if policy else re.sub(r"<meta http-equiv[^>]*>", "", html), encoding="utf-8")
+    browser.open(path.as_uri())
+    assert browser.run("document.querySelectorAll('article.analysis').length") > 5
+    assert (
+        browser.run(
+            "[...document.querySelectorAll('a[href]')].filter(a => !/^(https?:|data:(application|,)|#|file:)/.test(a.href) && !a.hash).length"
+        )
+        == 0
+    )
+    assert browser.run("document.querySelectorAll('img, [onerror], [onload], iframe').length") == 0
+    browser.run("""(async () => {
+      HTMLAnchorElement.prototype.click = () => {};
+      window.print = () => {};
+      for (const one of document.querySelectorAll('details')) one.open = true;
+      for (const one of document.querySelectorAll('a')) one.addEventListener('click', (event) => { if (!one.hash) event.preventDefault(); });
+      for (const one of document.querySelectorAll('button:not([data-get="pdf"]):not([data-get="png"]), .hit, a, summary, input[type=checkbox]')) {
+        one.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }));
+        for (const open of document.querySelectorAll('dialog[open]')) open.close();
+      }
+      for (const select of document.querySelectorAll('#x-controls select'))
+        for (const option of [...select.options].slice(0, 4)) { select.value = option.value; select.dispatchEvent(new Event('change')); }
+      await new Promise((done) => setTimeout(done, 500));
+    })()""")
+    assert browser.run("window.hacked ?? null") is None
+    assert browser.run("document.body.textContent.includes('window.hacked=1')")
+    text = summary(hostile)
+    assert not re.search(r"(?<!\\)<[a-z/!]|(?<!\\)\]\(", text)
 
 
 APPROVED = Path(__file__).parent / "report" / "approved"

@@ -92,10 +92,14 @@ def test_digits_agree_to_half_a_unit_and_no_further():
 # --- numbers needed to treat
 
 
+def nnts(*counts):
+    return {way.name: numbers for way, numbers in nnt_methods(*counts).items()}
+
+
 def test_the_crude_table_gives_the_nnts_that_the_authors_of_moore_1998_printed_in_2004():
     misses = []
     for name, a, n1, c, n2, *printed in PRINTED["rows"]:
-        found = nnt_methods([a], [n1], [c], [n2])["crude table, Wald"]
+        found = nnts([a], [n1], [c], [n2])["crude table, Wald"]
         misses += [(name, x, p) for x, p in zip(found, printed, strict=True) if not agrees(x, parse_number(p))]
     # 34 of 36 numbers; the others are ties to three decimals (4.250, 3.650), printed as if these were rounded again.
     assert {p: round(x, 3) for _, x, p in misses} == {"4.3": 4.25, "3.7": 3.65}
@@ -110,14 +114,14 @@ def test_the_crude_table_gives_the_nnts_that_the_authors_of_moore_1998_printed_i
 @pytest.mark.parametrize("counts", [(1176, 1734, 714, 1693), (30, 60, 12, 55), (9, 40, 1, 41)])
 def test_intervals_of_the_crude_table_agree_with_statsmodels(method, name, counts):
     low, high = confint_proportions_2indep(*counts, method=name, compare="diff")
-    found = nnt_methods(*[[x] for x in counts])[method]
+    found = nnts(*[[x] for x in counts])[method]
     assert np.allclose(sorted(found[1:]), sorted((1 / low, 1 / high)), rtol=1e-10)
 
 
 def test_pooled_risk_differences_agree_with_metafor():
     arms = read_text("topical-nsaids-acute-pain", "arms.csv").astype({"n": float, "events": float})
     wide = arms.pivot_table(index="study_id", columns="role", values=["events", "n"])
-    found = nnt_methods(*(wide[(x, role)].to_numpy() for role in ("intervention", "control") for x in ("events", "n")))
+    found = nnts(*(wide[(x, role)].to_numpy() for role in ("intervention", "control") for x in ("events", "n")))
     for method, name in (
         ("crude table, Wald", "crude"), ("Mantel-Haenszel risk difference (sato)", "mh_sato"),
         ("inverse-variance risk difference, EE, wald", "ee"), ("inverse-variance risk difference, DL, wald", "dl"),
@@ -128,9 +132,9 @@ def test_pooled_risk_differences_agree_with_metafor():
 
 
 def test_an_interval_that_holds_no_effect_has_no_limits():
-    number, low, high = nnt_methods([11], [100], [10], [100])["crude table, Wald"]
+    number, low, high = nnts([11], [100], [10], [100])["crude table, Wald"]
     assert number == pytest.approx(100) and np.isnan(low) and np.isnan(high)
-    assert all(np.isnan(x) for x in nnt_methods([10], [100], [10], [100])["crude table, Wald"])
+    assert all(np.isnan(x) for x in nnts([10], [100], [10], [100])["crude table, Wald"])
 
 
 # --- the four reviews
@@ -343,3 +347,17 @@ def test_the_timeline_shows_every_estimate_and_ours_last_in_each_window():
     )
     with pytest.raises(ValueError, match="no estimate"):
         draw_timeline(table.iloc[:0], protocol, "pain_intensity", "MD")
+
+
+def test_a_row_without_interval_or_label_is_a_row_of_the_ledger_and_of_the_plot():
+    """Only what is needed is typed: review_id, outcome, measure, estimate, source."""
+    protocol, _, effects, pooled = review_of("spinal-manipulation-low-back-pain")
+    bare = read_text("spinal-manipulation-low-back-pain", "published.csv")
+    bare = bare[["review_id", "outcome", "measure", "estimate", "source"]].head(1)
+    [row] = reproduce(bare, effects, pooled, protocol).to_dict("records")
+    assert row["label"] == bare["review_id"].iloc[0] and row["verdict"] in VERDICTS
+    certainty = pd.DataFrame(columns=["analysis", "certainty"])
+    table = timeline_table(bare, pooled, certainty, protocol, row["outcome"], "MD")
+    [said] = table["text"][table["kind"] == "published"]
+    assert said == bare["estimate"].iloc[0].replace("-", "−")
+    draw_timeline(table, protocol, row["outcome"], "MD")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reweigh.dialect import dialect_of
+from reweigh.io import read_text
 from reweigh.tables.problems import Problem, format_report, problems_frame
 from reweigh.tables.review import TableRules, check_review, read_table, table_spec
 from reweigh.tables.specs import SPECS
@@ -348,17 +351,12 @@ def test_broken_denominator_is_reported_once():
         (b",,,\n,,,\n", None, "the file is empty"),
         (ARMS.splitlines()[0].encode(), None, "the file has a header but no rows"),
         (ARMS.splitlines()[0].encode() + b"\n\n,,,\n", None, "the file has a header but no rows"),
-        (ARMS.replace(",", ";").encode(), None, "the file has semicolons between its cells"),
-        (ARMS.replace(".", ",").replace(",", ";").encode(), None, "the file has semicolons between its cells"),
-        (ARMS.replace(",", "\t").encode(), None, "the file has tabs between its cells"),
-        (ARMS.replace(",", "|").encode(), None, "the file has vertical bars between its cells"),
-        (b"sep=,\n" + ARMS.encode(), None, "the file has an extra first line (sep=)"),
         (ARMS.encode("utf-16"), None, "the file is in UTF-16"),
         (ARMS.encode("utf-16-be"), None, "the file is in UTF-16"),
         (ARMS.encode("utf-32"), None, "the file is in UTF-16"),
         (b"PK\x03\x04" + bytes(50), None, "the file is an Excel or OpenDocument workbook"),
+        (ARMS.encode().replace(b"page 4", b"M\x81lle", 1), 4, "is neither UTF-8 nor Windows-1252 text"),
         (ARMS.split("\n", 1)[1].encode(), 1, "the first row does not hold column names"),
-        (ARMS.replace("page 4", "Mülle", 1).encode("cp1252"), 4, "is not UTF-8"),
     ],
 )
 def test_file_level_problems_are_one_problem(data, row, message):
@@ -367,11 +365,48 @@ def test_file_level_problems_are_one_problem(data, row, message):
     assert problem.message.startswith(message)
 
 
-def test_windows_text_is_read_on_for_its_other_problems():
+def german(text: str, *, bom: bool = False, stated: bool = False) -> bytes:
+    """A table as a spreadsheet with decimal commas saves it, as Windows-1252 or with a byte-order mark."""
+    records = [[re.sub(r"^(-?\d+)\.(\d+)$", r"\1,\2", cell) for cell in row] for row in csv.reader(io.StringIO(text))]
+    out = io.StringIO("sep=;\r\n" if stated else "")
+    out.seek(0, io.SEEK_END)
+    csv.writer(out, delimiter=";", lineterminator="\r\n").writerows(records)
+    return out.getvalue().encode("utf-8-sig" if bom else "cp1252")
+
+
+@pytest.mark.parametrize("file", list(FILES))
+@pytest.mark.parametrize("bom", [True, False])
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_table_with_decimal_commas_is_read_as_its_twin_with_points(file, bom, stated):
+    text = FILES[file].replace("page", "Müller")
+    plain = check_review(as_bytes(**{file.removesuffix(".csv"): text}), RULES)
+    foreign = german(text, bom=bom, stated=stated)
+    read = check_review(as_bytes(**{file.removesuffix(".csv"): foreign}), RULES)
+    assert plain[1] == read[1] == []
+    for name in ("studies", "arms", "contrasts", "risk_of_bias"):
+        pd.testing.assert_frame_equal(getattr(plain[0], name), getattr(read[0], name))
+    pd.testing.assert_frame_equal(read_text(text.encode()), read_text(foreign))
+    assert dialect_of(foreign).unusual.startswith("semicolons between its cells")
+
+
+def test_other_separators_and_encodings_are_read_and_their_rows_counted():
+    for delimiter in "\t|":
+        tables, problems = check_review(as_bytes(arms=ARMS.replace(",", delimiter)), RULES)
+        assert not problems and len(tables.arms) == 5
     text = edit("arms.csv", 3, sd="-1", arm="Müller")
-    encoding, negative = check(arms=text.encode("cp1252"))
-    assert (encoding.row, negative.row, negative.column, negative.value) == (3, 3, "sd", "-1")
-    assert encoding.value == "Müller"
+    negative = only(check(arms=text.encode("cp1252")))
+    assert (negative.row, negative.column, negative.value) == (3, "sd", "-1")
+    negative = only(check(arms=b"sep=,\n" + text.encode()))
+    assert negative.row == 3
+    wrong = german(edit("arms.csv", 3, sd="-1.5"))
+    assert only(check(arms=wrong)).value == "-1.5"
+
+
+def test_a_point_beside_decimal_commas_may_be_a_thousand():
+    german_arms = german(ARMS).replace(b";30;2,7;", b";1.030;2,7;")
+    found = only(check(arms=german_arms))
+    assert (found.row, found.column, found.value) == (2, "n", "1.030")
+    assert "thousands separator or a decimal point" in found.message
 
 
 @pytest.mark.parametrize("file", list(FILES))
@@ -495,7 +530,7 @@ def test_problems_of_several_files_are_reported_at_once():
     problems = check(
         studies=edit("studies.csv", 2, year="12-May"),
         arms=edit("arms.csv", 5, events="3,5").replace("2.7,1.5", "2.7,0"),
-        contrasts=CONTRASTS.replace(",", ";"),
+        contrasts=b"PK\x03\x04",
         risk_of_bias="study_id,tool,domain,judgement\nnobody,x,x,x\n",
         published=edit("published.csv", 2, ci_lower="1"),
     )

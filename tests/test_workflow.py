@@ -39,13 +39,6 @@ def test_every_review_has_its_tables_and_its_summary(built, review):
     folder = built / "results" / review
     for name in ("effects.csv", "exclusions.csv", "rows.csv", "pooled.csv", "subgroups.csv", "summary.md"):
         assert (folder / name).stat().st_size > 0
-    columns = {
-        c for name in ("effects.csv", "pooled.csv", "subgroups.csv", "rows.csv") for c in table(built, review, name)
-    }
-    documented = (ROOT / "results" / "README.md").read_text()
-    protocol = (ROOT / "data" / review / "review.yaml").read_text()
-    stems = {re.sub(r"_(intervention|control)$", "_*", c) for c in columns} - {"n_*"}
-    assert not [s for s in stems if f"`{s}`" not in documented and s not in protocol]
 
 
 @pytest.mark.parametrize("review", REVIEWS)

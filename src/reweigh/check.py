@@ -1,13 +1,14 @@
-"""Check a whole review: its protocol, its tables, and that the two speak of the same things."""
+"""Check a whole review: its protocol, its tables, and that all of its files speak of the same things."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
-from reweigh.claims.model import read_claims
+from reweigh.certainty.thresholds import rule_problems
+from reweigh.claims.model import claims_problems
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
@@ -17,9 +18,10 @@ from reweigh.protocol.model import Protocol
 from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables.problems import Problem, did_you_mean, format_report
-from reweigh.tables.review import TableRules, Tables, check_review
+from reweigh.tables.review import TableRules, Tables, check_review, misspelt
 
-PROTOCOL, CLAIMS = "review.yaml", "claims.yaml"
+PROTOCOL, CLAIMS, PUBLISHED, PUBLISHED_TRIALS = "review.yaml", "claims.yaml", "published.csv", "published_trials.csv"
+BIAS = "risk_of_bias.csv"
 
 
 def check(
@@ -30,7 +32,8 @@ def check(
     Parameters
     ----------
     files
-        File name to bytes: review.yaml, the tables that the review has, its claims and overrides.
+        File name to bytes: review.yaml, the tables that the review has, its claims and overrides. Other files of the
+        folder are only looked at for a misspelt name.
     review
         Name of the review's folder, for the report.
     tools
@@ -40,65 +43,163 @@ def check(
     -------
     The typed tables and an empty report, or None and one report of all problems.
     """
-    protocol, problems = load_protocol(files.get(PROTOCOL), PROTOCOL)
-    others = (PROTOCOL, CLAIMS, OVERRIDES)
-    tables, found = check_review({k: v for k, v in files.items() if k not in others}, table_rules(protocol))
-    problems += found
-    if tools is not None:
-        problems += judgement_problems(tables.risk_of_bias, tools)
-    if OVERRIDES in files:
-        problems += _overrides(files[OVERRIDES], protocol)
-    if CLAIMS in files:
-        problems += [
-            Problem(CLAIMS, None, "", "", said, "see docs/claims.md") for said in read_claims(files[CLAIMS])[1]
-        ]
-    if protocol is not None and len(tables.studies):
-        problems += _disagreements(protocol, tables)
-    if protocol is not None and not problems:
-        problems += _impossible(protocol, tables)
+    tables, _, problems = examine(files, tools)
     return (None, format_report(problems, review)) if problems else (tables, "")
 
 
-def _overrides(content: bytes, protocol: Protocol | None) -> list[Problem]:
+def examine(
+    files: Mapping[str, bytes], tools: Mapping[str, Tool] | None = None
+) -> tuple[Tables, Protocol | None, list[Problem]]:
+    """As `check`: the tables (whole only where there is no problem), the protocol, every problem.
+
+    While the protocol cannot be read, nothing that depends on it is a problem.
+    """
+    protocol, problems = load_protocol(files.get(PROTOCOL), PROTOCOL)
+    if PROTOCOL not in files and any(name.casefold() in ("review.yml", "review.yaml") for name in files):
+        problems = []  # it stands there under another name, which is reported
+    others = (PROTOCOL, CLAIMS, OVERRIDES)
+    rules = None if protocol is None else table_rules(protocol)
+    tables, found = check_review({k: v for k, v in files.items() if k not in others}, rules)
+    found += [] if tools is None else judgement_problems(tables.risk_of_bias, tools)
+    if protocol is not None:
+        found = _renamed_outcomes(found, protocol, tables)
+        told = {p.value for p in found if p.value}
+        problems += [p for p in _disagreements(protocol, tables) if p.value not in told]
+        found += _outcomes_of_others(files, protocol, tables)
+    problems += found
+    for name, read in ((OVERRIDES, _overrides), (PUBLISHED_TRIALS, _published_trials), (CLAIMS, _claims)):
+        if name in files:
+            told = {p.value for p in problems if p.value}
+            problems += [p for p in read(files, protocol, tables) if p.value not in told]
+    if protocol is not None and not problems:
+        problems += _impossible(protocol, tables)
+    return tables, protocol, problems
+
+
+def _claims(files: Mapping[str, bytes], protocol: Protocol | None, tables: Tables) -> list[Problem]:
+    """What is wrong with the claims."""
+    published, unread = _typed(files, PUBLISHED, ("review_id",)) if PUBLISHED in files else (None, [])
+    reviews = None if published is None or unread else set(published["review_id"])
+    return claims_problems(files[CLAIMS], protocol, tables, reviews)
+
+
+def _overrides(files: Mapping[str, bytes], protocol: Protocol | None, tables: Tables) -> list[Problem]:
     """What is wrong with the overrides of the certainty rules."""
-    known = [] if protocol is None else [
-        one.id(window, protocol.outcomes[one.outcome]) for one in analyses(protocol) for window in protocol.windows
-    ]  # fmt: skip
+    del tables
+    table, problems = _typed(files, OVERRIDES, OVERRIDE_COLUMNS)
+    return problems or override_problems(table, _analysis_ids(protocol))
+
+
+def _published_trials(files: Mapping[str, bytes], protocol: Protocol | None, tables: Tables) -> list[Problem]:
+    """What is wrong with the list of trials that published reviews pooled."""
+    del protocol
+    table, problems = _typed(files, PUBLISHED_TRIALS, ("review_id", "study_id"))
+    if problems:
+        return problems
+    known = set(tables.studies["study_id"].dropna())
+    for row, value in enumerate(table["study_id"], start=2):
+        if value not in known:
+            message = f"is not a study of this review{did_you_mean(value, sorted(known))}"
+            problems.append(Problem(PUBLISHED_TRIALS, row, "study_id", value, message, "a study_id of the tables"))
+    return problems
+
+
+def _typed(files: Mapping[str, bytes], name: str, columns: Sequence[str]) -> tuple[pd.DataFrame, list[Problem]]:
+    """A table that a person typed, or why it cannot be read."""
     try:
-        table = read_text(content)
-    except ValueError as why:
-        return [Problem(OVERRIDES, None, "", "", f"cannot be read: {why}", "comma-separated text in UTF-8")]
-    missing = [name for name in OVERRIDE_COLUMNS if name not in table]
-    if missing:
-        allowed = ", ".join(OVERRIDE_COLUMNS)
-        return [Problem(OVERRIDES, 1, name, "", "the column is missing", allowed) for name in missing]
-    return override_problems(table, known)
+        table = read_text(files[name])
+    except (ValueError, OverflowError) as why:
+        said = " ".join(str(why).split())
+        return pd.DataFrame(), [Problem(name, None, "", "", f"cannot be read: {said}", "comma-separated text in UTF-8")]
+    missing = [column for column in columns if column not in table]
+    allowed = ", ".join(columns)
+    return table, [Problem(name, 1, column, "", "the column is missing", allowed) for column in missing]
 
 
-def table_rules(protocol: Protocol | None) -> TableRules:
-    """What the protocol demands of the tables; without a protocol only what every review must hold to."""
+def _analysis_ids(protocol: Protocol | None) -> list[str]:
+    """Every analysis that a protocol asks for."""
     if protocol is None:
-        return TableRules()
-    used = {c for s in protocol.sets.values() for c in (*s.include, *s.exclude)}
-    used |= {protocol.groupings[c].column if c in protocol.groupings else c for c in protocol.study_columns}
-    numbers = {c for c in protocol.study_columns if c not in protocol.categories and c not in protocol.groupings}
+        return []
+    return [one.id(window, protocol.outcomes[one.outcome]) for one in analyses(protocol) for window in protocol.windows]
+
+
+def table_rules(protocol: Protocol) -> TableRules:
+    """What the protocol demands of the tables."""
+    wanted: dict[str, str] = {}
+    for name, regression in protocol.meta_regression.items():
+        wanted |= dict.fromkeys(regression.moderators, f"meta_regression.{name}.moderators")
+    wanted |= dict.fromkeys(protocol.subgroups, "subgroups")
+    for name, chosen in protocol.sets.items():
+        for what, conditions in (("include", chosen.include), ("exclude", chosen.exclude)):
+            wanted |= {column: f"sets.{name}.{what}" for column in conditions if column not in wanted}
+    for choice, option, patch in _options(protocol):
+        conditions = (*patch.include, *patch.exclude)
+        wanted |= {c: f"multiverse.choices.{choice}.{option}" for c in conditions if c not in wanted}
+    for name, grouping in protocol.groupings.items():
+        if name in wanted:
+            wanted[grouping.column] = wanted.get(grouping.column, f"groupings.{name}")
+    used = {column: key for column, key in wanted.items() if column not in protocol.groupings}
     return TableRules(
         categories={column: tuple(labels) for column, labels in protocol.categories.items()},
         outcomes_known=tuple(protocol.outcomes),
         table_source={f"{table}.csv": source for table, source in protocol.table_source.items()},
-        subgroup_columns=tuple(sorted(used - {"eligible", "design"})),
-        number_columns=tuple(sorted(numbers - {"year"})),
+        subgroup_columns=tuple(sorted(set(used) - {"eligible", "design"})),
+        wanted_by=used,
+        number_columns=protocol.number_columns,
     )
+
+
+def _options(protocol: Protocol) -> Iterator[tuple[str, str, object]]:
+    choices = protocol.multiverse.choices if protocol.multiverse else {}
+    return ((name, key, option) for name, options in choices.items() for key, option in options.items())
+
+
+def _renamed_outcomes(problems: list[Problem], protocol: Protocol, tables: Tables) -> list[Problem]:
+    """One problem where the protocol's name of an outcome is the misspelt one: no row has it, all rows another."""
+    names = {*tables.arms["outcome"].dropna(), *tables.contrasts["outcome"].dropna()}
+    for outcome in protocol.outcomes:
+        near = sorted(name for name in names if misspelt(name, [outcome]) and name not in protocol.outcomes)
+        if outcome not in names and near:
+            rows = [p for p in problems if p.column == "outcome" and p.value in near]
+            message = f'no row has this outcome; the tables have "{near[0]}"'
+            problems = [p for p in problems if p not in rows]
+            problems.append(
+                Problem(PROTOCOL, None, f"outcomes.{outcome}", near[0], message, "one spelling per outcome")
+            )
+    return problems
+
+
+def _outcomes_of_others(files: Mapping[str, bytes], protocol: Protocol, tables: Tables) -> list[Problem]:
+    """Outcomes in the judgements and in the published estimates that nothing has, or that are near misses."""
+    problems = []
+    tabled = {*tables.arms["outcome"].dropna(), *tables.contrasts["outcome"].dropna()}
+    known = sorted({*protocol.outcomes, *tabled})
+    for row, value in tables.risk_of_bias[["row", "outcome"]].dropna().itertuples(index=False):
+        if value not in known:
+            message = f"is no outcome of this review{did_you_mean(value, known)}"
+            problems.append(Problem(BIAS, int(row), "outcome", value, message, f"empty, or {', '.join(known)}"))
+    published, unread = _typed(files, PUBLISHED, ()) if PUBLISHED in files else (pd.DataFrame(), [])
+    if not unread and "outcome" in published:
+        for row, value in enumerate(published["outcome"], start=2):
+            if value and (meant := misspelt(value, known)):
+                message = f'is almost an outcome of this review (did you mean "{meant}"?)'
+                problems.append(Problem(PUBLISHED, row, "outcome", value, message, "one spelling per outcome"))
+    return problems
 
 
 def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
     """Names in the protocol that the tables do not have: they would select nothing, in silence."""
     problems = []
-    ids = set(tables.studies["study_id"])
-    named = [(f"shared_arms: {s.study}", s.study) for s in protocol.shared_arms]
-    named += [(f"preferences: {p.study}", p.study) for p in protocol.preferences]
+    ids = set(tables.studies["study_id"].dropna())
+    named = [(f"shared_arms.{i}.study", s.study) for i, s in enumerate(protocol.shared_arms)]
+    named += [(f"preferences.{i}.study", p.study) for i, p in enumerate(protocol.preferences)]
     named += [(f"sets.{k}.preferences", p.study) for k, s in protocol.sets.items() for p in s.preferences]
-    for where, study in named:
+    named += [
+        (f"multiverse.choices.{choice}.{key}", one.study)
+        for choice, key, option in _options(protocol)
+        for one in (*option.preferences, *option.readings)
+    ]
+    for study, where in dict(reversed([(s, w) for w, s in named])).items() if ids else ():
         if study not in ids:
             message = f"is not a study of this review{did_you_mean(study, sorted(ids))}"
             problems.append(Problem(PROTOCOL, None, where, study, message, "a study_id of the tables"))
@@ -115,10 +216,16 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
                 raise ValueError(f"the prior is made for {prior.measure}; state a rescale and its rescale_reason")
         except ValueError as why:
             problems.append(Problem(PROTOCOL, None, f"bayes.{measure}", "", f"{why}", "see docs/protocol.md"))
-    for name, chosen in protocol.sets.items():
-        for what, conditions in (("include", chosen.include), ("exclude", chosen.exclude)):
+    problems += [Problem(PROTOCOL, None, *fault) for fault in rule_problems(protocol)]
+    given = [(f"sets.{k}", s.include, s.exclude) for k, s in protocol.sets.items()]
+    given += [(f"multiverse.choices.{c}.{k}", o.include, o.exclude) for c, k, o in _options(protocol)]
+    seen: set[tuple[str, str]] = set()
+    for where, include, exclude in given:
+        for what, conditions in (("include", include), ("exclude", exclude)):
             for column, values in conditions.items():
-                problems += _absent(f"sets.{name}.{what}.{column}", column, values, protocol, tables.studies)
+                new = [v for v in values if (column, v) not in seen]
+                seen |= {(column, v) for v in new}
+                problems += _absent(f"{where}.{what}.{column}", column, new, protocol, tables.studies)
     return problems
 
 
@@ -136,9 +243,7 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
     return list(dict.fromkeys(problems))
 
 
-def _absent(
-    where: str, column: str, values: tuple[str, ...], protocol: Protocol, studies: pd.DataFrame
-) -> list[Problem]:
+def _absent(where: str, column: str, values: Iterable[str], protocol: Protocol, studies: pd.DataFrame) -> list[Problem]:
     """Values of a set's condition that neither the categories nor the studies know."""
     if column not in studies:  # reported as a missing column already
         return []

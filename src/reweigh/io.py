@@ -1,65 +1,130 @@
-"""Reading and writing the pipeline's own tables: text stays text, numbers keep 12 digits, bytes never vary."""
+"""Reading and writing the pipeline's own tables by their schemas; bytes never vary.
+
+Numbers keep 12 digits, text stays text; a text that a spreadsheet would run stands in the file behind an apostrophe.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
-# fmt: off
-NUMERIC = frozenset((
-    "row", "n", "mean", "sd", "se", "ci_lower", "ci_upper", "ci_level", "median", "q1", "q3", "min", "max",
-    "events", "percent", "person_time", "baseline_mean", "baseline_sd", "change_mean", "change_sd", "correlation",
-    "icc", "cluster_size", "scale_min", "scale_max", "timepoint_days", "estimate", "p_value", "t", "f", "z", "df",
-    "oe", "v", "n_intervention", "n_control", "events_intervention", "events_control", "mean_intervention",
-    "sd_intervention", "mean_control", "sd_control", "variance", "estimate_natural", "ci_lower_natural",
-    "ci_upper_natural", "level", "k", "participants", "statistic", "tau2", "tau2_ci_lower", "tau2_ci_upper", "tau",
-    "i2", "h2", "i2_from_q", "q", "q_df", "q_p_value", "pi_lower", "pi_upper", "pi_lower_natural",
-    "pi_upper_natural", "q_between", "q_between_df", "q_between_p_value", "phi", "discordant1", "discordant2",
-    "year", "limit", "difference_natural", "alpha", "power", "sides", "size_fixed", "size_by_i2", "size_by_d2",
-    "size_by_tau2", "required", "look", "date", "information", "fraction", "upper", "lower", "futility_upper",
-    "futility_lower", "alpha_spent", "beta_spent", "adjusted_p_value",
-    "first_engine", "second_engine", "difference", "trials", "tau2_between", "tau2_within", "i2_ci_lower",
-    "i2_ci_upper", "h2_ci_lower", "h2_ci_upper", "i2_from_q_ci_lower", "i2_from_q_ci_upper", "h2_from_q",
-    "h2_from_q_ci_lower", "h2_from_q_ci_upper", "tests_made", "mu_mean", "mu_sd", "mu_median", "mu_mode",
-    "mu_lower", "mu_upper", "mu_central_lower", "mu_central_upper", "tau_mean", "tau_sd", "tau_median", "tau_mode",
-    "tau_lower", "tau_upper", "tau_central_lower", "tau_central_upper", "new_mean", "new_sd", "new_median",
-    "new_mode", "new_lower", "new_upper", "new_central_lower", "new_central_upper", "p_better", "p_important",
-    "p_better_new", "p_important_new", "vif", "qm", "qm_df", "qm_p_value", "qe", "qe_df", "qe_p_value", "r2",
-    "permutation_p_value", "comparisons", "guarded_ci_lower", "guarded_ci_upper", "guarded_pi_lower", "guarded_pi_upper",
-    "guarded_p_value", "guarded_ci_lower_natural", "guarded_ci_upper_natural", "guarded_pi_lower_natural",
-    "guarded_pi_upper_natural", "weight",
-))
-# fmt: on
-"""Columns that hold numbers; every other column is text, so that an id such as 007 stays what it is."""
+from reweigh.dialect import dialect_of
+from reweigh.schemas import Schema, schema_of
+
+#: A text that a spreadsheet takes for a formula, unless it is a plain number. Apostrophes before it count with it, so
+#: that the one which is written can be taken away again.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n].", re.S)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf")
+
+
+def is_formula(text: object) -> bool:
+    """Whether a spreadsheet might run a cell of this text."""
+    return isinstance(text, str) and _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
+
+
+def guarded(text: object) -> object:
+    """A cell as it is written: an apostrophe before what a spreadsheet might run."""
+    return f"'{text}" if is_formula(text) else text
+
+
+def unguarded(text: str) -> str:
+    """A cell as it was before it was written."""
+    return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
+
+
+def frame(path: str, rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Rows as the table of this name, with all of its columns (optional ones where a row has them)."""
+    given = dict.fromkeys(name for row in rows for name in row)
+    columns = [name for name, column in schema_of(path).columns.items() if name in given or not column.optional]
+    return pd.DataFrame(rows, columns=[*columns, *(name for name in given if name not in columns)])
+
+
+def csv_text(table: pd.DataFrame, path: str | Path) -> str:
+    """A table as text: LF, missing as empty, 12 significant digits; in the order of its schema.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or unknown, or a cell is not of its kind: that is a mistake of ours, not of the data.
+    """
+    schema = schema_of(path)
+    own = [name for name in table if name not in schema.columns]
+    needed = [name for name, column in schema.columns.items() if name in table or not column.optional]
+    absent = [name for name in needed if name not in table]
+    if absent or (own and schema.own_at is None):
+        raise ValueError(f"{Path(path).name}: columns missing: {absent}; columns that it does not have: {own}")
+    at = len(needed) if schema.own_at is None else schema.own_at
+    table = table[[*needed[:at], *own, *needed[at:]]]
+    if wrong := [name for name in needed if not _fits(table[name], schema.columns[name].kind)]:
+        raise ValueError(f"{Path(path).name}: cells that are not of their column's kind: {wrong}")
+    texts = {name: table[name].map(guarded) for name in table if not _numeric(schema, name)}
+    return table.assign(**texts).rename(columns=guarded).to_csv(index=False, lineterminator="\n", float_format="%.12g")
+
+
+def _numeric(schema: Schema, name: str, numbers: Collection[str] = ()) -> bool:
+    return schema.columns[name].numeric if name in schema.columns else name in numbers
+
+
+def _fits(cells: pd.Series, kind: str) -> bool:
+    """Whether all cells of a column are of its kind."""
+    if kind == "yes/no":
+        return set(cells.dropna()) <= {"yes", "no", ""}
+    if kind not in ("integer", "number"):
+        return True
+    numbers = pd.to_numeric(cells.replace("", None), errors="coerce")
+    return bool(numbers.notna().eq(cells.notna() & cells.ne("")).all()) and (
+        kind == "number" or bool((numbers.dropna() % 1 == 0).all())
+    )
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table: UTF-8, LF, missing as empty, 12 significant digits."""
+    """Write the table that the path names, in UTF-8; see `csv_text`."""
+    text = csv_text(table, path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.12g", encoding="utf-8")
+    Path(path).write_text(text, encoding="utf-8", newline="")
+
+
+def read_csv(path: str | Path | IO[str], numbers: Collection[str] = (), name: str = "") -> pd.DataFrame:
+    """Read the table that the path names, as `write_csv` wrote it: numbers as such, all else as text ("" where empty).
+
+    Parameters
+    ----------
+    path
+        Its path; the name says which table of `reweigh.schemas` it is.
+    numbers
+        Those of a user's own columns that hold numbers, as the protocol says (`Protocol.number_columns`).
+    name
+        Which table it is, where the path does not say so.
+    """
+    schema = schema_of(name or path)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8").rename(columns=unguarded)
+    for column in table:
+        if _numeric(schema, column, numbers):
+            cells = pd.to_numeric(table[column].where(table[column] != ""))
+            table[column] = cells if cells.dtype == "int64" else cells.astype(float)
+        else:
+            table[column] = table[column].map(unguarded)
+    return table
 
 
 def read_text(content: bytes | str | Path) -> pd.DataFrame:
     """A table that a person typed, as text: no byte-order mark, no blank rows, no spaces around cells.
 
-    `content` is the table itself as bytes, or its path. Raises ValueError where it is no table in UTF-8.
+    `content` is the table itself as bytes, or its path; numbers with decimal commas get points (`reweigh.dialect`).
+    Raises ValueError where it is no table.
     """
-    data = content if isinstance(content, bytes) else Path(content).read_bytes()
-    table = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    table = pd.DataFrame({name: table[name].str.strip() for name in table})
+    dialect = dialect_of(content if isinstance(content, bytes) else Path(content).read_bytes())
+    text = io.StringIO(dialect.text)
+    table = pd.read_csv(text, sep=dialect.delimiter, dtype=str, keep_default_na=False, index_col=False)
+    table = pd.DataFrame({name: table[name].str.strip().map(dialect.number) for name in table})
     return table.loc[(table != "").any(axis=1)].reset_index(drop=True)
 
 
 def read_texts(paths: Iterable[str], name: str) -> pd.DataFrame | None:
     """The table of this file name among the paths as text, None where a review has none."""
     return next((read_text(path) for path in paths if Path(path).name == name), None)
-
-
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_csv` wrote: columns of NUMERIC as floats, the others as text ("" where empty)."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    numbers = {c: pd.to_numeric(table[c].where(table[c] != "")) for c in table if c in NUMERIC}
-    return table.assign(**numbers)

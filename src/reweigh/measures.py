@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 OutcomeType = Literal["continuous", "binary", "rate", "time_to_event"]
 Scale = Literal["log", "natural"]
 
@@ -87,3 +90,9 @@ SAME_MEASURE: Mapping[str, str] = {"WMD": "MD", "relative benefit": "RR"}
 def scale_of(measure: str) -> Scale:
     """The analysis scale of a measure."""
     return MEASURES[measure].scale
+
+
+def natural(values: ArrayLike, scale: str) -> NDArray[np.float64]:
+    """Values of the analysis scale on the natural one: the exponential of "log" (infinite beyond all numbers)."""
+    with np.errstate(over="ignore"):
+        return np.exp(values) if scale == "log" else np.asarray(values, dtype=np.float64)

@@ -12,21 +12,22 @@ from ruamel.yaml import YAML
 
 from reweigh.io import read_csv
 from reweigh.tables.problems import Problem, did_you_mean
+from reweigh.text.certainty import Risk
 
 FILE = "risk_of_bias.csv"
 COLUMNS = ("study_id", "outcome", "tool", "domain", "judgement", "support", "judged_by")
-NOT_ASSESSED = "not assessed"
-CLASSES = ("low", "unclear", "high")
+NOT_ASSESSED = Risk.NOT_ASSESSED
+CLASSES = (Risk.LOW, Risk.UNCLEAR, Risk.HIGH)
 OVERALL = "overall"
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A judgement that a tool allows; `kind` is low, unclear or high."""
+    """A judgement that a tool allows."""
 
     name: str
     label: str
-    kind: str
+    kind: Risk
     symbol: str
     colour: str
 
@@ -55,8 +56,8 @@ class RiskOfBias:
     table: pd.DataFrame
     tools: Mapping[str, Tool]
 
-    def overall(self, study_id: str, outcome: str) -> str:
-        """Kind of a trial's overall judgement: low, unclear, high, or "not assessed"."""
+    def overall(self, study_id: str, outcome: str) -> Risk:
+        """Risk of bias of a trial by its overall judgement."""
         found = self.judgements(study_id, outcome).get(OVERALL)
         return found.kind if found else NOT_ASSESSED
 
@@ -82,17 +83,17 @@ def read_tools(content: bytes | str) -> dict[str, Tool]:
     tools = {}
     for name, one in raw["tools"].items():
         try:
+            for key, x in one["levels"].items():
+                if x["kind"] not in CLASSES:
+                    raise ValueError(
+                        f"risk-of-bias tool {name}: kind {x['kind']!r} of {key} is not {', '.join(CLASSES)}"
+                    )
             levels = tuple(
-                Level(key, x["label"], x["kind"], x["symbol"], x["colour"]) for key, x in one["levels"].items()
+                Level(key, x["label"], Risk(x["kind"]), x["symbol"], x["colour"]) for key, x in one["levels"].items()
             )
             tools[name] = Tool(name, one["source"], levels, tuple(one["domains"].items()))
         except (KeyError, TypeError, AttributeError) as missing:
             raise ValueError(f"risk-of-bias tool {name}: {missing} is missing") from missing
-        for level in levels:
-            if level.kind not in CLASSES:
-                raise ValueError(
-                    f"risk-of-bias tool {name}: kind {level.kind!r} of {level.name} is not {', '.join(CLASSES)}"
-                )
     return tools
 
 

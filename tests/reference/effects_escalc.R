@@ -20,6 +20,7 @@ con <- data.frame(
   s1 = c(n$sd1i, .4, 2.2, .01, 3, round(runif(k, .2, 9), 3)), s2 = c(n$sd2i, 1.4, .7, .05, 1, round(runif(k, .2, 9), 3)))
 esc <- function(measure, d = con, ...) escalc(measure, n1i = n1, n2i = n2, m1i = m1, m2i = m2, sd1i = s1, sd2i = s2, data = d, ...)
 put("MD", con, esc("MD"))
+put("MD_pooled", con, esc("MD", vtype = "HO"))
 for (v in c("LS", "LS2", "UB", "AV")) {
   put(paste0("SMD_", v), con, esc("SMD", vtype = v))
   put(paste0("SMD1_", v), con, esc("SMD1", vtype = v))

@@ -8,6 +8,7 @@ rule certainty:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
+        weights="results/{review}/weights.csv",
         source=library("certainty"),
     output:
         certainty="results/{review}/certainty.csv",

@@ -1,4 +1,5 @@
 # What all rules share: which reviews, where their files are, which library modules a rule depends on.
+import csv
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ if str(SOURCE) not in sys.path:
 
 from reweigh.console import config_error, prepare_jobs, print_summaries
 from reweigh.imports import closure
+from reweigh.text.files import file_name
 
 prepare_jobs(SOURCE)
 
@@ -86,8 +88,8 @@ wildcard_constraints:
     whole="[^/]+",
     review="[^/]+(/as_of/[0-9]{4})?",
     year="[0-9]{4}",
-    layout="forest(_revman|_jama)?",
-    analysis=r"[A-Za-z0-9_.-]+",
+    layout="forest(_revman|_jama|_bmj)?",
+    analysis=r"[A-Za-z0-9_.~-]+",
     format="svg|pdf|png",
 
 
@@ -113,12 +115,10 @@ def lost_figures(review):
     index = Path("results") / review / "figures" / "index.csv"
     if not index.exists():
         return []
-    listed = [
-        line.split(",")[:2]
-        for line in index.read_text(encoding="utf-8").splitlines()[1:]
-    ]
+    with index.open(encoding="utf-8", newline="") as lines:
+        listed = [line[:2] for line in csv.reader(lines)][1:]
     paths = [
-        index.parent / kind / f"{name}.{ending}"
+        index.parent / kind / f"{file_name(name)}.{ending}"
         for kind, name in listed
         for ending in FORMATS
     ]

@@ -6,11 +6,14 @@ rule effects:
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",
+        risk_of_bias="work/{review}/checked/risk_of_bias.csv",
+        tools="data/risk_of_bias_tools.yaml",
         source=library("effects"),
     output:
         effects=shown_table("effects.csv", "effects", "effect sizes"),
         exclusions=shown_table("exclusions.csv", "exclusions", "unusable rows"),
         rows="results/{review}/rows.csv",
+        flags="results/{review}/flags.csv",
         sweep="results/{review}/crossover_sweep.csv",
         worked=directory("results/{review}/worked"),
     log:

@@ -5,6 +5,7 @@ rule figures:
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
+        weights="results/{review}/weights.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
         sweep="results/{review}/crossover_sweep.csv",
@@ -17,6 +18,9 @@ rule figures:
         ),
         forest_jama=shown_figures(
             "forest_jama", "forest", "Forest plots, JAMA's layout"
+        ),
+        forest_bmj=shown_figures(
+            "forest_bmj", "forest", "Forest plots, the BMJ's layout"
         ),
         sweep=shown_figures("sweep", "further", "Crossover correlation"),
         bubble=shown_figures("bubble", "further", "Meta-regression"),
@@ -40,6 +44,7 @@ rule figure:
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
+        weights="results/{review}/weights.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
         source=library("figures"),

@@ -10,14 +10,15 @@ from math import isnan
 
 import pandas as pd
 
-from reweigh.certainty.absolute import absolute_effect, control_risk
-from reweigh.certainty.assess import LEVELS, important_bounds
+from reweigh.certainty.assess import important_bounds
 from reweigh.certainty.thresholds import Thresholds
+from reweigh.effects.absolute import absolute_effect, control_risk
+from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
-from reweigh.text.numbers import fixed, level_text, ratio
+from reweigh.text.certainty import SYMBOLS, Level, sentence, with_guarded
+from reweigh.text.numbers import count_text, level_text, row_text
 
-SYMBOLS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕◯", "low": "⊕⊕◯◯", "very low": "⊕◯◯◯"}
 HEADINGS = {
     "outcome_label": "Outcome",
     "participants_text": "Participants (trials)",
@@ -28,37 +29,6 @@ HEADINGS = {
     "certainty_text": "Certainty",
     "sentence": "What it means",
 }
-_VERBS = {"high": ("{}s", "results"), "moderate": ("probably {}s", "probably results"), "low": ("may {}", "may result")}
-
-
-def sentence(
-    intervention: str, outcome: str, certainty: str, estimate: float, bounds: tuple[float, float] | None,
-    ci: tuple[float, float] = (float("nan"), float("nan")),
-) -> str:  # fmt: skip
-    """The standard GRADE sentence: Santesso 2020, J Clin Epidemiol 119:126-135 (Handbook Table 15.6.b).
-
-    `estimate`, `bounds` (of an important effect) and `ci` on the analysis scale. An effect short of both bounds is
-    "slightly" where the CI excludes no effect, else "little to no difference"; what the CI also includes is added, so
-    that no sentence says that there is no effect. Raises ValueError for an unknown certainty.
-    """
-    if certainty not in LEVELS:
-        raise ValueError(f"certainty {certainty!r} is unknown; allowed: {', '.join(LEVELS)}")
-    name = intervention[:1].upper() + intervention[1:]
-    if certainty == "very low" or isnan(estimate):
-        return f"The evidence is very uncertain about the effect of {intervention} on {outcome}."
-    verb, result = _VERBS[certainty]
-    small = bounds is not None and bool(bounds[0] < estimate < bounds[1])
-    if small and not (ci[0] > 0 or ci[1] < 0):
-        said = f"{name} {result} in little to no difference in {outcome}"
-    else:
-        said = f"{name} {verb.format('reduce' if estimate < 0 else 'increase')} {outcome}{' slightly' * small}"
-    also = []
-    if ci[0] < 0 < ci[1]:
-        also.append("no effect")
-    if bounds is not None:
-        also += ["an important reduction"] if ci[0] <= bounds[0] < estimate else []
-        also += ["an important increase"] if ci[1] >= bounds[1] > estimate else []
-    return said + (f"; the interval also includes {' and '.join(also)}." if also else ".")
 
 
 def summary_of_findings(
@@ -83,14 +53,15 @@ def summary_of_findings(
         if row["measure"] != outcome.measure:
             continue
         mine = certainty[certainty["analysis"] == row["analysis"]]
-        level = str(mine["certainty"].iloc[0])
+        level = Level(mine["certainty"].iloc[0])
         trials = effects[effects["analysis"] == row["analysis"]]
         bounds = important_bounds(outcome, row["measure"], thresholds)
         window = protocol.windows[row["window"]].label or row["window"]
         rows.append(
             {
                 "analysis": row["analysis"], "outcome": row["outcome"], "window": row["window"],
-                "measure": row["measure"], "k": row["k"], "participants": row["participants"],
+                "measure": row["measure"], "k": row["k"], "comparisons": row["comparisons"],
+                "participants": row["participants"],
                 "outcome_label": f"{outcome.label}, {window[:1].lower()}{window[1:]}",
                 "participants_text": _participants(row),
                 "effect": _effect(row, outcome), **_absolute(row, trials),
@@ -98,31 +69,23 @@ def summary_of_findings(
                 "reasons": _reasons(mine),
                 "sentence": sentence(
                     protocol.words.intervention, outcome.label[:1].lower() + outcome.label[1:], level,
-                    row["estimate"], bounds, (row["ci_lower"], row["ci_upper"]),
+                    row["estimate"], bounds, (row["guarded_ci_lower"], row["guarded_ci_upper"]),
                 ),
             }
         )  # fmt: skip
-    columns = [
-        "analysis", "outcome", "window", "measure", "k", "participants", "outcome_label", "participants_text", "effect",
-        "control_per_1000", "intervention_per_1000", "difference_per_1000", "certainty", "certainty_text", "reasons",
-        "sentence",
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    return frame("summary_of_findings.csv", rows)
 
 
 def _participants(row: pd.Series) -> str:
     n = "not reported" if isnan(row["participants"]) else f"{row['participants']:.0f}"
-    return f"{n} ({row['k']:.0f} trial{'s' * (row['k'] != 1)})"
+    return f"{n} ({count_text(row['k'], row['comparisons'])})"
 
 
 def _effect(row: pd.Series, outcome: Outcome) -> str:
-    number = ratio if row["scale"] == "log" else (lambda x: fixed(x, 2))
-    values = [row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")]
-    if isnan(values[0]):
-        return "not estimable"
-    unit = f" {outcome.unit}" if outcome.unit and row["measure"] == "MD" else ""
-    interval = "CI not estimable" if isnan(values[1]) else f"{number(values[1])} to {number(values[2])}"
-    return f"{row['measure']} {number(values[0])}{unit} ({interval})"
+    number, bracket, interval = row_text(row).partition(" (")
+    unit = f" {outcome.unit}" if bracket and outcome.unit and row["measure"] == "MD" else ""
+    said = f"{row['measure']} {number}{unit}{bracket}{interval}"
+    return with_guarded(said, row) if bracket else number
 
 
 def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
@@ -165,7 +128,8 @@ def _title(protocol: Protocol) -> tuple[str, list[str]]:
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
         "Events per 1,000 people; the risk without the intervention is the median of the control groups, the risk with "
         f"it follows from the relative effect and its {level_text(protocol.level)} CI.",
-        "Certainty by rule (docs/claims.md): high, moderate, low or very low.",
+        "Certainty by rule (docs/claims.md): high, moderate, low or very low. Certainty and what it means rest on the "
+        "guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is another one.",
     ]
     return f"Summary of findings: {protocol.title}", notes
 

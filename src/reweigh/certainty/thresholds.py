@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+
+from reweigh.effects.selection import analyses
+from reweigh.protocol.model import Protocol
+from reweigh.tables.problems import did_you_mean
 
 SOURCES = {
     "most_information": (
@@ -60,20 +65,34 @@ class Thresholds:
                 raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {getattr(self, name)}")
 
 
-def rules_of(protocol: object) -> tuple[Thresholds, dict[str, tuple[int, str]]]:
-    """Thresholds and indirectness (by analysis or outcome: levels and reason) that a protocol sets, else defaults.
+def rules_of(protocol: Protocol) -> tuple[Thresholds, dict[str, tuple[int, str]]]:
+    """Thresholds, and indirectness (by analysis or outcome: levels and reason), that a protocol sets, else defaults.
 
-    The protocol's `certainty` key has `thresholds` (names of Thresholds) and `indirectness`. Raises ValueError for an
-    unknown or impossible threshold.
+    Raises ValueError for what `rule_problems` finds in the thresholds.
     """
-    rules = getattr(protocol, "certainty", None)
-    if rules is None:
-        return Thresholds(), {}
-    known = {f.name for f in fields(Thresholds)}
-    if unknown := sorted(set(rules.thresholds) - known):
-        raise ValueError(f"certainty.thresholds: {', '.join(unknown)} unknown; allowed: {', '.join(sorted(known))}")
-    thresholds = Thresholds(**rules.thresholds)
-    return thresholds, {name: (one.levels, one.reason) for name, one in rules.indirectness.items()}
+    rules = protocol.certainty
+    return Thresholds(**rules.thresholds), {name: (one.levels, one.reason) for name, one in rules.indirectness.items()}  # type: ignore[arg-type]
+
+
+def rule_problems(protocol: Protocol) -> Iterator[tuple[str, str, str, str]]:
+    """What is wrong in the protocol's `certainty`: key, value, message, what is allowed."""
+    rules, known = protocol.certainty, sorted(f.name for f in fields(Thresholds))
+    for name in rules.thresholds:
+        if name not in known:
+            allowed = ", ".join(known)
+            yield "certainty.thresholds", name, f"is no threshold{did_you_mean(name, known)}", allowed
+    right = {name: value for name, value in rules.thresholds.items() if name in known}
+    try:
+        Thresholds(**right)  # type: ignore[arg-type]
+    except ValueError as why:
+        yield "certainty.thresholds", "", f"{why}", "see docs/claims.md"
+    names = [*protocol.outcomes, *(
+        one.id(window, protocol.outcomes[one.outcome]) for one in analyses(protocol) for window in protocol.windows
+    )]  # fmt: skip
+    for name in rules.indirectness:
+        if name not in names:
+            message = f"is no outcome or analysis of the protocol{did_you_mean(name, names)}"
+            yield "certainty.indirectness", name, message, ", ".join(protocol.outcomes)
 
 
 def cited() -> dict[str, tuple[float, str]]:

@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reweigh.claims.evidence import Evidence, Setting, gather
-from reweigh.claims.model import COUNTS_AS_SUPPORT, Claim, LeansOn, Lookup, Test
-from reweigh.claims.rules import (
-    BIAS_UNKNOWN,
-    CONTRADICTED,
-    FEW,
-    NOT_SUPPORTED,
-    OPEN,
-    OPPOSED,
-    OUT,
-    TOO_LITTLE,
-    UNTESTABLE,
-    UNTESTED,
-    Finding,
-    combine,
-    judge,
-)
+from reweigh.certainty.assess import Certainty
+from reweigh.claims.evidence import Body, Evidence, Setting, gather
+from reweigh.claims.model import COUNTS_AS_SUPPORT, Claim, LeansOn, Lookup, Test, window_of_week
+from reweigh.claims.rules import Finding, combine, judge
 from reweigh.protocol.models import PRESETS, Model
+from reweigh.text.certainty import Level
+from reweigh.text.claims import State, Verdict, answer
+from reweigh.text.codes import code
 
 CERTAINTY_RULES = ("certainty_at_least", "certainty_at_most")
 #: State of the statements that decide a verdict.
-DECIDED_BY = {CONTRADICTED: OPPOSED, NOT_SUPPORTED: OPEN, TOO_LITTLE: FEW, UNTESTABLE: UNTESTED}
+DECIDED_BY = {
+    Verdict.CONTRADICTED: State.OPPOSED, Verdict.NOT_SUPPORTED: State.OPEN, Verdict.TOO_LITTLE: State.FEW,
+    Verdict.UNTESTABLE: State.UNTESTED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +41,67 @@ class Assessed:
     """
 
     claim: Claim
-    verdict: str
-    verdict_effect: str
-    reason: str
-    half: str
-    twice: str
+    verdict: Verdict
+    verdict_effect: Verdict
+    half: Verdict
+    twice: Verdict
     parts: tuple[Part, ...]
     shown: tuple[tuple[Lookup, Evidence, dict[str, Evidence]], ...]
-    verdicts: dict[str, str]
+    verdicts: dict[str, Verdict]
     method: Model
     method_of: str
     as_of: int | None
 
     @property
+    def decided(self) -> tuple[Part, ...]:
+        """The statements that decided the verdict: all of them where all had to hold."""
+        state = DECIDED_BY.get(self.verdict)
+        return tuple(p for p in self.parts if state in (None, p.finding.state))
+
+    @property
     def headline(self) -> Part | None:
         """The statement whose numbers stand beside the verdict: the first that decided it, those on effects first."""
-        decided = DECIDED_BY.get(self.verdict_effect if self.verdict == UNTESTABLE else self.verdict)
-        ranked = sorted(self.parts, key=lambda p: (p.finding.state != decided, p.test.rule in CERTAINTY_RULES))
-        return ranked[0] if ranked else None
+        return min(self.decided, key=lambda p: p.test.rule in CERTAINTY_RULES, default=None)
 
+    @property
+    def certainty(self) -> Level | None:
+        """The lowest certainty of its statements, None without a trial."""
+        return min((c.level for c in _graded(self.parts)), key=lambda x: x.rank, default=None)
 
-def window_of_week(weeks: float, setting: Setting) -> str:
-    """Window that holds a week; raises ValueError where the protocol has none."""
-    for name, window in setting.protocol.windows.items():
-        if window.holds(7 * weeks):
-            return name
-    raise ValueError(f"no window of the protocol holds week {weeks:g}")
+    @property
+    def reason(self) -> str:
+        """Why the verdict is what it is: the statements that decided, or the reason that the claim states."""
+        said = "; ".join(f"{label(p.test)}: {p.finding.words}" for p in self.decided)
+        return said or self.claim.out_of_scope or self.claim.untestable
+
+    @property
+    def reason_codes(self) -> str:
+        """As `reason`, without the labels, in codes."""
+        stated = self.claim.out_of_scope or self.claim.untestable
+        return "; ".join(p.finding.codes for p in self.decided) or code("stated", reason=stated)
+
+    @property
+    def answer(self) -> str:
+        """The answer to the claim in one sentence."""
+        head = self.headline
+        if head is None:
+            return answer(self.verdict, self.reason)
+        return answer(
+            self.verdict, f"{label(head.test)}, {head.finding.words}", trials=head.finding.trials,
+            side=head.evidence.trials > head.finding.trials, certainty=self.certainty or Level.VERY_LOW,
+            assessed=all(c.bias_assessed for c in _graded((head,))),
+            no_effect=isinstance(head.evidence, Body) and head.evidence.includes_no_effect,
+            weak=all(p.test.rule == "certainty_at_most" for p in self.parts),
+        )  # fmt: skip
 
 
 def evaluate(claim: Claim, setting: Setting) -> Assessed:
-    """Judge one claim by the rules, from the review's tables.
-
-    Raises ValueError where a statement needs a window or column that the review does not have.
-    """
+    """Judge one claim by the rules, from the review's tables."""
     method, method_of = _method(claim, setting)
     as_of = next((x.year for x in claim.leans_on if x.year and x.citation in COUNTS_AS_SUPPORT), None)
     if claim.out_of_scope or claim.untestable:
-        verdict, reason = (OUT, claim.out_of_scope) if claim.out_of_scope else (UNTESTABLE, claim.untestable)
-        return Assessed(claim, verdict, verdict, reason, verdict, verdict, (), (), {}, method, method_of, as_of)
+        verdict = Verdict.OUT if claim.out_of_scope else Verdict.UNTESTABLE
+        return Assessed(claim, verdict, verdict, verdict, verdict, (), (), {}, method, method_of, as_of)
     readings = _readings(method, as_of)
     parts = tuple(_part(test, setting, readings) for test in claim.tests)
     verdicts = {}
@@ -102,9 +118,8 @@ def evaluate(claim: Claim, setting: Setting) -> Assessed:
         for look in claim.shown
     )
     effect_parts = [(p.test, p.finding, p.evidence) for p in parts if p.test.rule not in CERTAINTY_RULES]
-    reason = BIAS_UNKNOWN if verdict == UNTESTABLE else _reason(parts, verdict)
     return Assessed(
-        claim, verdict, _verdict(effect_parts) if effect_parts else verdict, reason, other[0], other[1], parts, shown,
+        claim, verdict, _verdict(effect_parts) if effect_parts else verdict, other[0], other[1], parts, shown,
         verdicts, method, method_of, as_of,
     )  # fmt: skip
 
@@ -115,8 +130,8 @@ def evaluate_claims(claims: Iterable[Claim], setting: Setting) -> list[Assessed]
 
 
 def _window(look: Lookup, setting: Setting) -> str:
-    weeks = getattr(look, "weeks", None)
-    return window_of_week(weeks, setting) if weeks is not None else look.window
+    weeks = look.weeks if isinstance(look, Test) else None
+    return look.window if weeks is None else window_of_week(weeks, setting.protocol) or ""
 
 
 def _readings(method: Model, as_of: int | None) -> dict[str, dict[str, object]]:
@@ -141,15 +156,13 @@ def _method(claim: Claim, setting: Setting) -> tuple[Model, str]:
     return PRESETS["revman-classic"], "older reviews (the claim leans on no review whose model is known)"
 
 
-def _verdict(found: list[tuple[Test, Finding, Evidence]]) -> str:
-    levels = [e.certainty.level for _, _, e in found if e.certainty is not None]
+def _graded(parts: tuple[Part, ...]) -> list[Certainty]:
+    return [p.evidence.certainty for p in parts if isinstance(p.evidence, Body)]
+
+
+def _verdict(found: list[tuple[Test, Finding, Evidence]]) -> Verdict:
+    levels = [e.certainty.level for _, _, e in found if isinstance(e, Body)]
     return combine([(t, f) for t, f, _ in found], levels)
-
-
-def _reason(parts: tuple[Part, ...], verdict: str) -> str:
-    """The statements that decided, or all of them where all had to hold."""
-    state = DECIDED_BY.get(verdict)
-    return "; ".join(f"{label(p.test)}: {p.finding.words}" for p in parts if state in (None, p.finding.state))
 
 
 def label(look: Lookup) -> str:

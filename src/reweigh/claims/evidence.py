@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp, isnan
 
 import pandas as pd
 
-from reweigh.certainty.assess import Certainty, Override, assess, important_bounds
+from reweigh.certainty.assess import Bounds, Certainty, Override, assess, important_bounds, natural
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
-from reweigh.pool.summarise import pooled_table
+from reweigh.pool.summarise import pool_by
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.protocol.models import Model
 from reweigh.risk_of_bias import RiskOfBias
-from reweigh.text.numbers import fixed, level_text, ratio
+from reweigh.text.claims import SENTENCES, count
+from reweigh.text.codes import code, has, words
+from reweigh.text.numbers import decimals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,20 @@ class Setting:
     bias: RiskOfBias
     thresholds: Thresholds = field(default_factory=Thresholds)
     overrides: tuple[Override, ...] = ()
-    indirectness: dict[str, tuple[int, str]] | None = None
+    indirectness: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Trials of one statement under one model; `pooled` and `certainty` are None without a trial.
+    """Trials of one statement under one model; without a trial this is all, else it is a `Body`.
 
     `bounds` of an important effect on the analysis scale, `benefit` the sign of a benefit there (-1 or 1).
     """
 
     analysis: str
     effects: pd.DataFrame
-    pooled: pd.Series | None
-    certainty: Certainty | None
     outcome: Outcome
-    bounds: tuple[float, float] | None
+    bounds: Bounds
     model: Model
     undated: tuple[str, ...] = ()
 
@@ -54,7 +53,7 @@ class Evidence:
     @property
     def participants(self) -> float:
         """Patients, NaN where no trial gives a number."""
-        return float("nan") if self.pooled is None else float(self.pooled["participants"])
+        return float("nan")
 
     @property
     def benefit(self) -> int:
@@ -64,29 +63,66 @@ class Evidence:
     @property
     def count(self) -> str:
         """`k = 2 trials, n = 60`."""
-        n = "not in the table" if isnan(self.participants) else f"{self.participants:.0f}"
-        trials, rows = self.trials, len(self.effects)
-        what = f"{rows} comparisons from {trials} trials" if rows != trials else f"{trials} trial{'s' * (trials != 1)}"
-        return f"k = {what}, n = {n}" if trials else "k = 0 trials"
+        return count(self.trials, len(self.effects), self.participants)
 
-    def show(self, x: float) -> str:
-        """A number of the analysis scale, printed on the natural one."""
-        if self.pooled is not None and self.pooled["scale"] == "log":
-            return ratio(exp(min(x, 700.0)))
-        return fixed(x, 2)
+    @property
+    def effect_code(self) -> str:
+        """The pooled effect as a code."""
+        return code("no_trial")
 
     @property
     def effect(self) -> str:
         """`SMD −0.74 (95% CI −8.02 to 6.53)`."""
-        if self.pooled is None:
-            return "no usable trial"
-        row = self.pooled
-        if isnan(row["estimate"]):
-            return "not estimable"
-        ci = "CI not estimable" if isnan(row["ci_lower"]) else (
-            f"{level_text(row['level'])} CI {self.show(row['ci_lower'])} to {self.show(row['ci_upper'])}"
-        )  # fmt: skip
-        return f"{row['measure']} {self.show(row['estimate'])} ({ci})"
+        return words(self.effect_code, SENTENCES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body(Evidence):
+    """Evidence of one trial or more: its row as in pooled.csv, and its certainty."""
+
+    pooled: pd.Series
+    certainty: Certainty
+
+    @property
+    def participants(self) -> float:
+        """Patients, NaN where no trial gives a number."""
+        return float(self.pooled["participants"])
+
+    @property
+    def effect_code(self) -> str:
+        """The pooled effect as a code, numbers on the natural scale."""
+        return code("effect", **self.effect_parameters)
+
+    @property
+    def effect_parameters(self) -> dict[str, object]:
+        """What a code needs to print the effect: measure, scale, level, and numbers on the natural scale."""
+        numbers = ("estimate", "ci_lower", "ci_upper", "guarded_ci_lower", "guarded_ci_upper")
+        narrow = "hartung_knapp_narrow" if has(str(self.pooled["note_codes"]), "hartung_knapp_narrow") else ""
+        return {
+            **{name: self.pooled[name] for name in ("measure", "scale", "level")},
+            **{f"{name}_natural": float(self.pooled[f"{name}_natural"]) for name in numbers}, "note_codes": narrow,
+        }  # fmt: skip
+
+    @property
+    def decimals(self) -> str:
+        """Decimals of its numbers, a parameter of codes: empty for ratios."""
+        decimals = decimals_of(self.pooled)
+        return "" if decimals is None else str(decimals)
+
+    def natural(self, x: float) -> float:
+        """A number of the analysis scale on the natural one."""
+        return natural(self.pooled, x)
+
+    def turned(self, name: str) -> tuple[float, float]:
+        """The guarded interval ("ci") or prediction interval ("pi") turned so that a benefit is positive."""
+        low, high = (float(self.pooled[f"guarded_{name}_{end}"]) for end in ("lower", "upper"))
+        return (low, high) if self.benefit > 0 else (-high, -low)
+
+    @property
+    def includes_no_effect(self) -> bool:
+        """Whether the guarded interval includes no effect."""
+        low, high = self.turned("ci")
+        return low <= 0 <= high
 
 
 def gather(
@@ -133,23 +169,16 @@ def gather(
     bounds = important_bounds(outcome, measure, setting.thresholds, factor)
     analysis = str(rows["analysis"].iloc[0]) if len(rows) else f"{look.outcome}.{window}"
     if rows.empty:
-        return Evidence(analysis, rows, None, None, outcome, bounds, chosen, undated)
-    row = pool_by(rows, chosen, protocol)
-    named = setting.indirectness or {}
+        return Evidence(analysis, rows, outcome, bounds, chosen, undated)
+    row, weights = pool_by(rows, chosen, protocol)
+    named = setting.indirectness
     certainty = assess(
-        rows, row, outcome, bias=setting.bias, thresholds=setting.thresholds, factor=factor,
+        rows, row, outcome, weights, bias=setting.bias, thresholds=setting.thresholds, factor=factor,
         # A person's override speaks of the whole analysis, not of a part of it.
         overrides=setting.overrides if not (look.where or look.contains or as_of) else (),
         indirectness=named.get(analysis, named.get(look.outcome, (0, ""))),
     )  # fmt: skip
-    return Evidence(analysis, rows, row, certainty, outcome, bounds, chosen, undated)
-
-
-def pool_by(rows: pd.DataFrame, model: Model, protocol: Protocol) -> pd.Series:
-    """The row of pooled.csv that these effects (of one analysis) give by one model."""
-    plain = {name: chosen.model_copy(update={"models": ()}) for name, chosen in protocol.sets.items()}
-    asked = protocol.model_copy(update={"models": (model,), "sets": plain, "bayes": {}})
-    return pooled_table(rows, asked, "own").iloc[0]
+    return Body(analysis, rows, outcome, bounds, chosen, undated, pooled=row, certainty=certainty)
 
 
 def year_of(rows: pd.DataFrame) -> pd.Series:
@@ -159,9 +188,11 @@ def year_of(rows: pd.DataFrame) -> pd.Series:
 
 
 def _population(look: Lookup, studies: pd.DataFrame) -> set[str]:
+    """Trials that have one of the values, and one of the words, in every column that the statement names."""
     inside = pd.Series(True, index=studies.index)
     for column, values in look.where.items():
         inside &= studies[column].fillna("").astype(str).isin(values)
-    for column, text in look.contains.items():
-        inside &= studies[column].fillna("").astype(str).str.contains(text, case=False, regex=True)
+    for column, texts in look.contains.items():
+        cells = studies[column].fillna("").astype(str).str.casefold()
+        inside &= cells.map(lambda cell, texts=texts: any(text.casefold() in cell for text in texts)).astype(bool)
     return set(studies.loc[inside, "study_id"])

@@ -8,138 +8,52 @@ from math import isnan
 
 import pandas as pd
 
-from reweigh.certainty.assess import LEVELS
 from reweigh.claims.evaluate import CERTAINTY_RULES, Assessed, Part, cited_support, label
-from reweigh.claims.evidence import Evidence
-from reweigh.claims.model import CITATIONS, Claims
-from reweigh.claims.rules import (
-    CONTRADICTED,
-    LOW,
-    NOT_SUPPORTED,
-    OUT,
-    RULES,
-    SUPPORTED,
-    TOO_LITTLE,
-    UNTESTABLE,
-)
+from reweigh.claims.evidence import Body, Evidence
+from reweigh.claims.model import Claims
+from reweigh.io import frame
 from reweigh.protocol.models import describe_model
+from reweigh.text.claims import CITATIONS, READINGS, RULES, SENTENCES
+from reweigh.text.codes import code, has, words
 
-NOT_COMPUTED = "not yet computed"
-STATEMENTS = {
-    "better": "favours the intervention",
-    "excludes_no_effect": "has an interval that excludes no effect",
-    "better_and_excludes": "favours it with an interval that excludes no effect",
-    "exceeds_important": "exceeds the smallest important difference",
-}
-COLUMNS = (
-    "id", "page", "claim", "verdict", "verdict_effect", "reason", "k", "trials", "n", "verdict_at_half_difference",
-    "verdict_at_twice_difference", "certainty", "certainty_reasons", "leans_on", "citation", "citation_counts",
-    "analysis", "best_now", "best_as_of", "review_now", "review_as_of", "verdict_best_as_of", "verdict_review_now",
-    "verdict_review_as_of", "review_method", "review_method_of", "as_of", "multiverse", "sequential", "sentence",
-    "would_change",
-)  # fmt: skip
-READINGS = {
-    "best_now": "current best practice, all trials",
-    "best_as_of": "current best practice, as of {year}",
-    "review_now": "method of {who}, all trials",
-    "review_as_of": "method of {who}, as of {year}",
-}
-CITATION_WORDS = {
-    "supports": "exists, is on the subject, and says so",
-    "partly": "exists and is on the subject, and says so only in part",
-    "off_subject": "exists, but is not on the subject: no support",
-    "not_found": "was searched for and not found: no support",
-    "none": "nothing is cited",
-}
-assert tuple(CITATION_WORDS) == CITATIONS
-_OPENING = {
-    SUPPORTED: "The trials support this claim, with {certainty} certainty",
-    LOW: "The trials support this claim, with {certainty} certainty",
-    NOT_SUPPORTED: "The trials do not establish this claim",
-    CONTRADICTED: "The trials contradict this claim",
-    TOO_LITTLE: "There is too little evidence to judge this claim",
-}
-NOT_NONE = "; that is not evidence of no effect"
-_COUNTS = {1: "One trial", 2: "Two trials"}
-
-
-def sentence(found: Assessed) -> str:
-    """The verdict in words that can be quoted; a verdict on two trials (or one) says so first."""
-    if found.verdict == OUT:
-        return f"Out of scope: {found.reason}."
-    if not found.parts:
-        return f"Cannot be tested here: {found.reason}."
-    head = found.headline
-    assert head is not None
-    start = _COUNTS.get(head.finding.trials, "")
-    if start and head.evidence.trials > head.finding.trials:
-        start += " on one side of the comparison"
-    where = label(head.test)
-    said = f"{where[:1].upper()}{where[1:]}: {head.finding.words} ({head.evidence.count})."
-    effect = found.verdict_effect if found.verdict == UNTESTABLE else found.verdict
-    caution = NOT_NONE if effect == NOT_SUPPORTED and _includes_no_effect(head) else ""
-    if found.verdict == UNTESTABLE:
-        text = f"Cannot be tested here: {found.reason}. On the effect alone: {effect}{caution}. {said}"
-    elif all(p.test.rule == "certainty_at_most" for p in found.parts) and found.verdict == SUPPORTED:
-        text = f"The evidence here is as limited as this claim says. {said}"
-    else:
-        graded = head.evidence.certainty
-        certainty = graded.level if graded else "very low"
-        unjudged = found.verdict in (SUPPORTED, LOW) and not (graded and graded.bias_assessed)
-        opening = _OPENING[found.verdict].format(certainty=_lowest(found, certainty))
-        text = f"{opening}{' (risk of bias not assessed)' * unjudged}{caution}. {said}"
-    return f"{start}. {text}" if start else text
-
-
-def _lowest(found: Assessed, head: str) -> str:
-    levels = [p.evidence.certainty.level for p in found.parts if p.evidence.certainty]
-    return min(levels, key=LEVELS.index, default=head)
-
-
-def _includes_no_effect(part: Part) -> bool:
-    row = part.evidence.pooled
-    return row is not None and bool(row["ci_lower"] <= 0 <= row["ci_upper"])
+OTHER_READINGS = tuple(READINGS)[1:]
 
 
 def claims_table(
-    assessed: Sequence[Assessed], claims: Claims, multiverse: pd.DataFrame | None = None,
-    sequential: pd.DataFrame | None = None,
-) -> pd.DataFrame:  # fmt: skip
-    """claims.csv: one row per claim, the header alone where a review has none.
-
-    `multiverse` (multiverse_summary.csv) and `sequential` (sequential.csv), read as text, may be absent.
-    """
+    assessed: Sequence[Assessed], claims: Claims, multiverse: pd.DataFrame, sequential: pd.DataFrame
+) -> pd.DataFrame:
+    """claims.csv: one row per claim, the header alone where a review has none."""
     rows = []
     for found in assessed:
-        head = found.headline
+        head, claim = found.headline, found.claim
         evidence = head.evidence if head else None
-        certainty = evidence.certainty if evidence else None
-        claim = found.claim
-        n = float("nan") if evidence is None else evidence.participants
+        certainty = evidence.certainty if isinstance(evidence, Body) else None
+        n = evidence.participants if evidence else float("nan")
+        many, looks = multiverse_code(evidence, multiverse), sequential_code(evidence, sequential)
         rows.append(
             {
                 "id": claim.id, "page": claim.page, "claim": claim.claim, "verdict": found.verdict,
-                "verdict_effect": found.verdict_effect, "reason": found.reason,
-                "k": len(evidence.effects) if evidence else "",
-                "trials": evidence.trials if evidence else "", "n": "" if isnan(n) else int(n),
+                "answer": found.answer, "count": evidence.count if evidence else "",
+                "certainty": certainty.level if certainty else "", "verdict_effect": found.verdict_effect,
+                "reason_codes": found.reason_codes, "reason": found.reason,
+                "k": evidence.trials if evidence else "",
+                "comparisons": len(evidence.effects) if evidence else "", "n": "" if isnan(n) else int(n),
                 "verdict_at_half_difference": found.half, "verdict_at_twice_difference": found.twice,
-                "certainty": certainty.level if certainty else "",
+                "certainty_codes": certainty.reason_codes if certainty else "",
                 "certainty_reasons": certainty.reasons if certainty else "",
                 "leans_on": "; ".join(x.label for x in claim.leans_on) or "none",
                 "citation": "; ".join(x.citation for x in claim.leans_on) or "none",
                 "citation_counts": "yes" if cited_support(claim) else "no",
                 "analysis": evidence.analysis if evidence else "",
                 "best_now": evidence.effect if evidence else "",
-                **{name: _reading(head, name) for name in list(READINGS)[1:]},
-                **{f"verdict_{name}": found.verdicts.get(name, "") for name in list(READINGS)[1:]},
+                **{name: _reading(head, name) for name in OTHER_READINGS},
+                **{f"verdict_{name}": found.verdicts.get(name, "") for name in OTHER_READINGS},
                 "review_method": describe_model(found.method), "review_method_of": found.method_of,
-                "as_of": found.as_of or "",
-                "multiverse": multiverse_words(evidence, multiverse),
-                "sequential": sequential_words(evidence, sequential),
-                "sentence": sentence(found), "would_change": claim.would_change,
+                "as_of": found.as_of or "", "multiverse_codes": many, "multiverse": words(many, SENTENCES),
+                "sequential_codes": looks, "sequential": words(looks, SENTENCES), "would_change": claim.would_change,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=COLUMNS)
+    return frame("claims.csv", rows)
 
 
 def _reading(part: Part | None, name: str) -> str:
@@ -149,48 +63,37 @@ def _reading(part: Part | None, name: str) -> str:
     return f"{evidence.effect}; {evidence.count}"
 
 
-def multiverse_words(evidence: Evidence | None, table: pd.DataFrame | None) -> str:
-    """In how many defensible analyses each statement holds (multiverse_summary.csv), or "not yet computed"."""
-    mine = _of(evidence, table, ("kind", "name", "holds", "of"))
-    if mine is None:
-        return NOT_COMPUTED
-    said = mine[mine["kind"] == "statement"]
+def multiverse_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
+    """In how many defensible analyses each statement holds (multiverse_summary.csv), or why that does not apply."""
+    if evidence is None:
+        return code("untested")
+    mine = table[table["analysis"] == evidence.analysis]
+    if mine.empty:
+        return code("outside_multiverse", analysis=evidence.analysis)
+    said = mine[(mine["kind"] == "statement") & (mine["of"] > 0)]
     if said.empty:
-        return f"not computed for the whole analysis `{mine['analysis'].iloc[0]}`: {mine['note'].iloc[0]}"
-    parts = [
-        f"{STATEMENTS.get(name, name)} in {float(holds):,.0f} of {float(of):,.0f}"
-        for name, holds, of in zip(said["name"], said["holds"], said["of"], strict=True)
-        if float(of) > 0
-    ]
-    return f"the whole analysis `{mine['analysis'].iloc[0]}` {'; '.join(parts)} defensible analyses"
+        return code("no_multiverse", analysis=evidence.analysis, why=mine["note"].iloc[0])
+    shares = zip(said["name"], said["holds"], said["of"], strict=True)
+    return code("multiverse", analysis=evidence.analysis, **{n: f"{holds:.0f}/{of:.0f}" for n, holds, of in shares})
 
 
-def sequential_words(evidence: Evidence | None, table: pd.DataFrame | None) -> str:
-    """The sequential verdict (last look of sequential.csv), or "not yet computed"."""
-    mine = _of(evidence, table, ("verdict", "reached", "required", "information", "note"))
-    if mine is None or evidence is None:
-        return NOT_COMPUTED
+def sequential_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
+    """The sequential verdict (last look of sequential.csv), or why it does not apply."""
+    if evidence is None:
+        return code("untested")
+    mine = table[table["analysis"] == evidence.analysis]
+    if mine.empty:
+        return code("outside_sequential", analysis=evidence.analysis)
     last = mine.iloc[-1]
-    whole = f"the whole analysis `{last['analysis']}`"
     if last["verdict"] in ("upper", "lower"):
         side = "benefit" if (last["verdict"] == "upper") == (evidence.benefit > 0) else "harm"
-        return f"{whole} crossed the sequential boundary for {side}"
+        return code("crossed", analysis=evidence.analysis, side=side)
     if last["verdict"] == "futility":
-        return f"{whole} crossed the boundary for futility: an effect of the size looked for is unlikely"
+        return code("futility", analysis=evidence.analysis)
     if last["verdict"] == "none":
-        have, need = (f"{float(last[x]):,.0f}" if last[x] != "" else "unknown" for x in ("information", "required"))
-        enough = "has" if last["reached"] == "yes" else "has not"
-        return (
-            f"{whole} crossed no boundary and {enough} reached the information it needs ({have} of {need} participants)"
-        )
-    return f"not done for {whole}: {last['note']}"
-
-
-def _of(evidence: Evidence | None, table: pd.DataFrame | None, needed: tuple[str, ...]) -> pd.DataFrame | None:
-    if evidence is None or table is None or not {"analysis", *needed} <= set(table):
-        return None
-    mine = table[table["analysis"] == evidence.analysis].fillna("").astype(str)
-    return mine if len(mine) else None
+        have, need = (float(last[x]) for x in ("information", "required"))
+        return code("no_boundary", analysis=evidence.analysis, have=have, need=need, reached=last["reached"])
+    return code("no_sequential", analysis=evidence.analysis, why=last["note"])
 
 
 def claims_json(assessed: Sequence[Assessed], claims: Claims, table: pd.DataFrame) -> str:
@@ -206,7 +109,7 @@ def claims_json(assessed: Sequence[Assessed], claims: Claims, table: pd.DataFram
                 "statements": [
                     {
                         "label": label(p.test), "rule": p.test.rule, "state": p.finding.state,
-                        "words": p.finding.words, **_json(p.evidence),
+                        "codes": p.finding.codes, "words": p.finding.words, **_json(p.evidence),
                         "readings": {name: _json(e) for name, e in p.readings.items()},
                     }
                     for p in found.parts
@@ -217,23 +120,33 @@ def claims_json(assessed: Sequence[Assessed], claims: Claims, table: pd.DataFram
     return json.dumps(out, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
-def _json(e: Evidence) -> dict[str, object]:
-    def number(name: str) -> float | None:
-        value = None if e.pooled is None else float(e.pooled[name])
-        return None if value is None or isnan(value) else value
+_NUMBERS = (
+    "estimate_natural", "ci_lower_natural", "ci_upper_natural", "guarded_ci_lower_natural", "guarded_ci_upper_natural",
+    "pi_lower_natural", "pi_upper_natural", "guarded_pi_lower_natural", "guarded_pi_upper_natural", "i2",
+)  # fmt: skip
 
-    names = ("estimate_natural", "ci_lower_natural", "ci_upper_natural", "pi_lower_natural", "pi_upper_natural", "i2")
+
+def _json(e: Evidence) -> dict[str, object]:
+    row = {} if not isinstance(e, Body) else {name: float(e.pooled[name]) for name in _NUMBERS}
     return {
-        "analysis": e.analysis, "model": e.model.name, "k": e.trials,
-        "n": None if isnan(e.participants) else int(e.participants), "trials": sorted(set(e.effects["study_id"])),
-        "measure": None if e.pooled is None else e.pooled["measure"], **{name: number(name) for name in names},
-        "certainty": e.certainty.level if e.certainty else None, "undated": list(e.undated),
+        "analysis": e.analysis, "model": e.model.name, "k": e.trials, "comparisons": len(e.effects),
+        "n": None if isnan(e.participants) else int(e.participants), "count": e.count, "effect": e.effect,
+        "trials": sorted(set(e.effects["study_id"])),
+        "measure": e.pooled["measure"] if isinstance(e, Body) else None,
+        **{name: None if isnan(row.get(name, float("nan"))) else row[name] for name in _NUMBERS},
+        "narrow": isinstance(e, Body) and has(str(e.pooled["note_codes"]), "hartung_knapp_narrow"),
+        "certainty": e.certainty.level if isinstance(e, Body) else None,
+        "certainty_domains": [
+            {"domain": d.name, "judgement": d.judgement, "levels": d.levels, "rule": d.rule, "codes": d.figure_codes}
+            for d in (e.certainty.domains if isinstance(e, Body) else ())
+        ],
+        "undated": list(e.undated),
     }  # fmt: skip
 
 
 def claim_page(
-    found: Assessed, claims: Claims, published: pd.DataFrame | None = None, figure: str = "",
-    multiverse: pd.DataFrame | None = None, sequential: pd.DataFrame | None = None,
+    found: Assessed, claims: Claims, multiverse: pd.DataFrame, sequential: pd.DataFrame,
+    published: pd.DataFrame | None = None, figure: str = "",
 ) -> str:  # fmt: skip
     """The page of one claim, in Markdown.
 
@@ -242,23 +155,24 @@ def claim_page(
     claim = found.claim
     head = found.headline
     lines = [f"# {claim.id}: {claim.claim}", "", f"**{found.verdict[:1].upper()}{found.verdict[1:]}**"]
-    lines[-1] += f" ({head.evidence.count})" if head else ""
-    lines += ["", sentence(found), "", "## Who says it, and on what", ""]
+    if head:
+        level = f"; certainty {head.evidence.certainty.level}" if isinstance(head.evidence, Body) else ""
+        lines[-1] += f" ({head.evidence.count}{level})"
+    lines += ["", found.answer, "", "## Who says it, and on what", ""]
     lines += [f"{claims.pages[claim.page]} (`{claim.page}`).", ""]
     lines += [
-        f"- {x.label}: {CITATION_WORDS[x.citation]} (`{x.citation}`)." + (f" {x.note}" if x.note else "")
+        f"- {x.label}: {CITATIONS[x.citation]} (`{x.citation}`)." + (f" {x.note}" if x.note else "")
         for x in claim.leans_on
-    ] or [f"- {CITATION_WORDS['none'][:1].upper()}{CITATION_WORDS['none'][1:]} (`none`)."]
+    ] or [f"- {CITATIONS['none'][:1].upper()}{CITATIONS['none'][1:]} (`none`)."]
     if claim.note:
         lines += ["", claim.note]
-    if found.parts:
+    if head:
         lines += ["", "## What the trials say", "", *_statements(found), "", *_numbers(found)]
         at_three = f"**{found.half}** at half of it, **{found.verdict}** at it, **{found.twice}** at twice it."
         lines += ["", f"Smallest important difference: the verdict is {at_three}"]
         lines += ["", "## How certain", "", *_certainty(found)]
-        evidence = head.evidence if head else None
-        lines += ["", f"Share of the multiverse: {multiverse_words(evidence, multiverse)}."]
-        lines += ["", f"Sequential verdict: {sequential_words(evidence, sequential)}."]
+        lines += ["", f"Share of the multiverse: {words(multiverse_code(head.evidence, multiverse), SENTENCES)}."]
+        lines += ["", f"Sequential verdict: {words(sequential_code(head.evidence, sequential), SENTENCES)}."]
     if claim.published and published is not None:
         lines += ["", "## What published reviews say", "", *_published(found, published)]
     if figure:
@@ -277,7 +191,7 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _statements(found: Assessed) -> list[str]:
     rows = [
-        (label(p.test), p.test.rule, f"{RULES[p.test.rule][0] if p.test.rule in RULES else p.test.rule}" + _value(p),
+        (label(p.test), p.test.rule, RULES[p.test.rule][0] + _value(p),
          p.finding.state, p.evidence.count, p.finding.words)
         for p in found.parts
     ]  # fmt: skip
@@ -313,18 +227,13 @@ def _numbers(found: Assessed) -> list[str]:
 
 
 def _certainty(found: Assessed) -> list[str]:
-    graded: dict[tuple[str, str, str], list[str]] = {}
+    lines: dict[tuple[str, str, str], str] = {}
     for p in found.parts:
-        c = p.evidence.certainty
-        if c is not None:
-            graded.setdefault((p.evidence.analysis, p.evidence.count, c.reasons), []).append(label(p.test))
-    lines = []
-    for p in found.parts:
-        c = p.evidence.certainty
-        names = graded.pop((p.evidence.analysis, p.evidence.count, c.reasons), None) if c is not None else None
-        if c is not None and names:
-            lines.append(f"- {names[0]}: **{c.level}**. {c.reasons}.")
-    return lines or ["No usable trial: nothing to grade."]
+        if isinstance(p.evidence, Body):
+            c = p.evidence.certainty
+            same = p.evidence.analysis, p.evidence.count, c.reasons
+            lines.setdefault(same, f"- {label(p.test)}: **{c.level}**. {c.reasons}.")
+    return list(lines.values()) or ["No usable trial: nothing to grade."]
 
 
 def _published(found: Assessed, published: pd.DataFrame) -> list[str]:

@@ -1,6 +1,6 @@
 """The rules of the claims: what makes a statement true, and how statements become a verdict.
 
-docs/claims.md prints RULES and VERDICT_RULES as its tables.
+`reweigh.text.claims` says each rule in words; docs/claims.md prints them as its tables.
 """
 
 from __future__ import annotations
@@ -13,364 +13,278 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from reweigh.certainty.absolute import absolute_effect, control_risk
-from reweigh.certainty.assess import LEVELS
-from reweigh.claims.evidence import Evidence
+from reweigh.claims.evidence import Body, Evidence
 from reweigh.claims.model import Test
+from reweigh.effects.absolute import absolute_effect, control_risk
 from reweigh.measures import COUNT_MEASURES
 from reweigh.pool.refit import trials_of
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.subgroups import subgroups
-from reweigh.text.numbers import p_text
-
-MET, OPEN, OPPOSED, FEW, UNTESTED = "met", "open", "opposed", "too few", "not assessed"
-STATES = (MET, OPEN, OPPOSED, FEW, UNTESTED)
-
-SUPPORTED, LOW = "supported", "supported with low certainty"
-NOT_SUPPORTED, CONTRADICTED, TOO_LITTLE = "not supported", "contradicted", "too little evidence"
-UNTESTABLE, OUT = "cannot be tested here", "out of scope"
-VERDICTS = (SUPPORTED, LOW, NOT_SUPPORTED, CONTRADICTED, TOO_LITTLE, UNTESTABLE, OUT)
+from reweigh.text.certainty import Level
+from reweigh.text.claims import SENTENCES, State, Verdict
+from reweigh.text.codes import code, join, words
 
 #: Trials that a dose trend needs: Cochrane Handbook 5.1, 9.6.5.1 (ten observations for each characteristic modelled).
 TRIALS_FOR_TREND = 10
-BIAS_UNKNOWN = "risk of bias not assessed"
-
-#: name: (met when, opposed when); otherwise open. One trial or none is "too few" for all but certainty_at_most.
-RULES = {
-    "benefit": (
-        "the CI excludes no effect, on the better side",
-        "the CI excludes no effect on the worse side, or includes it and leaves no room for an important benefit",
-    ),
-    "harm": (
-        "the CI excludes no effect, on the worse side",
-        "the CI excludes no effect on the better side, or includes it and leaves no room for an important harm",
-    ),
-    "important_benefit": (
-        "the whole CI is at least the smallest important difference better",
-        "the whole CI falls short of the smallest important difference",
-    ),
-    "equivalence": (
-        "the whole CI lies between minus and plus the smallest important difference",
-        "the whole CI lies beyond the smallest important difference on one side",
-    ),
-    "no_important_harm": (
-        "the CI leaves no room for an important harm",
-        "the whole CI is an important harm",
-    ),
-    "certainty_at_least": (
-        "the certainty is at least this level, and risk of bias was assessed",
-        "never: below this level it is open; risk of bias not assessed: cannot be tested here",
-    ),
-    "certainty_at_most": ("the certainty is at most this level", "the certainty is higher"),
-    "subgroup_larger": (
-        "the test for subgroup differences has P < 0.05 and the named subgroup has the larger benefit",
-        "P < 0.05 and it has the smaller one",
-    ),
-    "risk_below": (
-        "the CI of the event risk with the intervention lies below the value",
-        "the CI lies at or above the value",
-    ),
-    "nnt_at_most": (
-        "both limits of the number needed to treat are at most the value",
-        "both limits are above it, or the CI excludes no effect on the worse side",
-    ),
-    "claimed_value": (
-        "the CI excludes no effect and includes the claimed value",
-        "the CI excludes the claimed value",
-    ),
-    "inconsistent": (
-        "I2 is at least 50%, or the prediction interval includes no effect while the CI does not",
-        "three trials or more, I2 below 50%, and the prediction interval excludes no effect",
-    ),
-    "dose_trend": (
-        "ten trials or more, and the slope on dose has P < 0.05",
-        "never: a trend not found is open",
-    ),
-    "lasting_to_weeks": ("benefit, in the window that holds that week", "as benefit"),
-}
-
-VERDICT_RULES = (
-    (OUT, "the claim is outside the review's question"),
-    (UNTESTABLE, "nothing in the data could speak to it; or it asks for a certainty that cannot be known: "
-     + BIAS_UNKNOWN),
-    (CONTRADICTED, "a statement of the claim is opposed by the data"),
-    (NOT_SUPPORTED, "a statement is open: no support was found, which is not evidence of no effect"),
-    (TOO_LITTLE, "a statement rests on one trial or none (or on fewer than its rule needs)"),
-    (SUPPORTED, "every statement is met with moderate or high certainty; or the claim itself is that evidence is weak"),
-    (LOW, "every statement is met, the certainty is low or very low"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule found: a state and the numbers in words."""
+    """What one rule found: a state and its numbers as codes."""
 
-    state: str
-    words: str
+    state: State
+    codes: str
     #: Trials on which the finding rests (the smaller side of a comparison).
     trials: int
 
+    @property
+    def words(self) -> str:
+        """The numbers in words."""
+        return words(self.codes, SENTENCES)
+
 
 def judge(test: Test, evidence: Evidence) -> Finding:
-    """Apply a test's rule to its evidence.
-
-    Raises KeyError for an unknown rule (the model of claims.yaml refuses it first).
-    """
-    rule, trials = test.rule, evidence.trials
-    if rule == "certainty_at_most":
+    """Apply a test's rule to its evidence."""
+    trials = evidence.trials
+    if not isinstance(evidence, Body):
+        return Finding(State.FEW, code("lacking" if test.rule == "certainty_at_most" else "no_trial"), trials)
+    if test.rule == "certainty_at_most":
         return _at_most(test, evidence)
     if trials < 2:
-        words = "no usable trial" if trials == 0 else f"one trial, not pooled: {evidence.effect}"
-        return Finding(FEW, words, trials)
-    return _RULES[rule](test, evidence)
+        return Finding(State.FEW, code("one_trial", **evidence.effect_parameters), trials)
+    return _RULES[test.rule](test, evidence)
 
 
-def combine(findings: Sequence[tuple[Test, Finding]], certainties: Sequence[str]) -> str:
+def combine(findings: Sequence[tuple[Test, Finding]], certainties: Sequence[Level]) -> Verdict:
     """The verdict of a claim whose every statement must hold: VERDICT_RULES in their order."""
     states = [f.state for _, f in findings]
-    if UNTESTED in states:
-        return UNTESTABLE
-    for state, verdict in ((OPPOSED, CONTRADICTED), (OPEN, NOT_SUPPORTED), (FEW, TOO_LITTLE)):
+    for state, verdict in (
+        (State.UNTESTED, Verdict.UNTESTABLE), (State.OPPOSED, Verdict.CONTRADICTED),
+        (State.OPEN, Verdict.NOT_SUPPORTED), (State.FEW, Verdict.TOO_LITTLE),
+    ):  # fmt: skip
         if state in states:
             return verdict
     if all(t.rule == "certainty_at_most" for t, _ in findings):
-        return SUPPORTED
-    lowest = min((LEVELS.index(c) for c in certainties if c), default=0)
-    return SUPPORTED if lowest >= LEVELS.index("moderate") else LOW
+        return Verdict.SUPPORTED
+    sure = bool(certainties) and min(c.rank for c in certainties) >= Level.MODERATE.rank
+    return Verdict.SUPPORTED if sure else Verdict.LOW
 
 
-def _interval(e: Evidence) -> tuple[float, float]:
-    """CI turned so that a benefit is positive; NaN where there is none."""
-    assert e.pooled is not None
-    low, high = float(e.pooled["ci_lower"]), float(e.pooled["ci_upper"])
-    return (low, high) if e.benefit > 0 else (-high, -low)
-
-
-def _important(e: Evidence) -> tuple[float, float]:
+def _important(e: Body) -> tuple[float, float]:
     """Smallest important harm (below 0) and benefit (above 0), turned like the interval; infinite if not known."""
     if e.bounds is None:
         return -np.inf, np.inf
     return e.bounds if e.benefit > 0 else (-e.bounds[1], -e.bounds[0])
 
 
-def _reach(e: Evidence) -> str:
-    """What the interval includes, in words."""
-    low, high = _interval(e)
+def _reach(e: Body) -> str:
+    """What the interval includes."""
+    low, high = e.turned("ci")
     if isnan(low):
-        return "no interval can be given"
+        return code("no_interval")
     worse, better = _important(e)
-    inside = [
-        word
-        for word, there in (
-            ("no effect", low <= 0 <= high),
-            ("an important benefit", high >= better),
-            ("an important harm", low <= worse),
-        )
-        if there
-    ]
-    if not inside:
-        return "the interval excludes no effect, and any important effect"
-    text = inside[0] if len(inside) == 1 else f"{', '.join(inside[:-1])} and {inside[-1]}"
-    if low > 0 or high < 0:
-        return f"the interval excludes no effect and reaches {text}"
-    return f"the interval includes {text}"
+    there = {"no_effect": low <= 0 <= high, "benefit": high >= better, "harm": low <= worse}
+    beside = "yes" if low > 0 or high < 0 else "no"
+    return code("reach", of=",".join(name for name, is_in in there.items() if is_in), beside=beside)
 
 
-def _say(e: Evidence, extra: str = "") -> str:
-    return f"{e.effect}; {extra or _reach(e)}"
+def _found(state: State, e: Body, *codes: str, trials: int | None = None) -> Finding:
+    """A finding that begins with the pooled effect; without further codes it says what the interval includes."""
+    return Finding(state, join([e.effect_code, *(codes or [_reach(e)])]), e.trials if trials is None else trials)
 
 
-def _direction(e: Evidence, sign: int) -> Finding:
-    low, high = _interval(e)
+def _value(e: Body, x: float) -> dict[str, object]:
+    return {"value": e.natural(x), "decimals": e.decimals}
+
+
+def _direction(e: Body, sign: int) -> Finding:
+    low, high = e.turned("ci")
     worse, better = _important(e)
     if isnan(low):
-        return Finding(OPEN, _say(e), e.trials)
+        return _found(State.OPEN, e)
     if sign < 0:
         low, high, better = -high, -low, -worse
     no_room = e.bounds is not None and high < better
-    state = MET if low > 0 else OPPOSED if high < 0 or no_room else OPEN
-    return Finding(state, _say(e), e.trials)
+    return _found(State.MET if low > 0 else State.OPPOSED if high < 0 or no_room else State.OPEN, e)
 
 
-def _benefit(_: Test, e: Evidence) -> Finding:
+def _benefit(_: Test, e: Body) -> Finding:
     return _direction(e, 1)
 
 
-def _harm(_: Test, e: Evidence) -> Finding:
+def _harm(_: Test, e: Body) -> Finding:
     return _direction(e, -1)
 
 
-def _without_bounds(e: Evidence) -> Finding:
-    return Finding(OPEN, _say(e, "no smallest important difference is known for this measure"), e.trials)
-
-
-def _important_benefit(__: Test, e: Evidence) -> Finding:
+def _important_benefit(__: Test, e: Body) -> Finding:
     if e.bounds is None:
-        return _without_bounds(e)
-    (low, high), (_, better) = _interval(e), _important(e)
-    state = MET if low >= better else OPPOSED if high < better else OPEN
-    return Finding(state, _say(e, f"important from {e.show(e.benefit * better)}"), e.trials)
+        return _found(State.OPEN, e, code("no_importance"))
+    (low, high), (_, better) = e.turned("ci"), _important(e)
+    state = State.MET if low >= better else State.OPPOSED if high < better else State.OPEN
+    return _found(state, e, code("important_from", **_value(e, e.benefit * better)))
 
 
-def _equivalence(__: Test, e: Evidence) -> Finding:
+def _equivalence(__: Test, e: Body) -> Finding:
     if e.bounds is None:
-        return _without_bounds(e)
-    (low, high), (worse, better) = _interval(e), _important(e)
-    state = MET if low > worse and high < better else OPPOSED if low > better or high < worse else OPEN
-    limits = sorted((e.benefit * worse, e.benefit * better))
-    inside = {MET: "lies within", OPPOSED: "lies beyond", OPEN: "reaches beyond"}[state]
-    margin = f"the interval {inside} the margin of {e.show(limits[0])} to {e.show(limits[1])}"
-    return Finding(state, _say(e, margin + _prediction(e, worse, better)), e.trials)
+        return _found(State.OPEN, e, code("no_importance"))
+    (low, high), (worse, better) = e.turned("ci"), _important(e)
+    if isnan(low):
+        return _found(State.OPEN, e)
+    inside, beyond = low > worse and high < better, low > better or high < worse
+    state = State.MET if inside else State.OPPOSED if beyond else State.OPEN
+    lower, upper = (e.natural(x) for x in sorted((e.benefit * worse, e.benefit * better)))
+    margin = code("margin", state=state, lower=lower, upper=upper, decimals=e.decimals)
+    return _found(state, e, margin, _prediction(e, worse, better))
 
 
-def _prediction(e: Evidence, worse: float, better: float) -> str:
+def _prediction(e: Body, worse: float, better: float) -> str:
     """What a new trial could show; a remark where that leaves the margin (turned so that a benefit is positive)."""
-    assert e.pooled is not None
-    low, high = float(e.pooled["pi_lower"]), float(e.pooled["pi_upper"])
+    low, high = e.turned("pi")
     if isnan(low):
         return ""
-    shown = f"; the effect in a new trial may lie anywhere from {e.show(low)} to {e.show(high)}"
-    low, high = (low, high) if e.benefit > 0 else (-high, -low)
-    beyond = bool(low < worse or high > better)
-    return shown + ", so effects that are equal on average need not be so in each setting" * beyond
+    beyond = "yes" if low < worse or high > better else "no"
+    return code("prediction", **_new_trial(e), decimals=e.decimals, beyond=beyond)
 
 
-def _no_important_harm(__: Test, e: Evidence) -> Finding:
+def _new_trial(e: Body) -> dict[str, object]:
+    return {end: float(e.pooled[f"guarded_pi_{end}_natural"]) for end in ("lower", "upper")}
+
+
+def _no_important_harm(__: Test, e: Body) -> Finding:
     if e.bounds is None:
-        return _without_bounds(e)
-    (low, high), (worse, _) = _interval(e), _important(e)
-    return Finding(MET if low > worse else OPPOSED if high < worse else OPEN, _say(e), e.trials)
+        return _found(State.OPEN, e, code("no_importance"))
+    (low, high), (worse, _) = e.turned("ci"), _important(e)
+    return _found(State.MET if low > worse else State.OPPOSED if high < worse else State.OPEN, e)
 
 
-def _at_least(test: Test, e: Evidence) -> Finding:
-    assert e.certainty is not None and test.level is not None
-    found = f"certainty {e.certainty.level}: {e.certainty.reasons}"
-    if not e.certainty.bias_assessed:
-        return Finding(UNTESTED, f"{BIAS_UNKNOWN}; as far as it can be judged, {found}", e.trials)
-    enough = LEVELS.index(e.certainty.level) >= LEVELS.index(test.level)
-    return Finding(MET if enough else OPEN, found, e.trials)
+def _certainty(e: Body) -> str:
+    c = e.certainty
+    assessed = "yes" if c.bias_assessed else "no"
+    return code("certainty", level=c.level, best=c.best, worst=c.worst, assessed=assessed, lost=c.reason_codes)
 
 
-def _at_most(test: Test, e: Evidence) -> Finding:
-    assert test.level is not None
-    if e.certainty is None:
-        return Finding(FEW, "no usable trial: that fits, but does not show, that evidence is lacking", 0)
-    weak = LEVELS.index(e.certainty.level) <= LEVELS.index(test.level)
-    words = f"{e.effect}; certainty {e.certainty.level}: {e.certainty.reasons}"
-    return Finding(MET if weak else OPPOSED, words, e.trials)
+def _bounded(e: Body, asked: Level, *, least: bool) -> State:
+    """State of a demand on certainty: risk of bias that is not assessed leaves the certainty between two bounds."""
+    worst, best = e.certainty.worst.rank, e.certainty.best.rank
+    sure, never = (worst >= asked.rank, best < asked.rank) if least else (best <= asked.rank, worst > asked.rank)
+    return State.MET if sure else State.UNTESTED if not never else State.OPEN if least else State.OPPOSED
 
 
-def _subgroup_larger(test: Test, e: Evidence) -> Finding:
-    assert e.pooled is not None
+def _at_least(test: Test, e: Body) -> Finding:
+    return Finding(_bounded(e, Level(test.level or ""), least=True), _certainty(e), e.trials)
+
+
+def _at_most(test: Test, e: Body) -> Finding:
+    return _found(_bounded(e, Level(test.level or ""), least=False), e, _certainty(e))
+
+
+def _subgroup_larger(test: Test, e: Body) -> Finding:
     named = e.effects[test.column].isin(test.larger).to_numpy()
     count = [int(e.effects.loc[x, "study_id"].nunique()) for x in (named, ~named)]
-    least = min(count)
+    least, sides = min(count), {"k_named": count[0], "k_rest": count[1]}
     if least < 2:
-        return Finding(FEW, f"{count[0]} and {count[1]} trials: a difference needs two or more on each side", least)
+        return Finding(State.FEW, code("sides", **sides), least)
     found = subgroups(
         trials_of(e.effects), np.where(named, "named", "rest"), e.model, level=float(e.pooled["level"])
     )  # fmt: skip
-    at = [found.labels.index(x) for x in ("named", "rest")]
-    here, rest = (float(found.pooled.estimate[i]) * e.benefit for i in at)
-    shown = [e.show(float(found.pooled.estimate[i])) for i in at]
-    p = found.q_between_p_value
-    words = (
-        f"{e.pooled['measure']} {shown[0]} (k = {count[0]}) against {shown[1]} (k = {count[1]}) in the others, "
-        f"test for subgroup differences {'not estimable' if isnan(p) else p_text(p)}"
-    )
+    here, rest = (float(found.pooled.estimate[found.labels.index(x)]) for x in ("named", "rest"))
+    p = float(found.q_between_p_value)
+    said = code(
+        "subgroups", measure=e.pooled["measure"], named=e.natural(here), rest=e.natural(rest), **sides,
+        decimals=e.decimals, p=p,
+    )  # fmt: skip
     if isnan(p):
-        return Finding(FEW, words, least)
-    state = OPEN if p >= 0.05 else MET if here > rest else OPPOSED
-    return Finding(state, words + ("; no difference was found, which is not evidence of none" * (state == OPEN)), least)
+        return Finding(State.FEW, said, least)
+    larger = State.MET if here * e.benefit > rest * e.benefit else State.OPPOSED
+    return Finding(larger, said, least) if p < 0.05 else Finding(State.OPEN, join([said, code("no_difference")]), least)
 
 
-def _risk_below(test: Test, e: Evidence) -> Finding:
-    assert test.value is not None
+def _risk_below(test: Test, e: Body) -> Finding:
     with_counts = e.effects.dropna(subset=["events_intervention", "n_intervention"])
-    if with_counts["study_id"].nunique() < 2:
-        return Finding(FEW, "fewer than two trials with counts", int(with_counts["study_id"].nunique()))
+    trials = int(with_counts["study_id"].nunique())
+    if trials < 2:
+        return Finding(State.FEW, code("few_counts"), trials)
     events, n = float(with_counts["events_intervention"].sum()), float(with_counts["n_intervention"].sum())
     low = float(special.betaincinv(events, n - events + 1, 0.025)) if events > 0 else 0.0
     high = float(special.betaincinv(events + 1, n - events, 0.975)) if events < n else 1.0
-    words = f"{events:.0f} of {n:.0f} with the intervention, {100 * events / n:.0f}% "
-    words += f"(95% CI {100 * low:.0f}% to {100 * high:.0f}%), against {100 * test.value:.0f}%"
-    state = MET if high < test.value else OPPOSED if low >= test.value else OPEN
-    return Finding(state, words, e.trials)
+    value = test.value or 0.0
+    said = code(
+        "risk", events=f"{events:.0f}", n=f"{n:.0f}", share=100 * events / n, lower=100 * low, upper=100 * high,
+        value=100 * value,
+    )  # fmt: skip
+    return Finding(State.MET if high < value else State.OPPOSED if low >= value else State.OPEN, said, e.trials)
 
 
-def nnt(e: Evidence) -> tuple[float, float, float] | None:
-    """Number needed to treat (positive: benefit) and its limits at the median control risk; None without counts."""
-    assert e.pooled is not None
+def nnt(e: Body) -> tuple[float, float, float] | None:
+    """Number needed to treat (positive: benefit) and its guarded limits at the median control risk; None without."""
     measure, risk = str(e.pooled["measure"]), control_risk(e.effects)
-    if measure not in COUNT_MEASURES or isnan(risk) or isnan(e.pooled["ci_lower"]):
+    if measure not in COUNT_MEASURES or isnan(risk) or isnan(e.turned("ci")[0]):
         return None
-    natural = [float(e.pooled[f"{x}_natural"]) for x in ("estimate", "ci_lower", "ci_upper")]
+    natural = [float(e.pooled[f"{x}_natural"]) for x in ("estimate", "guarded_ci_lower", "guarded_ci_upper")]
     change = [e.benefit * x / 1000 for x in absolute_effect(measure, risk, *natural).difference]
     return tuple(1 / x if x else np.inf for x in change)  # type: ignore[return-value]
 
 
-def _nnt_at_most(test: Test, e: Evidence) -> Finding:
-    assert test.value is not None
-    found = nnt(e)
+def _nnt_at_most(test: Test, e: Body) -> Finding:
+    found, value = nnt(e), test.value or 0.0
     if found is None:
-        return Finding(FEW, "no counts: no number needed to treat", e.trials)
-    low, high = _interval(e)
-    number, limits = found[0], sorted(found[1:])
-    if low <= 0 <= high:
-        return Finding(
-            OPEN, _say(e, "no number needed to treat can be given: the interval includes no effect"), e.trials
-        )
-    words = f"{e.effect}; number needed to treat {abs(number):.1f} ({abs(limits[0]):.1f} to {abs(limits[1]):.1f})"
-    if high < 0:
-        return Finding(OPPOSED, words + " to harm", e.trials)
-    state = MET if limits[1] <= test.value else OPPOSED if limits[0] > test.value else OPEN
-    return Finding(state, f"{words}, against at most {test.value:g}", e.trials)
+        return Finding(State.FEW, code("no_nnt"), e.trials)
+    if e.includes_no_effect:
+        return _found(State.OPEN, e, code("nnt_no_effect"))
+    harm = e.turned("ci")[1] < 0
+    lower, upper = sorted(found[1:])
+    said = code(
+        "nnt", number=found[0], lower=lower, upper=upper, value=f"{value:g}", harm="yes" if harm else "no"
+    )  # fmt: skip
+    if harm:
+        return _found(State.OPPOSED, e, said)
+    return _found(State.MET if upper <= value else State.OPPOSED if lower > value else State.OPEN, e, said)
 
 
-def _claimed_value(test: Test, e: Evidence) -> Finding:
-    assert e.pooled is not None and test.value is not None
-    low, high = float(e.pooled["ci_lower"]), float(e.pooled["ci_upper"])
-    value = float(np.log(test.value)) if e.pooled["scale"] == "log" else test.value
+def _claimed_value(test: Test, e: Body) -> Finding:
+    low, high = (float(e.pooled[f"guarded_ci_{end}"]) for end in ("lower", "upper"))
+    claimed = test.value or 0.0
+    value = float(np.log(claimed)) if e.pooled["scale"] == "log" else claimed
     if isnan(low):
-        return Finding(OPEN, _say(e), e.trials)
-    state = OPPOSED if not low <= value <= high else OPEN if low <= 0 <= high else MET
-    words = f"{e.effect}; the interval {'excludes' if state == OPPOSED else 'includes'} the claimed {e.show(value)}"
-    return Finding(state, words + _prediction(e, -np.inf, np.inf), e.trials)
+        return _found(State.OPEN, e)
+    inside = low <= value <= high
+    state = State.OPPOSED if not inside else State.OPEN if low <= 0 <= high else State.MET
+    said = code("claimed", value=claimed, decimals=e.decimals, inside="yes" if inside else "no")
+    return _found(state, e, said, _prediction(e, -np.inf, np.inf))
 
 
-def _inconsistent(_: Test, e: Evidence) -> Finding:
-    assert e.pooled is not None
-    i2, low, high = (float(e.pooled[x]) for x in ("i2", "pi_lower", "pi_upper"))
-    inner = _interval(e)
-    words = f"{e.effect}, I2 {i2:.0f}%" if not isnan(i2) else f"{e.effect}, I2 not estimable"
-    words += "" if isnan(low) else f", prediction interval {e.show(low)} to {e.show(high)}"
-    crosses = not isnan(low) and low <= 0 <= high and (inner[0] > 0 or inner[1] < 0)
-    if i2 >= 50 or crosses:
-        return Finding(MET, words, e.trials)
-    known = e.trials >= 3 and not isnan(low) and not low <= 0 <= high
-    return Finding(OPPOSED if known else OPEN, words, e.trials)
+def _inconsistent(_: Test, e: Body) -> Finding:
+    i2, (low, high) = float(e.pooled["i2"]), e.turned("pi")
+    reach = {} if isnan(low) else {**_new_trial(e), "decimals": e.decimals}
+    said = code("inconsistent", i2=i2, **reach)
+    new_may_differ = low <= 0 <= high
+    if i2 >= 50 or (new_may_differ and not isnan(e.turned("ci")[0]) and not e.includes_no_effect):
+        return _found(State.MET, e, said)
+    known = e.trials >= 3 and not isnan(low) and not new_may_differ
+    return _found(State.OPPOSED if known else State.OPEN, e, said)
 
 
-def _dose_trend(test: Test, e: Evidence) -> Finding:
-    if test.column not in e.effects or pd.to_numeric(e.effects[test.column], errors="coerce").notna().sum() == 0:
-        return Finding(FEW, f"{e.count}; the trials report no dose that could be compared ({test.column})", e.trials)
-    dose = pd.to_numeric(e.effects[test.column], errors="coerce")
+def _dose_trend(test: Test, e: Body) -> Finding:
+    column = e.effects.get(test.column, pd.Series(np.nan, index=e.effects.index))
+    dose = pd.to_numeric(column, errors="coerce")
     rows = e.effects[dose.notna()]
+    if rows.empty:
+        return _found(State.FEW, e, code("no_dose", column=test.column))
     trials = int(rows["study_id"].nunique())
     if trials < TRIALS_FOR_TREND:
-        return Finding(FEW, f"{trials} trials with a dose: a trend needs {TRIALS_FOR_TREND} or more", trials)
+        return Finding(State.FEW, code("few_doses", k=trials, least=TRIALS_FOR_TREND), trials)
     fit = meta_regression(
         rows["estimate"].to_numpy(), rows["variance"].to_numpy(), {"dose": dose.dropna().to_numpy()},
         tau2_method=e.model.tau2, minimum=None,
     )  # fmt: skip
-    p = float(fit.p_value[1])
+    p = float(fit.guarded_p_value[1])
     if isnan(p):
-        return Finding(OPEN, f"no slope on {test.column} can be estimated ({trials} trials)", trials)
-    words = f"slope {fit.estimate[1]:.3g} per unit of {test.column}, {p_text(p)} ({trials} trials)"
-    return Finding(MET if p < 0.05 else OPEN, words, trials)
+        return Finding(State.OPEN, code("no_slope", column=test.column, k=trials), trials)
+    said = code("slope", slope=float(fit.estimate[1]), column=test.column, p=p, k=trials)
+    return Finding(State.MET if p < 0.05 else State.OPEN, said, trials)
 
 
-_RULES: dict[str, Callable[[Test, Evidence], Finding]] = {
+_RULES: dict[str, Callable[[Test, Body], Finding]] = {
     "benefit": _benefit, "lasting_to_weeks": _benefit, "harm": _harm, "important_benefit": _important_benefit,
     "equivalence": _equivalence, "no_important_harm": _no_important_harm, "certainty_at_least": _at_least,
     "subgroup_larger": _subgroup_larger, "risk_below": _risk_below, "nnt_at_most": _nnt_at_most,

@@ -13,7 +13,7 @@ from reweigh.measures import BINARY_MEASURES, CONTINUOUS_MEASURES, RATE_MEASURES
 
 def arm_effects(x: Rows, options: Options) -> Work:
     """Effects of rows that report arms; every row ends with an effect or a reason."""
-    w = Work(x.n)
+    w = Work(x)
     measure = x.words["measure"]
     pairs = ~(np.isnan(x["discordant1"]) | np.isnan(x["discordant2"]))
     conditional = (measure == "COR-OR") | ((measure == "OR") & (x.words["design"] == "crossover") & pairs)
@@ -28,9 +28,5 @@ def arm_effects(x: Rows, options: Options) -> Work:
             at = np.flatnonzero(rows)
             w.merge(at, work(x.take(at), options))
     w.route[:] = "arms"
-    w.fail(
-        ~(continuous | binary | rates | conditional),
-        "no effect of this measure from arm data",
-        "the effect with its CI",
-    )
+    w.fail(~(continuous | binary | rates | conditional), "no_arm_effect")
     return w

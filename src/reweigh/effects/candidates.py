@@ -19,7 +19,7 @@ from reweigh.tables.problems import did_you_mean
 
 ARM_NUMBERS = (
     "n", "mean", "sd", "se", "ci_lower", "ci_upper", "median", "q1", "q3", "min", "max", "events", "percent",
-    "person_time", "baseline_mean", "baseline_sd", "change_mean", "change_sd",
+    "person_time", "baseline_mean", "baseline_sd", "change_mean", "change_sd", "scale_min", "scale_max", "ci_level",
 )  # fmt: skip
 """Numbers of an arm as reported; a candidate carries each with the suffix 1 (intervention) or 2 (control)."""
 
@@ -29,8 +29,8 @@ COMPARISON_NUMBERS = {
 }  # fmt: skip
 """Numbers of a comparison, and the column of arms.csv that gives them (in either arm's row)."""
 
-CONTRAST_NUMBERS = ("estimate", "se", "ci_lower", "ci_upper", "p_value", "t", "f", "z", "df", "oe", "v")
-CONTRAST_TEXT = ("p_operator", "direction", "paired", "p_test", "better")
+CONTRAST_NUMBERS = ("estimate", "se", "ci_lower", "ci_upper", "ci_level", "p_value", "t", "f", "z", "df", "oe", "v")
+CONTRAST_TEXT = ("estimate_scale", "p_operator", "direction", "paired", "p_test", "better")
 
 UNCONVERTED_TESTS = {
     "three_arm": "the p-value is that of a test of three or more arms",
@@ -124,7 +124,7 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
 
 def _windows(table: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
     """Window of each row ("" where none) and its distance in days to the window's nominal day."""
-    days = pd.to_numeric(table["timepoint_days"]).to_numpy(dtype=float, na_value=np.nan)
+    days = table["timepoint_days"].to_numpy(dtype=float, na_value=np.nan)
     text = table["timepoint"].fillna("").str.strip().str.casefold().to_numpy()
     window = np.full(len(table), "", dtype=object)
     distance = np.zeros(len(table))

@@ -18,14 +18,19 @@ __all__ = ["Options", "Problem", "compute", "validate"]
 _SHOWN_PROBLEMS = 20
 
 
-def compute(table: pd.DataFrame, options: Options | None = None, *, checked: bool = False) -> pd.DataFrame:
+def compute(
+    table: pd.DataFrame, options: Options | None = None, *, checked: bool = False, trace: bool = False
+) -> pd.DataFrame:
     """Effect size and variance of every row, or the reason why there is none.
 
     ``table`` has one row per comparison as reported, with any of `table.COLUMNS`.  The result has its index and the
     columns estimate, variance, se (analysis scale), scale ("log" or "natural"), estimate_natural, ci_lower_natural,
     ci_upper_natural (Wald, at ``options.level``), corrected, mean1, sd1, mean2, sd2, events1, events2 (as used), route,
-    derivation, assumptions, flags, reason (empty where there is an estimate) and needed.  Raises ValueError with every
-    impossible value, its row and column, unless ``checked`` says that `validate` has found none.
+    within (where the pairing of a crossover trial is from: "measured", "assumed" or "ignored"), derivation_codes,
+    assumption_codes, flag_codes and reason_code (empty where there is an estimate); `reweigh.text.effects.in_words`
+    turns codes into words.  With ``trace`` also steps: of each row a list of `work.Step`, which `reweigh.effects.worked`
+    prints.  Raises ValueError with every impossible value, its row and column, unless ``checked`` says that `validate`
+    has found none.
     """
     options = options or Options()
     problems = [] if checked else validate(table)
@@ -35,16 +40,18 @@ def compute(table: pd.DataFrame, options: Options | None = None, *, checked: boo
         msg = f"{len(problems)} impossible value(s):\n{shown}{more}"
         raise ValueError(msg)
     rows, _ = read(table)
-    contrast = _name_contrasts(rows)
-    w = Work(rows.n)
+    rows.traced = trace
+    w = Work(rows)
+    contrast = _name_contrasts(rows, w)
     for which, effects in ((~contrast, arm_effects), (contrast, contrast_effects)):
         if which.any():
             at = np.flatnonzero(which)
             w.merge(at, effects(rows.take(at), options))
-    return _frame(table.index, rows, w, options)
+    frame = _frame(table.index, rows, w, options)
+    return frame.assign(steps=pd.Series(w.steps, index=table.index, dtype=object)) if trace else frame
 
 
-def _name_contrasts(rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _name_contrasts(rows: Rows, w: Work) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Rows that report a contrast, ratios printed as logarithms turned back.
 
     An estimate without arm data and without a name is of the target measure.
@@ -55,13 +62,16 @@ def _name_contrasts(rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     oe = bare & ~np.isnan(rows["oe"])
     given = bare & ~oe & ~np.isnan(rows["estimate"])
     named = np.where(oe, "OE_V", np.where(given, rows.words["measure"], reported)).astype(object)
-    logs = np.isin(named, list(LOG_REPORTED))
+    measure = np.array([LOG_REPORTED.get(name, name) for name in named], dtype=object)
+    logs = (named != measure) | ((rows.words["estimate_scale"] == "log") & np.isin(named, list(RATIO_MEASURES)))
     if logs.any():
         for column in ("estimate", "ci_lower", "ci_upper"):
-            rows.numbers[column] = np.where(logs, np.exp(np.where(logs, rows[column], 0.0)), rows[column])
-        named[logs] = [LOG_REPORTED[name] for name in named[logs]]
-    rows.words["reported_measure"] = named
-    return np.asarray(named != "", dtype=bool)
+            log = rows[column]
+            rows.numbers[column] = np.where(logs, np.exp(np.where(logs, log, 0.0)), log)
+            there, what = logs & ~np.isnan(log), column.replace("_", " ")
+            w.step(there, "from_log", log=log, value=rows[column], measure=measure, what=what)
+    rows.words["reported_measure"] = measure
+    return np.asarray(measure != "", dtype=bool)
 
 
 def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFrame:
@@ -84,11 +94,11 @@ def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFra
             "corrected": w.corrected & ~lost,
             **{name: w.shown[name] for name in DISPLAY},
             "route": np.where(lost, "", w.route).astype(object),
-            "derivation": np.where(lost, "", w.derivation.chains()).astype(object),
-            "assumptions": np.where(lost, "", w.assumptions.chains()).astype(object),
-            "flags": w.flags.chains(),
-            "reason": w.reason,
-            "needed": w.needed,
+            "within": np.where(lost, "", w.within).astype(object),
+            "derivation_codes": np.where(lost, "", w.derivation.chains()).astype(object),
+            "assumption_codes": np.where(lost, "", w.assumptions.chains()).astype(object),
+            "flag_codes": w.flags.chains(),
+            "reason_code": w.reason,
         },
         index=index,
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
-from reweigh.effects.design import correlation, finish
+from reweigh.effects.design import correlation, finish, pairing
 from reweigh.effects.measures import Bools
-from reweigh.effects.notes import Texts, texts
+from reweigh.effects.notes import Texts
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
 from reweigh.measures import RATIO_MEASURES
@@ -21,38 +23,56 @@ ASYMMETRY = 0.15
 #: Difference in z or t between a printed p-value and estimate/SE above which they are flagged as contradictory.
 DISAGREEMENT = 0.5
 
+Sources = np.ndarray[tuple[int], np.dtype[np.int64]]
 NONE, PRINTED, CI, LIMIT, T, F, Z, P, FROM_N = range(9)
 TESTS = [T, F, Z, P]
+SOURCES = {
+    PRINTED: "se_printed", CI: "ci_to_se", LIMIT: "limit_to_se", T: "t_to_se", F: "f_to_se", Z: "z_to_se", P: "p_to_se",
+    FROM_N: "n_to_se",
+}  # fmt: skip
+"""Where an SE is from, and the code that says so."""
 
 
 def contrast_effects(x: Rows, options: Options) -> Work:
     """Effects of rows that report a contrast; every row ends with an effect or a reason."""
-    w = Work(x.n)
+    w = Work(x)
     target, reported, design = x.words["measure"], x.words["reported_measure"], x.words["design"]
     _compatible(w, target, reported)
-    w.flags.add(design == "first_period", "first period of a crossover trial only")
+    w.flags.add(design == "first_period", "first_period")
     crossed, oe = design == "crossover", reported == "OE_V"
     to_smd = (target == "SMD") & np.isin(reported, ["p_only", "MD"])
     nothing = np.isnan(x["estimate"]) & np.isnan(x["ci_lower"] + x["ci_upper"])
     p_only = (reported == "p_only") | (to_smd & nothing)
     paired = (x.words["paired"] == "yes") | ((x.words["paired"] == "") & crossed)
-    w.flags.add(crossed & (x.words["paired"] == "") & ~oe, "paired analysis presumed (crossover trial)")
+    w.flags.add(crossed & (x.words["paired"] == "") & ~oe, "paired_presumed")
     if options.crossover == "as_independent":
-        w.flags.add(crossed & p_only, "crossover trial as if two independent groups")
-        w.flags.add(crossed & ~p_only, "paired estimate kept as printed: it cannot be unpaired")
+        w.flags.add(crossed & p_only, "as_independent")
+        w.flags.add(crossed & ~p_only, "stays_paired")
         paired &= ~(crossed & p_only)
     deff = _design_effect(x, w)
     _o_minus_e(x, w, oe)
     estimate = _estimate(x, w, ~oe & ~p_only)
     se, source = _standard_error(x, w, estimate, ~oe & ~p_only, paired, options)
     plain = ~oe & ~to_smd & w.alive
-    factor = _unpaired_factor(x, w, plain & (reported == "SMD_paired"), options) * _scale(x, w, plain)
+    factor = _unpaired_factor(x, w, plain & (reported == "SMD_paired"), estimate, se, options)
+    factor = factor * _scale(x, w, plain, estimate, se)
     w.put(plain, (estimate[plain] * factor[plain], deff[plain] * (se * factor)[plain] ** 2))
     t = _signed_t(x, w, p_only & to_smd, estimate / se, paired, options)
-    _smd_from_t(x, w, t, to_smd & w.alive, paired, deff, options)
+    _smd_from_t(x, w, t, estimate, se, to_smd & w.alive, paired, deff, options)
+    w.step(
+        (plain | (to_smd & paired)) & (deff != 1) & w.alive,
+        "multiplied_variance",
+        effect=deff,
+        se=np.sqrt(w.vi / deff),
+        vi=w.vi,
+    )
     _flip(x, w, ~p_only)
     _check_direction(x, w, ~p_only)
     tier = np.isin(source, TESTS) | p_only
+    # The SE, CI, t, F or exact p of a paired analysis; a p-value that is only presumed to be paired does not count.
+    of_test = tier & (x.words["paired"] == "yes") & ~np.isin(x.words["p_operator"], ["<", "<=", ">", ">="])
+    measured = crossed & paired & (np.isin(source, [PRINTED, CI, LIMIT]) | of_test)
+    w.within = pairing(x, measured, crossed & paired & (source == FROM_N))
     w.route = np.where(tier, "exact p", "contrast with CI or SE").astype(object)
     finish(w, np.ones(x.n, dtype=bool))
     return w
@@ -62,30 +82,27 @@ def _compatible(w: Work, target: Texts, reported: Texts) -> None:
     allowed = target == reported
     for name, others in CONVERTIBLE.items():
         allowed |= (target == name) & np.isin(reported, others)
-    w.fail(
-        ~allowed & (reported == "p_only"),
-        "a p-value alone gives no " + target,
-        "the " + target + " with its CI, or data per arm",
-    )
-    w.fail(~allowed, "a reported " + reported + " is no " + target, "the " + target + " with its CI, or data per arm")
+    w.fail(~allowed & (reported == "p_only"), "p_gives_no", measure=target)
+    w.fail(~allowed, "other_measure", reported=reported, measure=target)
 
 
 def _design_effect(x: Rows, w: Work) -> Floats:
     cluster = x.words["design"] == "cluster"
     known = cluster & ~np.isnan(x["icc"]) & ~np.isnan(x["cluster_size"])
-    w.flags.add(cluster & ~known, "clustering presumed allowed for in what is printed (no ICC)")
+    w.flags.add(cluster & ~known, "clustering_presumed")
     effect = np.where(known, conv.design_effect(x["icc"], x["cluster_size"]), 1.0)
-    if known.any():
-        w.derivation.add(known, "variance x design effect " + texts(effect))
-        w.assumptions.add(known, "ICC = " + texts(x["icc"]) + ", clusters of " + texts(x["cluster_size"]))
+    w.derivation.add(known, "variance_by_design_effect", effect=effect)
+    w.assumptions.add(known, "icc", icc=x["icc"], size=x["cluster_size"])
+    w.step(known, "variance_by_design_effect", icc=x["icc"], size=x["cluster_size"], effect=effect)
     return effect
 
 
 def _o_minus_e(x: Rows, w: Work, rows: Bools) -> None:
-    w.fail(rows & np.isnan(x["oe"] + x["v"]), "O - E or V not reported", "O - E and V, or the log HR with SE")
+    w.fail(rows & np.isnan(x["oe"] + x["v"]), "no_oe_v")
     ok = rows & w.alive
     w.put(ok, measures.from_o_minus_e(x["oe"][ok], x["v"][ok]))
-    w.derivation.add(ok, "(O - E)/V, variance 1/V")
+    w.derivation.add(ok, "o_minus_e")
+    w.step(ok, "o_minus_e", oe=x["oe"], v=x["v"], yi=w.yi, vi=w.vi)
 
 
 # --- estimate and SE -----------------------------------------------------------------------------------------
@@ -96,20 +113,25 @@ def is_log(x: Rows) -> Bools:
     return np.isin(x.words["measure"], list(RATIO_MEASURES))
 
 
+def _analysed(x: Rows, column: str) -> Floats:
+    """A reported estimate or limit on the analysis scale."""
+    log, value = is_log(x), x[column]
+    return np.where(log, np.log(np.where(log & (value > 0), value, np.nan)), value)
+
+
 def _estimate(x: Rows, w: Work, rows: Bools) -> Floats:
     """Reported estimate on the analysis scale; the middle of the CI where the estimate itself is missing."""
     log = is_log(x)
-    estimate, low, high = (
-        np.where(log, np.log(np.where(log & (v > 0), v, np.nan)), v)
-        for v in (x["estimate"], x["ci_lower"], x["ci_upper"])
-    )
+    estimate, low, high = (_analysed(x, column) for column in ("estimate", "ci_lower", "ci_upper"))
     middle = rows & np.isnan(estimate) & ~np.isnan(low + high)
-    w.flags.add(middle, "estimate not printed: middle of the CI taken")
+    w.flags.add(middle, "middle_of_ci")
     estimate = np.where(middle, (low + high) / 2, estimate)
-    w.fail(rows & np.isnan(estimate), "no estimate reported", "the estimate with its CI")
-    off = conv.ci_asymmetry(estimate, low, high)
-    scale: Texts = np.where(log, " (log scale)", "").astype(object)
-    w.flags.add(rows & (off > ASYMMETRY), np.asarray("estimate not in the middle of its CI" + scale, dtype=object))
+    w.step(middle, "middle_of_ci", low=low, high=high, estimate=estimate)
+    w.step(rows & ~middle & log, "log_of_estimate", printed=x["estimate"], estimate=estimate)
+    w.fail(rows & np.isnan(estimate), "no_estimate")
+    off = rows & (conv.ci_asymmetry(estimate, low, high) > ASYMMETRY)
+    w.flags.add(off & ~log, "asymmetric_ci")
+    w.flags.add(off & log, "asymmetric_log_ci")
     return estimate
 
 
@@ -122,10 +144,10 @@ def exact_p(x: Rows, options: Options) -> Floats:
     return np.where(usable, x["p_value"], np.nan)
 
 
-def p_text(x: Rows) -> Texts:
-    """The p-value as printed, e.g. "p < 0.001"."""
-    operator = np.where(x.words["p_operator"] == "", "=", x.words["p_operator"]).astype(object)
-    return np.asarray("p " + operator + " " + texts(x["p_value"]), dtype=object)
+def _printed_p(x: Rows) -> dict[str, Texts | Floats]:
+    """Parameters that print the p-value as it stands, e.g. "p < 0.001"."""
+    operator = x.words["p_operator"]
+    return {"operator": np.where(operator == "", "=", operator).astype(object), "p": x["p_value"]}
 
 
 def test_df(x: Rows, paired: Bools) -> Floats:
@@ -136,26 +158,24 @@ def test_df(x: Rows, paired: Bools) -> Floats:
 
 def _standard_error(
     x: Rows, w: Work, estimate: Floats, rows: Bools, paired: Bools, options: Options
-) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+) -> tuple[Floats, Sources]:
     """SE on the analysis scale from the best of what is printed, and which that was."""
     log, reported = is_log(x), x.words["reported_measure"]
     df = test_df(x, paired)
     ci_df = np.where((options.contrast_ci == "t") & ~log & (df > 0), df, np.inf)
-    ends = [np.where(log, np.log(np.where(log & (v > 0), v, np.nan)), v) for v in (x["ci_lower"], x["ci_upper"])]
+    low, high = _analysed(x, "ci_lower"), _analysed(x, "ci_upper")
     p = exact_p(x, options)
     by_t = (reported == "MD") & (df > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        limit = np.where(np.isnan(ends[0]), ends[1], ends[0])
+        limit = np.where(np.isnan(low), high, low)
         half = conv.se_from_ci(-np.abs(limit - estimate), np.abs(limit - estimate), x["ci_level"], df=ci_df)
-        from_p = np.abs(estimate) / np.where(by_t, conv.t_from_p(p, df), conv.z_from_p(p))
+        of_p = np.where(by_t, conv.t_from_p(p, df), conv.z_from_p(p))
+        statistics = {T: np.abs(x["t"]), F: np.sqrt(x["f"]), Z: np.abs(x["z"]), P: of_p}
         choices = {
             PRINTED: x["se"],
-            CI: conv.se_from_ci(ends[0], ends[1], x["ci_level"], df=ci_df),
+            CI: conv.se_from_ci(low, high, x["ci_level"], df=ci_df),
             LIMIT: half,
-            T: np.abs(estimate / x["t"]),
-            F: np.abs(estimate) / np.sqrt(x["f"]),
-            Z: np.abs(estimate / x["z"]),
-            P: from_p,
+            **{code: np.abs(estimate) / statistic for code, statistic in statistics.items()},
             FROM_N: _se_from_n(x, estimate, paired, options),
         }
     se, source = np.full(x.n, np.nan), np.zeros(x.n, dtype=np.int64)
@@ -163,17 +183,21 @@ def _standard_error(
         take = rows & (source == NONE) & np.isfinite(value) & (value > 0)
         se[take], source[take] = value[take], code
     _note_source(x, w, source, by_t, options)
+    if w.traced:
+        numbers = {"estimate": estimate, "low": low, "high": high, "limit": limit, "df": df, "se": se}
+        _trace_source(
+            x, w, source, by_t, paired, conv.ci_quantile(x["ci_level"], ci_df), statistics, options, **numbers
+        )
     printed = np.where(source == PRINTED, choices[CI] / se, 1.0)
-    w.flags.add(rows & (np.abs(printed - 1) > 0.1), "SE and CI disagree: SE taken")
+    w.flags.add(rows & (np.abs(printed - 1) > 0.1), "se_and_ci_disagree")
     with np.errstate(invalid="ignore", divide="ignore"):
-        apart = np.abs(np.abs(estimate / se) - np.abs(estimate) / from_p) > DISAGREEMENT
-    w.flags.add(rows & np.isin(source, [PRINTED, CI]) & apart & ~np.isnan(p), "p-value and SE or CI disagree")
+        apart = np.abs(np.abs(estimate / se) - np.abs(estimate) / choices[P]) > DISAGREEMENT
+    w.flags.add(rows & np.isin(source, [PRINTED, CI]) & apart & ~np.isnan(p), "p_disagrees")
     lost = rows & (source == NONE)
-    bound = lost & np.isnan(p) & ~np.isnan(x["p_value"])
-    w.fail(bound, "no SE or CI, and p only as an inequality (" + p_text(x) + ")", "SE, CI or exact p")
-    w.fail(lost & (estimate == 0), "estimate of 0 with a p-value only: its SE is undefined", "SE or CI")
-    w.fail(lost & (p == 1), "p = 1: the SE is undefined", "SE or CI")
-    w.fail(lost, "no SE, CI, test statistic or exact p", "SE, CI or exact p")
+    w.fail(lost & np.isnan(p) & ~np.isnan(x["p_value"]), "bound_only", **_printed_p(x))
+    w.fail(lost & (estimate == 0), "zero_estimate")
+    w.fail(lost & (p == 1), "p_of_1")
+    w.fail(lost, "no_se")
     return se, source
 
 
@@ -189,73 +213,90 @@ def _se_from_n(x: Rows, d: Floats, paired: Bools, options: Options) -> Floats:
     return np.where(np.isin(reported, ["SMD", "SMD_paired"]), np.sqrt(var), np.nan)
 
 
-def _note_source(
-    x: Rows, w: Work, source: np.ndarray[tuple[int], np.dtype[np.int64]], by_t: Bools, options: Options
-) -> None:
+def _note_source(x: Rows, w: Work, source: Sources, by_t: Bools, options: Options) -> None:
     log, reported = is_log(x), x.words["reported_measure"]
     some = source > NONE
-    w.derivation.add(some, "reported " + np.where(log, "log ", "").astype(object) + reported)
-    level = texts(100 * x["ci_level"])
-    fixed = {
-        PRINTED: "SE as printed",
-        CI: level + "% CI -> SE",
-        LIMIT: "one limit of the " + level + "% CI -> SE",
-        T: "t -> SE",
-        F: "F -> |t| -> SE",
-        Z: "z -> SE",
-        FROM_N: "SE from n and SMD",
-    }
-    for code, text in fixed.items():
-        w.derivation.add(source == code, text)
-    by_p = source == P
-    if by_p.any():
-        quantile = np.where(by_t, "t", "z").astype(object)
-        w.derivation.add(by_p, p_text(x) + " -> " + quantile + " -> SE")
-        w.flags.add(by_p & ~by_t & (reported == "MD"), "n unknown: z instead of t")
-        _flag_inequality(x, w, by_p)
-    w.flags.add(source == LIMIT, "only one limit of the CI printed")
+    w.derivation.add(some & log, "reported_log", measure=reported)
+    w.derivation.add(some & ~log, "reported", measure=reported)
+    for code, name in SOURCES.items():
+        if code in (CI, LIMIT):
+            w.derivation.add(source == code, name, level=100 * x["ci_level"])
+        elif code == P:
+            by = np.where(by_t, "t", "z").astype(object)
+            w.derivation.add(source == code, name, **_printed_p(x), by=by)
+        else:
+            w.derivation.add(source == code, name)
+    w.flags.add((source == P) & ~by_t & (reported == "MD"), "z_for_t")
+    _flag_inequality(x, w, source == P)
+    w.flags.add(source == LIMIT, "one_limit")
+
+
+def _trace_source(
+    x: Rows,
+    w: Work,
+    source: Sources,
+    by_t: Bools,
+    paired: Bools,
+    quantile: Floats,
+    statistics: dict[int, Floats],
+    options: Options,
+    **numbers: Floats,
+) -> None:
+    """Record how the SE came about."""
+    log = is_log(x)
+    where = np.where(log, "Handbook 6.3.2", "Handbook 6.3.1").astype(object)
+    w.step(source == PRINTED, "se_printed", **numbers, scale=np.where(log, " (log scale)", ""))
+    said = numbers | {"quantile": quantile, "level": 100 * x["ci_level"], "source": where}
+    w.step(source == CI, "ci_to_se", **said, limits=np.where(log, "log of the limits: ", ""))
+    w.step(source == LIMIT, "limit_to_se", **said)
+    for code, name in ((T, "t"), (F, "sqrt(F)"), (Z, "z")):
+        said = numbers | {"size": np.abs(numbers["estimate"]), "statistic": statistics[code], "source": where}
+        w.step(source == code, "test_to_se", **said, name=name)
+    said |= {"statistic": statistics[P], "p": x["p_value"]}
+    w.step((source == P) & ~by_t, "z_of_p_to_se", **said)
+    w.step((source == P) & by_t, "t_of_p_to_se", **said)
+    within = (x.words["reported_measure"] == "SMD_paired") | paired
+    r = np.where(np.isnan(x["r"]), options.r, x["r"])
+    factor = np.where(x.words["reported_measure"] == "SMD_paired", 1.0, 2 * (1 - r))
+    by_n = source == FROM_N
+    w.step(by_n & ~within, "n_to_se", **numbers, n1=x["n1"], n2=x["n2"])
+    w.step(by_n & within, "n_to_paired_se", **numbers, n=np.fmin(x["n1"], x["n2"]), factor=factor)
 
 
 def _flag_inequality(x: Rows, w: Work, rows: Bools) -> None:
-    bound = rows & np.isin(x.words["p_operator"], ["<", "<="])
-    if bound.any():
-        w.flags.add(bound, p_text(x) + " taken as p = " + texts(x["p_value"]))
+    w.flags.add(rows & np.isin(x.words["p_operator"], ["<", "<="]), "p_bound_as_p", **_printed_p(x))
 
 
 # --- to the target -------------------------------------------------------------------------------------------
 
 
-def _unpaired_factor(x: Rows, w: Work, rows: Bools, options: Options) -> Floats:
+def _unpaired_factor(x: Rows, w: Work, rows: Bools, estimate: Floats, se: Floats, options: Options) -> Floats:
     """sqrt(2(1 - r)), which puts a within-person SMD on the between-person SD."""
     if options.standardiser == "difference":
-        w.flags.add(rows, "standardised by the SD of differences: not comparable with parallel trials")
+        w.flags.add(rows, "sd_of_differences")
         return np.ones(x.n)
-    r = correlation(x, w, rows, "r", options.r)
-    w.fail(rows & (r == 1), "r = 1 leaves no between-person SMD", "a correlation below 1")
+    r, origin = correlation(x, w, rows, "r", options.r)
+    w.fail(rows & (r == 1), "r_of_1")
     factor = np.where(rows, np.sqrt(2 * (1 - r)), 1.0)
-    if rows.any():
-        w.derivation.add(rows, "within-person SMD x sqrt(2(1 - r)) = " + texts(factor))
+    w.derivation.add(rows, "within_to_between", factor=factor)
+    said = {"estimate": estimate, "se": se, "yi": estimate * factor, "to_se": se * factor, "factor": factor}
+    w.step(rows, "within_to_between", **said, r=r, origin=origin)
     return factor
 
 
-def _scale(x: Rows, w: Work, rows: Bools) -> Floats:
+def _scale(x: Rows, w: Work, rows: Bools, estimate: Floats, se: Floats) -> Floats:
     lo, hi, to_lo, to_hi = (x[c] for c in ("scale_min", "scale_max", "target_min", "target_max"))
     md = rows & (x.words["measure"] == "MD")
     wanted = ~np.isnan(to_lo + to_hi)
     known = ~np.isnan(lo + hi)
-    w.fail(
-        md & wanted & ~known,
-        "scale limits not reported: the MD cannot be put on the protocol's scale",
-        "scale minimum and maximum",
-    )
+    w.fail(md & wanted & ~known, "no_md_scale")
     ratio = rows & (x.words["measure"] == "ROM") & wanted
-    w.fail(
-        ratio & ~((lo == 0) & (to_lo == 0)), "a ratio of means depends on where the scale begins", "mean and SD per arm"
-    )
+    w.fail(ratio & ~((lo == 0) & (to_lo == 0)), "rom_scale")
     moved = md & wanted & known & (hi - lo != to_hi - to_lo)
     factor = np.where(moved, (to_hi - to_lo) / np.where(moved, hi - lo, 1.0), 1.0)
-    if moved.any():
-        w.derivation.add(moved, "MD x " + texts(factor) + " to the scale of the protocol")
+    w.derivation.add(moved, "md_rescaled", factor=factor)
+    said = {"estimate": estimate, "se": se, "yi": estimate * factor, "to_se": se * factor, "factor": factor}
+    w.step(moved, "md_rescaled", **said)
     return factor
 
 
@@ -265,88 +306,127 @@ def _signed_t(x: Rows, w: Work, rows: Bools, from_estimate: Floats, paired: Bool
         return from_estimate
     p = exact_p(x, options)
     df = test_df(x, paired)
-    w.fail(rows & np.isnan(df), "no n for the test", "n per arm")
+    w.fail(rows & np.isnan(df), "no_test_n")
     printed = np.where(np.isnan(x["t"]), x["z"], x["t"])
     size = np.where(np.isnan(printed), np.sqrt(x["f"]), np.abs(printed))
     by_p = np.isnan(size)
     size = np.where(by_p, conv.t_from_p(p, df), size)
-    bound = rows & by_p & np.isnan(p) & ~np.isnan(x["p_value"])
-    w.fail(bound, "p given only as an inequality (" + p_text(x) + ")", "exact p, or mean and SD per arm")
-    w.fail(rows & by_p & np.isnan(p), "no exact p and no test statistic", "exact p, or mean and SD per arm")
+    w.fail(rows & by_p & np.isnan(p) & ~np.isnan(x["p_value"]), "p_bound", **_printed_p(x))
+    w.fail(rows & by_p & np.isnan(p), "no_p")
     better, direction = x.words["better"], x.words["direction"]
     sign = np.select([direction == "favours_intervention", direction == "favours_control"], [1.0, -1.0], np.nan)
     unknown = np.isnan(sign) & (size != 0)
     by_t = unknown & ~np.isnan(printed)
-    w.flags.add(rows & by_t, "sign of the printed statistic taken as intervention minus control")
+    w.flags.add(rows & by_t, "sign_of_statistic")
+    taken = direction
     if options.unknown_direction == "exclude":
-        w.fail(rows & unknown & ~by_t, "direction of the effect not reported", "which arm did better")
+        w.fail(rows & unknown & ~by_t, "no_direction")
     else:
-        w.assumptions.add(
-            rows & unknown & ~by_t, f"direction unknown, taken as {options.unknown_direction.replace('_', ' ')}"
-        )
+        w.assumptions.add(rows & unknown & ~by_t, "direction_assumed", direction=options.unknown_direction)
+        taken = np.where(unknown, options.unknown_direction, direction)
         sign = np.where(np.isnan(sign), 1.0 if options.unknown_direction == "favours_intervention" else -1.0, sign)
-    w.fail(
-        rows & ~by_t & (size != 0) & (better == ""),
-        "which direction is better is not set",
-        "the direction of the outcome",
-    )
+    w.fail(rows & ~by_t & (size != 0) & (better == ""), "no_better")
     good = np.where(better == "higher", 1.0, -1.0)
     t = np.where(by_t, printed, np.where(size == 0, 0.0, sign * good * size))
-    if (rows & w.alive).any():
-        kind = np.where(paired, "paired t, df ", "t, df ").astype(object) + texts(df)
-        w.derivation.add(rows & w.alive & by_p, p_text(x) + " -> |t| = " + texts(size) + " (" + kind + ")")
-        w.derivation.add(rows & w.alive & ~by_p, "printed statistic -> t = " + texts(t) + " (" + kind + ")")
-        w.flags.add(rows & np.isnan(x["t"]) & ~np.isnan(x["z"]), "z taken as t")
-        _flag_inequality(x, w, rows & by_p & w.alive)
+    done = rows & w.alive
+    test = np.where(paired, "paired t, df", "t, df").astype(object)
+    w.derivation.add(done & by_p, "p_to_t", **_printed_p(x), t=size, test=test, df=df)
+    w.derivation.add(done & ~by_p, "statistic_to_t", t=t, test=test, df=df)
+    w.flags.add(rows & np.isnan(x["t"]) & ~np.isnan(x["z"]), "z_as_t")
+    _flag_inequality(x, w, done & by_p)
+    if w.traced:
+        words = [f"{a.replace('_', ' ')} and {b} is better, " for a, b in zip(taken, better, strict=True)]
+        why = np.where(by_t, "sign as printed, ", np.where(size == 0, "", np.array(words, dtype=object)))
+        by_n = np.where(paired, "n - 1", "n1 + n2 - 2")
+        said = {"size": size, "t": t, "sign": why, "p": p, "df": df, "f": x["f"]}
+        w.step(done & by_p, "p_to_t", **said, origin=np.where(np.isnan(x["df"]), by_n, "as printed"))
+        w.step(done & ~by_p & np.isnan(printed), "f_to_t", **said)
+        w.step(done & ~by_p & ~np.isnan(printed), "statistic_to_t", **said)
     return np.where(rows, t, from_estimate)
 
 
-def _smd_from_t(x: Rows, w: Work, t: Floats, rows: Bools, paired: Bools, deff: Floats, options: Options) -> None:
+def _smd_from_t(
+    x: Rows,
+    w: Work,
+    t: Floats,
+    estimate: Floats,
+    se: Floats,
+    rows: Bools,
+    paired: Bools,
+    deff: Floats,
+    options: Options,
+) -> None:
     """Hedges' g of rows with a t: two-sample, paired, or a two-sample test made on crossover data."""
     if not rows.any():
         return
     n1, n2 = x["n1"], x["n2"]
-    n = np.fmin(n1, n2)
-    w.fail(rows & np.isnan(n1 + n2), "no n per arm: an MD or p-value without n gives no SMD", "n per arm")
-    w.fail(
-        rows & (np.where(paired, n - 1, n1 + n2 - 2) <= 1),
-        "too few patients for Hedges' J (df at most 1)",
-        "a larger trial",
-    )
-    md = rows & (x.words["reported_measure"] == "MD") & ~np.isnan(x["estimate"])
-    w.derivation.add(md & w.alive, "MD / SE -> t")
-    w.assumptions.add(md & w.alive, "SE is that of an unadjusted difference")
+    w.fail(rows & np.isnan(n1 + n2), "no_smd_n")
+    w.fail(rows & (np.where(paired, np.fmin(n1, n2) - 1, n1 + n2 - 2) <= 1), "too_few")
     rows = rows & w.alive
-    r = correlation(x, w, rows & (x.words["design"] == "crossover") | rows & paired, "r", options.r)
+    md = rows & (x.words["reported_measure"] == "MD") & ~np.isnan(se)
+    w.derivation.add(md, "md_to_t")
+    w.assumptions.add(md, "unadjusted_se")
+    w.step(md, "md_to_t", estimate=estimate, se=se, t=t)
+    crossed = x.words["design"] == "crossover"
+    r, origin = correlation(x, w, rows & (crossed | paired), "r", options.r)
+    _smd_from_paired_t(x, w, t, rows & paired, r, origin, deff, options)
+    _smd_from_two_sample_t(x, w, t, rows & ~paired, r, origin, deff, options)
+
+
+def _smd_from_paired_t(
+    x: Rows, w: Work, t: Floats, of: Bools, r: Floats, origin: Texts, deff: Floats, options: Options
+) -> None:
+    n = np.fmin(x["n1"], x["n2"])
     between = options.standardiser == "between"
-    for of, text in (
-        (
-            rows & paired,
-            "SMD = J t/sqrt(n) x sqrt(2(1 - r))" if between else "SMD by the SD of differences = J t/sqrt(n)",
-        ),
-        (rows & ~paired, "SMD, exact J; {} variance"),
-    ):
-        if not of.any():
-            continue
-        if text.startswith("SMD,"):
-            crossed = of & (x.words["design"] == "crossover") & (options.crossover == "paired")
-            d = t * np.sqrt(1 / n1 + 1 / n2)
-            g, _ = measures.smd_from_d(d, n1, n2)
-            e1, e2 = n1 / deff, n2 / deff
-            vi = np.full(x.n, np.nan)
-            vi[of] = measures.smd_variance(
-                g[of], e1[of], e2[of], (e1 + e2 - 2)[of], (e1 + e2)[of], options.smd_variance
-            )
-            vi = np.where(crossed, (1 / n + g**2 / (2 * n)) * 2 * (1 - r), vi)
-            w.put(of, (g[of], vi[of]))
-            w.derivation.add(of & ~crossed, text.format(options.smd_variance))
-            w.derivation.add(crossed, "SMD, exact J; paired variance")
-            w.flags.add(crossed, "two-sample test made on crossover data")
-        else:
-            yi, vi = crossover.smd_from_t(n[of], t[of], r[of], between=between)
-            w.put(of, (yi, vi * deff[of]))
-            w.derivation.add(of, text)
-            w.flags.add(of & (n1 != n2), "unequal n in a paired test: the smaller taken")
+    yi, vi = crossover.smd_from_t(n[of], t[of], r[of], between=between)
+    w.put(of, (yi, vi * deff[of]))
+    name = "SMD of paired t" if between else "SMD of paired t difference"
+    w.derivation.add(of, "measure", kind=name)
+    w.flags.add(of & (x["n1"] != x["n2"]), "unequal_n_paired")
+    if w.traced:
+        j = measures.hedges_j(n - 1)
+        said = {"j": j, "df": n - 1, "near": 1 - 3 / (4 * (n - 1) - 1), "t": t, "n": n, "d": j * t / np.sqrt(n)}
+        w.step(of, name, **said, r=r, origin=origin, yi=w.yi, v=w.vi / deff)
+
+
+def _smd_from_two_sample_t(
+    x: Rows, w: Work, t: Floats, of: Bools, r: Floats, origin: Texts, deff: Floats, options: Options
+) -> None:
+    n1, n2 = x["n1"], x["n2"]
+    n = np.fmin(n1, n2)
+    crossed = of & (x.words["design"] == "crossover") & (options.crossover == "paired")
+    d = t * np.sqrt(1 / n1 + 1 / n2)
+    variance = "LS" if options.smd_variance == "AV" else options.smd_variance  # only g is wanted here
+    g, _ = measures.smd_from_d(d, n1, n2, variance)
+    e1, e2 = n1 / deff, n2 / deff
+    vi = np.full(x.n, np.nan)
+    vi[of] = measures.smd_variance(g[of], e1[of], e2[of], (e1 + e2 - 2)[of], (e1 + e2)[of], options.smd_variance)
+    vi = np.where(crossed, (1 / n + g**2 / (2 * n)) * 2 * (1 - r), vi)
+    w.put(of, (g[of], vi[of]))
+    revman = options.smd_variance == "RevMan"
+    name = "SMD RevMan" if revman else "SMD"
+    w.derivation.add(of & ~crossed, "measure", kind=name, variance=options.smd_variance)
+    w.derivation.add(crossed, "measure", kind="SMD on crossover data")
+    w.flags.add(crossed, "two_sample_on_crossover")
+    if w.traced:
+        df, total = n1 + n2 - 2, e1 + e2
+        said: dict[str, Any] = {
+            "t": t,
+            "d": d,
+            "n1": n1,
+            "n2": n2,
+            "df": df,
+            "near": 1 - 3 / (4 * df - 1),
+            "g": g,
+            "yi": g,
+            "vi": w.vi,
+        }
+        said |= {"n": n, "r": r, "origin": origin}
+        w.step(of, "SMD of t RevMan" if revman else "SMD of t", **said, j=measures.hedges_j(df, exact=not revman))
+        w.step(crossed, "variance_on_crossover", **said)
+        # the variance of a cluster trial rests on the effective sample size, and so does its J
+        said |= {"n1": e1, "n2": e2, "total": total, "df": total - 2, "j": measures.hedges_j(total - 2)}
+        w.step(of & ~crossed, f"smd_variance_{options.smd_variance}", **said)
 
 
 def _flip(x: Rows, w: Work, rows: Bools) -> None:
@@ -354,16 +434,15 @@ def _flip(x: Rows, w: Work, rows: Bools) -> None:
     rows = rows & x.flip
     target = x.words["measure"]
     one_way = np.isin(target, ["RR", "HR", "IRR", "ROM", "IRD"])
-    w.fail(rows & one_way, "a reported " + target + " cannot be turned round", "data per arm")
+    w.fail(rows & one_way, "one_way_ratio", measure=target)
     turned = rows & ~one_way
-    w.yi = np.where(turned, -w.yi, w.yi)
-    w.derivation.add(turned & w.alive, "direction flipped")
+    was, w.yi = w.yi, np.where(turned, -w.yi, w.yi)
+    w.derivation.add(turned & w.alive, "direction_flipped")
+    w.step(turned & w.alive, "estimate_flipped", was=was, yi=w.yi)
 
 
 def _check_direction(x: Rows, w: Work, rows: Bools) -> None:
     direction, better = x.words["direction"], x.words["better"]
     good = np.select([better == "higher", better == "lower"], [1.0, -1.0], 0.0)
     said = np.select([direction == "favours_intervention", direction == "favours_control"], [1.0, -1.0], 0.0)
-    w.flags.add(
-        rows & w.alive & (np.sign(w.yi) * good * said < 0), "sign of the estimate and stated direction disagree"
-    )
+    w.flags.add(rows & w.alive & (np.sign(w.yi) * good * said < 0), "direction_disagrees")

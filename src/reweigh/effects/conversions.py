@@ -51,12 +51,6 @@ def sd_from_se(se: ArrayLike, n: ArrayLike) -> Floats:
     return se * np.sqrt(n)
 
 
-def se_from_sd(sd: ArrayLike, n: ArrayLike) -> Floats:
-    """SE of a mean from the SD of observations: SD / sqrt(n) (Handbook 6.5.2.2)."""
-    sd, n = floats(sd, n)
-    return sd / np.sqrt(n)
-
-
 def mean_ci_quantile(n: ArrayLike, level: ArrayLike = 0.95, t_max_n: float = T_MAX_N) -> Floats:
     """Quantile behind the CI of a mean: t with n - 1 df up to ``t_max_n``, normal above (Handbook 6.5.2.2)."""
     n, level = floats(n, level)
@@ -71,13 +65,10 @@ def sd_from_ci(
     return np.sqrt(n) * (upper - lower) / (2.0 * mean_ci_quantile(n, level, t_max_n))
 
 
-def ci_from_se(
-    estimate: ArrayLike, se: ArrayLike, level: ArrayLike = 0.95, df: ArrayLike = np.inf
-) -> tuple[Floats, Floats]:
-    """Limits estimate -+ quantile * SE on the analysis scale; normal where df is infinite, else t."""
-    estimate, se, df = floats(estimate, se, df)
-    half = np.where(np.isinf(df), z_critical(level), t_critical(np.where(np.isinf(df), 1.0, df), level)) * se
-    return estimate - half, estimate + half
+def ci_quantile(level: ArrayLike, df: ArrayLike = np.inf) -> Floats:
+    """Quantile behind the CI of an estimate: normal where df is infinite, else t."""
+    level, df = floats(level, df)
+    return np.where(np.isinf(df), z_critical(level), t_critical(np.where(np.isinf(df), 1.0, df), level))
 
 
 def se_from_ci(
@@ -91,8 +82,7 @@ def se_from_ci(
     lower, upper, df = floats(lower, upper, df)
     if log:
         lower, upper = np.log(lower), np.log(upper)
-    quantile = np.where(np.isinf(df), z_critical(level), t_critical(np.where(np.isinf(df), 1.0, df), level))
-    return (upper - lower) / (2.0 * quantile)
+    return (upper - lower) / (2.0 * ci_quantile(level, df))
 
 
 def ci_asymmetry(estimate: ArrayLike, lower: ArrayLike, upper: ArrayLike, *, log: bool = False) -> Floats:
@@ -139,22 +129,6 @@ def combine_arms(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[Floats, 
         return total, pooled, np.sqrt((within + between) / (total - 1.0))
 
 
-def combine_counts(n: ArrayLike, events: ArrayLike) -> tuple[Floats, Floats]:
-    """Size and events of arms merged into one (Handbook 6.5.2.10); arms along the last axis, NaN pairs absent."""
-    n, events = floats(n, events)
-    absent = np.isnan(n) & np.isnan(events)
-    return np.where(absent, 0.0, n).sum(axis=-1), np.where(absent, 0.0, events).sum(axis=-1)
-
-
-def split_shared_arm(n: ArrayLike, comparisons: ArrayLike, events: ArrayLike = np.nan) -> tuple[Floats, Floats]:
-    """Size and events of a shared arm divided among the comparisons that use it (Handbook 23.3.4).
-
-    Means and SDs stay as they are.  Neither result is rounded.
-    """
-    n, k, events = floats(n, comparisons, events)
-    return n / k, events / k
-
-
 def events_from_percent(percent: ArrayLike, n: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
     """Whole count nearest to percent * n / 100, and whether it reproduces the percent to within 0.5."""
     percent, n = floats(percent, n)
@@ -162,14 +136,6 @@ def events_from_percent(percent: ArrayLike, n: ArrayLike) -> tuple[Floats, NDArr
     with np.errstate(invalid="ignore", divide="ignore"):
         fits = np.abs(100.0 * events / n - percent) <= 0.5 + 1e-9
     return events, fits
-
-
-def rescale(
-    value: ArrayLike, scale_min: ArrayLike, scale_max: ArrayLike, target_min: ArrayLike, target_max: ArrayLike
-) -> Floats:
-    """Linear map of a score from one scale to another, e.g. 0-100 to 0-10."""
-    value, a, b, c, d = floats(value, scale_min, scale_max, target_min, target_max)
-    return c + (value - a) * (d - c) / (b - a)
 
 
 def design_effect(icc: ArrayLike, cluster_size: ArrayLike) -> Floats:
@@ -230,6 +196,26 @@ def skewness_test(
     return statistic, critical
 
 
+def five_number_constants(n: ArrayLike) -> dict[str, Floats]:
+    """Constants that turn quantiles of n observations into mean and SD.
+
+    xi, eta: how many SDs lie between the extremes, between the quartiles (Wan 2014, eq. 9 and 16). w1, w2, w31, w32:
+    weights of the middle of the range and of the quartiles in the mean (Luo 2018, eq. 7, 11, 15). w: weight of the
+    range in the SD where both are given (Shi 2020, eq. 10).
+    """
+    (n,) = floats(n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "xi": 2.0 * ndtri((n - 0.375) / (n + 0.25)),
+            "eta": 2.0 * ndtri((0.75 * n - 0.125) / (n + 0.25)),
+            "w1": 4.0 / (4.0 + n**0.75),
+            "w2": 0.7 + 0.39 / n,
+            "w31": 2.2 / (2.2 + n**0.75),
+            "w32": 0.7 - 0.72 / n**0.55,
+            "w": 1.0 / (1.0 + 0.07 * n**0.6),
+        }
+
+
 def mean_sd_from_five_numbers(
     n: ArrayLike,
     median: ArrayLike,
@@ -254,9 +240,8 @@ def mean_sd_from_five_numbers(
         scenario = five_number_scenario(m, q1, q3, lo, hi)
         scenario = np.where(n >= 5, scenario, 0)
         nan = np.full(n.shape, np.nan)
-        range_sd = (hi - lo) / (2.0 * ndtri((n - 0.375) / (n + 0.25)))
-        quartile_sd = (q3 - q1) / (2.0 * ndtri((0.75 * n - 0.125) / (n + 0.25)))
-        w = 1.0 / (1.0 + 0.07 * n**0.6)
+        xi, eta, w1, w2, w31, w32, w = five_number_constants(n).values()
+        range_sd, quartile_sd = (hi - lo) / xi, (q3 - q1) / eta
         if method == "wan":
             means = [
                 nan,
@@ -266,9 +251,6 @@ def mean_sd_from_five_numbers(
             ]
             both_sd = (range_sd + quartile_sd) / 2.0
         elif method in ("luo-wan-shi", "lognormal"):
-            w1 = 4.0 / (4.0 + n**0.75)
-            w2 = 0.7 + 0.39 / n
-            w31, w32 = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55
             means = [
                 nan,
                 w1 * (lo + hi) / 2 + (1 - w1) * m,

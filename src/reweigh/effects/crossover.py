@@ -96,12 +96,28 @@ def phi_from_discordant(e1: ArrayLike, e2: ArrayLike, n: ArrayLike, b: ArrayLike
         return (n * (e1 - b) - e1 * e2) / np.sqrt(e1 * (n - e1) * e2 * (n - e2))
 
 
+def arm_variances(measure: str, e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayLike) -> Pair:
+    """What each of two independent arms contributes to the variance of a log RR, log OR, RD or AS.
+
+    For the RR 1/e - 1/n (delta method), for the OR 1/e + 1/(n - e), for the RD p(1 - p)/n, for AS 1/(4n).
+    """
+    e1, n1, e2, n2 = floats(e1, n1, e2, n2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if measure == "RR":
+            return 1 / e1 - 1 / n1, 1 / e2 - 1 / n2
+        if measure == "OR":
+            return 1 / e1 + 1 / (n1 - e1), 1 / e2 + 1 / (n2 - e2)
+        if measure == "RD":
+            return e1 * (n1 - e1) / n1**3, e2 * (n2 - e2) / n2**3
+        return 1 / (4 * n1), 1 / (4 * n2)
+
+
 def binary(measure: str, e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayLike, phi: ArrayLike) -> Pair:
     """RR, OR, RD or AS of a crossover trial from its margins and phi: var = a + b - 2 phi sqrt(ab).
 
-    a and b are what the two arms contribute if independent: for the RR 1/e - 1/n (delta method), for the OR
-    1/e + 1/(n - e) (Becker & Balagtas 1993), for the RD p(1 - p)/n, for AS 1/(4n).  A zero cell is corrected first
-    (0.5 to events and non-events, so n + 1); the limits of phi are those of the corrected margins.
+    a and b are what the two arms contribute if independent, see `arm_variances`; for the OR Becker & Balagtas 1993. A
+    zero cell is corrected first (0.5 to events and non-events, so n + 1); the limits of phi are those of the corrected
+    margins.
     """
     e1, n1, e2, n2, phi = floats(e1, n1, e2, n2, phi)
     independent = {"RR": measures.rr, "OR": measures.odds_ratio, "RD": measures.rd, "AS": measures.arcsine}
@@ -109,11 +125,6 @@ def binary(measure: str, e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayL
         msg = f"no crossover variance for {measure!r}; known: {', '.join(independent)}"
         raise ValueError(msg)
     yi, vi = independent[measure](e1, n1, e2, n2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        a, b = {
-            "RR": lambda: (1 / e1 - 1 / n1, 1 / e2 - 1 / n2),
-            "OR": lambda: (1 / e1 + 1 / (n1 - e1), 1 / e2 + 1 / (n2 - e2)),
-            "RD": lambda: (e1 * (n1 - e1) / n1**3, e2 * (n2 - e2) / n2**3),
-            "AS": lambda: (1 / (4 * n1), 1 / (4 * n2)),
-        }[measure]()
+    a, b = arm_variances(measure, e1, n1, e2, n2)
+    with np.errstate(invalid="ignore"):
         return yi, vi - 2 * phi * np.sqrt(a * b)

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
-from reweigh.effects.design import MEASURE_TEXT, finish, note_design, paired_rows
+from reweigh.effects.design import ASSUMED, finish, note_design, paired_rows, pairing
 from reweigh.effects.measures import Bools, Pair
-from reweigh.effects.notes import number, texts
+from reweigh.effects.notes import Texts
 from reweigh.effects.quantiles import mean_sd_by_quantile_estimation
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
 from reweigh.measures import CONTINUOUS_MEASURES, STANDARDISED_MEASURES
 
-FIVE_TEXT = {
-    "luo-wan-shi": ("median and range", "median and quartiles", "median, quartiles and range", " (Luo 2018, {sd})"),
-    "wan": ("median and range", "median and quartiles", "median, quartiles and range", " (Wan 2014)"),
-    "lognormal": ("median and range", "median and quartiles", "median, quartiles and range", " (log-normal, Shi 2020)"),
-    "quantile": ("median and range", "median and quartiles", "median, quartiles and range", " (McGrath 2020)"),
-}
+SD, SE, CI, RANGE, QUARTILES, BOTH = range(1, 7)
+ARMS = {1: "intervention", 2: "control"}
 
 
 class Arm(NamedTuple):
-    """Size, mean and SD of one arm, and where the SD came from (0 nothing, 1 SD, 2 SE, 3 CI, 4-6 quantiles)."""
+    """Size, mean and SD of one arm, and where the SD came from (0 nothing, else SD to BOTH)."""
 
+    k: int
     n: Floats
     mean: Floats
     sd: Floats
     source: np.ndarray[tuple[int], np.dtype[np.int64]]
     from_median: Bools
     skewed: Bools
+
+    @property
+    def name(self) -> str:
+        """Which arm it is, at the beginning of a title."""
+        return ARMS[self.k].capitalize()
 
 
 def printed_changes(x: Rows) -> Bools:
@@ -51,27 +53,25 @@ def computed_changes(x: Rows, options: Options) -> Bools:
     return known & ~printed_changes(x) & options.change_scores
 
 
-def _arm(x: Rows, k: int, options: Options) -> Arm:
+def _arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
     """Arm k as reported; where both arms print the change, that is what counts."""
     changed = printed_changes(x)
-    n, level = x[f"n{k}"], x["ci_level"]
-    five = [x[f"{c}{k}"] for c in ("median", "q1", "q3", "min", "max")]
-    scenario = np.where(n >= 5, conv.five_number_scenario(*five), 0)
+    n, level = x[f"n{k}"], x[f"ci_level{k}"]
+    five = {c: x[f"{c}{k}"] for c in ("median", "q1", "q3", "min", "max")}
+    scenario = np.where(n >= 5, conv.five_number_scenario(*five.values()), 0)
     asked = (scenario > 0) & (np.isnan(x[f"mean{k}"]) | np.isnan(x[f"sd{k}"]))
     five_mean, five_sd = np.full(x.n, np.nan), np.full(x.n, np.nan)
     skewed = np.zeros(x.n, dtype=bool)
     if asked.any():
-        size, median, q1, q3, low, high = (v[asked] for v in (n, *five))
+        size, median, q1, q3, low, high = (v[asked] for v in (n, *five.values()))
         if options.median_method == "quantile":
             estimated = mean_sd_by_quantile_estimation(size, median, q1, q3, low, high)
         else:
-            method = options.median_method
-            estimated = conv.mean_sd_from_five_numbers(size, median, q1, q3, low, high, method)
+            estimated = conv.mean_sd_from_five_numbers(size, median, q1, q3, low, high, options.median_method)
         five_mean[asked], five_sd[asked] = estimated
         statistic, critical = conv.skewness_test(size, median, q1, q3, low, high)
         skewed[asked] = statistic >= critical
-    from_median = np.isnan(x[f"mean{k}"]) & ~np.isnan(five_mean)
-    from_median &= ~changed
+    from_median = np.isnan(x[f"mean{k}"]) & ~np.isnan(five_mean) & ~changed
     mean = np.where(changed, x[f"change_mean{k}"], np.where(from_median, five_mean, x[f"mean{k}"]))
     with np.errstate(invalid="ignore"):
         choices = [
@@ -82,77 +82,117 @@ def _arm(x: Rows, k: int, options: Options) -> Arm:
         ]
     source = np.zeros(x.n, dtype=np.int64)
     sd = np.full(x.n, np.nan)
-    for code, choice in enumerate(choices, start=1):
+    for code, choice in enumerate(choices, start=SD):
         take = (source == 0) & ~np.isnan(choice)
-        source[take] = code + (scenario[take] - 1 if code == 4 else 0)
+        source[take] = code + (scenario[take] - 1 if code == RANGE else 0)
         sd[take] = choice[take]
-    used = (source >= 4) | from_median
-    return Arm(n, mean, sd, source, from_median, skewed & used)
+    used = (source >= RANGE) | from_median
+    arm = Arm(k, n, mean, sd, source, from_median, skewed & used)
+    if w.traced:
+        _trace_quantiles(w, arm, used, scenario, five, five_mean, five_sd, options)
+        _trace_arm(x, w, arm, changed)
+    return arm
 
 
-def _source_texts(options: Options) -> dict[int, str]:
-    by_range, by_quartiles, by_both, method = FIVE_TEXT[options.median_method]
-    return {
-        2: "SE -> SD",
-        3: "CI -> SD",
-        4: by_range + " -> mean, SD" + method.format(sd="Wan 2014"),
-        5: by_quartiles + " -> mean, SD" + method.format(sd="Wan 2014"),
-        6: by_both + " -> mean, SD" + method.format(sd="Shi 2020"),
-    }
+def _trace_quantiles(
+    w: Work,
+    arm: Arm,
+    used: Bools,
+    scenario: np.ndarray[tuple[int], np.dtype[np.int64]],
+    five: dict[str, Floats],
+    mean: Floats,
+    sd: Floats,
+    options: Options,
+) -> None:
+    numbers: dict[str, Any] = {"arm": arm.name, "n": arm.n, **five, "mean": mean, "sd": sd}
+    if options.median_method == "luo-wan-shi":
+        numbers |= conv.five_number_constants(arm.n)
+        for code, name in ((1, "luo_range"), (2, "luo_quartiles"), (3, "luo_both")):
+            w.step(used & (scenario == code), name, **numbers)
+        return
+    source = {"wan": "Wan 2014", "lognormal": "Shi 2020b", "quantile": "McGrath 2020"}[options.median_method]
+    how = "nearest quantiles (least squares)" if options.median_method == "quantile" else options.median_method
+    for code, name in ((1, "programmed_range"), (2, "programmed_quartiles"), (3, "programmed_both")):
+        w.step(used & (scenario == code), name, **numbers, how=how, source=source)
+
+
+def _trace_arm(x: Rows, w: Work, arm: Arm, changed: Bools) -> None:
+    k, n = arm.k, arm.n
+    read: dict[str, Any] = {"arm": arm.name, "n": n, "mean": arm.mean, "sd": arm.sd}
+    w.step(changed, "change_as_printed", **read)
+    w.step(~changed & (arm.source == SD), "mean_sd", **read)
+    w.step(arm.source == SE, "se_to_sd", **read, se=x[f"se{k}"])
+    by_t = n <= conv.T_MAX_N
+    for rows, name in ((by_t, "ci_to_sd_t"), (~by_t, "ci_to_sd_z")):
+        quantile = conv.mean_ci_quantile(n, x[f"ci_level{k}"])
+        limits = {"low": x[f"ci_lower{k}"], "high": x[f"ci_upper{k}"], "level": 100 * x[f"ci_level{k}"]}
+        w.step(rows & (arm.source == CI), name, **read, **limits, quantile=quantile)
 
 
 def _note_sources(w: Work, a: Arm, b: Arm, options: Options) -> None:
-    for code, text in _source_texts(options).items():
-        one, two = a.source == code, b.source == code
-        if not (one.any() or two.any()):
-            continue
+    given = {RANGE: "range", QUARTILES: "quartiles", BOTH: "both"}
+    for source in range(SE, BOTH + 1):
+        name = {SE: "se_to_sd", CI: "ci_to_sd"}.get(source, "quantiles_to_mean")
+        said = {} if source < RANGE else {"given": given[source], "method": options.median_method}
+        one, two = a.source == source, b.source == source
         same = one & two & (a.n == b.n)
-        n1, n2 = texts(a.n), texts(b.n)
-        w.derivation.add(same, text + " (n=" + n1 + ")")
-        w.derivation.add(one & two & ~same, text + " (n=" + n1 + ", " + n2 + ")")
-        w.derivation.add(one & ~two, text + " (intervention, n=" + n1 + ")")
-        w.derivation.add(two & ~one, text + " (control, n=" + n2 + ")")
-    only_mean = (a.from_median & (a.source < 4)) | (b.from_median & (b.source < 4))
-    w.derivation.add(only_mean, "mean estimated from quantiles")
-    w.assumptions.add((a.source >= 4) | (b.source >= 4), "mean and SD estimated from quantiles")
-    w.flags.add(a.skewed | b.skewed, "skewed by the test of Shi 2023: mean and SD from quantiles are doubtful")
+        w.derivation.add(same, name, **said, n=a.n)
+        w.derivation.add(one & two & ~same, name, **said, n1=a.n, n2=b.n)
+        w.derivation.add(one & ~two, name, **said, arm=ARMS[1], n=a.n)
+        w.derivation.add(two & ~one, name, **said, arm=ARMS[2], n=b.n)
+    only_mean = (a.from_median & (a.source < RANGE)) | (b.from_median & (b.source < RANGE))
+    w.derivation.add(only_mean, "mean_from_quantiles")
+    w.assumptions.add((a.source >= RANGE) | (b.source >= RANGE), "estimated_from_quantiles")
+    w.flags.add(a.skewed | b.skewed, "skewed")
 
 
 def mean_effects(x: Rows, options: Options) -> Work:
     """MD, SMD, SMDH, Glass's delta and ratio of means from what each arm reports."""
-    w = Work(x.n)
-    a, b = _arm(x, 1, options), _arm(x, 2, options)
-    for arm, name in ((a, "intervention"), (b, "control")):
-        w.fail(np.isnan(arm.n), f"no n in the {name} arm", "n per arm")
-        w.fail(np.isnan(arm.mean), f"no mean or usable median in the {name} arm", "mean and SD per arm")
-        w.fail(np.isnan(arm.sd), f"no SD, SE, CI, quartiles or range in the {name} arm", "SD, SE or CI per arm")
-        w.fail(arm.sd == 0, f"SD of 0 in the {name} arm", "SD with more digits")
+    w = Work(x)
+    a, b = _arm(x, w, 1, options), _arm(x, w, 2, options)
+    for arm in (a, b):
+        name = ARMS[arm.k]
+        w.fail(np.isnan(arm.n), "no_n", arm=name)
+        w.fail(np.isnan(arm.mean), "no_mean", arm=name)
+        w.fail(np.isnan(arm.sd), "no_spread", arm=name)
+        w.fail(arm.sd == 0, "zero_sd", arm=name)
     _note_sources(w, a, b, options)
-    for k, arm in ((1, a), (2, b)):
-        printed = x[f"se{k}"] * np.sqrt(arm.n)
+    for arm in (a, b):
         with np.errstate(invalid="ignore"):
-            w.flags.add(np.abs(printed / x[f"sd{k}"] - 1) > 0.1, f"SD and SE of arm {k} disagree: SD taken")
-    m1, s1, m2, s2 = _change(x, w, a, b, options)
-    m1, s1, m2, s2 = _to_target(x, w, m1, s1, m2, s2, options)
+            off = np.abs(x[f"se{arm.k}"] * np.sqrt(arm.n) / x[f"sd{arm.k}"] - 1) > 0.1
+        w.flags.add(off, "sd_and_se_disagree", arm=arm.k)
+    m1, s1, m2, s2 = _to_target(x, w, *_change(x, w, a, b, options), options)
     deff = note_design(x, w, options)
     n1, n2 = a.n / deff, b.n / deff
     paired = paired_rows(x, options)
     n = np.fmin(n1, n2)
-    w.flags.add(paired & (n1 != n2), "unequal n in a crossover trial: the smaller taken")
-    r = _row_correlation(x, w, paired, n, m1 - m2, s1, s2, options)
+    w.flags.add(paired & (n1 != n2), "unequal_n_crossover")
+    r, origin = _row_correlation(x, w, paired, n, m1 - m2, s1, s2, options)
+    w.within = pairing(x, paired & (origin != ASSUMED), paired & (origin == ASSUMED))
     measure = x.words["measure"]
-    w.fail(paired & (measure == "SMDH"), "no paired form of SMDH", "MD or SMD instead of SMDH")
+    w.fail(paired & (measure == "SMDH"), "no_paired_smdh")
     means_ok = np.sign(m1) * np.sign(m2) > 0
-    w.fail((measure == "ROM") & ~means_ok, "ratio of means needs two means of one sign", "another measure")
+    w.fail((measure == "ROM") & ~means_ok, "rom_signs")
     df = np.where(paired, n - 1, np.where(measure == "GLASS", n2 - 1, n1 + n2 - 2))
     standardised = np.isin(measure, list(STANDARDISED_MEASURES))
-    w.fail(standardised & (df <= 1), "too few patients for Hedges' J (df at most 1)", "a larger trial")
+    w.fail(standardised & (df <= 1), "too_few")
+    # RevMan has no Glass's delta: the large-sample variance stands in.
+    glass_variance = "LS" if options.smd_variance == "RevMan" else options.smd_variance
     independent: dict[str, Callable[..., Pair]] = {
-        "MD": measures.md,
+        "MD": partial(measures.md, variance=options.md_variance),
         "SMD": partial(measures.smd, variance=options.smd_variance),
         "SMDH": partial(measures.smdh, version=options.smdh_version),
-        "GLASS": partial(measures.glass, variance=options.smd_variance),
+        "GLASS": partial(measures.glass, variance=glass_variance),
         "ROM": measures.rom,
+    }
+    name_of = {
+        "MD": "MD pooled" if options.md_variance == "pooled" else "MD",
+        "SMD": "SMD RevMan" if options.smd_variance == "RevMan" else "SMD",
+    }
+    said = {
+        "SMD": {"variance": options.smd_variance},
+        "GLASS": {"variance": glass_variance},
+        "SMDH": {"version": options.smdh_version},
     }
     between = options.standardiser == "between"
     within: dict[str, Callable[..., Pair]] = {
@@ -165,47 +205,83 @@ def mean_effects(x: Rows, options: Options) -> Work:
         rows = (measure == name) & ~paired & w.alive
         if rows.any():
             w.put(rows, independent[name](*(v[rows] for v in (n1, m1, s1, n2, m2, s2))))
-            w.derivation.add(
-                rows,
-                MEASURE_TEXT[name].format(smd_variance=options.smd_variance, smdh_version=options.smdh_version),
-            )
+            w.derivation.add(rows, "measure", kind=name_of.get(name, name), **said.get(name, {}))
         rows = (measure == name) & paired & w.alive
         if rows.any():
             w.put(rows, within[name](*(v[rows] for v in (n, m1, s1, m2, s2, r))))
-            w.derivation.add(rows, _paired_text(name, between=between))
+            w.derivation.add(rows, "measure", kind=_paired_name(name, between=between))
     w.shown.update(mean1=m1, sd1=s1, mean2=m2, sd2=s2)
     finish(w, np.ones(x.n, dtype=bool))
+    if w.traced:
+        numbers = {"n1": n1, "m1": m1, "s1": s1, "n2": n2, "m2": m2, "s2": s2, "df": df}
+        _trace_independent(w, measure, ~paired & w.alive, name_of, glass_variance, options, numbers)
+        _trace_paired(w, measure, paired & w.alive, between, numbers | {"n": n, "r": r, "origin": origin})
     return w
 
 
-def _paired_text(name: str, *, between: bool) -> str:
-    if name == "SMD" and not between:
-        return "crossover SMD by the SD of differences (not comparable with parallel trials), exact J"
-    return {
-        "MD": "crossover MD, paired variance",
-        "SMD": "crossover SMD by the between-person SD, exact J; paired variance",
-        "GLASS": "crossover Glass's delta (control SD), exact J; paired variance",
-        "ROM": "crossover log ratio of means, paired variance",
-    }[name]
+def _paired_name(name: str, *, between: bool) -> str:
+    return f"crossover {name}" + ("" if between or name != "SMD" else " difference")
+
+
+def _trace_independent(
+    w: Work,
+    measure: Texts,
+    rows: Bools,
+    name_of: dict[str, str],
+    glass_variance: str,
+    options: Options,
+    numbers: dict[str, Floats],
+) -> None:
+    """Record estimate and variance of two independent groups."""
+    n1, s1, n2, s2 = (numbers[name] for name in ("n1", "s1", "n2", "s2"))
+    pooled = measures.pooled_sd(n1, s1, n2, s2)
+    sd = np.select([measure == "SMD", measure == "SMDH"], [pooled, np.sqrt((s1**2 + s2**2) / 2)], s2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        d = (numbers["m1"] - numbers["m2"]) / sd
+    for name in CONTINUOUS_MEASURES:
+        j = measures.hedges_j(numbers["df"], exact=name_of.get(name) != "SMD RevMan")
+        said = {"yi": w.yi, "g": w.yi, "vi": w.vi, "sp": pooled, "sd": sd, "d": d, "j": j, "total": n1 + n2}
+        said |= numbers | {"near": 1 - 3 / (4 * numbers["df"] - 1)}
+        of = rows & (measure == name)
+        w.step(of, name_of.get(name, name), **said)
+        if name == "SMDH":
+            factor = j**2 if options.smdh_version == "3.8" else np.ones(w.n)
+            said |= {"fourth": s1**4 / (n1 - 1) + s2**4 / (n2 - 1), "second": s1**2 / (n1 - 1) + s2**2 / (n2 - 1)}
+            w.step(of, "smdh_variance", **said, factor=factor, v=w.vi / factor, version=options.smdh_version)
+        elif name == "GLASS":
+            w.step(of, f"smd_variance_{glass_variance}", **(said | {"total": n2}))
+        elif name == "SMD":
+            w.step(of, f"smd_variance_{options.smd_variance}", **said)
+
+
+def _trace_paired(w: Work, measure: Texts, rows: Bools, between: bool, numbers: dict[str, Floats | Texts]) -> None:
+    """Record estimate and variance of crossover trials."""
+    n, r, m1, s1, m2, s2 = (np.asarray(numbers[k], dtype=np.float64) for k in ("n", "r", "m1", "s1", "m2", "s2"))
+    by = np.sqrt((s1**2 + s2**2) / 2) if between else np.sqrt(s1**2 + s2**2 - 2 * r * s1 * s2)
+    said = numbers | {"df": n - 1, "j": measures.hedges_j(n - 1), "near": 1 - 3 / (4 * (n - 1) - 1), "md": m1 - m2}
+    said |= {"yi": w.yi, "g": w.yi, "vi": w.vi, "sd": np.where(measure == "GLASS", s2, by)}
+    for name in ("MD", "SMD", "GLASS", "ROM"):
+        w.step(rows & (measure == name), _paired_name(name, between=between), **said)
 
 
 def _change(x: Rows, w: Work, a: Arm, b: Arm, options: Options) -> tuple[Floats, Floats, Floats, Floats]:
     base = [x[c] for c in ("baseline_mean1", "baseline_sd1", "baseline_mean2", "baseline_sd2")]
     printed, rows = printed_changes(x), computed_changes(x, options)
     some = np.asarray(~np.isnan(base).all(axis=0), dtype=bool)
-    w.flags.add(some & ~printed & ~rows & options.change_scores, "baseline incomplete: final values taken")
-    w.derivation.add(printed, "change from baseline as printed")
+    w.flags.add(some & ~printed & ~rows & options.change_scores, "baseline_incomplete")
+    w.derivation.add(printed, "change_printed")
     standardised = np.isin(x.words["measure"], list(STANDARDISED_MEASURES))
-    w.flags.add((rows | printed) & standardised, "standardised by the SD of changes")
+    w.flags.add((rows | printed) & standardised, "sd_of_changes")
     if not rows.any():
         return a.mean, a.sd, b.mean, b.sd
     own = ~np.isnan(x["r"]) & (x.words["design"] != "crossover")
     r = np.where(own, x["r"], options.r_baseline)
-    w.derivation.add(rows, "change = final - baseline")
-    w.assumptions.add(rows, "r of baseline and final = " + texts(r))
+    w.derivation.add(rows, "change_computed")
+    w.assumptions.add(rows, "r_baseline", value=r)
     out = []
     for arm, m0, s0 in ((a, base[0], base[1]), (b, base[2], base[3])):
         mean, sd = conv.change_score(m0, s0, arm.mean, arm.sd, r)
+        w.step(rows, "change_computed", arm=arm.name, mean=arm.mean, sd=arm.sd, m0=m0, s0=s0, r=r, m=mean, s=sd)
         out += [np.where(rows, mean, arm.mean), np.where(rows, sd, arm.sd)]
     return out[0], out[1], out[2], out[3]
 
@@ -213,57 +289,79 @@ def _change(x: Rows, w: Work, a: Arm, b: Arm, options: Options) -> tuple[Floats,
 def _to_target(
     x: Rows, w: Work, m1: Floats, s1: Floats, m2: Floats, s2: Floats, options: Options
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Means and SDs on the protocol's scale and in its direction."""
+    """Means and SDs on one scale, that of the protocol where it names one, and in its direction.
+
+    Each arm is on its own scale where it has one. Where the protocol names none, arms on two scales are put on the
+    control's, which standardised measures do not feel; a mean difference then has no scale to stand on.
+    """
     measure = x.words["measure"]
-    lo, hi, to_lo, to_hi = (x[c] for c in ("scale_min", "scale_max", "target_min", "target_max"))
-    wanted = ~(np.isnan(to_lo) | np.isnan(to_hi))
-    known = ~(np.isnan(lo) | np.isnan(hi))
-    moved = wanted & known & ((lo != to_lo) | (hi != to_hi))
-    lacks = np.isin(measure, ["MD", "ROM"]) & wanted & ~known
-    w.fail(
-        lacks, "scale limits not reported: the mean cannot be put on the protocol's scale", "scale minimum and maximum"
-    )
+    ends = [
+        [np.where(np.isnan(own := x[f"scale_{end}{k}"]), x[f"scale_{end}"], own) for end in ("min", "max")]
+        for k in (1, 2)
+    ]
+    (low1, high1), (low2, high2) = ends
+    apart = (low1 != low2) | (high1 != high2)
+    apart &= ~np.isnan(low1 + high1 + low2 + high2)
+    wanted = ~np.isnan(x["target_min"] + x["target_max"])
+    known = ~np.isnan(low1 + high1) & ~np.isnan(low2 + high2)
+    w.fail(np.isin(measure, ["MD", "ROM"]) & wanted & ~known, "no_scale")
+    w.fail((measure == "MD") & apart & ~wanted, "scales_differ")
+    w.fail((measure == "ROM") & apart & ~wanted & ((low1 != 0) | (low2 != 0)), "rom_scale")
+    to_low = np.where(wanted, x["target_min"], np.where(apart, low2, low1))
+    to_high = np.where(wanted, x["target_max"], np.where(apart, high2, high1))
     is_change = printed_changes(x) | computed_changes(x, options)
-    factor = np.where(moved, (to_hi - to_lo) / np.where(moved, hi - lo, 1.0), 1.0)
-    shift = np.where(moved & ~is_change, to_lo - lo * factor, 0.0)
-    if moved.any():
-        w.derivation.add(
-            moved,
-            "rescaled " + texts(lo) + " to " + texts(hi) + " -> " + texts(to_lo) + " to " + texts(to_hi),
-        )
-    outside = (np.fmin(m1, m2) < lo) | (np.fmax(m1, m2) > hi)
-    w.flags.add(outside & ~is_change, "a mean lies outside its scale: a change score?")
-    top = np.where(wanted & known, to_lo + to_hi, np.where(known, lo + hi, 0.0))
-    top = np.where(is_change, 0.0, top)
-    w.derivation.add(x.flip, "direction flipped")
-    w.fail(
-        x.flip & (measure == "ROM") & ~known, "a ratio of means cannot be flipped without scale limits", "scale limits"
-    )
+    outside = np.zeros(x.n, dtype=bool)
+    for mean, (low, high) in zip((m1, m2), ends, strict=True):
+        outside |= (mean < low) | (mean > high)
+    w.flags.add(outside & ~is_change, "mean_outside_scale")
+    top = np.where(is_change | ~known, 0.0, to_low + to_high)
+    w.fail(x.flip & (measure == "ROM") & ~known, "rom_flip")
+    moved = [known & ((low != to_low) | (high != to_high)) for low, high in ends]
+    limits = {"to_low": to_low, "to_high": to_high}
+    both = moved[0] & moved[1] & ~apart
+    w.derivation.add(both, "rescaled", low=low1, high=high1, **limits)
     out = []
-    for mean, sd in ((m1, s1), (m2, s2)):
-        new = mean * factor + shift
-        out += [np.where(x.flip, top - new, new), sd * factor]
+    for k, mean, sd, (low, high), moves in zip((1, 2), (m1, m2), (s1, s2), ends, moved, strict=True):
+        w.derivation.add(moves & ~both, "rescaled_arm", low=low, high=high, **limits, arm=ARMS[k])
+        factor = np.where(moves, (to_high - to_low) / np.where(moves, high - low, 1.0), 1.0)
+        shift = np.where(moves & ~is_change, to_low - low * factor, 0.0)
+        m, s = mean * factor + shift, sd * factor
+        said: dict[str, Any] = {
+            "arm": ARMS[k].capitalize(),
+            "low": low,
+            "high": high,
+            **limits,
+            "factor": factor,
+            "mean": mean,
+            "sd": sd,
+        }
+        w.step(moves & ~is_change, "rescaled", **said, m=m, s=s)
+        w.step(moves & is_change, "rescaled_change", **said, m=m, s=s)
+        w.step(x.flip, "flipped", arm=ARMS[k].capitalize(), top=top, mean=m, m=top - m)
+        out += [np.where(x.flip, top - m, m), s]
+    w.derivation.add(x.flip, "direction_flipped")
     return out[0], out[1], out[2], out[3]
 
 
 def _row_correlation(
     x: Rows, w: Work, paired: Bools, n: Floats, difference: Floats, s1: Floats, s2: Floats, options: Options
-) -> Floats:
-    """r of each crossover row: its own, else the one that a paired t or exact p implies, else the protocol's."""
+) -> tuple[Floats, Texts]:
+    """r of each crossover row, and where from: its own, else that of a paired t or exact p, else the protocol's."""
     if not paired.any():
-        return np.full(x.n, options.r)
-    exact = np.where(x.words["p_operator"] == "<", np.nan, x["p_value"])
-    exact = np.where(np.isin(x.words["p_operator"], ["<=", ">", ">="]), np.nan, exact)
+        return np.full(x.n, options.r), np.full(x.n, "", dtype=object)
+    exact = np.where(np.isin(x.words["p_operator"], ["", "="]), x["p_value"], np.nan)
     t = np.where(np.isnan(x["t"]), conv.t_from_p(exact, n - 1), np.abs(x["t"]))
     with np.errstate(invalid="ignore", divide="ignore"):
-        implied = conv.correlation_from_sds(s1, s2, np.abs(difference) / t * np.sqrt(n))
+        sdd = np.abs(difference) / t * np.sqrt(n)
+        implied = conv.correlation_from_sds(s1, s2, sdd)
     tested = paired & np.isnan(x["r"]) & (x.words["paired"] != "no") & ~np.isnan(t)
     fits = tested & (np.abs(implied) < 1)
-    w.flags.add(tested & ~fits, "the paired test does not fit means and SDs: r of the protocol taken")
-    r = np.where(fits, implied, np.where(np.isnan(x["r"]), options.r, x["r"]))
+    w.flags.add(tested & ~fits, "paired_test_misfit")
     own = ~np.isnan(x["r"])
-    w.assumptions.add(paired & ~own & ~fits, f"r = {number(options.r)}")
-    if (paired & (own | fits)).any():
-        w.assumptions.add(paired & own, "r = " + texts(r) + " (of this trial)")
-        w.assumptions.add(fits, "r = " + texts(r) + " (from the paired test)")
-    return r
+    r = np.where(fits, implied, np.where(own, x["r"], options.r))
+    w.assumptions.add(paired & ~own & ~fits, "r", value=options.r)
+    w.assumptions.add(paired & own, "r", value=r, of="trial")
+    w.assumptions.add(fits, "r", value=r, of="test")
+    w.step(fits, "r_from_test", md=np.abs(difference), n=n, t=t, sdd=sdd, s1=s1, s2=s2, r=r)
+    origin = np.select([fits, own], ["from the paired test", "given for this trial"], ASSUMED)
+    return r, origin

@@ -11,31 +11,51 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from reweigh.effects.conversions import Floats, floats, z_critical
+from reweigh.effects.conversions import Floats, floats
 
 Bools = NDArray[np.bool_]
 Pair = tuple[Floats, Floats]
 
 
-SMD_VARIANCES = ("LS", "LS2", "UB", "AV")
+SMD_VARIANCES = ("LS", "LS2", "UB", "AV", "RevMan")
+MD_VARIANCES = ("separate", "pooled")
 ZERO_CELL_POLICIES = ("only0", "needed", "all", "tacc", "none")
 
 
 # --- continuous ----------------------------------------------------------------------------------------------
 
 
-def hedges_j(df: ArrayLike) -> Floats:
-    """Exact small-sample factor J(df) = G(df/2) / (sqrt(df/2) G((df-1)/2)) (Hedges 1981); NaN where df <= 1."""
+def hedges_j(df: ArrayLike, *, exact: bool = True) -> Floats:
+    """Small-sample factor J(df) = G(df/2) / (sqrt(df/2) G((df-1)/2)) (Hedges 1981); NaN where df <= 1.
+
+    With ``exact=False`` the approximation 1 - 3/(4 df - 1), RevMan's 1 - 3/(4N - 9).
+    """
     (df,) = floats(df)
     ok = df > 1
     m = np.where(ok, df, 2.0)
+    if not exact:
+        return np.where(ok, 1 - 3 / (4 * m - 1), np.nan)
     j = np.exp(gammaln(m / 2) - 0.5 * np.log(m / 2) - gammaln((m - 1) / 2))
     return np.where(ok, j, np.nan)
 
 
-def md(n1: ArrayLike, m1: ArrayLike, s1: ArrayLike, n2: ArrayLike, m2: ArrayLike, s2: ArrayLike) -> Pair:
-    """Mean difference and its variance s1^2/n1 + s2^2/n2 (Handbook 6.5.1.1)."""
+def md(
+    n1: ArrayLike,
+    m1: ArrayLike,
+    s1: ArrayLike,
+    n2: ArrayLike,
+    m2: ArrayLike,
+    s2: ArrayLike,
+    variance: str = "separate",
+) -> Pair:
+    """Mean difference and its variance.
+
+    ``separate``: s1^2/n1 + s2^2/n2 (Handbook 6.5.1.1).  ``pooled``: s^2 (1/n1 + 1/n2) with the pooled SD s, which takes
+    the two SDs for equal (Normand 1999; metafor's vtype="HO").
+    """
     n1, m1, s1, n2, m2, s2 = floats(n1, m1, s1, n2, m2, s2)
+    if variance == "pooled":
+        return m1 - m2, pooled_sd(n1, s1, n2, s2) ** 2 * (1 / n1 + 1 / n2)
     return m1 - m2, s1**2 / n1 + s2**2 / n2
 
 
@@ -55,7 +75,7 @@ def smd(
     s2: ArrayLike,
     variance: str = "LS",
 ) -> Pair:
-    """Standardised mean difference, Hedges' g with exact J (Hedges 1981), standardised by the pooled SD.
+    """Standardised mean difference, Hedges' g (Hedges 1981), standardised by the pooled SD.
 
     For ``variance`` see `smd_variance`.
     """
@@ -66,10 +86,10 @@ def smd(
 
 
 def smd_from_d(d: ArrayLike, n1: ArrayLike, n2: ArrayLike, variance: str = "LS") -> Pair:
-    """Hedges' g and its variance from Cohen's d with n1 + n2 - 2 df."""
+    """Hedges' g and its variance from Cohen's d with n1 + n2 - 2 df; J is approximate for RevMan's variance."""
     d, n1, n2 = floats(d, n1, n2)
     df = n1 + n2 - 2
-    j = hedges_j(df)
+    j = hedges_j(df, exact=variance != "RevMan")
     return j * d, smd_variance(j * d, n1, n2, df, n1 + n2, variance)
 
 
@@ -79,13 +99,16 @@ def smd_variance(
     """Sampling variance of a standardised mean difference g = J d, as metafor's vtype names it.
 
     LS: 1/n1 + 1/n2 + g^2/(2N), large sample (Hedges 1982).  LS2: J^2 (1/n1 + 1/n2 + d^2/(2N)) (Borenstein 2009).
-    UB: unbiased (Hedges 1983, eq. 9).  AV: LS with the size-weighted mean g of all rows.
+    UB: unbiased (Hedges 1983, eq. 9).  AV: LS with the size-weighted mean g of all rows.  RevMan: what RevMan prints,
+    N/(n1 n2) + g^2/(2(N - 3.94)) (Deeks & Higgins 2010, Statistical algorithms in Review Manager 5).
     """
     g, n1, n2, df, total = floats(g, n1, n2, df, n_total)
     base = 1 / n1 + 1 / n2
     j = hedges_j(df)
     if variance == "LS":
         return base + g**2 / (2 * total)
+    if variance == "RevMan":
+        return base + g**2 / (2 * (total - 3.94))
     if variance == "LS2":
         return j**2 * (base + (g / j) ** 2 / (2 * total))
     if variance == "UB":
@@ -171,21 +194,22 @@ def correct_zero_cells(
 ) -> tuple[Floats, Floats, Floats, Floats, Bools]:
     """Events and sizes after the continuity correction, and which rows were corrected.
 
-    ``only0``: ``amount`` to each of the four cells of a trial that has a zero cell (metafor's ``to="only0"``), Peto OR
-    and arcsine difference excepted, which need none.  ``needed``: only where estimate or variance could not be computed
-    otherwise (Handbook 10.4.4.1).  ``all``: every trial.  ``tacc``: trials with a zero cell, by n1/(n1+n2) in arm 1 and
-    n2/(n1+n2) in arm 2 (treatment-arm continuity correction, Sweeting 2004).  ``none``.
+    ``only0``: ``amount`` to each of the four cells of a trial that has a zero cell (metafor's ``to="only0"``).
+    ``needed``: only where estimate or variance could not be computed otherwise (Handbook 10.4.4.1).  ``all``: every
+    trial.  ``tacc``: trials with a zero cell, by n1/(n1+n2) in arm 1 and n2/(n1+n2) in arm 2 (treatment-arm continuity
+    correction, Sweeting 2004).  ``none``.  Nothing is ever added for the Peto OR, whose O - E and V come from the
+    counts as they are in row and pool alike, and for the arcsine difference only by ``all``.
     """
     if policy not in ZERO_CELL_POLICIES:
         msg = f"policy must be one of {', '.join(ZERO_CELL_POLICIES)}, not {policy!r}"
         raise ValueError(msg)
     e1, n1, e2, n2 = floats(e1, n1, e2, n2)
     zero = (e1 == 0) | (e2 == 0) | (e1 == n1) | (e2 == n2)
-    if policy == "none":
+    if policy == "none" or measure == "PETO":
         rows = np.zeros_like(zero)
     elif policy == "all":
         rows = ~np.isnan(e1 + n1 + e2 + n2)
-    elif measure in ("PETO", "AS"):
+    elif measure == "AS":
         rows = np.zeros_like(zero)
     elif policy == "needed" and measure == "RD":
         rows = ((e1 == 0) | (e1 == n1)) & ((e2 == 0) | (e2 == n2))
@@ -223,13 +247,18 @@ def rd(e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayLike) -> Pair:
     return p1 - p2, p1 * (1 - p1) / n1 + p2 * (1 - p2) / n2
 
 
-def peto(e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayLike) -> Pair:
-    """Peto's log odds ratio (O - E)/V with hypergeometric V (Yusuf 1985; Handbook 10.4.2); NaN where V = 0."""
+def o_minus_e(e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayLike) -> Pair:
+    """Observed minus expected events of arm 1 and their hypergeometric variance (Yusuf 1985; Handbook 10.4.2)."""
     e1, n1, e2, n2 = floats(e1, n1, e2, n2)
     total, events = n1 + n2, e1 + e2
     with np.errstate(invalid="ignore", divide="ignore"):
         v = events * (total - events) * (n1 / total) * (n2 / total) / (total - 1)
-        return from_o_minus_e(e1 - events * n1 / total, v)
+        return e1 - events * n1 / total, v
+
+
+def peto(e1: ArrayLike, n1: ArrayLike, e2: ArrayLike, n2: ArrayLike) -> Pair:
+    """Peto's log odds ratio (O - E)/V (Yusuf 1985; Handbook 10.4.2); NaN where V = 0."""
+    return from_o_minus_e(*o_minus_e(e1, n1, e2, n2))
 
 
 def from_o_minus_e(o_minus_e: ArrayLike, v: ArrayLike) -> Pair:
@@ -290,49 +319,7 @@ def correct_zero_rates(
     return x1 + np.where(rows, k1, 0.0), x2 + np.where(rows, k2, 0.0), rows
 
 
-# --- shared arms, numbers needed to treat --------------------------------------------------------------------
-
-
-def shared_control_covariance(measure: str, **arm: ArrayLike) -> Floats:
-    """Covariance of two effects that share a control arm (Gleser & Olkin 2009).
-
-    RR, OR, RD take ``events`` and ``n`` of the control; MD and ROM ``sd``, ``n`` (ROM also ``mean``); SMD takes ``n``
-    of the control, ``n_total`` of all three arms and both ``g1``, ``g2``.
-    """
-    a = {k: np.asarray(v, dtype=np.float64) for k, v in arm.items()}
-    formulas = {
-        "RR": lambda: 1 / a["events"] - 1 / a["n"],
-        "OR": lambda: 1 / a["events"] + 1 / (a["n"] - a["events"]),
-        "RD": lambda: a["events"] / a["n"] * (1 - a["events"] / a["n"]) / a["n"],
-        "MD": lambda: a["sd"] ** 2 / a["n"],
-        "ROM": lambda: a["sd"] ** 2 / (a["n"] * a["mean"] ** 2),
-        "SMD": lambda: 1 / a["n"] + a["g1"] * a["g2"] / (2 * a["n_total"]),
-    }
-    if measure not in formulas:
-        msg = f"no covariance of a shared control for {measure!r}; known: {', '.join(formulas)}"
-        raise ValueError(msg)
-    return np.asarray(formulas[measure]())
-
-
-def risk_difference_from_ratio(measure: str, estimate: ArrayLike, control_risk: ArrayLike) -> Floats:
-    """Risk difference that a natural-scale RR or OR means at an assumed control risk (Handbook 15.4.4)."""
-    ratio, p2 = floats(estimate, control_risk)
-    if measure == "RR":
-        return p2 * (ratio - 1)
-    if measure == "OR":
-        return ratio * p2 / (1 - p2 + ratio * p2) - p2
-    msg = f"measure must be 'RR' or 'OR', not {measure!r}"
-    raise ValueError(msg)
-
-
-def number_needed(rd: ArrayLike, better: str = "higher") -> Floats:
-    """Signed number needed to treat: positive = to benefit (NNTB), negative = to harm (NNTH); +-inf at RD = 0.
-
-    ``better`` says whether more events (higher) or fewer (lower) are good (Handbook 15.4.1).
-    """
-    (rd,) = floats(rd)
-    with np.errstate(divide="ignore"):
-        return (1.0 if better == "higher" else -1.0) / (rd + 0.0)
+# --- numbers needed to treat ----------------------------------------------------------------------------------
 
 
 def number_needed_text(rd: float, ci_lower: float, ci_upper: float, better: str = "higher", digits: int = 1) -> str:
@@ -353,11 +340,3 @@ def number_needed_text(rd: float, ci_lower: float, ci_upper: float, better: str 
         near, far = (high, low) if low >= 0 else (low, high)
         interval = f"{name(near)} to {name(far)}"
     return f"{name(point)} ({interval})"
-
-
-def wald_ci(yi: ArrayLike, vi: ArrayLike, level: float = 0.95, *, log: bool | Bools = False) -> Pair:
-    """Wald interval yi -+ z sqrt(vi), exponentiated where ``log``."""
-    yi, vi = floats(yi, vi)
-    half = z_critical(level) * np.sqrt(vi)
-    low, high = yi - half, yi + half
-    return np.where(log, np.exp(np.where(log, low, 0.0)), low), np.where(log, np.exp(np.where(log, high, 0.0)), high)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from reweigh.effects.compute import compute
 from reweigh.effects.selection import Selection, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
 from reweigh.protocol.model import Protocol
+from reweigh.text.files import file_name
 
 SWEEP_COLUMNS = (
     "analysis", "study_id", "comparison_id", "label", "parameter", "correlation", "limit", "scale", "estimate", "se",
@@ -37,15 +39,15 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     File name (`<comparison>.<outcome>.<window>.md`) to text.
     """
     main = selection.effects[selection.effects["set"] == "main"]
-    options = options_of(protocol.setting("main"), protocol)
+    given_rows = selection.reported.loc[main.index]
+    traced = compute(given_rows, options_of(protocol.setting("main"), protocol), checked=True, trace=True)
     pages: dict[str, list[str]] = {}
-    for effect, given in zip(_records(main), _records(selection.reported.loc[main.index]), strict=True):
-        name = f"{effect['comparison_id']}.{effect['outcome']}.{effect['window']}.md"
+    for effect, given, steps in zip(_records(main), _records(given_rows), traced["steps"], strict=True):
+        name = file_name(f"{effect['comparison_id']}.{effect['outcome']}.{effect['window']}") + ".md"
         part = [f"## {effect['measure']}", _reported(given["rows"], tables)]
         if given.get("arms_note"):
             part.append(f"Before that: {given['arms_note']} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
-        result = {**effect, "reason": "", "needed": ""}
-        part.append(worked_example(given, result, options))
+        part.append(worked_example({**effect, "reason": "", "steps": steps}, protocol.level))
         if name not in pages:
             window = protocol.windows[effect["window"]].label or effect["window"]
             title = f"# {effect['label']}: {protocol.outcomes[effect['outcome']].label}, {window}"

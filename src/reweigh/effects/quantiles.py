@@ -27,7 +27,9 @@ def mean_sd_by_quantile_estimation(
     """Mean and SD of the distribution whose quantiles lie nearest (least squares) to those printed (McGrath 2020).
 
     Candidates: normal, log-normal, gamma, Weibull, and beta where all values lie between 0 and 1; the normal alone
-    where a value is negative.  NaN where the median, or both range and quartiles, are missing.
+    where a value is negative, or the median is 0 (a positive distribution comes near two zeros only as its shape goes
+    to 0 and its mean to infinity).  A fit whose mean lies beyond a printed minimum or maximum is none.  NaN where the
+    median, or both range and quartiles, are missing.
     """
     n, m, q1, q3, lo, hi = (np.atleast_1d(v) for v in floats(n, median, q1, q3, minimum, maximum))
     scenario = np.where(np.isnan(m), 0, five_number_scenario(m, q1, q3, lo, hi))
@@ -40,13 +42,16 @@ def mean_sd_by_quantile_estimation(
         quarter = np.full(size.shape, 0.25)
         p = np.stack([1 / size, quarter, 2 * quarter, 3 * quarter, 1 - 1 / size], axis=1)[:, columns]
         q = np.stack([lo[rows], q1[rows], m[rows], q3[rows], hi[rows]], axis=1)[:, columns]
-        mean[rows], sd[rows] = _best_fit(p, q)
+        ends = (lo[rows], hi[rows]) if code != 2 else (np.full(size.shape, -np.inf), np.full(size.shape, np.inf))
+        mean[rows], sd[rows] = _best_fit(p, q, m[rows], ends)
     return mean, sd
 
 
-def _best_fit(p: Floats, q: Floats) -> tuple[Floats, Floats]:
+def _best_fit(p: Floats, q: Floats, median: Floats, ends: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     fits = [_normal(p, q), *(_scale_family(name, p, q) for name in _SHAPES), _beta(p, q)]
     loss = np.stack([f[0] for f in fits])
+    for i, (_, mean, _) in enumerate(fits[1:], start=1):
+        loss[i, (median == 0) | (mean < ends[0]) | (mean > ends[1])] = np.inf
     best = np.argmin(np.where(np.isnan(loss), np.inf, loss), axis=0)[None]
     mean = np.take_along_axis(np.stack([f[1] for f in fits]), best, axis=0)[0]
     sd = np.take_along_axis(np.stack([f[2] for f in fits]), best, axis=0)[0]

@@ -13,6 +13,7 @@ from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
+from reweigh.text.effects import in_words
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
@@ -28,7 +29,8 @@ EFFECT_COLUMNS = (
     "design", "n_intervention", "n_control", "events_intervention", "events_control",
     "mean_intervention", "sd_intervention", "mean_control", "sd_control",
     "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "reported_as", "derivation", "assumptions", "flags", "source", "rows",
+    "corrected", "reported_as", "derivation", "assumptions", "flags", "derivation_codes", "assumption_codes",
+    "flag_codes", "source", "rows",
 )  # fmt: skip
 
 
@@ -144,7 +146,7 @@ def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
 def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
     """Candidates of one outcome with the effect of each in one set and measure, or the reason why it has none."""
     given = reported(table, analysis, protocol)
-    computed = compute(given, options_of(setting, protocol), checked=True)
+    computed = in_words(compute(given, options_of(setting, protocol), checked=True))
     shown = {"n1": "n_intervention", "n2": "n_control"}
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(**{new: table[old] for old, new in shown.items()})
@@ -173,6 +175,7 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
         change_scores=assumed.change_scores,
         crossover=setting.crossover or "paired",
         zero_cells=assumed.zero_cells,
+        md_variance=assumed.md_variance,
         smd_variance=assumed.smd_variance,
         smdh_version=assumed.smdh_version,
         median_method=assumed.median_method,

@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reweigh.effects.conversions import Floats
-from reweigh.effects.measures import SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
+from reweigh.effects.measures import MD_VARIANCES, SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
 from reweigh.measures import MEASURES, RATIO_MEASURES
 
 Strings = NDArray[np.object_]
 
-_ARM = "n mean sd se ci_lower ci_upper median q1 q3 min max events percent time"
+_ARM = "n mean sd se ci_lower ci_upper ci_level median q1 q3 min max events percent time scale_min scale_max"
 _CHANGE = "baseline_mean baseline_sd change_mean change_sd"
 _CONTRAST = "estimate se ci_lower ci_upper ci_level p_value t f z df oe v discordant1 discordant2"
 _SETTING = "r phi icc cluster_size scale_min scale_max target_min target_max"
@@ -23,6 +23,8 @@ NUMERIC_COLUMNS = (
     *(f"{column}{arm}" for arm in (1, 2) for column in f"{_ARM} {_CHANGE}".split()),
     *f"{_CONTRAST} {_SETTING}".split(),
 )
+#: Levels of intervals: of a contrast or both arms, of one arm.
+LEVELS = ("ci_level", "ci_level1", "ci_level2")
 #: Ratios whose estimate and CI are printed as logarithms, and the ratio itself.
 LOG_REPORTED = {f"log{name}": name for name in sorted(RATIO_MEASURES)}
 REPORTED_MEASURES = frozenset(set(MEASURES) | {"SMD_paired", "p_only", "OE_V"} | set(LOG_REPORTED))
@@ -34,6 +36,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "p_operator": ("=", "<", "<=", ">", ">="),
     "direction": ("favours_intervention", "favours_control", "none"),
     "better": ("lower", "higher"),
+    "estimate_scale": ("natural", "log"),
 }
 COLUMNS = (*CATEGORIES, *NUMERIC_COLUMNS, "flip")
 
@@ -47,7 +50,8 @@ class Options:
     change_scores: whether baselines, where given, turn final values into changes.
     crossover: "paired", or "as_independent" as older reviews did.
     zero_cells, correction: see `measures.correct_zero_cells`.
-    smd_variance: "LS", "LS2", "UB" or "AV", see `measures.smd_variance`.
+    md_variance: "separate" or "pooled", see `measures.md`.
+    smd_variance: "LS", "LS2", "UB", "AV" or "RevMan", see `measures.smd_variance`.
     smdh_version: whose variance of SMDH, that of metafor "3.8" or "5".
     median_method: "luo-wan-shi", "wan", "lognormal" (Shi 2020b) or "quantile" (McGrath 2020).
     p_inequality_as_equality: whether p < 0.001 is converted as p = 0.001.
@@ -64,6 +68,7 @@ class Options:
     crossover: str = "paired"
     zero_cells: str = "only0"
     correction: float = 0.5
+    md_variance: str = "separate"
     smd_variance: str = "LS"
     smdh_version: str = "3.8"
     median_method: str = "luo-wan-shi"
@@ -78,6 +83,7 @@ class Options:
         allowed = {
             "crossover": ("paired", "as_independent"),
             "zero_cells": ZERO_CELL_POLICIES,
+            "md_variance": MD_VARIANCES,
             "smd_variance": SMD_VARIANCES,
             "smdh_version": ("3.8", "5"),
             "median_method": ("luo-wan-shi", "wan", "lognormal", "quantile"),
@@ -114,12 +120,13 @@ class Problem:
 
 @dataclass(slots=True)
 class Rows:
-    """The columns of the table as arrays, missing ones filled (NaN or "")."""
+    """The columns of the table as arrays, missing ones filled (NaN or ""); whether steps are recorded."""
 
     n: int
     numbers: dict[str, Floats] = field(default_factory=dict)
     words: dict[str, Strings] = field(default_factory=dict)
     flip: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    traced: bool = False
 
     def __getitem__(self, column: str) -> Floats:
         """A numeric column."""
@@ -132,6 +139,7 @@ class Rows:
             {k: v[rows] for k, v in self.numbers.items()},
             {k: v[rows] for k, v in self.words.items()},
             self.flip[rows],
+            self.traced,
         )
 
 
@@ -172,9 +180,10 @@ def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
         rows.flip = flip.eq(True).fillna(False).to_numpy(dtype=bool)
     else:
         rows.flip = np.zeros(len(table), dtype=bool)
-    level = rows.numbers["ci_level"]
-    level = np.where(level > 1, level / 100.0, level)
-    rows.numbers["ci_level"] = np.where(np.isnan(level), 0.95, level)
+    levels = {c: np.where(v > 1, v / 100.0, v) for c in LEVELS for v in [rows.numbers[c]]}
+    rows.numbers["ci_level"] = np.where(np.isnan(levels["ci_level"]), 0.95, levels["ci_level"])
+    for column in LEVELS[1:]:
+        rows.numbers[column] = np.where(np.isnan(levels[column]), rows.numbers["ci_level"], levels[column])
     return rows, problems
 
 
@@ -206,6 +215,7 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
         percent = x[f"percent{arm}"]
         yield f"percent{arm}", (percent < 0) | (percent > 100), "must lie between 0 and 100"
         yield f"time{arm}", x[f"time{arm}"] <= 0, "must be above 0"
+        yield f"scale_min{arm}", x[f"scale_min{arm}"] >= x[f"scale_max{arm}"], f"not below scale_max{arm}"
         for spread in ("sd", "se", "baseline_sd", "change_sd"):
             yield f"{spread}{arm}", x[f"{spread}{arm}"] <= 0, "must be above 0"
         low, mean, high = x[f"ci_lower{arm}"], x[f"mean{arm}"], x[f"ci_upper{arm}"]
@@ -225,16 +235,21 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     yield "scale_min", x["scale_min"] >= x["scale_max"], "not below scale_max"
     yield "target_min", x["target_min"] >= x["target_max"], "not below target_max"
     b, c = x["discordant1"], x["discordant2"]
-    for column, pairs in (("discordant1", b), ("discordant2", c)):
-        yield column, (pairs < 0) | (pairs > x["n1"]), "must lie between 0 and n1"
-    yield "discordant1", np.abs((x["events1"] - x["events2"]) - (b - c)) > 1e-9, "does not fit the events of the arms"
-    yield "discordant1", (b > x["events1"]) | (c > x["events2"]), "more discordant pairs than events"
+    e1, e2, n = x["events1"], x["events2"], x["n1"]
+    yield "discordant1", np.abs((e1 - e2) - (b - c)) > 1e-9, "does not fit the events of the arms"
+    for column, pairs, events, other in (("discordant1", b, e1, e2), ("discordant2", c, e2, e1)):
+        yield column, (pairs < 0) | (pairs > n), "must lie between 0 and n1"
+        yield column, pairs > events, "more discordant pairs than events"
+        yield column, pairs > n - other, "more discordant pairs than patients without the event in the other arm"
 
 
 def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     estimate, low, high = x["estimate"], x["ci_lower"], x["ci_upper"]
     reported = x.words["reported_measure"]
-    ratio = np.isin(reported, list(RATIO_MEASURES))
+    scale, known = x.words["estimate_scale"], ~np.isnan(low) & ~np.isnan(high)
+    ratio = np.isin(reported, list(RATIO_MEASURES)) & (scale != "log")
+    unsaid = ratio & ~np.isnan(estimate) & ~np.isnan(x["se"]) & ~known & (scale == "")
+    yield "estimate_scale", unsaid, "natural or log? A ratio with an SE and no interval may be either"
     for column, value in (("estimate", estimate), ("ci_lower", low), ("ci_upper", high)):
         yield column, ratio & (value <= 0), "a ratio must be above 0"
     risk = reported == "RD"
@@ -242,8 +257,8 @@ def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     yield "se", x["se"] <= 0, "must be above 0"
     yield "ci_lower", low >= high, "not below ci_upper"
     yield "estimate", (estimate < low) | (estimate > high), "outside its confidence interval"
-    level = x["ci_level"]
-    yield "ci_level", (level <= 0) | (level >= 1), "must lie between 0 and 1 (or 0 and 100 percent)"
+    for column in LEVELS:
+        yield column, (x[column] <= 0) | (x[column] >= 1), "must lie between 0 and 1 (or 0 and 100 percent)"
     p = x["p_value"]
     yield "p_value", (p <= 0) | (p > 1), "must lie above 0 and at most at 1 (p = 0.000 is p < 0.001)"
     yield "f", x["f"] < 0, "must not be negative"

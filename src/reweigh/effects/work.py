@@ -2,62 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.effects.conversions import Floats
 from reweigh.effects.measures import Bools, Pair
-from reweigh.effects.notes import Notes, Texts
+from reweigh.effects.notes import Notes, Texts, codes
+from reweigh.effects.table import Rows
 
 DISPLAY = ("mean1", "sd1", "mean2", "sd2", "events1", "events2")
 
 
+class Step(NamedTuple):
+    """One step of a conversion: the name of its formula (`reweigh.text.effects.STEPS`), what went in, what came out."""
+
+    name: str
+    values: Mapping[str, float | str]
+
+
 @dataclass(slots=True)
 class Work:
-    """Results of n rows so far; a row has failed once it has a reason."""
+    """Results so far of the rows `x`; a row has failed once it has a reason (a code)."""
 
-    n: int
+    x: Rows
+    n: int = field(init=False)
     yi: Floats = field(init=False)
     vi: Floats = field(init=False)
     corrected: Bools = field(init=False)
     shown: dict[str, Floats] = field(init=False)
     route: Texts = field(init=False)
+    within: Texts = field(init=False)
     reason: Texts = field(init=False)
-    needed: Texts = field(init=False)
     derivation: Notes = field(init=False)
     assumptions: Notes = field(init=False)
     flags: Notes = field(init=False)
+    steps: list[list[Step]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Start with nothing known."""
+        self.n = self.x.n
         self.yi, self.vi = np.full(self.n, np.nan), np.full(self.n, np.nan)
         self.corrected = np.zeros(self.n, dtype=bool)
         self.shown = {name: np.full(self.n, np.nan) for name in DISPLAY}
-        self.route, self.reason, self.needed = (np.full(self.n, "", dtype=object) for _ in range(3))
+        self.route, self.within, self.reason = (np.full(self.n, "", dtype=object) for _ in range(3))
         self.derivation, self.assumptions, self.flags = Notes(self.n), Notes(self.n), Notes(self.n)
+        self.steps = [[] for _ in range(self.n)] if self.x.traced else []
 
     @property
     def alive(self) -> Bools:
         """Rows that have not failed."""
         return np.asarray(self.reason == "", dtype=bool)
 
-    def fail(self, rows: Bools, reason: str | Texts, needed: str | Texts) -> None:
-        """Give the rows that have not failed yet a reason and what would mend it."""
+    @property
+    def traced(self) -> bool:
+        """Whether the steps are recorded."""
+        return self.x.traced
+
+    def fail(self, rows: Bools, name: str, /, **parameters: Any) -> None:
+        """Give the rows that have not failed yet a reason: a code, see `reweigh.effects.notes.codes`."""
         rows = rows & self.alive
-        self.reason[rows] = reason if isinstance(reason, str) else reason[rows]
-        self.needed[rows] = needed if isinstance(needed, str) else needed[rows]
+        if rows.any():
+            self.reason[rows] = codes(rows, name, **parameters)
 
     def put(self, rows: Bools, effect: Pair) -> None:
         """Store estimate and variance, given for the chosen rows only."""
         self.yi[rows], self.vi[rows] = effect
 
+    def step(self, rows: Bools, name: str, /, **values: Any) -> None:
+        """Record a step of the given rows, if steps are asked for; arrays have one value per row of the whole table."""
+        if self.traced:
+            for i in np.flatnonzero(rows):
+                one = {k: v[i] if isinstance(v, np.ndarray) else v for k, v in values.items()}
+                self.steps[i].append(Step(name, one))
+
     def merge(self, at: NDArray[np.intp], other: Work) -> None:
         """Take over the results of another batch into the rows ``at``."""
-        for name in ("yi", "vi", "corrected", "route", "reason", "needed"):
+        for name in ("yi", "vi", "corrected", "route", "within", "reason"):
             getattr(self, name)[at] = getattr(other, name)
         for name in DISPLAY:
             self.shown[name][at] = other.shown[name]
         for name in ("derivation", "assumptions", "flags"):
             getattr(self, name).merge(at, getattr(other, name))
+        for i, steps in zip(at, other.steps, strict=False):
+            self.steps[i] += steps

@@ -8,76 +8,101 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-#: How much wider than the trials need it the axis may become to show these intervals in full. The pooled interval
-#: of two trials is often several times as wide as theirs: that is what it is there to say.
-MOST = {("overall",): 6.0, ("prediction interval", "comparison model"): 2.0, ("study", "subgroup pooled"): 1.35}
+#: How much wider than the trials need it the axis may become to show an interval in full; others leave it by an arrow.
+MOST = 1.35
+DECADE = math.log(10)
+_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+Ticks = tuple[list[float], list[str]]
 
 
 def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
-    """Limits on the analysis scale that show what carries the evidence; single wide intervals are clipped.
+    """Limits on the analysis scale that the trials (kind "study") set; what is wider is left to arrows.
 
     The axis always holds the null (0 on the analysis scale). It reaches beyond the estimates by 1.25 times the
-    median half-width of the trials' intervals, further where little is left to show (a third of the axis).
+    median half-width of the trials' intervals, and further where little is left to show in full, of a trial, a diamond
+    or a prediction interval. Estimates and limits that are not finite count for nothing.
     """
-    marks = table[table["estimate"].notna() | table["ci_lower"].notna()]
-    if marks.empty:
+    marks = table[["estimate", "ci_lower", "ci_upper"]].astype(float).where(lambda x: np.isfinite(x))
+    studies = marks[table["kind"] == "study"]
+    estimates = studies["estimate"].dropna()
+    if estimates.empty:
         return (-math.log(12), math.log(12)) if log else (-1.1, 1.1)
-    studies = marks[marks["kind"] == "study"]
     half = float(((studies["ci_upper"] - studies["ci_lower"]) / 2).median())
-    centre = float(studies["estimate"].median())
-    spread = float((studies["estimate"] - centre).abs().median())
+    centre = float(estimates.median())
+    spread = float((estimates - centre).abs().median())
+    # Without any interval: as far as the estimates are from each other or from the null.
+    half = half if half > 0 else max(spread, abs(centre)) or 1.0
     # A single estimate far away (a misprint, a tiny trial) is left to an arrow at the edge.
-    reach = 12 * max(half, spread)
-    near = studies["estimate"][(studies["estimate"] - centre).abs() <= reach]
-    core = [0.0, float(near.min()), float(near.max())]
-    low, high = min(core) - 1.25 * half, max(core) + 1.25 * half
-    full_low = min(0.0, float(marks["ci_lower"].min()), float(marks["estimate"].min()))
-    full_high = max(0.0, float(marks["ci_upper"].max()), float(marks["estimate"].max()))
-    low, high = max(low, full_low), min(high, full_high)
-    for kinds, most in MOST.items():
-        rows = marks[marks["kind"].isin(kinds)]
-        room = (most - 1) * (high - low)
-        low, high = (
-            min([low, *(v for v in rows["ci_lower"] if low - room <= v)]),
-            max([high, *(v for v in rows["ci_upper"] if v <= high + room)]),
-        )
+    near = estimates[(estimates - centre).abs() <= 12 * max(half, spread)]
+    ends = studies.min(axis=None, skipna=True), studies.max(axis=None, skipna=True)
+    low = max(min(0.0, float(near.min())) - 1.25 * half, min(0.0, ends[0]))
+    high = min(max(0.0, float(near.max())) + 1.25 * half, max(0.0, ends[1]))
+    room = (MOST - 1) * (high - low)
+    low, high = (
+        min([low, *(v for v in marks["ci_lower"] if low - room <= v)]),
+        max([high, *(v for v in marks["ci_upper"] if v <= high + room)]),
+    )
     margin = 0.03 * (high - low)
     low, high = low - margin, high + margin
-    # Both sides of the null are seen.
-    return min(low, -0.1 * high), max(high, -0.1 * low)
+    # Both sides of the null are seen; on a ratio's axis each with a tick, where there are decades to fill.
+    low, high = min(low, -0.1 * high), max(high, -0.1 * low)
+    if log and high - low > DECADE:
+        low, high = min(low, -1.02 * math.log(2)), max(high, 1.02 * math.log(2))
+    return low, high
 
 
-def round_ticks(
-    low: float, high: float, *, log: bool, fits: Callable[[list[float], list[str]], bool]
-) -> tuple[list[float], list[str]]:
+def round_ticks(low: float, high: float, *, log: bool, fits: Callable[[list[float], list[str]], bool]) -> Ticks:
     """Ticks on the analysis scale with their labels on the natural scale; the null is always one of them.
 
-    `fits` says whether labels at these positions stand apart; the densest set that does is taken.
+    `fits` says whether labels at these positions stand apart; the densest set that does is taken. On a ratio's axis a
+    side of the null that this leaves without a tick gets 0.5 or 2, or what is nearest to them and fits.
     """
     for ticks, labels in _log_candidates(low, high) if log else _linear_candidates(low, high, lambda x: x):
         if fits(ticks, labels):
-            return ticks, labels
+            return _both_sides(ticks, labels, low, high, fits) if log else (ticks, labels)
     return [0.0], ["1" if log else "0"]
 
 
-def _log_candidates(low: float, high: float) -> list[tuple[list[float], list[str]]]:
-    decades = range(math.floor(low / math.log(10)) - 1, math.ceil(high / math.log(10)) + 1)
+def _both_sides(
+    ticks: list[float], labels: list[str], low: float, high: float, fits: Callable[[list[float], list[str]], bool]
+) -> Ticks:
+    for side, ratios in ((-1, ("0.5", "0.2", "0.1", "0.8", "0.9")), (1, ("2", "5", "10", "1.2", "1.1"))):
+        if any(side * tick > 1e-9 for tick in ticks):
+            continue
+        for text in ratios:
+            at = math.log(float(text))
+            more = sorted([*zip(ticks, labels, strict=True), (at, text)])
+            found = [x for x, _ in more], [label for _, label in more]
+            if low <= at <= high and fits(*found):
+                ticks, labels = found
+                break
+    return ticks, labels
+
+
+def _log_candidates(low: float, high: float) -> list[Ticks]:
+    decades = range(math.floor(low / DECADE) - 1, math.ceil(high / DECADE) + 1)
     found = [[(d, s) for d in decades for s in steps] for steps in ((1, 2, 5), (1, 3), (1,))]
     found += [[(d, 1) for d in decades if d % every == 0] for every in (2, 3, 4, 6, 8, 12)]
     candidates = []
+    # Beyond a million and below a ten-thousandth nobody counts the zeros.
+    powers = high > 6 * DECADE or low < -4 * DECADE
     for pairs in found:
-        inside = [(d, s) for d, s in pairs if low <= math.log(s) + d * math.log(10) <= high]
-        ticks = [math.log(s) + d * math.log(10) for d, s in inside]
-        candidates.append((ticks, [str(s * 10**d) if d >= 0 else f"{s * 10.0**d:.{-d}f}" for d, s in inside]))
+        inside = [(d, s) for d, s in pairs if low <= math.log(s) + d * DECADE <= high]
+        candidates.append(([math.log(s) + d * DECADE for d, s in inside], [_ratio(d, s, powers) for d, s in inside]))
     if len(candidates[0][0]) >= 3:
         return candidates
     # Less than a decade: equal steps of the ratio itself.
     return _linear_candidates(math.exp(low), math.exp(high), math.log)
 
 
-def _linear_candidates(
-    low: float, high: float, position: Callable[[float], float]
-) -> list[tuple[list[float], list[str]]]:
+def _ratio(decade: int, step: int, powers: bool) -> str:
+    if powers and not -2 <= decade <= 2:
+        return ("" if step == 1 else f"{step}×") + "10" + str(decade).translate(_POWERS)
+    return str(step * 10**decade) if decade >= 0 else f"{step * 10.0**decade:.{-decade}f}"
+
+
+def _linear_candidates(low: float, high: float, position: Callable[[float], float]) -> list[Ticks]:
     candidates = []
     magnitude = math.floor(math.log10(high - low))
     for exponent in (magnitude - 1, magnitude, magnitude + 1):

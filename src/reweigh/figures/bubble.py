@@ -28,7 +28,7 @@ def draw_bubble(
     title, measure, unit
         Words above, at the y axis, at the x axis.
     """
-    x = pd.to_numeric(effects[moderator]).to_numpy(dtype=float)
+    x = effects[moderator].to_numpy(dtype=float)
     y, weight = effects["estimate"].to_numpy(dtype=float), np.asarray(fit.weights, dtype=float).ravel()
     log = effects["scale"].iloc[0] == "log"
     note = (

@@ -5,22 +5,24 @@ from __future__ import annotations
 import pandas as pd
 
 from reweigh.claims.evaluate import Assessed, label
-from reweigh.claims.evidence import pool_by
+from reweigh.claims.evidence import Body
 from reweigh.figures.forest.draw import draw_forest
-from reweigh.figures.forest.table import ForestMeta, forest_table
+from reweigh.figures.forest.table import WEIGHT, ForestMeta, forest_table
 from reweigh.figures.style import RecordFigure
 from reweigh.measures import MEASURE_LABELS
+from reweigh.pool.summarise import pool_by
 from reweigh.protocol.model import Protocol
 
 
 def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
     """Forest plot of the headline statement by both models; None where there is no trial to draw."""
     head = found.headline
-    if head is None or head.evidence.pooled is None:
+    if head is None or not isinstance(head.evidence, Body):
         return None
     evidence, words, pooled = head.evidence, protocol.words, head.evidence.pooled
     models = [evidence.model, *([found.method] if found.method != evidence.model else [])]
-    rows = pd.DataFrame([pool_by(evidence.effects, model, protocol) for model in models])
+    fits = [pool_by(evidence.effects, model, protocol) for model in models]
+    rows = pd.DataFrame([row for row, _ in fits])
     favours = f"Favours {words.intervention}", f"Favours {words.control}"
     left, right = favours if evidence.outcome.better == "lower" else favours[::-1]
     measure = str(pooled["measure"])
@@ -36,4 +38,5 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
         scale=str(pooled["scale"]),
         level=protocol.level,
     )
-    return draw_forest(forest_table(evidence.effects, rows, None, meta), meta)
+    weighed = evidence.effects.assign(**{WEIGHT: fits[0][1].to_numpy()})
+    return draw_forest(forest_table(weighed, rows, None, meta), meta)

@@ -18,16 +18,16 @@ RULE = "#9a9a9a"
 
 
 def risk_of_bias_figures(
-    bias: RiskOfBias, effects: pd.DataFrame, labels: Mapping[str, str] | pd.Series
+    bias: RiskOfBias, weights: pd.DataFrame, labels: Mapping[str, str] | pd.Series
 ) -> Iterator[tuple[str, RecordFigure]]:
     """Traffic light and weighted bar of every tool with a judgement, named `traffic_light.rob_2` and so on.
 
-    `effects` is the table of effect sizes, whose main set gives the weights; `labels` the printed name of a study_id.
+    `weights` are the rows of weights.csv of the main model of main analyses; `labels` the printed name of a study_id.
     """
     for tool in bias.table["tool"].unique():
         name = tool.lower().replace(" ", "_")
         yield f"traffic_light.{name}", traffic_light(bias, tool, labels)
-        yield f"weighted_bar.{name}", weighted_bar(bias, tool, effects[effects["set"] == "main"])
+        yield f"weighted_bar.{name}", weighted_bar(bias, tool, weights)
 
 
 def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Series) -> RecordFigure:
@@ -76,15 +76,15 @@ def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Se
     return figure
 
 
-def weighted_bar(bias: RiskOfBias, tool: str, effects: pd.DataFrame) -> RecordFigure:
-    """Share of the information at each level by domain, weighted by inverse variance within the trials judged.
+def weighted_bar(bias: RiskOfBias, tool: str, weights: pd.DataFrame) -> RecordFigure:
+    """Share of the information at each level by domain, weighted as the main model weighs the trials.
 
-    `effects` are rows of effects.csv; each trial weighs its mean share over the analyses that it takes part in, so
-    that a trial without an effect does not count. Raises as `traffic_light`.
+    `weights` are the rows of weights.csv of the main model of each main analysis; a trial weighs its mean share over
+    the analyses that it takes part in, so that a trial without an effect does not count. Raises as `traffic_light`.
     """
     about, table = _of(bias, tool)
-    inverse = 1 / effects["variance"]
-    share = (inverse / inverse.groupby(effects["analysis"]).transform("sum")).groupby(effects["study_id"]).mean()
+    known = weights.dropna(subset="weight")
+    share = known.groupby(["analysis", "study_id"])["weight"].sum().groupby("study_id").mean() / 100
     domains = [*about.domains, (OVERALL, "Overall")]
     left = MARGIN + max(text_width(label, TEXT_SIZE) for _, label in domains) + GAP
     levels = about.levels
@@ -125,7 +125,7 @@ def weighted_bar(bias: RiskOfBias, tool: str, effects: pd.DataFrame) -> RecordFi
     for i, (text, colour) in enumerate(zip(legend, [*(x.colour for x in levels), EMPTY], strict=True)):
         axes.add_patch(Rectangle((left, y + 16 + 14 * i), 10, 10, fc=colour, ec=style.INK, lw=0.5))
         _put(axes, left + 16, y + 21 + 14 * i, text, size=SMALL_SIZE)
-    figure.description = f"Risk of bias by {tool}, weighted by inverse variance. {'. '.join(told)}."
+    figure.description = f"Risk of bias by {tool}, weighted as in the main model. {'. '.join(told)}."
     return figure
 
 

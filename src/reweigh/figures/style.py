@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from matplotlib import get_data_path, rcParamsDefault
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontEntry, FontProperties, fontManager
 from matplotlib.ft2font import FT2Font, LoadFlags
 
 FAMILY = "DejaVu Sans"
@@ -22,8 +23,12 @@ FONT_FILES = {
 #: Resolution of PNG files; and of a figure that somebody else measures or shows, where hinting hardly counts.
 PNG_DPI, FIGURE_DPI = 200, 300
 
-#: Sizes and lengths in points.
-TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.0, 8.5, 7.5
+#: Sizes in points; nothing is smaller than the last, which journals print at the least.
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE, LEAST_SIZE = 10.0, 8.5, 7.5, 7.0
+#: Fonts that are tried first, of those installed, for characters that FAMILY lacks.
+OTHER_SCRIPTS = ("Noto Sans", "WenQuanYi", "Droid Sans", "Arial Unicode", "Microsoft", "Hiragino", "Unifont", "Symbola")
+#: Fonts whose glyphs are not what their characters say: mathematics, boxes.
+NO_TEXT = re.compile(r"Last ?Resort|STIX|cm[a-z]+10|Math|Color|Type ?3")
 
 INK, MUTED = "#1c1c1c", "#5a5a5a"
 SQUARE, DIAMOND, SUBTOTAL, PREDICTION = "#7fa3c7", "#1f4e79", "#8db3d9", "#c76b1f"
@@ -48,9 +53,53 @@ class RecordFigure(Figure):
     description: str = ""
 
 
+class MissingCharacters(UserWarning):
+    """A text has characters that no installed font has: they are boxes in PNG and PDF."""
+
+
 def font(size: float, weight: str = "normal") -> FontProperties:
     """Font of all figures in points; weight `normal` or `bold`."""
     return FontProperties(family=FAMILY, size=size, weight=weight, fname=FONT_FILES[weight])
+
+
+def other_fonts(text: str, weight: str = "normal") -> tuple[list[str], str]:
+    """Families of the installed fonts that have what FAMILY lacks of a text, and the characters that none has."""
+    found = {c: _font_with(c) for c in _lacking(text, weight)}
+    return list(dict.fromkeys(filter(None, found.values()))), "".join(c for c, name in found.items() if not name)
+
+
+@lru_cache(maxsize=2)
+def _known(weight: str) -> frozenset[int]:
+    return frozenset(_face(weight).get_charmap())
+
+
+@lru_cache(maxsize=20_000)
+def _lacking(text: str, weight: str) -> tuple[str, ...]:
+    """Characters to be drawn that FAMILY lacks."""
+    if text.isascii():
+        return ()
+    drawn = (c for c in dict.fromkeys(text) if not (c.isspace() or unicodedata.category(c) in ("Cf", "Mn", "Cc")))
+    return tuple(c for c in drawn if ord(c) not in _known(weight))
+
+
+@lru_cache(maxsize=4096)
+def _font_with(character: str) -> str:
+    """Family of the first installed font that has a character, the known ones first; empty where there is none."""
+
+    def rank(entry: FontEntry) -> tuple[int, int, str, str]:
+        known = next((at for at, start in enumerate(OTHER_SCRIPTS) if entry.name.startswith(start)), len(OTHER_SCRIPTS))
+        return known, 0 if entry.weight in (400, "normal") else 1, entry.name, entry.fname
+
+    entries = [entry for entry in fontManager.ttflist if entry.style == "normal" and not NO_TEXT.search(entry.name)]
+    return next((e.name for e in sorted(entries, key=rank) if ord(character) in _characters(e.fname)), "")
+
+
+@lru_cache(maxsize=1024)
+def _characters(path: str) -> frozenset[int]:
+    try:
+        return frozenset(FT2Font(path).get_charmap())
+    except RuntimeError:  # a font that FreeType cannot read
+        return frozenset()
 
 
 @lru_cache(maxsize=2)
@@ -63,6 +112,10 @@ def _face(weight: str) -> FT2Font:
 @lru_cache(maxsize=20_000)
 def _ems(text: str, weight: str) -> float:
     face = _face(weight)
+    for character in _lacking(text, weight):
+        # Another font draws it: East Asian characters are as wide as an em.
+        wide = unicodedata.east_asian_width(character) in ("W", "F")
+        text = text.replace(character, "\N{EM DASH}" if wide else "m")
     # The sentinels make leading and trailing spaces count.
     face.set_text(f"|{text}|", 0.0, flags=LoadFlags.NO_HINTING)
     width = face.get_width_height()[0]

@@ -6,6 +6,8 @@ import base64
 import io
 import re
 import string
+import unicodedata
+import warnings
 from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 from importlib.resources import files
@@ -16,14 +18,26 @@ from zlib import crc32
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
-from reweigh.figures.style import FAMILY, FONT_FILES, PNG_DPI, RC, RecordFigure
+from reweigh.figures.style import (
+    FAMILY,
+    FONT_FILES,
+    PNG_DPI,
+    RC,
+    MissingCharacters,
+    RecordFigure,
+    other_fonts,
+)
+from reweigh.text.files import file_name
 
 #: Places of paths, markers and texts, and the numbers in them that have many decimals.
 _PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _TEXT = re.compile(r"<text[^>]*?style=\"([^\"]*)\"[^>]*>([^<]*)</text>")
+_FAMILY = re.compile(r"(font-family: )([^;\"]*)")
 #: Characters that every figure embeds: cutting a font for each figure would take longer than drawing it.
 _COMMON = frozenset(
     string.printable[:95]
@@ -63,7 +77,7 @@ def save_all(
     listed = []
     for name, figure in figures:
         for format in formats:
-            save(figure, Path(folder) / f"{name}.{format}")
+            save(figure, Path(folder) / f"{file_name(name)}.{format}")
         listed.append((name, figure.title, figure.description))
     return listed
 
@@ -83,14 +97,32 @@ def render(figure: Figure, format: str) -> bytes:
     for line in figure.findobj(Line2D):
         # A line ends where its numbers end; matplotlib would go half its width further.
         line.set_solid_capstyle("butt")
+    _choose_fonts(figure, tell=format != "svg")
     buffer = io.BytesIO()
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         dpi = PNG_DPI if format == "png" else 72
         figure.savefig(buffer, format=format, dpi=dpi, metadata=metadata[format])
     if format != "svg":
         return buffer.getvalue()
     description = getattr(figure, "description", "")
     return _finish_svg(_rounded(buffer.getvalue().decode("utf-8")), title, description).encode("utf-8")
+
+
+def _choose_fonts(figure: Figure, *, tell: bool) -> None:
+    """Let other fonts draw what ours lacks; tell of the texts that no installed font can draw."""
+    for artist in figure.findobj(Text):
+        text, weight = artist.get_text(), "bold" if artist.get_fontproperties().get_weight() == "bold" else "normal"
+        families, missing = other_fonts(text, weight)
+        if families:
+            artist.set_fontproperties(FontProperties([FAMILY, *families], size=artist.get_fontsize(), weight=weight))
+        if missing and tell:
+            told = ", ".join(f"{c} (U+{ord(c):04X})" for c in missing)
+            warnings.warn(
+                f"no installed font has {told} of {text!r}: boxes in PNG and PDF, and SVG leaves them to the reader's "
+                "fonts. Install a font that has them, such as one of the Noto family.",
+                MissingCharacters, stacklevel=3,
+            )  # fmt: skip
 
 
 def _rounded(svg: str) -> str:
@@ -100,6 +132,8 @@ def _rounded(svg: str) -> str:
 
 def _finish_svg(svg: str, title: str, description: str) -> str:
     """Embed the glyphs that the texts use and put title and description where screen readers look."""
+    # A generic family behind ours: a reader's own fonts have what ours lacks.
+    svg = _FAMILY.sub(r"\1\2, sans-serif", svg)
     used: dict[str, set[str]] = {}
     for style, text in _TEXT.findall(svg):
         weight = "bold" if re.search(r"\b(bold|700)\b", style) else "normal"
@@ -143,6 +177,9 @@ def cut_font(weight: str, characters: Set[str] = _COMMON) -> bytes:
     options.hinting = False
     options.notdef_outline = True
     options.layout_features = ["kern", "liga", "ccmp", "mark", "mkmk"]
+    if any(unicodedata.bidirectional(c) == "AL" for c in characters):
+        # Arabic letters join by these.
+        options.layout_features += ["isol", "init", "medi", "fina", "rlig", "calt"]
     options.drop_tables += ["FFTM", "MATH", "GDEF", "kern"]
     options.name_IDs = [1, 2]
     options.recalc_timestamp = False

@@ -17,7 +17,7 @@ from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigur
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES, SAME_MEASURE
 from reweigh.protocol.model import Protocol
 from reweigh.reproduction.ledger import window_of
-from reweigh.text.numbers import fixed, ratio
+from reweigh.text.numbers import count_text, difference_decimals, effect_text, number_format
 
 OTHER_TIMES = "Other or unstated times"
 COLUMNS = (
@@ -67,11 +67,12 @@ def timeline_table(
     for record in mine.to_dict("records"):
         row = {str(k): str(v) for k, v in record.items()}
         factor, note = _rescale(row, protocol, outcome) if measure == "MD" else (1.0, "")
-        values = [factor * float(row[n]) if row[n] else float("nan") for n in ("estimate", "ci_lower", "ci_upper")]
+        values = [factor * float(row[n]) if row.get(n) else float("nan") for n in ("estimate", "ci_lower", "ci_upper")]
         what = ", ".join(filter(None, (row.get("timepoint", ""), row.get("subgroup", ""), note)))
         rows.append(
             {
-                "kind": "published", "window": window_of(row, protocol), "label": clean(row["label"]),
+                "kind": "published", "window": window_of(row, protocol),
+                "label": clean(row.get("label") or row["review_id"]),
                 "year": row.get("year", ""), "what": clean(what), "certainty": row.get("grade", "") or "not stated",
                 **_numbers(values, measure),
             }
@@ -80,8 +81,7 @@ def timeline_table(
     main = pooled[(pooled["set"] == "main") & (pooled["outcome"] == outcome) & (pooled["measure"] == measure)]
     for _, own in main.drop_duplicates("analysis").iterrows():
         values = [float(own[f"{n}_natural"]) for n in ("estimate", "ci_lower", "ci_upper")]
-        k = int(own["k"])
-        what = "one trial, not pooled" if k == 1 else f"k = {k}"
+        what = "one trial, not pooled" if own["k"] == 1 else count_text(own["k"], own.get("comparisons"))
         rows.append(
             {
                 "kind": "ours", "window": own["window"], "label": "This review", "year": "", "what": what,
@@ -104,11 +104,11 @@ def _rescale(row: Mapping[str, str], protocol: Protocol, outcome: str) -> tuple[
 
 
 def _numbers(values: list[float], measure: str) -> dict[str, object]:
-    number = ratio if measure in RATIO_MEASURES else (lambda x: fixed(x, 2))
-    text = number(values[0])
-    if not isnan(values[1]):
-        text += f" ({number(values[1])} to {number(values[2])})"
-    return {**dict(zip(("estimate", "ci_lower", "ci_upper"), values, strict=True)), "text": text}
+    estimate, lower, upper = values
+    decimals = None if measure in RATIO_MEASURES else difference_decimals((upper - lower) / 2)
+    # What was published without an interval has none: that is not "not estimable".
+    text = number_format(decimals)(estimate) if isnan(lower) else effect_text(*values, decimals=decimals)
+    return {"estimate": estimate, "ci_lower": lower, "ci_upper": upper, "text": text}
 
 
 def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure: str) -> RecordFigure:

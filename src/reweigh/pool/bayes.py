@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reweigh.pool.core import prepare
+from reweigh.pool.core import NO_TRIALS, prepare
 from reweigh.pool.mixture import Law, normal_mixture, panels
 from reweigh.pool.priors import Prior
 from reweigh.pool.tau2 import Floats
+from reweigh.text.codes import code, join
 
 #: tau below this fraction of the smallest standard error changes nothing: its prior mass is put at tau = 0.
 _NEGLIGIBLE = 1e-7
@@ -18,12 +19,13 @@ _NEGLIGIBLE = 1e-7
 _CUT = 46.0
 _PANELS = 240
 
-IMPROPER = "the posterior is improper: a prior without finite mass on tau needs at least three trials"
+IMPROPER = "posterior_improper"
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Posterior of one data set; effects on the scale of ``yi``. What does not exist is NaN, and ``reason`` says why.
+    """Posterior of one data set; effects on the scale of ``yi``. What does not exist is NaN, and ``reason`` says why
+    in codes (`reweigh.text.pool`).
 
     For mu, tau and the effect in a new trial: mean, sd, median, mode, the shortest and the central interval.
     """
@@ -102,7 +104,7 @@ def posterior(
         raise ValueError("yi and vi must have shape (k,)")
     k, unit = int(sets.k[0]), float(sets.scale[0])
     if k == 0:
-        return _missing(0, prior, level, "no trials")
+        return _missing(0, prior, level, NO_TRIALS)
     # The posterior density of tau falls like tau^-tail, so its moments below tail - 1 exist.
     tail = prior.tail + k - (1 if mu_prior is None else 0)
     if not prior.proper and tail <= 1:
@@ -147,12 +149,12 @@ def posterior(
                 continue
             below = law.cdf((limit - centre) / unit)
             out[name + suffix] = below if better == "lower" else 1 - below
-    reasons = [f"the posterior has no {', no '.join(missing)}: its tail is too heavy"] if missing else []
+    reasons = [code("posterior_heavy_tail", missing=", no ".join(missing))] if missing else []
     if better is None:
-        reasons.append("no probabilities: the better direction is not given")
+        reasons.append("no_better_direction")
     elif important is None:
-        reasons.append("no smallest important difference is given")
-    return Posterior(k=k, prior=prior.label, level=level, reason="; ".join(reasons), **out)
+        reasons.append("no_important_difference")
+    return Posterior(k=k, prior=prior.label, level=level, reason=join(reasons), **out)
 
 
 def _check(

@@ -75,6 +75,8 @@ def mantel_haenszel(
     empty = told & ((a == 0) | (c == 0) | (a == n1) | (c == n2))
     add = np.where(empty, correction, 0.0)
     y, v = _effects(a + add, n1 + 2 * add, c + add, n2 + 2 * add, measure)
+    if measure == "RD" and not exact:
+        y = a / n1 - c / n2
     told &= np.isfinite(v) & (v > 0)  # without a correction some variances do not exist
     # RevMan's correction leaves the counts of risk differences alone; it is in the rows' own SE only.
     pooled_add = 0.0 if exact or measure == "RD" else add

@@ -165,6 +165,8 @@ def counted(
         mean, se = float(np.average(y, weights=1 / v)), float(np.sum(1 / v) ** -0.5)
     else:
         add = [0.0 if exact or measure == "RD" else 0.5 * (min(t) == 0) for t in told]
+        if measure == "RD" and not exact:
+            y = np.array([a / (a + b) - c / (c + d) for a, b, c, d in told])
         mean, se = _stratified([[x + h for x in t] for t, h in zip(told, add, strict=True)], measure, rd_variance)
     q = float(np.sum((y - mean) ** 2 / v))
     if pooling == "peto" or law["tau2_method"] == "EE":

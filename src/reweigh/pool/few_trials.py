@@ -8,10 +8,12 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from reweigh.measures import RATIO_MEASURES
+from reweigh.measures import scale_of
 from reweigh.pool.bayes import Posterior, posterior
 from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
 from reweigh.protocol.model import Protocol
+from reweigh.text.codes import words
+from reweigh.text.pool import SENTENCES
 
 FEW = 5
 """Up to this many trials the Bayesian model stands beside the main one."""
@@ -87,8 +89,9 @@ def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             continue
         found = asdict(posterior_of(group, prior, protocol))
         reason = found.pop("reason")
-        scale = "log" if group["measure"].iloc[0] in RATIO_MEASURES else "natural"
-        rows.append({"analysis": analysis, "scale": scale, **found, "note": reason})
+        scale = scale_of(str(group["measure"].iloc[0]))
+        rows.append({"analysis": analysis, "scale": scale, **found, "note_codes": reason,
+                     "note": words(reason, SENTENCES)})  # fmt: skip
     first = ["analysis", "scale"]
     names = [name for name in Posterior.__dataclass_fields__ if name != "reason"]
-    return pd.DataFrame(rows, columns=[*first, *names, "note"])
+    return pd.DataFrame(rows, columns=[*first, *names, "note_codes", "note"])

@@ -75,7 +75,7 @@ def moderator_values(group: pd.DataFrame, moderator: str, protocol: Protocol) ->
     """Values of a moderator: numbers, or text where the protocol gives it categories."""
     if moderator in protocol.categories or moderator in protocol.groupings:
         return group[moderator].astype(str).to_numpy(dtype=object)
-    return pd.to_numeric(group[moderator]).to_numpy(dtype=float)
+    return group[moderator].to_numpy(dtype=float, na_value=np.nan)
 
 
 def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:

@@ -111,6 +111,18 @@ def pooled_table(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def pool_by(group: pd.DataFrame, model: Model, protocol: Protocol) -> tuple[pd.Series, pd.Series]:
+    """What pooled.csv and weights.csv say of these effects of one analysis (one row or more), pooled by one model.
+
+    Returns
+    -------
+    The row of pooled.csv, and the weight in percent by comparison_id.
+    """
+    result = refit(trials_of(group), model, level=protocol.level)
+    weights = pd.Series(result.weights[0], index=group["comparison_id"].to_numpy())
+    return pd.Series(_row(group, result, 0, model, protocol)), weights
+
+
 def weights_table(effects: pd.DataFrame, protocol: Protocol, fits: Fits) -> pd.DataFrame:
     """The weight in percent of every comparison in every analysis and model; missing where it says nothing there."""
     parts = []

@@ -10,9 +10,11 @@ from reweigh.tables.problems import did_you_mean
 
 
 class Closed(BaseModel):
-    """A model that knows all of its keys."""
+    """A model that knows all of its keys; its numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True, coerce_numbers_to_str=True, allow_inf_nan=False
+    )
 
 
 def require(value: str, known: Any, where: str) -> None:

@@ -12,13 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from reweigh.measures import MEASURES_OF_TYPE, RATIO_MEASURES, MeasureName
-from reweigh.protocol.base import Closed, require
+from reweigh.protocol.base import Closed
 from reweigh.protocol.importance import ImportantDifference
 from reweigh.protocol.models import Model, resolve
 from reweigh.protocol.windows import Window
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 """A name that becomes part of an analysis id and so of a file name."""
+
+
+Correlation = Annotated[float, Field(ge=-1, lt=1)]
+"""A correlation; at 1 a difference would have no variance."""
 
 
 class Question(Closed):
@@ -197,10 +201,11 @@ class Option(Closed):
     shared_arms: Literal["combine", "split", "keep"] | None = None
     preferences: tuple[Preference, ...] = ()
     time: Literal["nearest", "earliest", "latest"] | None = None
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] | None = None
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] | None = None
+    crossover_correlation: Correlation | None = None
+    crossover_phi: Correlation | None = None
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] | None = None
+    md_variance: Literal["separate", "pooled"] | None = None
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] | None = None
     p_inequality_as_equality: bool | None = None
     readings: tuple[Reading, ...] = ()
     tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"] | None = None
@@ -239,12 +244,13 @@ class CertaintyRules(Closed):
 class Assumptions(Closed):
     """Numbers and rules that the trials do not report; each is printed beside what rests on it."""
 
-    crossover_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
-    crossover_phi: Annotated[float, Field(ge=-1, le=1)] = 0.2
-    baseline_correlation: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    crossover_correlation: Correlation = 0.5
+    crossover_phi: Correlation = 0.2
+    baseline_correlation: Correlation = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
-    smd_variance: Literal["LS", "LS2", "UB", "AV"] = "LS"
+    md_variance: Literal["separate", "pooled"] = "separate"
+    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] = "LS"
     smdh_version: Literal["3.8", "5"] = "3.8"
     standardiser: Literal["between", "difference"] = "between"
     median_method: Literal["luo-wan-shi", "wan", "lognormal", "quantile"] = "luo-wan-shi"
@@ -308,35 +314,12 @@ class Protocol(Closed):
 
     @model_validator(mode="after")
     def _consistent(self) -> Protocol:
+        # Names that do not fit each other are found by `reweigh.protocol.names`.
         for (one, first), (two, second) in combinations(self.windows.items(), 2):
             if first.overlaps(second):
                 raise ValueError(f"windows {one} and {two} overlap")
             if shared := set(first.text) & set(second.text):
                 raise ValueError(f"windows {one} and {two} both name the time point {sorted(shared)[0]!r}")
-        for grouping in self.groupings.values():
-            known = self.categories.get(grouping.column)
-            if known is None:
-                raise ValueError(f"groupings: column {grouping.column} has no categories")
-            for values in grouping.groups.values():
-                for value in values if values != "rest" else ():
-                    require(value, known, f"groupings: {grouping.column}")
-        for column in self.subgroups:
-            require(
-                column,
-                {*self.categories, *self.groupings},
-                "subgroups (a column with categories, or a grouping)",
-            )
-        for name, chosen in self.sets.items():
-            for column, values in (*chosen.include.items(), *chosen.exclude.items()):
-                for value in values if column in self.categories else ():
-                    require(value, self.categories[column], f"sets: {name}: {column}")
-            for preference in chosen.preferences:
-                require(preference.outcome, self.outcomes, f"sets: {name}: preferences: outcome")
-        for preference in self.preferences:
-            require(preference.outcome, self.outcomes, "preferences: outcome")
-        ids = {f"{outcome}.{window}" for outcome in self.outcomes for window in self.windows}
-        for analysis in self.multiverse.analyses if self.multiverse else ():
-            require(analysis, ids, "multiverse: analyses (outcome.window)")
         return self
 
     @property
@@ -344,6 +327,11 @@ class Protocol(Closed):
         """Columns that effects.csv takes over from the studies: subgroups, groupings, moderators."""
         moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
         return tuple(dict.fromkeys([*self.subgroups, *moderators]))
+
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """Those of them that hold numbers: moderators that are neither categories nor groupings."""
+        return tuple(c for c in self.study_columns if c not in {*self.categories, *self.groupings, "year"})
 
     def subgroup_labels(self, column: str) -> dict[str, str]:
         """Values of a subgroup column in the order of the protocol, and how each is printed."""

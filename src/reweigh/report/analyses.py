@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +14,25 @@ from reweigh.figures.svg import render
 from reweigh.measures import MEASURE_LABELS
 from reweigh.protocol.models import INTERVAL_LABELS, describe_model
 from reweigh.report import words
-from reweigh.report.drawings import inline
+from reweigh.report.drawings import inline, width_of
 from reweigh.report.inputs import Inputs, records
+from reweigh.text.codes import has
+from reweigh.text.files import file_name
+from reweigh.text.numbers import (
+    count_text,
+    decimals_of,
+    fixed,
+    p_text,
+    percent_text,
+    row_text,
+    span_text,
+    stated_text,
+    whole,
+)
 
 #: Figures wider than this many points take a row of their own.
 COLUMN = 480.0
+ALONE = "one trial, not pooled"
 SEQUENTIAL = {
     "none": "no monitoring boundary is crossed",
     "futility": "the futility boundary is crossed",
@@ -39,9 +52,9 @@ class Notes:
     def of(self, row: Mapping[str, Any]) -> str:
         """Id of the note of a row of effects.csv."""
         parts = ("label", "derivation", "assumptions", "flags", "source", "rows")
-        page = f"{row['comparison_id']}.{row['outcome']}.{row['window']}.md"
+        page = file_name(f"{row['comparison_id']}.{row['outcome']}.{row['window']}") + ".md"
         page = page if row["set"] == "main" and page in self.worked else ""
-        text = f"{row['measure']} {words.effect(row)}"
+        text = f"{row['measure']} {row_text(row)}"
         key = (*(str(row[name]) for name in parts), page, text)
         if key not in self.known:
             self.known[key] = f"n{len(self.known) + 1}"
@@ -90,8 +103,9 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "views": views,
         "shown": shown,
         "main": models[0],
-        "stated": words.stated(models[0]),
-        "trials": inputs.effects[inputs.effects["analysis"] == own]["study_id"].nunique(),
+        "stated": stated_text(models[0]),
+        "guarded": guarded(models[0]),
+        "count": how_many(models[0]),
         "models": [_model_row(row) for row in models],
         "model_notes": list(dict.fromkeys(f"{row['model']}: {row['note']}" for row in models if row["note"])),
         "sets": _sets(group, base, drawn, inputs),
@@ -102,6 +116,17 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
     }
 
 
+def how_many(row: Mapping[str, Any]) -> str:
+    """`k = 17 trials, n = 1,503` of a row of pooled.csv."""
+    trials = ALONE if row["k"] == 1 else f"k = {count_text(row['k'], row.get('comparisons'))}"
+    return trials + (f", n = {whole(n)}" if not words.missing(n := row["participants"]) else "")
+
+
+def guarded(row: Mapping[str, Any]) -> str:
+    """`guarded −2.14 to 0.45` where a row's Hartung-Knapp interval is narrower than the common-effect one."""
+    return f"guarded {span_text(row, 'guarded_ci')}" if has(row["note_codes"], "hartung_knapp_narrow") else ""
+
+
 def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
     return name in set(group["analysis"]) or name.startswith(f"{base}.by_")
 
@@ -109,9 +134,9 @@ def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
-    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, protocol, inputs.bias)
+    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol, inputs.bias)
     table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
-    svg = inputs.drawings.get(f"forest/{name}")
+    svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:
         svg = render(draw_forest(table, one.meta), "svg").decode("utf-8")
     rows = records(one.effects)
@@ -144,21 +169,22 @@ def _model_row(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "model": row["model"],
         "method": f"{row['tau2_method']}, {INTERVAL_LABELS.get(row['ci_method'], row['ci_method'])}",
-        "effect": words.effect(row),
-        "prediction": words.prediction(row),
-        "p": words.p_value(row["p_value"]),
+        "effect": row_text(row),
+        "guarded": guarded(row),
+        "prediction": span_text(row, "pi"),
+        "p": p_text(row["p_value"], bare=True),
         "tau2": words.variance(row["tau2"]) + bounds if several else "",
-        "i2": words.percent(row["i2"]) if several else "",
+        "i2": percent_text(row["i2"]) if several else "",
         "q": ""
         if not several or words.missing(row["q"])
-        else f"{row['q']:.2f}, df {row['q_df']:.0f}, P {words.p_value(row['q_p_value'])}",
+        else f"{fixed(row['q'], 2)}, df {row['q_df']:.0f}, {p_text(row['q_p_value'])}",
     }
 
 
 def _effect_row(row: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     return {
         "label": row["label"],
-        "effect": words.effect(row),
+        "effect": row_text(row),
         "derivation": words.nice(row["derivation"]),
         "assumptions": words.nice(row["assumptions"]),
         "flags": words.nice(row["flags"]),
@@ -175,8 +201,8 @@ def _sets(group: pd.DataFrame, base: str, drawn: set[str], inputs: Inputs) -> li
             continue
         row = records(inputs.pooled[inputs.pooled["analysis"] == name])[0]
         chosen = inputs.protocol.sets[row["set"]]
-        found.append({"id": name, "label": chosen.label, "k": words.count(row["k"]), "effect": words.effect(row),
-                      "prediction": words.prediction(row)})  # fmt: skip
+        found.append({"id": name, "label": chosen.label, "k": words.count(row["k"]), "effect": row_text(row),
+                      "prediction": span_text(row, "pi")})  # fmt: skip
     return found
 
 
@@ -193,9 +219,8 @@ def _splits(analysis: str, inputs: Inputs) -> list[dict[str, Any]]:
         )
         test = row["q_between_note"]
         if not words.missing(row["q_between"]):
-            test = (
-                f"Q = {row['q_between']:.2f}, df {row['q_between_df']:.0f}, P {words.p_value(row['q_between_p_value'])}"
-            )
+            q, df, p = (row[f"q_between{name}"] for name in ("", "_df", "_p_value"))
+            test = f"Q = {fixed(q, 2)}, df {df:.0f}, {p_text(p)}"
         found.append({"label": words.upper_first(str(label).replace("_", " ")), "test": words.nice(test)})
     return found
 
@@ -205,11 +230,12 @@ def _further(base: str, inputs: Inputs) -> list[dict[str, Any]]:
     found = []
     # The same plots in the layouts of journals are files to hand in, not figures of the page.
     beside = inputs.figures[~inputs.figures["kind"].str.startswith("forest")]
-    rows = [(f"{row['kind']}/{row['analysis']}", row) for row in records(beside)]
-    sequential = inputs.optional.get("figures_sequential", pd.DataFrame())
-    robustness = inputs.optional.get("figures_robustness", pd.DataFrame())
-    rows += [(f"sequential/{row['analysis']}", row) for row in records(sequential)]
-    rows += [(f"robustness/{row['analysis']}.{row['kind']}", row) for row in records(robustness)]
+    rows = [(f"{row['kind']}/{file_name(row['analysis'])}", row) for row in records(beside)]
+    rows += [(f"sequential/{file_name(row['analysis'])}", row) for row in records(inputs.figures_sequential)]
+    rows += [
+        (f"robustness/{file_name('{analysis}.{kind}'.format_map(row))}", row)
+        for row in records(inputs.figures_robustness)
+    ]
     regressions = {f"{base}.{name}" for name in inputs.protocol.meta_regression}
     for key, row in rows:
         of_regression = row.get("kind") == "bubble" and row["analysis"] in regressions
@@ -222,7 +248,7 @@ def _further(base: str, inputs: Inputs) -> list[dict[str, Any]]:
                     "title": words.nice(row["title"]),
                     "file": f"figures/{key}.svg",
                     "svg": inline(svg, name.replace(".", "-")),
-                    "wide": float(re.search(r'width="([\d.]+)pt"', svg)[1]) > COLUMN,  # type: ignore[index]
+                    "wide": width_of(svg) > COLUMN,
                     "source": svg,
                 }
             )
@@ -230,40 +256,36 @@ def _further(base: str, inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _later(analysis: str, inputs: Inputs) -> dict[str, Any]:
-    """Results of the stages after pooling; None where a stage has not run."""
+    """Results of the stages after pooling."""
     loo = inputs.of("leave_one_out", analysis)
     conclusions = inputs.of("conclusions", analysis)
-    certainty = inputs.of("certainty", analysis)
-    sequential = inputs.of("sequential", analysis)
     return {
-        "leave_one_out": None if loo is None else [_left_out(row, analysis, inputs) for row in loo if row["left_out"]],
-        "leave_one_out_note": "" if not loo else words.nice(loo[0]["note"]),
-        "conclusions": None if conclusions is None else [words.nice(row[name]) for row in conclusions
-                                                         for name in ("fragility", "alternatives") if row[name]],
-        "certainty": None if certainty is None else certainty,
-        "sequential": None if sequential is None else [_sequential(row) for row in sequential[-1:]],
-    }  # fmt: skip
+        "leave_one_out": [_left_out(row, analysis, inputs) for row in loo if row["left_out"]],
+        "leave_one_out_note": words.nice(loo[0]["note"]) if loo else "no result for this analysis",
+        "conclusions": [
+            words.nice(row[name]) for row in conclusions for name in ("fragility", "alternatives") if row[name]
+        ],
+        "certainty": inputs.of("certainty", analysis),
+        "sequential": [_sequential(row) for row in inputs.of("sequential", analysis)[-1:]],
+    }
 
 
 def _sequential(row: Mapping[str, Any]) -> str:
     """The state after the last look."""
     if row["verdict"] not in SEQUENTIAL:
         return words.nice(row["note"] or row["verdict"])
-    share, required = 100 * float(row["fraction"]), words.count(float(row["required"]))
-    return f"{SEQUENTIAL[row['verdict']]}; {share:.0f}% of the required information ({required}) is there"
+    share, required = percent_text(100 * row["fraction"]), whole(row["required"])
+    return f"{SEQUENTIAL[row['verdict']]}; {share} of the required information ({required}) is there"
 
 
 def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str, str]:
-    main = records(inputs.pooled[inputs.pooled["analysis"] == analysis])[0]
-    numbers = {
-        f"{name}_natural": float(row[f"{name}_natural"] or "nan") for name in ("estimate", "ci_lower", "ci_upper")
-    }
+    main = inputs.of("pooled", analysis)[0]
     return {
         "label": row["label"],
-        "effect": words.effect({**numbers, "scale": main["scale"]}, words.decimals_of(main)),
+        "effect": row_text({**row, "scale": main["scale"]}, decimals_of(main)),
         "tau2": words.variance(row["tau2"]),
-        "i2": words.percent(row["i2"]),
-        "p": words.p_value(row["p_value"]),
+        "i2": percent_text(row["i2"]),
+        "p": p_text(row["p_value"], bare=True),
     }
 
 

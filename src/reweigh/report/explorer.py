@@ -1,4 +1,4 @@
-"""What the explorer shows: every subset of the trials, pooled beforehand by `reweigh.pool`, packed for the page.
+"""What the explorer shows: every subset of the trials, pooled beforehand by `refit`, packed for the page.
 
 The page looks results up and draws them; it pools nothing.
 """
@@ -19,33 +19,54 @@ from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.forest.catalogue import plot
 from reweigh.figures.forest.table import forest_table
 from reweigh.measures import MEASURE_LABELS
-from reweigh.pool.core import pool
+from reweigh.pool.core import Pooled
+from reweigh.pool.refit import cannot, refit, trials_of
 from reweigh.protocol.model import Protocol
-from reweigh.protocol.models import INTERVAL_LABELS, Model
+from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
+from reweigh.quantile import z_critical
 from reweigh.report.inputs import Inputs, records
-from reweigh.report.words import decimals_of, effect, upper_first, window_label
+from reweigh.report.words import window_label
+from reweigh.text.codes import has, join, words
+from reweigh.text.numbers import decimals_of, row_text
+from reweigh.text.pool import SENTENCES
 
 #: Most trials of which every subset is stored; beyond, every removal of one or two.
 ALL_UP_TO = 13
 #: Most trials up to which numbers are stored in double precision and by every method.
 FULL_UP_TO = 10
 TAU2 = {
-    "REML": "REML (restricted maximum likelihood)",
+    "REML": "REML",
     "PM": "Paule-Mandel",
     "DL": "DerSimonian-Laird",
     "ML": "Maximum likelihood",
     "SJ": "Sidik-Jonkman",
-    "EE": "Common effect (tau2 = 0)",
+    "EE": "Common effect",
 }
 INTERVALS = ("hartung-knapp", "hartung-knapp guarded", "wald")
 FEWER = ("REML", "DL", "EE")
-NO_PI = "this model has no prediction interval"
-OF_SUBSET = ("q", "q_p_value")
-OF_TAU2 = ("estimate", "tau2", "i2_tau2")
+SAID = dict(SENTENCES) | {
+    "no_prediction_interval": "this model has no prediction interval",
+    "no_bootstrap": "the bootstrap prediction interval is not computed for subsets",
+}
+OF_CORE = ("estimate", "tau2", "i2", "q", "q_p_value")
 OF_INTERVAL = ("ci_lower", "ci_upper", "pi_lower", "pi_upper", "p_value")
 
 Bools = NDArray[np.bool_]
-Method = tuple[str, str]
+
+
+def _others() -> dict[str, Model]:
+    """Inverse-variance models that can be chosen beside the protocol's own, by what they are called."""
+    found = {}
+    for tau2, name in TAU2.items():
+        for interval in INTERVALS if tau2 != "EE" else ("wald",):
+            prediction = "none" if tau2 == "EE" else "hartung-knapp" if interval.startswith("hartung") else "t(k-2)"
+            label = f"{name}, {INTERVAL_LABELS[interval]}"
+            given = {"name": label, "tau2": tau2, "interval": interval, "prediction_interval": prediction}
+            found[label] = Model.model_validate(given)
+    return found
+
+
+OTHERS = _others()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +76,11 @@ class Dataset:
     frame: pd.DataFrame
     set_name: str
     correlation: float | None
-    methods: tuple[Method, ...]
+    models: tuple[Model, ...]
 
     @property
     def k(self) -> int:
-        """Number of trials."""
+        """Number of comparisons."""
         return len(self.frame)
 
 
@@ -88,19 +109,39 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
         sets = list(_datasets(group, inputs))
         if max(one.k for one in sets) > 1:
             analyses.append(_analysis(group, sets, inputs, reasons))
-    models = [m for m in protocol.models_of("main") if m.pooling == "inverse variance"]
-    tau2 = {name: TAU2.get(name, name) for name in dict.fromkeys([*TAU2, *(m.tau2 for m in models)])}
-    intervals = {i: upper_first(INTERVAL_LABELS[i]) for i in dict.fromkeys([*INTERVALS, *(m.interval for m in models)])}
+    own = {m.name: m for name in protocol.sets for m in protocol.models_of(name)}
     return {
         "level": protocol.level,
-        "tau2": tau2,
-        "intervals": intervals,
-        "model": [models[0].tau2, models[0].interval] if models else ["REML", "hartung-knapp"],
-        "fields": [OF_SUBSET, OF_TAU2, OF_INTERVAL],
+        "models": {name: _said(model, own=name in own) for name, model in (own | OTHERS).items()},
+        "model": protocol.models_of("main")[0].name,
+        "fields": [OF_CORE, OF_INTERVAL],
         "all_up_to": ALL_UP_TO,
         "analyses": analyses,
-        "reasons": list(reasons),
+        "reasons": [[words(codes, SAID), has(codes, "hartung_knapp_narrow")] for codes in reasons],
     }
+
+
+def _said(model: Model, *, own: bool) -> dict[str, Any]:
+    """What the page says of a model, and its guarded sister where its interval is Hartung-Knapp's."""
+    return {
+        "own": own,
+        "what": describe_model(model.model_copy(update={"note": ""})),
+        "core": _core(model),
+        "i2": "Q-based" if model.i2 == "Q" else "tau2-based",
+        "guarded": _guarded(model),
+    }
+
+
+def _guarded(model: Model) -> str:
+    """The model like a Hartung-Knapp one whose interval is guarded, "" for other models."""
+    name = f"{TAU2.get(model.tau2)}, {INTERVAL_LABELS['hartung-knapp guarded']}"
+    own = model.interval == "hartung-knapp" and model.pooling == "inverse variance"
+    return name if own and name in OTHERS else ""
+
+
+def _core(model: Model) -> str:
+    """Models of one core share their estimate and heterogeneity and differ in their intervals."""
+    return f"{model.tau2} {model.i2}" if model.pooling == "inverse variance" else model.name
 
 
 def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
@@ -112,11 +153,11 @@ def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
             main = key
         elif main is not None and key.equals(main):
             continue
-        methods = _methods(frame, inputs.protocol)
-        yield Dataset(frame, str(name), None, methods)
+        models = _models(frame, inputs.protocol)
+        yield Dataset(frame, str(name), None, models)
         if name == "main":
             for correlation, changed in _swept(frame, inputs.sweep):
-                yield Dataset(changed, "main", correlation, methods)
+                yield Dataset(changed, "main", correlation, models)
 
 
 def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
@@ -131,35 +172,29 @@ def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd
         yield float(correlation), changed.reset_index()
 
 
-def _methods(frame: pd.DataFrame, protocol: Protocol) -> tuple[Method, ...]:
-    """Which tau2 estimators with which intervals: all for few trials; for many those that are asked for most."""
-    own = [(m.tau2, m.interval) for m in _models(frame, protocol)]
+def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
+    """The protocol's models, and others: all for few trials; for many those that are asked for most."""
+    own = protocol.models_of(str(frame["set"].iloc[0]))
     if len(frame) <= FULL_UP_TO or len(frame) > ALL_UP_TO:
-        wanted = [(t, i) for t in TAU2 for i in INTERVALS if t != "EE" or i == "wald"]
+        wanted = list(OTHERS.values())
     elif frame["measure"].iloc[0] == protocol.outcomes[str(frame["outcome"].iloc[0])].measure:
-        wanted = [(t, i) for t in FEWER for i in ("hartung-knapp", "wald") if t != "EE" or i == "wald"]
+        wanted = [m for m in OTHERS.values() if m.tau2 in FEWER and m.interval in ("hartung-knapp", "wald")]
     else:
         wanted = []
-    return tuple(dict.fromkeys([*own, *wanted]))
+    # Where a Hartung-Knapp interval is too narrow, the guarded one stands beside it.
+    wanted += [OTHERS[sister] for model in own if (sister := _guarded(model)) and OTHERS[sister] not in wanted]
+    known = {_kind(model) for model in own}
+    return (*own, *(model for model in wanted if _kind(model) not in known))
 
 
-def _models(frame: pd.DataFrame, protocol: Protocol) -> list[Model]:
-    models = protocol.models_of(str(frame["set"].iloc[0]))
-    return [m for m in models if m.pooling == "inverse variance" and m.prediction_interval != "bootstrap"]
-
-
-def _prediction_method(method: Method, frame: pd.DataFrame, protocol: Protocol) -> str:
-    """As the protocol's own model says; else on the standard error of the interval, t(k-2) with Wald's."""
-    for model in _models(frame, protocol):
-        if (model.tau2, model.interval) == method:
-            return model.prediction_interval
-    return "hartung-knapp" if method[1].startswith("hartung-knapp") else "t(k-2)"
+def _kind(model: Model) -> tuple[str, ...]:
+    return model.pooling, model.tau2, model.interval, model.prediction_interval, model.i2
 
 
 def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reasons: dict[str, int]) -> dict[str, Any]:
     protocol, first = inputs.protocol, group.iloc[0]
     outcome = protocol.outcomes[str(first["outcome"])]
-    base = plot(str(first["analysis"]), inputs.effects, inputs.pooled, inputs.subgroups, protocol)
+    base = plot(str(first["analysis"]), inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol)
     table = forest_table(base.effects, base.pooled, None, base.meta)
     log = base.meta.scale == "log"
     low, high = axis_limits(table, log=log)
@@ -195,57 +230,69 @@ def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[s
     protocol = inputs.protocol
     column = protocol.subgroups[0] if protocol.subgroups else ""
     labels = protocol.subgroup_labels(column) if column else {}
-    log = one.frame["scale"].iloc[0] == "log"
+    z = float(z_critical(protocol.level))
     trials = []
     for row in records(one.frame):
-        ends = [float(row[f"{name}_natural"]) for name in ("ci_lower", "ci_upper")]
-        low, high = np.log(ends) if log else ends
+        y, v = float(row["estimate"]), float(row["variance"])
         group = labels.get(str(row[column]), str(row[column]) or "not reported") if column else ""
-        numbers = [float(row["estimate"]), float(low), float(high), float(row["variance"])]
-        trials.append([row["comparison_id"], row["label"], group, *numbers, effect(row, decimals)])
+        numbers = [y, y - z * v**0.5, y + z * v**0.5, v]
+        said = row_text(row, decimals)
+        trials.append([row["comparison_id"], row["label"], group, *numbers, said, row["study_id"]])
     single = one.k > FULL_UP_TO
-    blob, codes = _pack(one, protocol, np.float32 if single else np.float64, reasons)
     return {
         "set": one.set_name,
         "label": protocol.sets[one.set_name].label,
         "correlation": one.correlation,
         "trials": trials,
-        "methods": [list(method) for method in one.methods],
         "single": single,
-        "numbers": blob,
-        "codes": codes,
+        **_pack(one, protocol, np.float32 if single else np.float64, reasons),
     }
 
 
-def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, int]) -> tuple[str, str]:
-    """Numbers (columns OF_SUBSET; per tau2 OF_TAU2; per method OF_INTERVAL) and reasons (per method), as base64."""
-    yi, vi = (one.frame[name].to_numpy(dtype=float) for name in ("estimate", "variance"))
-    there = subsets(one.k)
-    y, v = np.broadcast_to(yi, there.shape), np.broadcast_to(vi, there.shape)
-    by_subset: list[NDArray[np.float64]] = []
-    by_tau2: dict[str, list[NDArray[np.float64]]] = {}
-    by_method: list[NDArray[np.float64]] = []
+def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, int]) -> dict[str, Any]:
+    """The models that can pool the trials; their numbers (per core OF_CORE, per model OF_INTERVAL) and reasons.
+
+    Also each trial's weight where it is not the inverse of its variance, and why the other models cannot.
+    """
+    trials, there = trials_of(one.frame), subsets(one.k)
+    by_core: dict[str, list[NDArray[np.float64]]] = {}
+    by_model: list[NDArray[np.float64]] = []
     codes: list[NDArray[np.uint8]] = []
-    for method in one.methods:
-        tau2, interval = method
-        prediction = _prediction_method(method, one.frame, protocol)
-        none = prediction == "none"
-        result = pool(
-            y, v, mask=there, tau2_method=tau2, ci_method=interval, level=protocol.level,
-            pi_method="hartung-knapp" if none else prediction, tau2_interval=False,
-        )  # fmt: skip
-        by_subset = by_subset or [getattr(result, name) for name in OF_SUBSET]
-        by_tau2.setdefault(tau2, [getattr(result, name) for name in OF_TAU2])
-        for name in OF_INTERVAL:
-            values = getattr(result, name)
-            by_method.append(np.full_like(values, np.nan) if none and name.startswith("pi_") else values)
-        texts, at = np.unique(result.reason.astype(str), return_inverse=True)
-        said = ["; ".join(filter(None, [text, NO_PI if none else ""])) for text in texts]
-        numbered = np.array([reasons.setdefault(text, len(reasons)) for text in said], dtype=np.uint8)
+    weights: dict[str, list[float | None]] = {}
+    able, unable = [], {}
+    for asked in one.models:
+        if reason := cannot(trials, asked):
+            unable[asked.name] = words(reason, SAID)
+            continue
+        bootstrap = asked.prediction_interval == "bootstrap"
+        model = asked.model_copy(update={"prediction_interval": "none"}) if bootstrap else asked
+        result = refit(trials, model, mask=there, level=protocol.level, tau2_interval=False)
+        able.append(asked.name)
+        by_core.setdefault(_core(asked), _core_of(result, model))
+        by_model += [getattr(result, name) for name in OF_INTERVAL]
+        also = "no_bootstrap" if bootstrap else "no_prediction_interval" if model.prediction_interval == "none" else ""
+        narrow = np.where(result.narrow, "hartung_knapp_narrow", "")
+        said = np.array([join([*str(r).split("; "), n, also]) for r, n in zip(result.reason, narrow, strict=True)])
+        texts, at = np.unique(said, return_inverse=True)
+        numbered = np.array([reasons.setdefault(str(text), len(reasons)) for text in texts], dtype=np.uint8)
         codes.append(numbered[at])
-    columns = [*by_subset, *(values for of_tau2 in by_tau2.values() for values in of_tau2), *by_method]
+        if asked.pooling != "inverse variance" and asked.tau2 == "EE":
+            everyone = result.weights[int(there.all(axis=1).argmax())]
+            weights[asked.name] = [None if np.isnan(w) else float(w) for w in everyone]
+    columns = [*(values for of_core in by_core.values() for values in of_core), *by_model]
     little = np.dtype(precision).newbyteorder("<")
-    return _base64(np.concatenate(columns).astype(little).tobytes()), _base64(np.concatenate(codes).tobytes())
+    return {
+        "models": able,
+        "unable": unable,
+        "weights": weights,
+        "numbers": _base64(np.concatenate(columns).astype(little).tobytes()) if columns else "",
+        "codes": _base64(np.concatenate(codes).tobytes()) if codes else "",
+    }
+
+
+def _core_of(result: Pooled, model: Model) -> list[NDArray[np.float64]]:
+    names = {"i2": "i2_q" if model.i2 == "Q" else "i2_tau2"}
+    return [getattr(result, names.get(name, name)) for name in OF_CORE]
 
 
 def _base64(content: bytes) -> str:

@@ -53,6 +53,8 @@ MEDIAN_WORDS = {
     "quantile": "by quantile estimation",
 }
 FAMILY_WORDS = {"rhodes2015": "log-t", "turner2015": "log-normal"}
+#: Characters by which a value would leave its field.
+_BIBTEX = re.compile(r"[{}\\@%]")
 UNKNOWN_WORDS = {
     "exclude": "left out",
     "favours_intervention": "read as favouring the intervention",
@@ -170,7 +172,6 @@ def _join(words: list[str]) -> str:
 
 def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
     """PRISMA 2020 items that a run can prove: number, what it asks, and where the page has it."""
-    certain = inputs.optional.get("certainty")
     return [
         ("5", "Eligibility criteria and grouping for syntheses", "Methods: question, sets, windows"),
         ("10a", "Outcomes for which data were sought", "Methods: outcomes and time windows"),
@@ -185,7 +186,7 @@ def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
         ("18", "Risk of bias of each trial", "Trials" if inputs.bias and len(inputs.bias.table) else "not recorded"),
         ("19", "Results of each trial", "Analyses: forest plots"),
         ("20b", "Results of syntheses with heterogeneity", "Analyses: pooled results"),
-        ("22", "Certainty of evidence", "Analyses" if certain is not None and len(certain) else "not yet computed"),
+        ("22", "Certainty of evidence", "Analyses" if len(inputs.certainty) else "no analysis to grade"),
         ("27", "Data and code", "Downloads; input hashes and command"),
     ]
 
@@ -193,9 +194,8 @@ def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
 def references(inputs: Inputs) -> list[dict[str, str]]:
     """Trials and published reviews that have a DOI or PubMed number: key, label, year, doi, pmid."""
     tables = [inputs.studies]
-    published = inputs.optional.get("published")
-    if published is not None and "doi" in published:
-        tables.append(published.rename(columns={"review_id": "study_id"}).drop_duplicates("study_id"))
+    if "doi" in inputs.published:
+        tables.append(inputs.published.rename(columns={"review_id": "study_id"}).drop_duplicates("study_id"))
     found = []
     for table in tables:
         for row in records(table):
@@ -213,8 +213,8 @@ def bibtex(found: list[dict[str, str]]) -> str:
     entries = []
     for one in found:
         fields = {"author": _surname(one["label"]), "year": one["year"], "doi": one["doi"], "pmid": one["pmid"]}
-        body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value)
-        entries.append(f"@article{{{one['key']},\n{body}\n}}\n")
+        body = ",\n".join(f"  {name} = {{{_BIBTEX.sub('', value)}}}" for name, value in fields.items() if value)
+        entries.append(f"@article{{{_BIBTEX.sub('', one['key'])},\n{body}\n}}\n")
     return "\n".join(entries)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,14 +16,15 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
+from reweigh.io import csv_text
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
-from reweigh.report.inputs import NOT_COMPUTED, Inputs, records
+from reweigh.report.inputs import Inputs, records, title_of
 from reweigh.reproduction.ledger import NOT_PUBLIC
-from reweigh.text.numbers import level_text
+from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
 
 STYLES = ("page.css", "forest.css", "print.css")
 SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
@@ -55,7 +57,7 @@ def _environment() -> Environment:
         "json": _json,
         "data_uri": _data_uri,
     }
-    environment.globals |= {"missing": words.missing, "not_computed": NOT_COMPUTED}
+    environment.globals |= {"missing": words.missing, "how_many": analyses.how_many}
     return environment
 
 
@@ -67,6 +69,15 @@ def _json(value: object) -> Markup:
 
 def _data_uri(text: str, kind: str) -> str:
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode('utf-8')).decode('ascii')}"
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Content-Security-Policy of a page: these scripts, by their hashes, and nothing else that runs or is fetched."""
+    digests = (base64.b64encode(hashlib.sha256(one.encode("utf-8")).digest()).decode("ascii") for one in scripts)
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
+        "script-src " + " ".join(f"'sha256-{one}'" for one in digests) + "; font-src data:; img-src data: blob:"
+    )
 
 
 def report_page(inputs: Inputs) -> str:
@@ -81,9 +92,10 @@ def report_page(inputs: Inputs) -> str:
     drawn += [*bias_figures, *evidence.values(), *published["figures"]]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
+    scripts = [_asset(f"js/{name}") for name in SCRIPTS]
     context = {
         "review": inputs.review,
-        "title": _title(inputs.review, inputs.protocol),
+        "title": inputs.title,
         "protocol": inputs.protocol,
         "level": level_text(inputs.protocol.level),
         "panels": headline(inputs),
@@ -116,7 +128,8 @@ def report_page(inputs: Inputs) -> str:
         "colours": dict(literal_colours()),
         "font": fonts(figure["source"] for figure in drawn),
         "styles": [_asset(f"css/{name}") for name in STYLES],
-        "scripts": [_asset(f"js/{name}") for name in SCRIPTS],
+        "scripts": scripts,
+        "policy": _policy(scripts),
     }
     return _environment().get_template("report.html.j2").render(context)
 
@@ -125,7 +138,7 @@ def _evidence(outcomes: Sequence[Mapping[str, Any]], inputs: Inputs) -> dict[str
     """Behind each claim: the forest plot of its own trials, the analysis, and its multiverse if it is on the page."""
     found = {}
     analyses_of = {a["id"]: a for o in outcomes for a in o["analyses"]}
-    for claim in inputs.claims or ():
+    for claim in inputs.claims:
         name, a = f"claim.{claim['id']}", analyses_of.get(claim["analysis"])
         svg = inputs.drawings.get(f"claims/{claim['id']}", "")
         curve = [f["id"] for f in a["further"] if f["id"].endswith(".specifications") and f["svg"]] if a else []
@@ -145,7 +158,7 @@ def _finding(one: Mapping[str, Any]) -> str:
     if not one["k"] or one["estimate_natural"] is None:
         return "no usable trial"
     scale = "log" if one["measure"] in RATIO_MEASURES else "natural"
-    return f"{one['measure']} {words.effect({**one, 'scale': scale})}, k = {one['k']}"
+    return f"{one['measure']} {row_text({**one, 'scale': scale})}, k = {one['k']}"
 
 
 def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
@@ -172,12 +185,12 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
             outcome = protocol.outcomes[row["outcome"]]
             if row["measure"] == outcome.measure:
                 what = f"{outcome.label}, {words.lower_first(words.window_label(row['window'], protocol))}"
-                lines.append({"what": what, "row": row, "effect": words.stated(row)})
+                lines.append({"what": what, "row": row, "effect": stated_text(row)})
         most = sorted(lines, key=lambda line: -line["row"]["k"])[:3]
         found.append(
             {
                 "review": review,
-                "title": _title(review, protocol),
+                "title": title_of(review, protocol),
                 "question": protocol.question,
                 "level": level_text(protocol.level),
                 "trials": effects["study_id"].nunique(),
@@ -187,11 +200,11 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
         )
     styles = [_asset(f"css/{name}") for name in STYLES]
     scripts = [_asset("js/page.js")]
-    return _environment().get_template("index.html.j2").render(reviews=found, styles=styles, scripts=scripts)
-
-
-def _title(review: str, protocol: Protocol) -> str:
-    return protocol.title + (f", as of {review.rpartition('/')[2]}" if "/as_of/" in review else "")
+    return (
+        _environment()
+        .get_template("index.html.j2")
+        .render(reviews=found, styles=styles, scripts=scripts, policy=_policy(scripts))
+    )
 
 
 def headline(inputs: Inputs) -> list[dict[str, Any]]:
@@ -232,7 +245,9 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         return round(float(np.clip(100 * (x - low) / (high - low), 0, 100)), 3)
 
     one = row["k"] == 1
-    marks: dict[str, Any] = {"kind": "single" if one else "pooled", "at": place(row["estimate"])}
+    marks: dict[str, Any] = {"kind": "single" if one else "pooled"}
+    if not words.missing(row["estimate"]):
+        marks["at"] = place(row["estimate"])
     if not words.missing(row["ci_lower"]):
         marks |= {"lower": place(row["ci_lower"]), "upper": place(row["ci_upper"])}
         marks |= {"clipped_lower": row["ci_lower"] < low, "clipped_upper": row["ci_upper"] > high}
@@ -244,34 +259,33 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
     return {
         "analysis": row["analysis"],
         "window": words.window_label(str(row["window"]), inputs.protocol),
-        "effect": words.effect(row),
-        "prediction": words.prediction(row),
-        "k": words.count(row["k"]),
-        "n": words.count(row["participants"]),
+        "effect": row_text(row),
+        "guarded": analyses.guarded(row),
+        "prediction": span_text(row, "pi"),
+        "k": whole(row["k"]),
+        "n": whole(row["participants"]),
         "one": one,
-        "i2": "" if one else words.percent(row["i2"]),
+        "i2": "" if one else percent_text(row["i2"]),
         "certainty": certainty[0]["certainty"] if certainty else "",
         "marks": marks,
     }
 
 
-def _verdicts(claims: Sequence[Mapping[str, Any]] | None) -> list[tuple[str, int]]:
+def _verdicts(claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
     count: dict[str, int] = {}
-    for claim in claims or ():
+    for claim in claims:
         count[str(claim["verdict"])] = count.get(str(claim["verdict"]), 0) + 1
     return sorted(count.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _published(inputs: Inputs) -> dict[str, Any]:
     """The ledger of published estimates, rows that contradict themselves, and the plots of all estimates."""
-    table = inputs.optional.get("reproduction")
-    checks = inputs.optional.get("published_checks", pd.DataFrame({"result": []}))
-    ledger = None if table is None else _texts(table)
+    ledger, checks = _texts(inputs.reproduction), _texts(inputs.published_checks)
     return {
         "ledger": ledger,
-        "recomputed": [row for row in ledger or () if row["verdict"] != NOT_PUBLIC],
-        "others": [row for row in ledger or () if row["verdict"] == NOT_PUBLIC],
-        "contradictions": _texts(checks[checks["result"] == "flag"]),
+        "recomputed": [row for row in ledger if row["verdict"] != NOT_PUBLIC],
+        "others": [row for row in ledger if row["verdict"] == NOT_PUBLIC],
+        "contradictions": [row for row in checks if row["result"] == "flag"],
         "figures": listed_figures("timeline", inputs),
     }
 
@@ -287,4 +301,4 @@ def tables(inputs: Inputs) -> dict[str, str]:
     columns = [c for c in dict.fromkeys([*MODERATORS, *inputs.protocol.study_columns]) if c in effects]
     metafor = effects[["analysis", "comparison_id", *columns]].assign(yi=effects["estimate"], vi=effects["variance"])
     found = {"effects": effects, "pooled": inputs.pooled, "subgroups": inputs.subgroups, "metafor": metafor}
-    return {name: table.to_csv(index=False, lineterminator="\n", float_format="%.12g") for name, table in found.items()}
+    return {name: csv_text(table, f"{name}.csv") for name, table in found.items()}

@@ -10,108 +10,70 @@ import pandas as pd
 from reweigh.console import HEADLINE
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
-from reweigh.report.words import lower_first
-from reweigh.text.numbers import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
+from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many
+from reweigh.report.inputs import Inputs, records
+from reweigh.report.words import lower_first, variance, window_label
+from reweigh.text.markdown import escaped
+from reweigh.text.numbers import count_text, fixed, p_text, percent_text, row_text, span_text, stated_text, whole
 
 
-def summary(
-    review: str,
-    protocol: Protocol,
-    effects: pd.DataFrame,
-    rows: pd.DataFrame,
-    pooled: pd.DataFrame,
-    subgroups: pd.DataFrame,
-    figures: pd.DataFrame,
-    meta_regression: pd.DataFrame,
-    dependence: pd.DataFrame,
-    conclusions: pd.DataFrame,
-    sequential: pd.DataFrame,
-) -> str:
-    """Markdown of one page.
-
-    Parameters
-    ----------
-    review
-        Name of the review's folder.
-    protocol
-        The protocol.
-    effects, rows, pooled, subgroups, figures, meta_regression, dependence, conclusions, sequential
-        The tables of the review's results.
-    """
+def summary(inputs: Inputs) -> str:
+    """Markdown of one page."""
+    protocol, pooled = inputs.protocol, inputs.pooled
     main = pooled[pooled["set"] == "main"]
     others = pooled[pooled["set"] != "main"]
-    title = protocol.title + (f", as of {review.rpartition('/')[2]}" if "/as_of/" in review else "")
-    parts = [f"# {title}", _question(protocol), HEADLINE, _headline(main, effects, protocol)]
+    parts = [f"# {escaped(inputs.title)}", _question(protocol), HEADLINE, _headline(main, protocol)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(main):
-        parts += ["## How fragile", _fragility(main, conclusions, sequential)]
+        parts += ["## How fragile", _fragility(main, inputs)]
     if len(others):
+        figures = inputs.figures
         differ = others[others["analysis"].isin(figures.loc[figures["kind"] == "forest", "analysis"])]
         parts += ["## Sensitivity sets", _sets(protocol), _estimates(differ)]
         if len(differ) < len(others):
             parts += ["A set that leaves an analysis as it is has no line here; `pooled.csv` has all of them."]
     if protocol.subgroups:
-        parts += ["## Subgroup differences", _tests(subgroups)]
-    if len(meta_regression):
-        parts += ["## Meta-regression", _regressions(meta_regression, protocol)]
-    if len(dependence):
-        parts += ["## Several effects per trial", _dependence(dependence)]
-    parts += ["## What became of every reported row", _fate(rows), "## Files", _files(review, figures, effects)]
+        parts += ["## Subgroup differences", _tests(inputs.subgroups)]
+    if len(inputs.meta_regression):
+        parts += ["## Meta-regression", _regressions(inputs.meta_regression, protocol)]
+    if len(inputs.dependence):
+        parts += ["## Several effects per trial", _dependence(inputs.dependence)]
+    parts += ["## What became of every reported row", _fate(inputs.rows), "## Files", _files(inputs)]
     return "\n\n".join(parts) + "\n"
 
 
 def _question(protocol: Protocol) -> str:
     q = protocol.question
-    return f"{q.intervention} against {lower_first(q.comparator)}. {q.population}. {q.design}."
+    return escaped(f"{q.intervention} against {lower_first(q.comparator)}. {q.population}. {q.design}.")
 
 
 def _window(name: str, protocol: Protocol) -> str:
-    return lower_first(protocol.windows[name].label or name)
+    return escaped(lower_first(window_label(name, protocol)))
 
 
-def _decimals(row: pd.Series) -> int | None:
-    half_width = (row["ci_upper_natural"] - row["ci_lower_natural"]) / 2
-    return None if row["scale"] == "log" else difference_decimals(half_width)
-
-
-def _effect(row: pd.Series) -> str:
-    values = (row[name] for name in ("estimate_natural", "ci_lower_natural", "ci_upper_natural"))
-    return effect_text(*values, decimals=_decimals(row))
-
-
-def _headline(main: pd.DataFrame, effects: pd.DataFrame, protocol: Protocol) -> str:
+def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
     lines = []
-    for analysis, of_analysis in main.groupby("analysis", sort=False):
-        row = of_analysis.iloc[0]
+    for row in records(main.drop_duplicates("analysis")):
         outcome = protocol.outcomes[row["outcome"]]
-        if row["measure"] != outcome.measure:
-            continue
-        n = "" if np.isnan(row["participants"]) else f", n = {row['participants']:.0f}"
-        trials = effects.loc[effects["analysis"] == analysis, "study_id"].nunique()
-        if row["k"] == 1:
-            count = "one trial, not pooled"
-        elif trials == row["k"]:
-            count = f"k = {row['k']:.0f} trials"
-        else:
-            count = f"k = {row['k']:.0f} comparisons from {trials} trials"
-        effect = _effect(row).replace("(", f"({level_text(row['level'])} CI ", 1)
-        lines.append(f"- {outcome.label}, {_window(row['window'], protocol)}: {row['measure']} {effect}; {count}{n}")
+        if row["measure"] == outcome.measure:
+            said = "; ".join(filter(None, (stated_text(row), guarded(row), how_many(row))))
+            lines.append(f"- {escaped(outcome.label)}, {_window(row['window'], protocol)}: {said}")
     for key, outcome in protocol.outcomes.items():
-        there = set(main.loc[main["outcome"] == key, "window"])
+        there = set(main.loc[(main["outcome"] == key) & (main["measure"] == outcome.measure), "window"])
         missing = [_window(name, protocol) for name in protocol.windows if name not in there]
         if missing:
-            lines.append(f"- {outcome.label}: no usable trial for {', '.join(missing)}")
+            lines.append(f"- {escaped(outcome.label)}: no usable trial for {', '.join(missing)}")
     return "\n".join(lines)
 
 
 def _models(protocol: Protocol) -> str:
     models = {model.name: model for set_name in protocol.sets for model in protocol.models_of(set_name)}
     main = protocol.models_of("main")[0]
-    lines = [f"- **{m.name}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in models.values()]
+    lines = [f"- **{escaped(m.name)}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in models.values()]
     assumed = protocol.assumptions
     lines.append(
         f"- Crossover trials: correlation of the two periods {assumed.crossover_correlation:g} (continuous), "
-        f"phi {assumed.crossover_phi:g} (binary). {assumed.source}".rstrip()
+        f"phi {assumed.crossover_phi:g} (binary). {escaped(assumed.source)}".rstrip()
     )
     lines.append("- Ratio measures are pooled on the log scale and printed on the natural scale. I2 is tau2-based.")
     return "\n".join(lines)
@@ -122,20 +84,20 @@ def _estimates(pooled: pd.DataFrame) -> str:
     head = ("Analysis", "k", "n", "Main model", "Prediction interval", "tau2", "I2", "P", "Other models")
     body = []
     for analysis, models in pooled.groupby("analysis", sort=False):
-        row, pooled_at_all = models.iloc[0], models["k"].iloc[0] > 1
-        others = [f"{other['model']}: {_effect(other)}" for _, other in models.iloc[1:].iterrows()]
+        row, pooled_at_all = records(models.head(1))[0], models["k"].iloc[0] > 1
+        others = [f"{escaped(other['model'])}: {row_text(other)}" for _, other in models.iloc[1:].iterrows()]
         body.append(
             (
                 f"`{analysis}`",
-                f"{row['k']:.0f}",
-                "" if np.isnan(row["participants"]) else f"{row['participants']:.0f}",
-                f"{row['measure']} {_effect(row)}" + ("" if pooled_at_all else ", one trial, not pooled"),
-                ""
-                if np.isnan(row["pi_lower"])
-                else interval_text(row["pi_lower_natural"], row["pi_upper_natural"], decimals=_decimals(row)),
-                small_text(row["tau2"]) if pooled_at_all else "",
-                f"{row['i2']:.0f}%" if pooled_at_all and not np.isnan(row["i2"]) else "",
-                p_text(row["p_value"]).removeprefix("P ").removeprefix("= "),
+                whole(row["k"]),
+                whole(row["participants"]),
+                ", ".join(
+                    filter(None, (f"{row['measure']} {row_text(row)}", guarded(row), "" if pooled_at_all else ALONE))
+                ),
+                span_text(row, "pi"),
+                variance(row["tau2"]) if pooled_at_all else "",
+                percent_text(row["i2"]) if pooled_at_all else "",
+                p_text(row["p_value"], bare=True),
                 "; ".join(others) if pooled_at_all else "",
             )
         )
@@ -144,31 +106,27 @@ def _estimates(pooled: pd.DataFrame) -> str:
 
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _fragility(main: pd.DataFrame, conclusions: pd.DataFrame, sequential: pd.DataFrame) -> str:
+def _fragility(main: pd.DataFrame, inputs: Inputs) -> str:
     """Two computed sentences per main analysis, and where trial sequential analysis stands."""
     lines = []
-    said = conclusions.set_index("analysis")
     for analysis in main["analysis"].drop_duplicates():
-        sentences = [said.loc[analysis, name] for name in ("fragility", "alternatives") if analysis in said.index]
-        lines.append(f"- `{analysis}`: {' '.join(text for text in sentences if text)}")
-        looks = sequential[sequential["analysis"] == analysis]
-        if len(looks) and not np.isnan(looks["required"].iloc[-1]):
-            last = looks.iloc[-1]
-            crossed = {"none": "no boundary is crossed", "futility": "the futility boundary is crossed"}
-            what = crossed.get(last["verdict"], "the monitoring boundary is crossed")
-            lines[-1] += (
-                f" Sequential analysis: {last['information']:.0f} of {last['required']:.0f} patients needed "
-                f"({100 * last['fraction']:.0f}%), {what}."
-            )
+        said = [row[name] for row in inputs.of("conclusions", analysis) for name in ("fragility", "alternatives")]
+        lines.append(f"- `{analysis}`: {escaped(' '.join(filter(None, said)))}")
+        for last in inputs.of("sequential", analysis)[-1:]:
+            if last["verdict"] in SEQUENTIAL:
+                lines[-1] += (
+                    f" Sequential analysis: {whole(last['information'])} of {whole(last['required'])} patients needed "
+                    f"({percent_text(100 * last['fraction'])}), {SEQUENTIAL[last['verdict']]}."
+                )
     return "\n".join(lines)
 
 
 def _sets(protocol: Protocol) -> str:
     return "\n".join(
-        f"- `{name}`: {chosen.label}." + (f" {chosen.note}" if chosen.note else "")
+        f"- `{name}`: {escaped(chosen.label)}." + (f" {escaped(chosen.note)}" if chosen.note else "")
         for name, chosen in protocol.sets.items()
         if name != "main"
     )
@@ -184,9 +142,9 @@ def _tests(subgroups: pd.DataFrame) -> str:
     body = [
         (
             f"`{row['analysis']}`",
-            f"{row['q_between']:.2f}",
-            f"{row['q_between_df']:.0f}",
-            p_text(row["q_between_p_value"]).removeprefix("P ").removeprefix("= "),
+            fixed(row["q_between"], 2),
+            whole(row["q_between_df"]),
+            p_text(row["q_between_p_value"], bare=True),
         )
         for _, row in estimable.iterrows()
     ]
@@ -198,19 +156,19 @@ def _regressions(found: pd.DataFrame, protocol: Protocol) -> str:
     for _, rows in found.groupby(["analysis", "regression"], sort=False):
         first = rows.iloc[0]
         analysis, name = str(first["analysis"]), str(first["regression"])
-        label = protocol.meta_regression[name].label or name
+        label, note = escaped(lower_first(protocol.meta_regression[name].label or name)), escaped(first["note"])
         if np.isnan(first["qm"]):
-            lines.append(f"- `{analysis}`, {lower_first(label)}: {first['note']}")
+            lines.append(f"- `{analysis}`, {label}: {note}")
             continue
-        test = f"{p_text(first['qm_p_value'])} for the moderators, R2 = {first['r2']:.0f}%"
-        lines.append(f"- `{analysis}`, {lower_first(label)}: {test}" + (f" ({first['note']})" if first["note"] else ""))
+        test = f"{p_text(first['qm_p_value'])} for the moderators, R2 = {percent_text(first['r2'])}"
+        lines.append(f"- `{analysis}`, {label}: {test}" + (f" ({note})" if note else ""))
     return "\n".join(lines)
 
 
 def _dependence(found: pd.DataFrame) -> str:
     head = ("Analysis", "Method", "Effects", "Trials", "Estimate")
     body = [
-        (f"`{row['analysis']}`", row["method"], f"{row['k']:.0f}", f"{row['trials']:.0f}", _effect(row))
+        (f"`{row['analysis']}`", escaped(row["method"]), whole(row["k"]), whole(row["trials"]), row_text(row))
         for _, row in found.iterrows()
     ]
     return _table(head, body)
@@ -226,10 +184,12 @@ def _fate(rows: pd.DataFrame) -> str:
     return "\n".join([*lines, *(f"- excluded at stage {stage}: {n}" for stage, n in stages.items())])
 
 
-def _files(review: str, figures: pd.DataFrame, effects: pd.DataFrame) -> str:
-    forests = (figures["kind"] == "forest").sum()
+def _files(inputs: Inputs) -> str:
+    effects, review = inputs.effects, inputs.review
+    forests = (inputs.figures["kind"] == "forest").sum()
+    trials = count_text(effects["study_id"].nunique())
     return (
-        f"{effects['study_id'].nunique()} trials give {len(effects)} effects in {effects['analysis'].nunique()} "
+        f"{trials} give {whole(len(effects))} effects in {whole(effects['analysis'].nunique())} "
         f"analyses. {forests} forest plots lie under `results/{review}/figures/forest/`, every trial's "
         f"effect step by step under `results/{review}/worked/`. "
         "`results/README.md` explains every file and column."

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reweigh.figures.forest.lights import printed
 from reweigh.report.inputs import Inputs, records
-from reweigh.report.words import missing, nice
+from reweigh.report.words import DOI, href, missing, nice
 from reweigh.risk_of_bias import OVERALL
 
 _OTHER_OUTCOME = re.compile(r"(\S+) is not an outcome of the protocol")
@@ -114,13 +114,15 @@ def _lights(study_id: str, inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _links(study: dict[str, Any]) -> list[tuple[str, str]]:
+    """DOI, PubMed and sources; what is no DOI, no number of PubMed, or neither http nor https is no link."""
     links = []
-    if not missing(study.get("doi")):
-        links.append(("DOI", f"https://doi.org/{study['doi']}"))
-    if not missing(study.get("pmid")):
+    if doi := href(study.get("doi"), DOI):
+        links.append(("DOI", doi))
+    if str(study.get("pmid")).isdigit():
         links.append(("PubMed", f"https://pubmed.ncbi.nlm.nih.gov/{study['pmid']}/"))
-    known = {href.rstrip("/") for _, href in links}
-    others = [url for url in str(study.get("source_urls") or "").split(" | ") if url and url.rstrip("/") not in known]
+    known = {target.rstrip("/") for _, target in links}
+    others = [url for one in str(study.get("source_urls") or "").split("|") if (url := href(one))]
+    others = [url for url in others if url.rstrip("/") not in known]
     links += [(f"source {at}" if len(others) > 1 else "source", url) for at, url in enumerate(others, start=1)]
     return links
 

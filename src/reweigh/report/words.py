@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,10 @@ from markupsafe import Markup, escape
 
 from reweigh.figures.style import symbols
 from reweigh.protocol.model import Protocol
-from reweigh.text.numbers import difference_decimals, effect_text, interval_text, level_text, p_text, small_text
+from reweigh.text.markdown import unescaped
+from reweigh.text.numbers import small_text, whole
 
+#: The only addresses that become links: http, https, and DOIs.
 URL = re.compile(r"https?://[^\s|;,<>\"]+[^\s|;,.)<>\"]")
 DOI = re.compile(r"\b10\.\d{4,9}/[^\s|;,:<>\"]+[^\s|;,.:)<>\"]")
 
@@ -21,8 +22,6 @@ DOI = re.compile(r"\b10\.\d{4,9}/[^\s|;,:<>\"]+[^\s|;,.:)<>\"]")
 _EQUATION = re.compile(r"\b([knpP]) ([=<>]) (?=[\d−])")
 #: A number below zero, not a range or a hyphen.
 _NEGATIVE = re.compile(r"(?:(?<=[\s(])|^)-(?=\.?\d)")
-
-Row = Mapping[str, Any]
 
 
 def missing(value: object) -> bool:
@@ -45,47 +44,9 @@ def window_label(name: str, protocol: Protocol) -> str:
     return protocol.windows[name].label or name.replace("_", " ")
 
 
-def decimals_of(row: Row) -> int | None:
-    """Decimals of an estimate: None for a ratio."""
-    if row["scale"] == "log":
-        return None
-    return difference_decimals((row["ci_upper_natural"] - row["ci_lower_natural"]) / 2)
-
-
-def effect(row: Row, decimals: int | str | None = "own") -> str:
-    """`2.80 (1.44 to 5.45)` of a row with natural-scale columns."""
-    digits = decimals_of(row) if decimals == "own" else decimals
-    values = [float(row[f"{name}_natural"]) for name in ("estimate", "ci_lower", "ci_upper")]
-    return effect_text(*values, decimals=digits if digits is None else int(digits))
-
-
-def stated(row: Row) -> str:
-    """`RR 2.80 (95% CI 1.44 to 5.45)`."""
-    interval = f"({level_text(float(row['level']))} CI "
-    return f"{row['measure']} {effect(row).replace('(', interval, 1)}"
-
-
-def prediction(row: Row) -> str:
-    """`0.94 to 8.89`, empty where there is none."""
-    if missing(row["pi_lower_natural"]):
-        return ""
-    text = interval_text(row["pi_lower_natural"], row["pi_upper_natural"], decimals=decimals_of(row))
-    return text.strip("()")
-
-
-def p_value(value: float) -> str:
-    """`0.03`, `< 0.001`; empty where there is none."""
-    return "" if missing(value) else p_text(value).removeprefix("P ").removeprefix("= ")
-
-
-def count(value: float) -> str:
-    """A whole number with narrow spaces between thousands; empty where missing."""
-    return "" if missing(value) else f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def percent(value: float) -> str:
-    """`26%`; empty where missing."""
-    return "" if missing(value) else f"{value:.0f}%"
+def count(value: Any) -> str:
+    """A whole number with commas between thousands; empty where missing."""
+    return "" if missing(value) else whole(float(value))
 
 
 def variance(value: float) -> str:
@@ -98,18 +59,24 @@ def nice(text: object) -> str:
     return _EQUATION.sub("\\1\u00a0\\2\u00a0", _NEGATIVE.sub("\N{MINUS SIGN}", symbols(str(text))))
 
 
+def href(text: object, kind: re.Pattern[str] = URL) -> str:
+    """Where an address, or a DOI, of the tables leads; empty where it is neither http nor https nor a DOI."""
+    found = kind.fullmatch(str(text).strip())
+    return "" if found is None else found[0] if kind is URL else f"https://doi.org/{found[0]}"
+
+
 def linked(text: object) -> Markup:
     """Text with its web addresses and DOIs as links."""
     out, rest = Markup(""), str(text)
     while found := URL.search(rest) or DOI.search(rest):
         address = found.group()
-        href = address if address.startswith("http") else f"https://doi.org/{address}"
-        out += escape(rest[: found.start()]) + Markup('<a href="{}" rel="noreferrer">{}</a>').format(href, address)
+        target = href(address) or href(address, DOI)
+        out += escape(rest[: found.start()]) + Markup('<a href="{}" rel="noreferrer">{}</a>').format(target, address)
         rest = rest[found.end() :]
     return out + escape(rest)
 
 
-_INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*")
+_INLINE = re.compile(r"(?<!\\)`([^`]+)`|(?<!\\)\*\*([^*]+)\*\*")
 
 
 def markdown(text: str, top: int = 3) -> Markup:
@@ -135,8 +102,8 @@ def prose(text: str) -> Markup:
     """One paragraph with its code, emphasis, links and symbols."""
     out, at = Markup(""), 0
     for found in _INLINE.finditer(text):
-        out += linked(nice(text[at : found.start()]))
+        out += linked(nice(unescaped(text[at : found.start()])))
         tag, said = ("code", found[1]) if found[1] else ("strong", found[2])
         out += Markup(f"<{tag}>") + escape(said) + Markup(f"</{tag}>")
         at = found.end()
-    return out + linked(nice(text[at:]))
+    return out + linked(nice(unescaped(text[at:])))

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from itertools import product
 
 import pandas as pd
-from scipy import special
 
+from reweigh.quantile import t_critical, two_sided_p, z_critical
 from reweigh.reproduction.printed import Printed, parse_number, parse_p
 
 #: Measures that are symmetric after this transformation.
@@ -84,12 +84,11 @@ def p_range(row: dict[str, str]) -> tuple[float, float] | None:
     dfs = [math.inf, *([k.value - 1] if k is not None and k.value >= 2 else [])]
     found: list[float] = []
     for df in dfs:
-        crit = float(special.ndtri((1 + LEVEL) / 2) if math.isinf(df) else special.stdtrit(df, (1 + LEVEL) / 2))
+        crit = float(t_critical(df, LEVEL))
         for estimate, lower, upper in corners:
             width = abs(upper - lower)
             if width > 0:
-                t = -abs(estimate) * 2 * crit / width
-                found.append(2 * float(special.ndtr(t) if math.isinf(df) else special.stdtr(df, t)))
+                found.append(float(two_sided_p(estimate * 2 * crit / width, df)))
     # A rounding range that holds no effect allows p = 1.
     estimates = [c[0] for c in corners]
     if found and min(estimates) < 0 < max(estimates):
@@ -164,7 +163,7 @@ def _counts(row: dict[str, str], table: pd.DataFrame) -> tuple[str, str]:
         numbers = _interval(row)
         if row.get("measure") == "SMD" and numbers is not None:
             # The variance of an SMD is at least 4/n (two equal groups, no effect).
-            crit = 2 * float(special.ndtri((1 + LEVEL) / 2))
+            crit = 2 * float(z_critical(LEVEL))
             widest = (numbers[2].range[1] - numbers[1].range[0]) / crit
             if widest < 2 / math.sqrt(n.value):
                 problems.append(f"the CI is narrower than {n.value:g} patients can give")

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SAME_MEASURE
+from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SAME_MEASURE, natural
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
 from reweigh.protocol.model import Protocol
 from reweigh.reproduction.nnt import CRUDE, crude_wald, nnt_methods
 from reweigh.reproduction.printed import Printed, agrees, cut_off_agrees, parse_number, units_off
+from reweigh.text.numbers import fixed
 
 REPRODUCED = "reproduced"
 NOT_REREAD = "agrees, print not re-read"
@@ -38,7 +39,8 @@ _NAMES = {
 }  # fmt: skip
 
 COLUMNS = (
-    "row", "review_id", "label", "year", "outcome", "timepoint", "subgroup", "measure", "printed_estimate",
+    "row", "review_id", "label", "year", "outcome", "timepoint", "subgroup", "measure", "printed",
+    "printed_estimate",
     "printed_ci_lower", "printed_ci_upper", "printed_k", "printed_model", "checked", "verdict", "found_model", "set",
     "k", "estimate", "ci_lower", "ci_upper", "difference", "models_that_agree", "nearest", "missing", "grade",
     "our_analysis", "our_measure", "our_k", "our_estimate", "our_ci_lower", "our_ci_upper",
@@ -47,9 +49,16 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One way to compute a published estimate: numbers on the natural scale."""
+    """One way to compute a published estimate: numbers on the natural scale.
+
+    `pooling`, `tau2` and `ci` as in a protocol's model ("" where trials are only added up), `of` what was pooled.
+    """
 
     method: str
+    pooling: str
+    tau2: str
+    ci: str
+    of: str
     set_name: str
     k: int
     numbers: tuple[float, float, float]
@@ -97,10 +106,12 @@ def reproduce(
     for number, record in enumerate(table.to_dict("records"), start=2):
         row = {str(key): value for key, value in record.items()}
         identity = {name: row.get(name, "") for name in COLUMNS[1:8]}
+        identity["label"] = identity["label"] or identity["review_id"]
         ours = _ours(row, pooled, protocol)
         printed = tuple(parse_number(row.get(name, "")) for name in NUMBERS)
         base = {
-            "row": number, **identity, **{f"printed_{n}": row.get(n, "") for n in (*NUMBERS, "k", "model")},
+            "row": number, **identity, "printed": _printed(row),
+            **{f"printed_{n}": row.get(n, "") for n in (*NUMBERS, "k", "model")},
             "checked": row.get("checked", ""), "grade": row.get("grade", ""), **ours,
         }  # fmt: skip
         missing = _missing(row, printed[0], effects, protocol, lists)
@@ -110,6 +121,11 @@ def reproduce(
             attempts = list(_attempts(row, effects, protocol, lists, raw or {}))
             rows.append({**base, **_judge(row, printed, attempts)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _printed(row: Mapping[str, str]) -> str:
+    estimate, lower, upper = (row.get(name, "") for name in NUMBERS)
+    return f"{estimate} ({lower} to {upper})" if lower else estimate
 
 
 def window_of(row: Mapping[str, str], protocol: Protocol) -> str:
@@ -194,20 +210,21 @@ def _attempts(
 def _pool_attempts(
     set_name: str, group: pd.DataFrame, protocol: Protocol, raw: Mapping[str, pd.DataFrame]
 ) -> Iterator[Attempt]:
-    log = group["scale"].iloc[0] == "log"
+    scale, measure = str(group["scale"].iloc[0]), str(group["measure"].iloc[0])
     y, v = group["estimate"].to_numpy(), group["variance"].to_numpy()
     dy, dv = input_rounding(group, raw)
     for tau2, ci in MODELS:
         result = pool(y, v, tau2_method=tau2, ci_method=ci, level=protocol.level)
-        numbers = _natural([getattr(result, name)[0] for name in NUMBERS], log)
-        slack = _slack(y, v, dy, dv, numbers, tau2=tau2, ci=ci, level=protocol.level, log=log)
-        yield Attempt(model_name(tau2, ci), set_name, len(group), numbers, slack)
+        numbers = _three([getattr(result, name)[0] for name in NUMBERS], scale)
+        slack = _slack(y, v, dy, dv, numbers, tau2=tau2, ci=ci, level=protocol.level, scale=scale)
+        name = model_name(tau2, ci)
+        yield Attempt(name, "inverse variance", tau2, ci, measure, set_name, len(group), numbers, slack)
     counts = group[["events_intervention", "n_intervention", "events_control", "n_control"]]
-    measure = str(group["measure"].iloc[0])
     if measure in COUNT_MEASURES and counts.notna().all(axis=None):
         row = mantel_haenszel(*(counts[c].to_numpy() for c in counts), measure=measure, level=protocol.level).row()
-        numbers = _natural([row[name] for name in NUMBERS], measure != "RD")
-        yield Attempt("Mantel-Haenszel, Wald", set_name, len(group), numbers)
+        numbers = _three([row[name] for name in NUMBERS], scale)
+        name = "Mantel-Haenszel, Wald"
+        yield Attempt(name, "mantel-haenszel", "EE", "wald", measure, set_name, len(group), numbers)
 
 
 def _nnt_attempts(
@@ -225,8 +242,9 @@ def _nnt_attempts(
         (str(study), crude_wald(a[m], n1[m], c[m], n2[m], protocol.level))
         for study, m in zip(one["study_id"], rest if len(one) > 1 else (), strict=False)
     )
-    for name, numbers in nnt_methods(a, n1, c, n2, level=protocol.level).items():
-        yield Attempt(name, set_name, len(one), numbers, without=without if name == CRUDE else ())
+    for w, numbers in nnt_methods(a, n1, c, n2, level=protocol.level).items():
+        mine = without if w.name == CRUDE else ()
+        yield Attempt(w.name, w.pooling, w.tau2, w.ci, w.of, set_name, len(one), numbers, without=mine)
 
 
 def model_name(tau2: str, ci: str) -> str:
@@ -235,8 +253,8 @@ def model_name(tau2: str, ci: str) -> str:
     return f"{effect}, {'Wald' if ci == 'wald' else 'Hartung-Knapp' if ci.startswith('hartung') else ci} interval"
 
 
-def _natural(values: list[float], log: bool) -> tuple[float, float, float]:
-    a, b, c = (math.exp(x) if log else float(x) for x in values)
+def _three(values: list[float], scale: str) -> tuple[float, float, float]:
+    a, b, c = natural(values, scale).tolist()
     return a, b, c
 
 
@@ -271,7 +289,7 @@ def _half(row: pd.Series, name: str) -> float:
 
 def _slack(
     y: np.ndarray, v: np.ndarray, dy: np.ndarray, dv: np.ndarray, numbers: tuple[float, float, float], *,
-    tau2: str, ci: str, level: float, log: bool,
+    tau2: str, ci: str, level: float, scale: str,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Sum of what each rounded input alone moves: a bound to first order."""
     if not (dy.any() or dv.any()):
@@ -280,7 +298,7 @@ def _slack(
         np.vstack([y + np.diag(dy), np.tile(y, (len(y), 1))]), np.vstack([np.tile(v, (len(v), 1)), v + np.diag(dv)]),
         tau2_method=tau2, ci_method=ci, level=level,
     )  # fmt: skip
-    found = [np.exp(getattr(moved, n)) if log else getattr(moved, n) for n in NUMBERS]
+    found = [natural(getattr(moved, n), scale) for n in NUMBERS]
     a, b, c = (float(np.abs(x - number).sum()) for x, number in zip(found, numbers, strict=True))
     return a, b, c
 
@@ -288,18 +306,16 @@ def _slack(
 def _stated(text: str, attempts: list[Attempt]) -> list[Attempt]:
     """Attempts that the printed model allows; all of them where it says nothing."""
     words = text.lower()
+    interval = "hartung" if "hartung" in words or "knapp" in words else "wald"
     if "common" in words or "fixed effect" in words:
-        return [a for a in attempts if "common effect" in a.method or a.method.startswith("Mantel")]
-    if re.search(r"\bdl\b|dersimonian", words):
-        interval = "Hartung-Knapp" if "hartung" in words or "knapp" in words else "Wald"
-        return [a for a in attempts if "DerSimonian-Laird" in a.method and interval in a.method]
-    if "reml" in words:
-        interval = "Hartung-Knapp" if "hartung" in words or "knapp" in words else "Wald"
-        return [a for a in attempts if "REML" in a.method and interval in a.method]
+        return [a for a in attempts if a.tau2 == "EE"]
+    for said, tau2 in ((r"\bdl\b|dersimonian", "DL"), ("reml", "REML")):
+        if re.search(said, words):
+            return [a for a in attempts if a.tau2 == tau2 and a.ci.startswith(interval)]
     if "random" in words:
-        return [a for a in attempts if "random effects" in a.method]
+        return [a for a in attempts if a.tau2 not in ("", "EE")]
     if "risk difference" in words:
-        return [a for a in attempts if "relative benefit" not in a.method]
+        return [a for a in attempts if a.of == "RD"]
     return attempts
 
 
@@ -357,7 +373,7 @@ def _without_one(attempt: Attempt, printed: tuple[Printed | None, ...]) -> str:
 
 def _nearest(attempt: Attempt, printed: tuple[Printed | None, ...]) -> str:
     """How the nearest method would print, and where it differs."""
-    shown = [f"{x:.{p.decimals}f}" for x, p in zip(attempt.numbers, printed, strict=True) if p is not None]
+    shown = [fixed(x, p.decimals) for x, p in zip(attempt.numbers, printed, strict=True) if p is not None]
     text = f"{attempt.method}: {shown[0]}" + (f" ({' to '.join(shown[1:])})" if len(shown) == 3 else "")
     off = [
         f"{name} {x:.4g} against the printed {p.value:g}"

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
+from reweigh.quantile import z_critical
 
 Floats = NDArray[np.float64]
 Three = tuple[float, float, float]
 CRUDE = "crude table, Wald"
 
 
-def nnt_methods(a: ArrayLike, n1: ArrayLike, c: ArrayLike, n2: ArrayLike, level: float = 0.95) -> dict[str, Three]:
-    """Number needed to treat with its CI by each method, from events and patients of shape (k,).
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to a number needed to treat: `pooling` is "" where the trials are added up, `of` the pooled measure."""
+
+    name: str
+    pooling: str = ""
+    tau2: str = ""
+    ci: str = ""
+    of: str = "RD"
+
+
+def nnt_methods(a: ArrayLike, n1: ArrayLike, c: ArrayLike, n2: ArrayLike, level: float = 0.95) -> dict[Way, Three]:
+    """Number needed to treat with its CI by each way, from events and patients of shape (k,).
 
     Each is 1/|risk difference| with the interval's limits inverted (Cook and Sackett 1995, BMJ 310:452-4); where the
     interval of the risk difference holds 0, the limits are missing (NaN). Raises ValueError on impossible counts.
     """
     x1, m1, x2, m2 = (np.asarray(x, dtype=np.float64) for x in (a, n1, c, n2))
-    return {name: _invert(*limits) for name, limits in _differences(x1, m1, x2, m2, level)}
+    return {way: _invert(*limits) for way, limits in _differences(x1, m1, x2, m2, level)}
 
 
 def crude_wald(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float = 0.95) -> Three:
@@ -32,7 +44,7 @@ def crude_wald(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float = 0.95
 
 
 def _crude(a: float, n1: float, c: float, n2: float, level: float) -> Three:
-    p, r, z = a / n1, c / n2, float(special.ndtri((1 + level) / 2))
+    p, r, z = a / n1, c / n2, float(z_critical(level))
     half = z * float(np.sqrt(p * (1 - p) / n1 + r * (1 - r) / n2))
     return p - r, p - r - half, p - r + half
 
@@ -46,8 +58,8 @@ def _invert(estimate: float, lower: float, upper: float) -> Three:
     return 1 / abs(estimate), low, high
 
 
-def _differences(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float) -> Iterator[tuple[str, Three]]:
-    z = float(special.ndtri((1 + level) / 2))
+def _differences(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float) -> Iterator[tuple[Way, Three]]:
+    z = float(z_critical(level))
     A, N1, C, N2 = (float(x.sum()) for x in (a, n1, c, n2))
     p, r = A / N1, C / N2
     d = p - r
@@ -55,35 +67,38 @@ def _differences(a: Floats, n1: Floats, c: Floats, n2: Floats, level: float) -> 
     def wald(estimate: float, se: float) -> Three:
         return estimate, estimate - z * se, estimate + z * se
 
-    yield CRUDE, _crude(A, N1, C, N2, level)
+    yield Way(CRUDE), _crude(A, N1, C, N2, level)
     both = (A + C) / (N1 + N2)
-    yield "crude table, pooled variance", wald(d, float(np.sqrt(both * (1 - both) * (1 / N1 + 1 / N2))))
-    yield "crude table, Newcombe", _newcombe(A, N1, C, N2, z)
+    yield Way("crude table, pooled variance"), wald(d, float(np.sqrt(both * (1 - both) * (1 / N1 + 1 / N2))))
+    yield Way("crude table, Newcombe"), _newcombe(A, N1, C, N2, z)
     p1, p2 = (A + 1) / (N1 + 2), (C + 1) / (N2 + 2)
     _, low, high = wald(p1 - p2, float(np.sqrt(p1 * (1 - p1) / (N1 + 2) + p2 * (1 - p2) / (N2 + 2))))
-    yield "crude table, Agresti-Caffo", (d, low, high)
+    yield Way("crude table, Agresti-Caffo"), (d, low, high)
     for variance in ("greenland-robins", "sato"):
         row = mantel_haenszel(a, n1, c, n2, measure="RD", rd_variance=variance, level=level).row()
-        yield f"Mantel-Haenszel risk difference ({variance})", _three(row)
+        yield Way(f"Mantel-Haenszel risk difference ({variance})", "mantel-haenszel", "EE", "wald"), _three(row)
     for t, y, v in _risk_differences(a, n1, c, n2):
         for tau2 in ("EE", "DL", "REML"):
             for ci in ("wald", "hartung-knapp") if tau2 != "EE" else ("wald",):
                 row = pool(y, v, tau2_method=tau2, ci_method=ci, level=level).row()
-                yield f"inverse-variance risk difference, {tau2}, {ci}{t}", _three(row)
+                name = f"inverse-variance risk difference, {tau2}, {ci}{t}"
+                yield Way(name, "inverse variance", tau2, ci), _three(row)
     trials = a / n1 - c / n2
     share = (n1 + n2) / (N1 + N2)
     variance_of = (a / n1) * (1 - a / n1) / n1 + (c / n2) * (1 - c / n2) / n2
     yield (
-        "risk difference weighted by patients",
+        Way("risk difference weighted by patients"),
         wald(float((share * trials).sum()), float(np.sqrt((share**2 * variance_of).sum()))),
     )
     for name, risk in (("pooled", r), ("mean", float((c / n2).mean())), ("median", float(np.median(c / n2)))):
         for tau2 in ("EE", "DL", "REML"):
             log_rr = _log_rr(a, n1, c, n2)
             row = pool(*log_rr, tau2_method=tau2, ci_method="wald", level=level).row()
-            yield f"relative benefit ({tau2}, Wald) at the {name} control rate", _at_risk(_three(row), risk)
+            way = f"relative benefit ({tau2}, Wald) at the {name} control rate"
+            yield Way(way, "inverse variance", tau2, "wald", "RR"), _at_risk(_three(row), risk)
         row = mantel_haenszel(a, n1, c, n2, measure="RR", level=level).row()
-        yield f"relative benefit (Mantel-Haenszel) at the {name} control rate", _at_risk(_three(row), risk)
+        way = f"relative benefit (Mantel-Haenszel) at the {name} control rate"
+        yield Way(way, "mantel-haenszel", "EE", "wald", "RR"), _at_risk(_three(row), risk)
 
 
 def _three(row: dict[str, float]) -> Three:

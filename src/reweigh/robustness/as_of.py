@@ -11,7 +11,7 @@ def as_of(studies: pd.DataFrame, year: int, column: str = "year") -> tuple[pd.Da
     Works on any table with `study_id` and the ``column`` of years. The second table has study_id, year and reason;
     an undated trial is left out, since nobody can say whether it was known.
     """
-    years = pd.to_numeric(studies[column].replace("", None), errors="coerce")
+    years = studies[column]
     keep = years <= year
     left = studies.loc[~keep, ["study_id"]].assign(year=years[~keep])
     left["reason"] = [

@@ -28,7 +28,8 @@ MODEL = POOLING, TAU2, INTERVAL = "pooling", "tau2", "interval"
 """Names of the choices that belong to the model; every other choice belongs to the data."""
 HOW = ("measure", "pooling", "tau2_method", "ci_method")
 RESULTS = (
-    "estimate", "se", "ci_lower", "ci_upper", "p_value", "guarded_ci_lower", "guarded_ci_upper", "tau2", "i2",
+    "estimate", "se", "ci_lower", "ci_upper", "p_value", "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value",
+    "tau2", "i2",
 )  # fmt: skip
 """Columns of an analysis: how it was pooled (empty below two trials), and what came out."""
 STATEMENTS = {
@@ -52,6 +53,8 @@ class Dataset:
     trials: Trials
     sign: int
     important: tuple[float, float] | None = None
+    #: Number of trials; None where each effect is one.
+    k: int | None = None
 
 
 Build = Callable[[Mapping[str, str]], Dataset | str]
@@ -64,7 +67,7 @@ class Multiverse:
     """A multiverse: one row per combination, each pointing to the analysis that it is.
 
     ``specifications``: the choices as columns, ``analysis`` (position in ``analyses``). ``analyses``: one row per
-    distinct analysis: measure, pooling, tau2_method, ci_method, k, the columns of RESULTS, benefit (in ``unit``, above
+    distinct analysis: measure, pooling, tau2_method, ci_method, k, comparisons, the columns of RESULTS, benefit (in ``unit``, above
     0 is better), the columns of STATEMENTS (True, False or missing; by the guarded interval) and reason_code.
     """
 
@@ -210,12 +213,13 @@ def _fits(
     level: float,
 ) -> pd.DataFrame:
     """Every data set by one model, with the reason where it gives nothing."""
-    columns: dict[str, Any] = {"dataset": np.arange(len(datasets)), "k": np.zeros(len(datasets), dtype=np.intp)}
+    k = [0 if isinstance(data, str) else data.k or len(data.trials.yi) for data in datasets]
+    columns: dict[str, Any] = {"dataset": np.arange(len(datasets)), "k": k, "comparisons": np.zeros_like(k)}
     columns |= {name: np.full(len(datasets), "", dtype=object) for name in HOW}
     columns |= {name: np.full(len(datasets), np.nan) for name in RESULTS}
     reason = np.array([data if isinstance(data, str) else "" for data in datasets], dtype=object)
     for at, trials, there in batches:
-        columns["k"][at], columns["measure"][at] = there.sum(axis=1), trials.measure
+        columns["comparisons"][at], columns["measure"][at] = there.sum(axis=1), trials.measure
         if isinstance(model, str):
             reason[at] = model
             continue
@@ -412,7 +416,8 @@ class ProtocolBuilder:
         if mine.empty:
             return "no_usable_result"
         outcome, trials = self.protocol.outcomes[self.outcome], trials_of(mine)
-        return Dataset(trials, benefit_sign(outcome), important_bounds(outcome, trials.measure))
+        bounds, k = important_bounds(outcome, trials.measure), mine["study_id"].nunique()
+        return Dataset(trials, benefit_sign(outcome), bounds, k)
 
     def idle(self) -> dict[str, str]:
         """Data choices that change nothing whatever the others are, with the code of the reason."""

@@ -83,6 +83,7 @@ class Fragility:
     ci_upper: float = np.nan
     guarded_ci_lower: float = np.nan
     guarded_ci_upper: float = np.nan
+    guarded_p_value: float = np.nan
     #: Code of why no removal is named.
     reason: str = ""
 
@@ -202,7 +203,7 @@ def _conclusions(result: Pooled, important: tuple[float, float] | None) -> dict[
     return out
 
 
-AFTER = ("estimate", "ci_lower", "ci_upper", "guarded_ci_lower", "guarded_ci_upper")
+AFTER = ("estimate", "ci_lower", "ci_upper", "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value")
 
 
 class _Hit(NamedTuple):

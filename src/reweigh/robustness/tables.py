@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from reweigh.io import frame
 from reweigh.measures import STANDARDISED_MEASURES
 from reweigh.pool.core import Pooled
 from reweigh.pool.refit import COUNTS, cannot, trials_of
@@ -32,27 +34,36 @@ class Analysis:
 
     def __init__(self, group: pd.DataFrame, protocol: Protocol) -> None:
         first = group.iloc[0]
-        self.frame, self.protocol, self.k, self.level = group, protocol, len(group), protocol.level
+        self.frame, self.protocol, self.level = group, protocol, protocol.level
+        self.comparisons, self.study = len(group), group["study_id"].to_numpy()
+        self.k = self.trials_in(np.ones(self.comparisons, dtype=bool))
         self.id, self.log = str(first["analysis"]), first["scale"] == "log"
         self.outcome, self.measure = protocol.outcomes[first["outcome"]], str(first["measure"])
         self.model: Model = protocol.models_of(str(first["set"]))[0]
         self.identity: Row = {name: first[name] for name in IDENTITY[:-1]} | {"model": self.model.name}
+        self.identity |= {"k": self.k, "comparisons": self.comparisons}
         self.trials = trials_of(group)
         #: Code of why the model cannot pool these trials.
         self.cannot = cannot(self.trials, self.model)
-        self.years = pd.to_numeric(group["year"].replace("", None), errors="coerce").to_numpy(dtype=float)
+        self.years = group["year"].to_numpy(dtype=float, na_value=np.nan)
         self.ids = group["comparison_id"].astype(str).tolist()
         self.labels = group["label"].astype(str).tolist()
+
+    def trials_in(self, inside: NDArray[np.bool_]) -> int:
+        """Number of trials of some comparisons."""
+        return len(set(self.study[inside]))
 
     def natural(self, row: Row, *names: str) -> Row:
         """Numbers of a row with those on the natural scale."""
         back = np.exp if self.log else np.asarray
         return row | {f"{name}_natural": float(back(row[name])) for name in names}
 
-    def pooled(self, result: Pooled, i: int) -> Row:
-        """Pooled numbers of row ``i``, on both scales; I2 as the model defines it."""
+    def pooled(self, result: Pooled, i: int, inside: NDArray[np.bool_]) -> Row:
+        """Pooled numbers of row ``i``, of the comparisons ``inside``, on both scales; I2 as the model defines it."""
         names = ("estimate", "se", "ci_lower", "ci_upper", "p_value", "tau2", "q", *GUARDED)
-        row: Row = {"k": int(result.k[i])} | {n: float(getattr(result, n)[i]) for n in names}
+        # A trial that says nothing on the measure has no weight.
+        row: Row = {"k": self.trials_in(inside & ~np.isnan(result.weights[i])), "comparisons": int(result.k[i])}
+        row |= {n: float(getattr(result, n)[i]) for n in names}
         row = self.natural(row, "estimate", "ci_lower", "ci_upper", *GUARDED)
         i2 = result.i2_q if self.model.i2 == "Q" else result.i2_tau2
         return row | {"i2": float(i2[i]), "note_codes": _pool_note(result, i)}
@@ -87,9 +98,9 @@ def _rows(
         same = code("same_as", analysis=seen[key]) if key in seen else ""
         seen.setdefault(key, one.id)
         if same:
-            yield one.identity | {"k": one.k, "note_codes": same}
+            yield one.identity | {"note_codes": same}
         elif reason := one.cannot or (few(one.k) if one.k < minimum else ""):
-            yield one.identity | empty | {"k": one.k, "note_codes": reason}
+            yield one.identity | empty | {"note_codes": reason}
         else:
             yield from (one.identity | row for row in made(one))
 
@@ -99,11 +110,12 @@ def leave_one_out_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFra
 
     def rows(one: Analysis) -> Iterator[Row]:
         result = leave_one_out(one.trials, one.model, one.level)
-        for i in range(one.k):
-            yield {"left_out": one.ids[i], "label": one.labels[i]} | one.pooled(result, i)
+        for i in range(one.comparisons):
+            inside = np.arange(one.comparisons) != i
+            yield {"left_out": one.ids[i], "label": one.labels[i]} | one.pooled(result, i, inside)
 
     found = _rows(effects, protocol, 2, lambda _: "nothing_left_out", rows)
-    return _frame(found, [*IDENTITY, "left_out", "label"])
+    return _frame("leave_one_out", found)
 
 
 def cumulative_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -113,16 +125,18 @@ def cumulative_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         dated, undated = chronological(one.years.tolist(), one.ids)
         without = code("undated", trials=", ".join(one.labels[i] for i in undated)) if len(undated) else ""
         if not len(dated):
-            yield {"order": "year", "k": one.k, "note_codes": "no_years"}
+            yield {"order": "year", "note_codes": "no_years"}
         for name, order in (("year", dated), ("precision", by_precision(one.trials.vi, one.ids))):
             result = cumulative(one.trials, one.model, order, one.level)
             for step, i in enumerate(order.tolist()):
                 row = {"order": name, "step": step + 1, "added": one.ids[i], "label": one.labels[i]}
-                row |= {"year": one.years[i]} | one.pooled(result, step)
+                row |= {"year": one.years[i]} | one.pooled(
+                    result, step, np.isin(range(one.comparisons), order[: step + 1])
+                )
                 yield row | {"note_codes": join([row["note_codes"], without if name == "year" else ""])}
 
     found = _rows(effects, protocol, 2, lambda _: "nothing_accumulates", rows)
-    return _frame(found, [*IDENTITY, "order", "step", "added", "label", "year"])
+    return _frame("cumulative", found)
 
 
 def influence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -131,16 +145,16 @@ def influence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     def rows(one: Analysis) -> Iterator[Row]:
         result = influence(one.trials, one.model, one.level)
         if np.isnan(result.hat).all():
-            yield {"k": one.k, "note_codes": result.reason}
+            yield {"note_codes": result.reason}
             return
         values = {n: v for n, v in asdict(result).items() if isinstance(v, np.ndarray) and n != "influential"}
-        for i in range(one.k):
-            row: Row = {"comparison_id": one.ids[i], "label": one.labels[i], "k": one.k}
+        for i in range(one.comparisons):
+            row: Row = {"comparison_id": one.ids[i], "label": one.labels[i]}
             row |= {n: float(v[i]) for n, v in values.items()}
             yield row | {"influential": "yes" if result.influential[i] else "no", "note_codes": result.reason}
 
     found = _rows(effects, protocol, 3, lambda _: "few_for_influence", rows)
-    return _frame(found, [*IDENTITY, "comparison_id", "label"])
+    return _frame("influence", found)
 
 
 def subset_tables(effects: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFrame, dict[str, Subsets]]:
@@ -157,7 +171,7 @@ def subset_tables(effects: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFra
         parted = split(subsets)
         by = int(np.nanargmax(parted.share)) if np.isfinite(parted.share).any() else None
         e = subsets.estimate
-        row: Row = {"k": one.k, "subsets": len(e), "complete": "yes" if subsets.complete else "no"}
+        row: Row = {"subsets": len(e), "complete": "yes" if subsets.complete else "no"}
         row |= {n: float(f(e)) for n, f in (("lowest", np.min), ("median", np.median), ("highest", np.max))}
         row |= {"better": 100 * float((benefit_sign(one.outcome) * e > 0).mean())}
         row |= {"excludes_no_effect": 100 * float(subsets.excludes.mean())}
@@ -167,7 +181,7 @@ def subset_tables(effects: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFra
         yield row | {"note_codes": "" if subsets.complete else code("sampled", seed=seed)}
 
     found = _rows(effects, protocol, 3, lambda k: "one_subset" if k < 2 else "two_trials_one_subset", rows)
-    return _frame(found, [*IDENTITY]), stored
+    return _frame("subsets", found), stored
 
 
 def fragility_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -181,7 +195,7 @@ def fragility_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         for result in fragility(one.trials, one.model, important=bounds, limit=limit, level=one.level):
             gone = [(one.ids[i], one.labels[i]) for i in result.removed]
             row: Row = {
-                "k": one.k, "criterion": result.criterion, "verdict_code": result.verdict,
+                "criterion": result.criterion, "verdict_code": result.verdict,
                 "verdict": VERDICTS[result.verdict], "size": result.size,
                 "removed_codes": join(code("trial", id=i, label=label) for i, label in gone),
                 "removed": ", ".join(i for i, _ in gone), "labels": ", ".join(label for _, label in gone),
@@ -189,10 +203,10 @@ def fragility_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
                 "before_code": result.before, "before": CONCLUSIONS.get(result.before, ""),
                 "after_code": result.after, "after": CONCLUSIONS.get(result.after, ""),
             }  # fmt: skip
-            yield one.natural(row | {n: getattr(result, n) for n in AFTER}, *AFTER) | {"note_codes": result.reason}
+            yield one.natural(row | {n: getattr(result, n) for n in AFTER}, *AFTER[:-1]) | {"note_codes": result.reason}
 
     none = {"verdict_code": "not_applicable", "verdict": VERDICTS["not_applicable"]}
-    return _frame(_rows(effects, protocol, 2, lambda _: "nothing_left_out", rows, **none), [*IDENTITY])
+    return _frame("fragility", _rows(effects, protocol, 2, lambda _: "nothing_left_out", rows, **none))
 
 
 def small_study_table(effects: pd.DataFrame, protocol: Protocol, *, minimum: int | None = None) -> pd.DataFrame:
@@ -209,7 +223,7 @@ def small_study_table(effects: pd.DataFrame, protocol: Protocol, *, minimum: int
     found = _rows(
         effects, protocol, least, lambda k: code("below_minimum", k=k, minimum=least), rows, method="all"
     )  # fmt: skip
-    return _frame(found, [*IDENTITY, "method"])
+    return _frame("small_study", found)
 
 
 def _asymmetry(one: Analysis) -> Iterator[Row]:
@@ -223,20 +237,22 @@ def _asymmetry(one: Analysis) -> Iterator[Row]:
         if known:
             tests += [small_study.harbord(*counts), small_study.peters(y, *counts), small_study.deeks(y, *sizes)]
         else:
-            yield {"method": "Harbord, Peters, Deeks", "k": one.k, "note_codes": "counts_missing"}
+            yield {"method": "Harbord, Peters, Deeks", "note_codes": "counts_missing"}
     else:
         note = code("made_for", what="odds ratios", measure=one.measure)
-        yield {"method": "Harbord, Peters, Deeks", "k": one.k, "note_codes": note}
+        yield {"method": "Harbord, Peters, Deeks", "note_codes": note}
     if one.measure in STANDARDISED_MEASURES:
         if np.isfinite(sizes).all():
             tests.append(small_study.pustejovsky(y, v, *sizes))
         else:
-            yield {"method": "Pustejovsky-Rodgers", "k": one.k, "note_codes": "sizes_missing"}
+            yield {"method": "Pustejovsky-Rodgers", "note_codes": "sizes_missing"}
     else:
         note = code("made_for", what="standardised mean differences", measure=one.measure)
-        yield {"method": "Pustejovsky-Rodgers", "k": one.k, "note_codes": note}
+        yield {"method": "Pustejovsky-Rodgers", "note_codes": note}
     for test in tests:
-        row: Row = {"method": test.test, "k": test.k, "bias": test.bias, "bias_se": test.bias_se}
+        # Some tests leave out the trials without information.
+        k = one.k if test.k == one.comparisons else test.k
+        row: Row = {"method": test.test, "k": k, "comparisons": test.k, "bias": test.bias, "bias_se": test.bias_se}
         row |= {"statistic": test.statistic, "df": test.df, "p_value": test.p_value}
         yield row | {"note_codes": test.reason}
 
@@ -244,34 +260,32 @@ def _asymmetry(one: Analysis) -> Iterator[Row]:
 def _adjusted(one: Analysis) -> Iterator[Row]:
     if reason := only_inverse_variance(one.trials, one.model):
         for method in ("trim and fill", "PET-PEESE", "selection model", "limit meta-analysis", "fail-safe N"):
-            yield {"method": method, "k": one.k, "note_codes": reason}
+            yield {"method": method, "note_codes": reason}
         return
     y, v, level = one.trials.yi, one.trials.vi, one.level
     for estimator in ("L0", "R0"):
         filled = adjusted.trim_and_fill(one.trials, one.model, estimator=estimator, level=level)
-        row: Row = {"method": f"trim and fill ({estimator})", "k": one.k, "note_codes": filled.reason}
+        row: Row = {"method": f"trim and fill ({estimator})", "note_codes": filled.reason}
         if filled.pooled is not None:
             row |= _effect(one, *(float(getattr(filled.pooled, n)[0]) for n in EFFECT))
             row |= {"k0": filled.k0, "side": filled.side, "p_value": filled.k0_p_value}
         yield row
     both = adjusted.pet_peese(y, v, level=level)
     for name, fit in (("PET", both.pet), ("PEESE", both.peese)):
-        row = {"method": name, "k": one.k} | _effect(
-            one, fit.limit, fit.limit_se, fit.limit_ci_lower, fit.limit_ci_upper
-        )
+        row = {"method": name} | _effect(one, fit.limit, fit.limit_se, fit.limit_ci_lower, fit.limit_ci_upper)
         yield row | {"note_codes": fit.reason or ("one_to_read" if both.chosen == name else "")}
     alternative = "greater" if benefit_sign(one.outcome) > 0 else "less"
     model = adjusted.selection_model(y, v, alternative=alternative, level=level)
-    row = {"method": "selection model (step at one-sided p 0.025)", "k": one.k, "note_codes": model.reason}
+    row = {"method": "selection model (step at one-sided p 0.025)", "note_codes": model.reason}
     row |= _effect(one, model.estimate, model.se, model.ci_lower, model.ci_upper)
     yield row | {"statistic": model.lrt, "p_value": model.lrt_p_value, "weight": model.delta}
     for method in ("beta0", "betalim", "mulim"):
         limit = adjusted.limit_meta(one.trials, one.model, method=method, level=level)
-        row = {"method": f"limit meta-analysis ({method})", "k": one.k, "note_codes": limit.reason}
+        row = {"method": f"limit meta-analysis ({method})", "note_codes": limit.reason}
         yield row | _effect(one, limit.estimate, limit.se, limit.ci_lower, limit.ci_upper) | {"g2": limit.g2}
     for method in ("Rosenthal", "Orwin", "Rosenberg"):
         safe = adjusted.fail_safe_n(y, v, method=method, alpha=1 - level)
-        row = {"method": f"fail-safe N ({method})", "k": one.k, "fail_safe_n": safe.n}
+        row = {"method": f"fail-safe N ({method})", "fail_safe_n": safe.n}
         yield row | {"note_codes": join([safe.reason, safe.warning])}
 
 
@@ -314,9 +328,7 @@ def multiverse_tables(
             head | kind | _text(row) for row in moves(result).rename(columns={"choice": "name"}).to_dict("records")
         ]
         summary += [head | {"kind": "no difference", "name": n, "note_codes": why} for n, why in inert.items()]
-    head_columns = ["analysis", "outcome", "window"]
-    specifications = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*head_columns, "options"])
-    return specifications, _frame(summary, [*head_columns, "kind"]), found
+    return frame("robustness/multiverse.csv", rows), _frame("multiverse_summary", summary), found
 
 
 def _text(row: Mapping[Any, Any]) -> Row:
@@ -350,9 +362,7 @@ def specification_rows(found: Multiverse) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _frame(rows: Iterator[Row] | Sequence[Row], first: Sequence[str]) -> pd.DataFrame:
-    """Rows as a table: what they are about first, the notes last as codes and in words."""
-    table = pd.DataFrame(list(rows))
-    last = ("note_codes", "note")
-    table = table.reindex(columns=[*first, *(c for c in table if c not in (*first, *last)), *last])
-    return table.assign(note=[words(cell, SENTENCES) for cell in table["note_codes"].fillna("")])
+def _frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
+    """Rows as the table of this name, the notes in words, too."""
+    table = frame(f"robustness/{name}.csv", [{"note_codes": "", **row} for row in rows])
+    return table.assign(note=[words(cell, SENTENCES) for cell in table["note_codes"]])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.pool.refit import Trials, refit, trials_of
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.protocol.models import Model
@@ -16,14 +17,6 @@ from reweigh.sequential.analysis import Design, NoAnalysisError, SequentialAnaly
 from reweigh.sequential.information import MEASURES, InformationSize, diversity, required_information_size
 from reweigh.text.codes import code, join, words
 from reweigh.text.sequential import SENTENCES
-
-COLUMNS = (
-    "analysis", "measure", "scale", "model", "interval", "difference", "difference_natural", "assumed_codes", "assumed",
-    "i2", "d2", "tau2", "alpha", "power", "sides", "spending", "pooling", "size_fixed", "size_by_i2", "size_by_d2",
-    "size_by_tau2", "adjustment", "required", "look", "date", "study_id", "trials", "information", "fraction",
-    "estimate", "se", "z", "upper", "lower", "futility_upper", "futility_lower", "alpha_spent", "beta_spent",
-    "ci_lower", "ci_upper", "verdict", "reached", "adjusted_p_value", "undated", "note_codes", "note",
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -67,7 +60,7 @@ def _analyse(group: pd.DataFrame, outcome: Outcome, protocol: Protocol, head: di
     head |= {name: getattr(settings, name) for name in SETTINGS}
     natural = _difference(outcome)
     head |= {"difference_natural": natural, "difference": float(np.log(natural)) if measure == "RR" else natural}
-    years = pd.to_numeric(group["year"]).to_numpy(dtype=float, na_value=np.nan)
+    years = group["year"].to_numpy(dtype=float, na_value=np.nan)
     head["undated"] = "; ".join(group.loc[np.isnan(years), "study_id"])
     dated = group.assign(year=years)[~np.isnan(years)]
     if len(dated) < 2:
@@ -162,24 +155,16 @@ def _required(
 
 
 def sequential_table(found: Mapping[str, Found]) -> pd.DataFrame:
-    """One row per look of each sequential analysis, or one row with the reason why there is none.
-
-    Returns
-    -------
-    COLUMNS: estimates, boundaries (of Z) and adjusted intervals on the analysis scale; information in participants;
-    I2 and D2 in percent.
-    """
-    parts: list[pd.DataFrame] = []
+    """One row per look of each sequential analysis, or one row with the reason why there is none (sequential.csv)."""
+    rows: list[dict[Any, Any]] = []
     for analysis, one in found.items():
-        said = {"analysis": analysis, **one.head}
+        said = {"analysis": analysis, "assumed_codes": "", **one.head}
         if one.result is None:
-            parts.append(pd.DataFrame([said | {"note_codes": one.reason}]))
+            rows.append(said | {"note_codes": one.reason})
             continue
         said |= {"verdict": one.result.verdict, "reached": "yes" if one.result.reached else "no"}
-        parts.append(one.result.to_frame().assign(**said, adjusted_p_value=one.result.p_value))
-    if not parts:
-        return pd.DataFrame(columns=list(COLUMNS))
-    together = pd.concat([part.reindex(columns=list(COLUMNS)).astype(object) for part in parts], ignore_index=True)
-    for name in ("assumed", "note"):
-        together[name] = [words(cell, SENTENCES) for cell in together[f"{name}_codes"].fillna("")]
-    return together.infer_objects()
+        said |= {"adjusted_p_value": one.result.p_value}
+        rows += [said | look for look in one.result.to_frame().to_dict("records")]
+    for row in rows:
+        row |= {name: words(row[f"{name}_codes"], SENTENCES) for name in ("assumed", "note")}
+    return frame("sequential.csv", rows)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Literal
 
@@ -57,31 +57,40 @@ _COMPLAINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 class Column:
     """One column: `key` texts are compared (trimmed, one space, NFC), `text` is free, `filled` forbids empty cells.
 
-    `low` and `high` bound a number; `above` excludes `low` itself.
+    `low` and `high` bound a number; `above` excludes `low` itself. A `year` may have a letter (1994a), which is no
+    part of its value. An `identifier` is a key that is no path: it becomes part of file names.
     """
 
     name: str
-    kind: Literal["key", "text", "category", "number", "whole"] = "text"
+    kind: Literal["key", "text", "category", "number", "whole", "year"] = "text"
     low: float = -inf
     high: float = inf
     above: bool = False
     choices: tuple[str, ...] = ()
     filled: bool = False
     advice: str = ""
+    identifier: bool = False
 
     @property
     def numeric(self) -> bool:
         """Whether cells become numbers."""
-        return self.kind in ("number", "whole")
+        return self.kind in ("number", "whole", "year")
+
+    @property
+    def whole(self) -> bool:
+        """Whether its numbers are whole."""
+        return self.kind in ("whole", "year")
 
     @property
     def allowed(self) -> str:
         """What a cell may hold, in words."""
         if self.choices:
             return ", ".join(self.choices)
+        if self.identifier:
+            return "an id without slashes, that does not begin with a dot"
         if not self.numeric:
             return "text without control characters"
-        noun = "a whole number" if self.kind == "whole" else "a number"
+        noun = "a whole number" if self.whole else "a number"
         high = self.high if self.high < MAX_COUNT else inf
         if self.above:
             span = f" above {self.low:g}" + (f", at most {high:g}" if isfinite(high) else "")
@@ -114,7 +123,8 @@ class TableSpec:
     """What a table may hold: `required` lists groups of columns of which one must exist.
 
     `closed`: other columns are problems; `guarded`: names whose misspelling is a problem in an open table;
-    `unique`: columns that together name a row; `may_be_empty`: a header alone is no problem.
+    `unique`: columns that together name a row; `may_be_empty`: a header alone is no problem; `wanted_by`: the
+    protocol's key that wants a required column.
     """
 
     columns: tuple[Column, ...]
@@ -124,6 +134,7 @@ class TableSpec:
     closed: bool = True
     guarded: tuple[str, ...] = ()
     may_be_empty: bool = False
+    wanted_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -154,13 +165,15 @@ def complain(cell: str) -> str:
 
 
 def _numbers(column: Column, cells: list[str], rows: pd.Index, file: str) -> tuple[pd.Series, list[Problem]]:
+    if column.kind == "year":
+        cells = [cell[:-1] if re.fullmatch(r"[0-9]{4}[a-z]", cell) else cell for cell in cells]
     plain = [bool(NUMBER.fullmatch(c)) for c in cells]
     values = np.array([float(c) if ok else np.nan for c, ok in zip(cells, plain, strict=True)], dtype=float)
     values[~np.isfinite(values)] = np.nan
     filled = np.array([bool(c.strip()) for c in cells], dtype=bool)
     low = np.less_equal if column.above else np.less
     out = low(values, column.low) | (values > column.high)
-    broken = (values != np.floor(values)) & ~np.isnan(values) if column.kind == "whole" else np.zeros_like(out)
+    broken = (values != np.floor(values)) & ~np.isnan(values) if column.whole else np.zeros_like(out)
     problems, numbers = [], rows.tolist()
     for i in np.flatnonzero((np.isnan(values) & filled) | out | broken).tolist():
         allowed = column.allowed
@@ -188,6 +201,8 @@ def _texts(column: Column, cells: list[str], rows: pd.Index, file: str) -> tuple
     for row, cell in zip(rows.tolist(), cells, strict=True):
         value = column.clean(cell)
         message = ""
+        if column.identifier and re.search(r"[/\\]|^\.", value):
+            message = "could be a path"
         if found := hidden.search(cell):
             message = f"has an invisible character (U+{ord(found.group()):04X})"
         elif not value and column.filled:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import pandas as pd
 
+from reweigh.dialect import Dialect, dialect_of
 from reweigh.tables.columns import Column, TableSpec
 from reweigh.tables.problems import Problem, did_you_mean, nearest
 
 _CSV = "comma-separated text in UTF-8"
 _BINARY = {b"PK\x03\x04": "an Excel or OpenDocument workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Cells:
     header: tuple[str, ...]
 
 
-def _text(data: bytes, file: str) -> tuple[str | None, list[Problem]]:
-    """Decode a file; Windows text is decoded as such, so that its other problems are found too."""
+def _text(data: bytes, file: str) -> tuple[Dialect | None, list[Problem]]:
+    """The text of a file, or the reason why it has none."""
 
     def whole(message: str) -> tuple[None, list[Problem]]:
         return None, [Problem(file, None, "", "", message, _CSV)]
 
-    if not data.strip(b"\xef\xbb\xbf \t\r\n,"):
+    if not data.strip(b"\xef\xbb\xbf \t\r\n,;"):
         return whole("the file is empty")
     for magic, what in _BINARY.items():
         if data.startswith(magic):
@@ -44,30 +44,20 @@ def _text(data: bytes, file: str) -> tuple[str | None, list[Problem]]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or zeros * 4 > len(data[:4096]):
         return whole("the file is in UTF-16 (or another encoding with zero bytes), not in UTF-8")
     try:
-        return data.decode("utf-8-sig"), []
+        return dialect_of(data), []
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig", "replace") + "x"
-        left = re.split(rb"[,\r\n]", data[: error.start])[-1]
-        right = re.split(rb"[,\r\n]", data[error.start :], maxsplit=1)[0]
-        cell = (left + right).decode("cp1252", "replace").strip(' "')
-        problem = Problem(
-            file,
-            sum(1 for _ in _lenient(before)),
-            "",
-            cell,
-            "is not UTF-8; the file was probably saved as Windows-1252 or Latin-1",
-            _CSV,
-        )
-        return data.decode("cp1252", "replace"), [problem]
+        before = data[: error.start].decode("cp1252", "replace") + "x"
+        row = sum(1 for _ in _lenient(before, ","))
+        return None, [Problem(file, row, "", "", "is neither UTF-8 nor Windows-1252 text", _CSV)]
 
 
-def _lenient(text: str) -> Iterator[list[str]]:
+def _lenient(text: str, delimiter: str) -> Iterator[list[str]]:
     """Records as a spreadsheet reads them; a cell beyond the reader's limit ends them."""
     with suppress(csv.Error):
-        yield from csv.reader(io.StringIO(text, newline=""))
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
-def _records(text: str) -> list[tuple[list[str], str]]:
+def _records(text: str, delimiter: str) -> list[tuple[list[str], str]]:
     """(fields, complaint) per record; after a broken quotation mark reading goes on with the next line."""
     lines = list(io.StringIO(text, newline=""))
     records: list[tuple[list[str], str]] = []
@@ -78,7 +68,7 @@ def _records(text: str) -> list[tuple[list[str], str]]:
             yield lines[i]
 
     while start < len(lines):
-        reader = csv.reader(rest(start), strict=True)
+        reader = csv.reader(rest(start), strict=True, delimiter=delimiter)
         used = 0
         try:
             for fields in reader:
@@ -87,7 +77,7 @@ def _records(text: str) -> list[tuple[list[str], str]]:
             break
         except csv.Error as error:
             broken = lines[start + used]
-            fields = next(_lenient(broken), [broken])
+            fields = next(_lenient(broken, delimiter), [broken])
             complaint = (
                 "the row has a cell that is too long to read"
                 if "field larger" in str(error)
@@ -96,20 +86,6 @@ def _records(text: str) -> list[tuple[list[str], str]]:
             records.append((fields, complaint))
             start += used + 1
     return records
-
-
-def _wrong_delimiter(text: str, known: set[str]) -> str | None:
-    """What separates the header's names, when it is not commas."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if first.casefold().startswith("sep="):
-        return "an extra first line (sep=)"
-
-    def hits(delimiter: str) -> int:
-        return sum(name.strip(' "').casefold() in known for name in first.split(delimiter))
-
-    best = max(_DELIMITERS, key=lambda d: (hits(d), first.count(d)))
-    clearly = hits(best) > hits(",") or ("," not in first and best in first)
-    return f"{_DELIMITERS[best]} between its cells" if clearly else None
 
 
 def _header(names: list[str], row: int, file: str, spec: TableSpec) -> tuple[dict[str, int], list[Problem]]:
@@ -131,6 +107,7 @@ def _header(names: list[str], row: int, file: str, spec: TableSpec) -> tuple[dic
             hint = f' (the header has "{meant}")' if meant else ""
             unknown = [name for name in unknown if name != meant]
             wanted = " or ".join(group)
+            hint += next((f"; review.yaml wants it: {spec.wanted_by[n]}" for n in group if n in spec.wanted_by), "")
             problems.append(Problem(file, row, wanted, "", f"the column is missing{hint}", f"a column {wanted}"))
     absent = [name for name in known if name not in places]
     for name in unknown:
@@ -148,16 +125,13 @@ def _header(names: list[str], row: int, file: str, spec: TableSpec) -> tuple[dic
 
 def read_cells(data: bytes, file: str, spec: TableSpec) -> tuple[Cells | None, list[Problem]]:
     """Cells of a CSV file as text, with the problems of its form; None when it cannot be read as a table."""
-    text, problems = _text(data, file)
-    if text is None:
+    dialect, problems = _text(data, file)
+    if dialect is None:
         return None, problems
     known = {name.casefold() for name in spec.names}
-    if separator := _wrong_delimiter(text, known):
-        problems.append(Problem(file, None, "", "", f"the file has {separator}", _CSV))
-        return None, problems
     records = [
         (row, fields, complaint)
-        for row, (fields, complaint) in enumerate(_records(text), start=1)
+        for row, (fields, complaint) in enumerate(_records(dialect.text, dialect.delimiter), start=1)
         if complaint or any(cell.strip() for cell in fields)
     ]
     if not records:
@@ -187,12 +161,36 @@ def read_cells(data: bytes, file: str, spec: TableSpec) -> tuple[Cells | None, l
             rows[row] = fields
     if not rows and not lost and not spec.may_be_empty:
         problems.append(Problem(file, None, "", "", "the file has a header but no rows", "at least one row"))
+    numeric = {c.name for c in spec.columns if c.numeric}
+    read = dialect.number if dialect.delimiter != "," else str
+    cells = {name: [(read if name in numeric else str)(f[i]) for f in rows.values()] for name, i in places.items()}
+    if dialect.delimiter != ",":
+        problems += _ambiguous(
+            cells, {n: [f[i] for f in rows.values()] for n, i in places.items()}, numeric, rows, file
+        )
     frame = pd.DataFrame(
-        {name: [fields[i] for fields in rows.values()] for name, i in places.items()},
+        cells,
         index=list(rows),
         dtype=object,
     )
     return Cells(frame, header_row, tuple(lost), tuple(names)), problems
+
+
+def _ambiguous(
+    cells: dict[str, list[str]], typed: dict[str, list[str]], numeric: set[str], rows: Iterable[int], file: str
+) -> list[Problem]:
+    """Cells such as 1.234 beside decimal commas, a thousand or a little above one: reported, and emptied."""
+    numbers = {name: column for name, column in typed.items() if name in numeric}
+    if all(cells[name] == column for name, column in numbers.items()):
+        return []
+    problems = []
+    for name, column in numbers.items():
+        for i, (row, cell) in enumerate(zip(rows, column, strict=True)):
+            if re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]{3})+", cell.strip()):
+                message = "may be a thousands separator or a decimal point"
+                problems.append(Problem(file, row, name, cell, message, "3,2 or 1234, as elsewhere in the file"))
+                cells[name][i] = ""
+    return problems
 
 
 def lost_values(cells: Cells, column: Column) -> set[str]:

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from reweigh.tables.columns import Column, TableSpec, convert, is_missing_word
-from reweigh.tables.problems import Problem, did_you_mean, in_order, nearest
+from reweigh.tables.problems import Problem, almost, did_you_mean, in_order, nearest
 from reweigh.tables.reading import lost_values, read_cells
 from reweigh.tables.specs import RESULTS, SPECS
 
 _DATA = ("arms.csv", "contrasts.csv")
+FILES = (*SPECS, "review.yaml", "claims.yaml", "certainty_overrides.csv", "published_trials.csv")
+"""Every file of a review that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,15 @@ class TableRules:
 
     `categories`: allowed values by column (they replace built-in ones); `outcomes_known`: outcome names, used to
     find misspelt ones; `table_source`: one source for a whole file; `subgroup_columns`: columns that studies.csv
-    must have; `number_columns`: further columns of studies.csv that hold numbers; `columns_extra`: further
-    columns allowed in any table.
+    must have; `wanted_by`: the protocol's key that wants such a column; `number_columns`: further columns of
+    studies.csv that hold numbers; `columns_extra`: further columns allowed in any table.
     """
 
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes_known: tuple[str, ...] = ()
     table_source: Mapping[str, str] = field(default_factory=dict)
     subgroup_columns: tuple[str, ...] = ()
+    wanted_by: Mapping[str, str] = field(default_factory=dict)
     number_columns: tuple[str, ...] = ()
     columns_extra: tuple[str, ...] = ()
 
@@ -59,9 +62,15 @@ class _Sheet:
     readable: bool = False
 
 
-def table_spec(file: str, rules: TableRules) -> TableSpec:
-    """The specification of a file of `SPECS` with the protocol's categories and further columns."""
+def table_spec(file: str, rules: TableRules | None) -> TableSpec:
+    """The specification of a file of `SPECS` with the protocol's categories and further columns.
+
+    Without rules (an unread protocol) the studies' columns may hold anything: the protocol may name their values.
+    """
     spec = SPECS[file]
+    if rules is None:
+        free = {c: replace(c, kind="text", choices=()) for c in spec.columns if c.choices and file == "studies.csv"}
+        return replace(spec, columns=tuple(free.get(c, c) for c in spec.columns))
     columns = {c.name: c for c in spec.columns}
     names = [*rules.columns_extra]
     if file == "studies.csv":
@@ -76,7 +85,7 @@ def table_spec(file: str, rules: TableRules) -> TableSpec:
     if file == "studies.csv":
         required += tuple((name,) for name in dict.fromkeys(rules.subgroup_columns) if name != "study_id")
         guarded += tuple(rules.categories) + rules.number_columns
-    return replace(spec, columns=tuple(columns.values()), required=required, guarded=guarded)
+    return replace(spec, columns=tuple(columns.values()), required=required, guarded=guarded, wanted_by=rules.wanted_by)
 
 
 def _nothing(column: Column, rows: pd.Index) -> pd.Series:
@@ -188,7 +197,7 @@ def _finish(frame: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
     """The frame as it is handed out: counts as Int64, the spreadsheet row as a column."""
     names = [c.name for c in spec.columns]
     finished = frame[names + [name for name in frame if name not in names]].astype(
-        {c.name: "Int64" for c in spec.columns if c.kind == "whole"}
+        {c.name: "Int64" for c in spec.columns if c.whole}
     )
     finished = finished.drop(columns="row", errors="ignore")
     finished.insert(0, "row", pd.Series(finished.index, index=finished.index, dtype="Int64"))
@@ -250,25 +259,60 @@ def _clashing_ids(sheets: Mapping[str, _Sheet], with_studies: bool) -> list[Prob
     return problems
 
 
+def misspelt(name: str, known: Iterable[str]) -> str | None:
+    """The known name of which this one is a near miss, None where it is one of them or a name of its own.
+
+    Numbers and single letters tell names apart (pain_30 and pain_50, arm_a and arm_b).
+    """
+
+    def plain(text: str) -> str:
+        return re.sub(r"[\W_]+", "", text.casefold())
+
+    def marks(text: str) -> list[str]:
+        return re.findall(r"\d+|(?<![^\W_])[^\W\d_](?![^\W_])", text.casefold())
+
+    known = list(known)
+    if name in known:
+        return None
+    same = next((k for k in known if plain(k) == plain(name)), None)
+    others = [k for k in known if marks(k) == marks(name)]
+    letter = next((k for k in others if min(len(k), len(name)) > 3 and almost(k.casefold(), name.casefold())), None)
+    return same or letter or nearest(name, [k for k in others if k not in name and name not in k], 0.9)
+
+
 def _misspelt_outcomes(sheets: Mapping[str, _Sheet], known: tuple[str, ...]) -> list[Problem]:
     """Outcomes that look like one of the protocol's, but are not: they would go unanalysed in silence."""
-
-    def plain(name: str) -> str:
-        return re.sub(r"[\W_]+", "", name.casefold())
-
-    def meant(name: str) -> str | None:
-        same = next((k for k in known if plain(k) == plain(name)), None)
-        others = [k for k in known if re.findall(r"\d+", k) == re.findall(r"\d+", name)]
-        close = nearest(name, [k for k in others if k not in name and name not in k], 0.9)
-        return same or close
-
     problems = []
     for file, sheet in sheets.items():
         outcomes = sheet.frame["outcome"].dropna()
-        wrong = {name: hit for name in outcomes.unique() if name not in known and (hit := meant(name))}
+        wrong = {name: hit for name in outcomes.unique() if (hit := misspelt(name, known))}
         for row, name in _cells(outcomes[outcomes.isin(list(wrong))]):
             message = f'is almost an outcome of the protocol (did you mean "{wrong[name]}"?)'
             problems.append(Problem(file, row, "outcome", name, message, "one spelling per outcome"))
+    return problems
+
+
+def _roles(arms: pd.DataFrame) -> list[Problem]:
+    """Comparisons whose sides have one role, and arms that change sides within a comparison."""
+    sides = arms[arms["role"].isin(["intervention", "control"]) & arms["study_id"].notna()]
+    problems = []
+    for comparison, group in sides.groupby("comparison_id", sort=False):
+        roles = group["role"].unique()
+        at = ["outcome", "timepoint", "timepoint_days"]
+        if len(roles) == 1 and (group.groupby(at, dropna=False, sort=False).size() > 1).any():
+            other = "control" if roles[0] == "intervention" else "intervention"
+            message = f"is the role of every arm of comparison {comparison}"
+            problems += [Problem("arms.csv", row, "role", roles[0], message, other) for row in group.index]
+            continue
+        for arm, rows in group.dropna(subset=["arm"]).groupby("arm", sort=False):
+            usual = rows["role"].mode()
+            if len(rows["role"].unique()) > 1:
+                odd = rows[rows["role"] != usual.iloc[0]] if len(usual) == 1 else rows
+                message = f"is not the role that the arm {arm} of comparison {comparison} has in other rows"
+                problems += [
+                    Problem("arms.csv", row, "role", role, message, "one role per arm of a comparison")
+                    for row, role in _cells(odd["role"])
+                ]
     return problems
 
 
@@ -293,31 +337,44 @@ def _without_source(file: str, sheet: _Sheet, source: pd.Series, excluded: set[s
     return [Problem(file, row, column, text or "", message, allowed) for row, text in _cells(frame.loc[bare, column])]
 
 
-def _missing_files(files: Iterable[str], rules: TableRules) -> list[Problem]:
-    """Files that a review needs, and files whose name is almost right."""
-    given = set(files)
+def misspelt_files(names: Iterable[str], known: Sequence[str]) -> list[Problem]:
+    """Files of the folder whose name is almost that of one that it does not have; they would be passed over."""
+    given = set(names)
+    absent = sorted(set(known) - given)
     problems = []
-    for name in sorted(given - set(SPECS)):
-        if meant := nearest(name, sorted(set(SPECS) - given), 0.85):
+    for name in sorted(given - set(known)):
+        stem, ending = re.sub(r"\.(csv|ya?ml|xlsx?|ods|tsv|txt)$", "", name, flags=re.I), name.rpartition(".")[2]
+        saved = next((a for a in absent if a.partition(".")[0] == stem.casefold()), None)
+        if meant := saved if saved and ending != stem else nearest(name, absent, 0.85):
             message = f'looks like a misspelt file name (did you mean "{meant}"?)'
-            problems.append(Problem(name, None, "", name, message, ", ".join(SPECS)))
-    if not given & set(_DATA):
+            problems.append(Problem(name, None, "", name, message, ", ".join(known)))
+    return problems
+
+
+def _missing_files(files: Iterable[str], rules: TableRules | None, misspelt_names: Iterable[str]) -> list[Problem]:
+    """Files that a review needs; one that stands there under another name is not missing as well."""
+    given, named = set(files), " ".join(misspelt_names)
+    problems = []
+    if not given & set(_DATA) and not any(name in named for name in _DATA):
         message, allowed = "the file is missing, and so is contrasts.csv", "arms.csv or contrasts.csv, or both"
         problems.append(Problem("arms.csv", None, "", "", message, allowed))
-    if rules.subgroup_columns and "studies.csv" not in given:
-        allowed = "studies.csv with the protocol's subgroup columns: " + ", ".join(rules.subgroup_columns)
+    if rules and rules.subgroup_columns and "studies.csv" not in given and "studies.csv" not in named:
+        wanted = [f"{c} (review.yaml: {rules.wanted_by.get(c, 'sets')})" for c in rules.subgroup_columns]
+        allowed = "studies.csv with the columns that the protocol names: " + ", ".join(wanted)
         problems.append(Problem("studies.csv", None, "", "", "the file is missing", allowed))
     return problems
 
 
-def check_review(files: Mapping[str, bytes], rules: TableRules) -> tuple[Tables, list[Problem]]:
+def check_review(files: Mapping[str, bytes], rules: TableRules | None) -> tuple[Tables, list[Problem]]:
     """Read all tables of a review and find every problem at once, sorted by file and row.
 
     `files` maps file names (studies.csv, arms.csv, contrasts.csv, risk_of_bias.csv, published.csv) to their bytes;
-    an absent file has no key. The tables are complete only when there are no problems. Nothing is raised.
+    an absent file has no key, other files are only named. `rules` is None where the protocol could not be read: then
+    nothing that depends on it is a problem. The tables are complete only when there are no problems. Nothing is raised.
     """
     specs = {file: table_spec(file, rules) for file in SPECS}
-    problems = _missing_files(files, rules)
+    problems = misspelt_files(files, FILES)
+    problems += _missing_files(files, rules, [p.message for p in problems])
     sheets: dict[str, _Sheet] = {}
     for file in (file for file in SPECS if file in files):
         sheets[file], found = _load(files[file], file, specs[file])
@@ -335,14 +392,15 @@ def check_review(files: Mapping[str, bytes], rules: TableRules) -> tuple[Tables,
     if is_listed or (listed is None and all(sheet.readable for sheet in using.values())):
         problems += _unknown_studies(using, set(studies["study_id"].dropna()) | lost, where)
     problems += _clashing_ids(data, with_studies=is_listed)
-    problems += _misspelt_outcomes(data, rules.outcomes_known)
+    problems += _misspelt_outcomes(data, rules.outcomes_known if rules else ())
+    problems += _roles(data["arms.csv"].frame)
 
     # Where eligibility cannot be read, its problem is reported and no source is asked for.
     has_eligible = is_listed and listed is not None and "eligible" in listed.header
     uncertain = set(studies.loc[studies["eligible"] != "yes", "study_id"]) if has_eligible else set()
     for file in (file for file in RESULTS if file in sheets):
-        source = _sources(sheets[file], rules.table_source.get(file, ""))
-        if file == "published.csv" or is_listed or listed is None:
+        source = _sources(sheets[file], rules.table_source.get(file, "") if rules else "")
+        if rules is not None and (file == "published.csv" or is_listed or listed is None):
             problems += _without_source(file, sheets[file], source, uncertain | lost)
         sheets[file].frame["source"] = source
     studies = studies.assign(label=_text(_first(studies["label"], studies["study_id"]), studies.index))

@@ -19,6 +19,7 @@ MEASURES = (
 RATIOS = ("ROM", "RR", "OR", "PETO", "HR", "IRR")
 P_TESTS = ("two_sample", "paired", "three_arm", "repeated_measures", "other", "unknown")
 YES_NO = ("yes", "no")
+SCALES = ("natural", "log")
 
 _CHANGE = r"chang|reduc|relie|differ|improve|decreas|increas"
 
@@ -29,6 +30,10 @@ def _text(*names: str) -> tuple[Column, ...]:
 
 def _keys(*names: str, filled: bool = False) -> tuple[Column, ...]:
     return tuple(Column(name, "key", filled=filled) for name in names)
+
+
+def _ids(**filled: bool) -> tuple[Column, ...]:
+    return tuple(Column(name, "key", filled=must, identifier=True) for name, must in filled.items())
 
 
 def _numbers(*names: str) -> tuple[Column, ...]:
@@ -48,6 +53,8 @@ def _choice(name: str, choices: tuple[str, ...], filled: bool = False) -> Column
 
 
 _DAYS = Column("timepoint_days", "number", 0)
+_LEVEL = Column("ci_level", "number", 0, 100, above=True, advice=": 0.9 or 90 for a 90% interval; empty for 95%")
+_YEAR = Column("year", "year", 1900, 2100, advice="; a letter may follow it (1994a)")
 _SOURCE = _text("evidence", "source_url", "source", "location", "extracted_by", "note")
 
 
@@ -81,6 +88,15 @@ def _interval(estimate: str) -> tuple[Rule, ...]:
         ),
         Rule(estimate, outside, "is outside its interval ({ci_lower} to {ci_upper})", "a number within the interval"),
     )
+
+
+#: A level of 1% to 50%, or of 100%, is a typing error: no paper prints such an interval.
+_LEVEL_RULE = Rule(
+    "ci_level",
+    lambda d: (d["ci_level"] < 0.5) | ((d["ci_level"] >= 1) & (d["ci_level"] < 50)) | (d["ci_level"] >= 100),
+    "is no level of an interval",
+    "0.9 or 90 for a 90% interval; empty for 95%",
+)
 
 
 def _scale_rules(*names: str) -> tuple[Rule, ...]:
@@ -128,7 +144,7 @@ def _percent_off(d: pd.DataFrame) -> pd.Series:
 
 
 def _not_a_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
-    return lambda d: d["measure"].isin(RATIOS) & (d[name] <= 0)
+    return lambda d: d["measure"].isin(RATIOS) & (d["estimate_scale"] != "log") & (d[name] <= 0)
 
 
 def _width(d: pd.DataFrame) -> pd.Series:
@@ -139,8 +155,7 @@ def _width(d: pd.DataFrame) -> pd.Series:
 
 ARMS = TableSpec(
     columns=(
-        *_keys("study_id", filled=True),
-        *_keys("comparison_id"),
+        *_ids(study_id=True, comparison_id=False),
         *_text("label"),
         *_keys("outcome", filled=True),
         *_text("outcome_definition"),
@@ -153,7 +168,9 @@ ARMS = TableSpec(
         *_whole("n"),
         *_numbers("mean"),
         *_positive("sd", "se"),
-        *_numbers("ci_lower", "ci_upper", "median", "q1", "q3", "min", "max"),
+        *_numbers("ci_lower", "ci_upper"),
+        _LEVEL,
+        *_numbers("median", "q1", "q3", "min", "max"),
         *_whole("events", low=0),
         Column("percent", "number", 0, 100),
         *_positive("person_time"),
@@ -184,8 +201,13 @@ ARMS = TableSpec(
             "contradicts events and n ({events} of {n})",
             "100 * events / n, rounded, or an empty cell",
         ),
+        *(
+            Rule(name, lambda d, name=name: d[name] == 1, "leaves a difference no variance", "below 1")
+            for name in ("correlation", "phi")
+        ),
         Rule("se", lambda d: d["se"] > d["sd"], "is above sd ({sd})", "a standard error: sd / sqrt(n) or the like"),
         *_interval("mean"),
+        _LEVEL_RULE,
         *_ordered("min", "q1", "median", "q3", "max"),
         Rule(
             "mean",
@@ -212,8 +234,7 @@ ARMS = TableSpec(
 
 CONTRASTS = TableSpec(
     columns=(
-        *_keys("study_id", filled=True),
-        *_keys("comparison_id"),
+        *_ids(study_id=True, comparison_id=False),
         *_text("label"),
         *_keys("outcome", filled=True),
         *_text("outcome_definition"),
@@ -221,8 +242,10 @@ CONTRASTS = TableSpec(
         _DAYS,
         _choice("measure", MEASURES, filled=True),
         *_numbers("scale_min", "scale_max", "estimate"),
+        _choice("estimate_scale", SCALES),
         *_positive("se"),
         *_numbers("ci_lower", "ci_upper"),
+        _LEVEL,
         Column("p_value", "number", 0, 1, above=True, advice="; a bound as in p < 0.001 is 0.001 with p_operator <"),
         _choice("p_operator", ("=", "<", "<=", ">", ">=")),
         *_numbers("t"),
@@ -248,9 +271,16 @@ CONTRASTS = TableSpec(
                 name,
                 _not_a_ratio(name),
                 "is not above 0, but {measure} is a ratio",
-                "a ratio on its natural scale, above 0",
+                "a ratio on its natural scale, above 0; or its logarithm, with log in the column estimate_scale",
             )
             for name in ("estimate", "ci_lower", "ci_upper")
+        ),
+        _LEVEL_RULE,
+        Rule(
+            "estimate_scale",
+            lambda d: (d["estimate_scale"] == "log") & ~d["measure"].isin(RATIOS),
+            "is given, but {measure} is no ratio",
+            "an empty cell, or natural",
         ),
         Rule(
             "p_operator",
@@ -275,9 +305,9 @@ CONTRASTS = TableSpec(
 
 STUDIES = TableSpec(
     columns=(
-        *_keys("study_id", filled=True),
+        *_ids(study_id=True),
         *_text("label"),
-        *_whole("year", low=1900, high=2100),
+        _YEAR,
         *_text("doi", "pmid", "registry_id"),
         _choice("design", DESIGNS),
         *_text("condition"),
@@ -307,7 +337,7 @@ RISK_OF_BIAS = TableSpec(
 PUBLISHED = TableSpec(
     columns=(
         *_text("review_id", "label"),
-        *_whole("year", low=1900, high=2100),
+        _YEAR,
         *_keys("outcome", "timepoint"),
         _DAYS,
         *_text("measure", "model"),

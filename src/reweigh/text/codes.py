@@ -69,9 +69,10 @@ def words(cell: str, sentences: Mapping[str, Sentence]) -> str:
 
     Raises KeyError on a code that has no words: a test holds every code that a stage writes to its module.
     """
-    return "; ".join(_sentence(one, sentences) for one in parse(cell))
+    return "; ".join(sentence(one, sentences) for one in parse(cell))
 
 
-def _sentence(one: Code, sentences: Mapping[str, Sentence]) -> str:
+def sentence(one: Code, sentences: Mapping[str, Sentence]) -> str:
+    """The words of one code."""
     said = sentences[one.name]
     return said.format(**one.parameters) if isinstance(said, str) else said(one.parameters)

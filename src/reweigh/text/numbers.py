@@ -1,4 +1,8 @@
-"""Numbers as journals print them: fixed decimals, real minus signs, P-values, padding to the decimal point."""
+"""Numbers, intervals, P-values and counts as words: the one place where they are rounded.
+
+A number is rounded once, half up, from what a table holds (12 significant digits): 0.875 is 0.88 however it was
+computed.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from itertools import combinations_with_replacement
+from typing import Any, Protocol
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -29,13 +35,39 @@ class Interval:
     closing: str = ")"
 
 
-_PLAIN = Interval()
+_PLAIN, _BARE = Interval(), Interval(opening="", closing="")
+_WIDE = Context(prec=400)
+
+
+class Row(Protocol):
+    """A row of a table, a mapping or a pandas Series."""
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """The cell of this column."""
 
 
 def fixed(value: float, decimals: int) -> str:
-    """Format a number with fixed decimals and a real minus sign; zero carries no sign."""
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
+    """Format a number with fixed decimals, half up, and a real minus sign; zero carries no sign."""
+    return _rounded(value, decimals).replace("-", MINUS)
+
+
+def _rounded(value: float, decimals: int, *, thousands: bool = False) -> str:
+    if not math.isfinite(value):
+        return NOT_ESTIMABLE if math.isnan(value) else "\N{INFINITY}" if value > 0 else "-\N{INFINITY}"
+    number = Decimal(f"{value:.12g}").quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, context=_WIDE)
+    return f"{number if number else abs(number):{',' if thousands else ''}f}"
+
+
+def whole(value: float) -> str:
+    """A count with commas between thousands, `1,503`; empty where it is missing."""
+    return "" if math.isnan(value) else _rounded(value, 0, thousands=True).replace("-", MINUS)
+
+
+def count_text(k: float, comparisons: float | None = None) -> str:
+    """`17 trials`, `1 trial`, `19 comparisons from 17 trials` where a trial gives several."""
+    trials = f"{whole(k)} trial{'s' * (k != 1)}"
+    several = comparisons is not None and not math.isnan(comparisons) and comparisons != k
+    return f"{whole(comparisons)} comparisons from {trials}" if several else trials  # type: ignore[arg-type]
 
 
 def ratio(value: float) -> str:
@@ -45,11 +77,16 @@ def ratio(value: float) -> str:
     return ">9999" if value > LARGEST_RATIO else fixed(value, 2)
 
 
+def percent_text(value: float) -> str:
+    """Whole percent, `99.7%` where that would round to 100%; empty where it is missing."""
+    return "" if math.isnan(value) else f"{fixed(value, 1 if 99.5 <= value < 100 else 0)}%"
+
+
 def effect_text(
     estimate: float, lower: float, upper: float, *, decimals: int | None, interval: Interval = _PLAIN
 ) -> str:
     """`2.80 (1.44 to 5.45)`; numbers on the natural scale, NaN where not estimable; decimals None for ratios."""
-    number = _number_format(decimals)
+    number = number_format(decimals)
     if math.isnan(estimate):
         return NOT_ESTIMABLE
     if math.isnan(lower) or math.isnan(upper):
@@ -59,12 +96,47 @@ def effect_text(
 
 def interval_text(lower: float, upper: float, *, decimals: int | None, interval: Interval = _PLAIN) -> str:
     """`(1.44 to 5.45)`; numbers on the natural scale; decimals None for ratios."""
-    number = _number_format(decimals)
+    number = number_format(decimals)
     return f"{interval.opening}{number(lower)}{interval.between}{number(upper)}{interval.closing}"
 
 
-def _number_format(decimals: int | None) -> Callable[[float], str]:
+def number_format(decimals: int | None) -> Callable[[float], str]:
+    """How the numbers of an effect are printed: with these decimals, as a ratio where None."""
     return ratio if decimals is None else lambda value: fixed(value, decimals)
+
+
+def decimals_of(row: Row) -> int | None:
+    """Decimals of an effect (`scale`, `ci_lower_natural`, `ci_upper_natural` of a table's row): None for a ratio."""
+    if row["scale"] == "log":
+        return None
+    return difference_decimals((_cell(row, "ci_upper_natural") - _cell(row, "ci_lower_natural")) / 2)
+
+
+def row_text(row: Row, decimals: int | str | None = "own") -> str:
+    """`2.80 (1.44 to 5.45)` of a table's row: `scale`, and estimate and limits on the natural scale."""
+    digits = decimals_of(row) if isinstance(decimals, str) else decimals
+    values = [_cell(row, f"{name}_natural") for name in ("estimate", "ci_lower", "ci_upper")]
+    return effect_text(*values, decimals=digits)
+
+
+def stated_text(row: Row, unit: str = "") -> str:
+    """`RR 2.80 (95% CI 1.44 to 5.45)`, `MD −0.43 points (95% CI −0.55 to −0.30)` of a table's row."""
+    number, bracket, rest = row_text(row).partition(" (")
+    level = "" if rest.startswith("CI ") else f"{level_text(_cell(row, 'level'))} CI "
+    return f"{row['measure']} {number}{f' {unit}' if unit and bracket else ''}{bracket}{level if bracket else ''}{rest}"
+
+
+def span_text(row: Row, name: str) -> str:
+    """`0.94 to 8.89` of a row's limits on the natural scale, name "pi", "ci", "guarded_ci" ...; empty if missing."""
+    lower, upper = (_cell(row, f"{name}_{end}_natural") for end in ("lower", "upper"))
+    if math.isnan(lower + upper) and not math.isinf(lower):
+        return ""
+    return interval_text(lower, upper, decimals=decimals_of(row), interval=_BARE)
+
+
+def _cell(row: Row, name: str) -> float:
+    value = row[name]
+    return math.nan if value is None or value == "" else float(value)
 
 
 def difference_decimals(half_width: float) -> int:
@@ -72,13 +144,22 @@ def difference_decimals(half_width: float) -> int:
     return 4 if half_width < 0.003 else 3 if half_width < 0.03 else 2
 
 
-def p_text(p: float) -> str:
-    """`P = 0.03`, `P = 0.004`, `P < 0.001`; three decimals also where two would turn 0.048 into 0.05."""
-    if p < 0.001:
-        return "P < 0.001"
-    if p > 0.99:
-        return "P > 0.99"
-    return f"P = {p:.3f}" if p < 0.0095 or 0.045 <= p < 0.05 else f"P = {p:.2f}"
+def p_text(p: float, *, bare: bool = False) -> str:
+    """`P = 0.03`, `P = 0.004`, `P < 0.001`, `P > 0.99`; bare: `0.03`, `< 0.001`, empty where it is missing.
+
+    Two decimals, three below 0.01, and below 0.05 as many (up to four) as keep the printed number below 0.05.
+    """
+    if math.isnan(p):
+        return "" if bare else f"P {NOT_ESTIMABLE}"
+    if p < 0.001 or p > 0.99:
+        text = "< 0.001" if p < 0.5 else "> 0.99"
+    elif 0.04995 <= p < 0.05:
+        text = "< 0.05"
+    else:
+        text = fixed(p, 4 if 0.0495 <= p < 0.05 else 3 if p < 0.0095 or 0.045 <= p < 0.05 else 2)
+    if bare:
+        return text
+    return f"P {text}" if text[0] in "<>" else f"P = {text}"
 
 
 def small_text(value: float) -> str:
@@ -87,16 +168,14 @@ def small_text(value: float) -> str:
         return "0"
     if value < 0.0001:
         return "<0.0001"
-    if math.isinf(value):
-        return "∞"
     if value >= 99.995:
-        return f"{value:.1f}" if value < 999.95 else f"{value:.0f}"
-    return f"{value:.2f}" if value >= 0.0095 else f"{value:.{1 - math.floor(math.log10(value))}f}"
+        return fixed(value, 1 if value < 999.95 else 0)
+    return fixed(value, 2 if not value < 0.0095 else 1 - math.floor(math.log10(value)))
 
 
 def needed_decimals(values: Sequence[float], most: int) -> int:
     """Fewest decimals, at most `most`, that print every value as it stands to `most` decimals."""
-    texts = [f"{value:.{most}f}".rstrip("0") for value in values if not math.isnan(value)]
+    texts = [_rounded(value, most).rstrip("0") for value in values if not math.isnan(value)]
     return max((len(text.partition(".")[2]) for text in texts), default=0)
 
 
@@ -127,12 +206,13 @@ def align_numbers(texts: Sequence[str], width: Callable[[str], float]) -> list[s
         if len(numbers) not in (2, 3):
             aligned.append(text)
             continue
-        padded = [
-            padding(before[slot] - width(head), width)
-            + whole
-            + padding(after[slot] - width(whole) + width(head), width)
-            for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers))
-        ]
+        padded = []
+        for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers)):
+            behind = after[slot] - width(whole) + width(head)
+            # Nothing stands between a number without decimals (">9999") and its bracket.
+            inside = 0.0 if whole == head else behind
+            ahead = before[slot] - width(head) + behind - inside
+            padded.append(padding(ahead, width) + whole + padding(inside, width))
         between = _NUMBER.split(text)
         aligned.append("".join(piece for pair in zip(between, [*padded, ""], strict=True) for piece in pair))
     return aligned

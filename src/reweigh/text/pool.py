@@ -34,6 +34,11 @@ SENTENCES: Mapping[str, Sentence] = {
     "tau2_zero": "tau2 is 0: the random-effects and the common-effect mean are the same",
     "prior": "prior: {prior}",
     "smd_variance_differs": "the SMDs have the variance of another model's set ({variance}), not RevMan's",
+    # The Bayesian model.
+    "posterior_improper": "the posterior is improper: a prior without finite mass on tau needs at least three trials",
+    "posterior_heavy_tail": "the posterior has no {missing}: its tail is too heavy",
+    "no_better_direction": "no probabilities: the better direction is not given",
+    "no_important_difference": "no smallest important difference is given",
     # Meta-regression.
     "regression_exact_fit": "the moderators fit the effects exactly: no standard errors",
     "regression_no_r2": "no R2: there is no heterogeneity without moderators to explain, or no model to compare with",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from reweigh.figures.forest.journals import REWEIGH, Layout
 from reweigh.figures.forest.lights import lights
-from reweigh.figures.forest.table import ForestMeta
+from reweigh.figures.forest.table import WEIGHT, ForestMeta
 from reweigh.measures import MEASURE_LABELS
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
@@ -23,15 +23,16 @@ class Plot:
     effects: pd.DataFrame
     pooled: pd.DataFrame
     subgroups: pd.DataFrame | None
+    not_pooled: pd.DataFrame | None
     meta: ForestMeta
     caption: str
 
 
-def plot_ids(effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFrame, protocol: Protocol) -> list[str]:
-    """Analyses that are drawn: every main one, overall and by the first subgroup column.
+def plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
+    """Analyses that are drawn: every main one, overall and by each subgroup column that splits the trials.
 
-    A further subgroup column is drawn where it splits the trials, a sensitivity set where it differs from the
-    main set. Every other analysis of the tables can still be asked for by name.
+    A sensitivity set is drawn where it differs from the main set. Every other analysis of the tables can still be
+    asked for by name.
     """
     found = []
     for analysis, group in effects.groupby("analysis", sort=False):
@@ -40,18 +41,21 @@ def plot_ids(effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFram
                 found.append(str(analysis))
             continue
         found.append(str(analysis))
-        for position, column in enumerate(protocol.subgroups):
-            if position == 0 or len(group[column].unique()) > 1:
-                found.append(f"{analysis}.by_{column}")
+        found += [f"{analysis}.by_{column}" for column in protocol.subgroups if group[column].nunique() > 1]
     return found
 
 
-def journal_plot_ids(effects: pd.DataFrame) -> list[str]:
-    """Analyses that are also drawn in the layouts of journals: every main one, overall.
+def journal_plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
+    """Analyses that are also drawn in the layouts of journals: every main one, overall and by what first splits it.
 
     Any other can be asked for by name.
     """
-    return [str(analysis) for analysis in effects.loc[effects["set"] == "main", "analysis"].unique()]
+    found = []
+    for analysis, group in effects[effects["set"] == "main"].groupby("analysis", sort=False):
+        # One trial each is no subgroup.
+        real = [column for column in protocol.subgroups if 1 < group[column].nunique() < len(group)]
+        found += [str(analysis), *(f"{analysis}.by_{column}" for column in real[:1])]
+    return found
 
 
 def _same_as_main(group: pd.DataFrame, effects: pd.DataFrame) -> bool:
@@ -67,9 +71,11 @@ def plot(
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
     subgroups: pd.DataFrame,
+    weights: pd.DataFrame,
     protocol: Protocol,
     bias: RiskOfBias | None = None,
     layout: Layout = REWEIGH,
+    not_pooled: pd.DataFrame | None = None,
 ) -> Plot:
     """Everything that one forest plot needs.
 
@@ -77,7 +83,7 @@ def plot(
     ----------
     analysis
         An analysis id of pooled.csv or subgroups.csv.
-    effects, pooled, subgroups
+    effects, pooled, subgroups, weights
         The tables of the review.
     protocol
         The protocol.
@@ -85,6 +91,8 @@ def plot(
         Risk-of-bias judgements: a column of lights where a trial of the plot is judged.
     layout
         How the plot is printed.
+    not_pooled
+        The trials that are in no pool, by analysis.
 
     Raises
     ------
@@ -96,10 +104,14 @@ def plot(
     if mine.empty or (column and column not in protocol.subgroups):
         known = [*effects["analysis"].unique(), *subgroups["analysis"].unique()]
         raise KeyError(f"there is no analysis {analysis!r}; there are: {', '.join(known)}")
-    by = subgroups[subgroups["analysis"] == analysis] if column else None
-    if by is not None:
-        by = by[by["model"] == by["model"].iloc[0]]
     first = mine.iloc[0]
+    main = protocol.models_of(first["set"])[0].name
+    by = subgroups[(subgroups["analysis"] == analysis) & (subgroups["model"] == main)] if column else None
+    rows = pooled[pooled["analysis"] == base]
+    rows = rows.sort_values("model", key=lambda name: name != main, kind="stable")
+    of_main = weights[(weights["analysis"] == base) & (weights["model"] == main)]
+    mine = mine.assign(**{WEIGHT: mine["comparison_id"].map(of_main.set_index("comparison_id")["weight"])})
+    lost = None if not_pooled is None else not_pooled[not_pooled["analysis"] == base]
     outcome, chosen = protocol.outcomes[first["outcome"]], protocol.sets[first["set"]]
     window = protocol.windows[first["window"]].label or first["window"]
     title = f"{outcome.label}, {window[:1].lower()}{window[1:]}"
@@ -125,7 +137,7 @@ def plot(
     )
     models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
     caption = f"{protocol.title}. {heading}." + (f" {models}." if len(mine) > 1 else " One trial, not pooled.")
-    return Plot(analysis, mine, pooled[pooled["analysis"] == base], by, meta, caption)
+    return Plot(analysis, mine, rows, by, lost, meta, caption)
 
 
 def _column_label(column: str, protocol: Protocol) -> str:

@@ -35,16 +35,18 @@ from reweigh.figures.forest.place import (
     weight_of,
 )
 from reweigh.figures.forest.table import ARM_COLUMNS, DATA_COLUMNS, ForestMeta, forest_table
-from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
+from reweigh.figures.style import LEAST_SIZE, SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
 from reweigh.text.numbers import level_text
 
 __all__ = ["ForestMeta", "Layers", "describe", "draw_forest", "forest_table"]
 
-#: Lengths in points: side of the heaviest trial's square, half height of a diamond, arrowheads.
-LARGEST_SQUARE, HALF_DIAMOND, ARROW = 11.5, 5.2, 5.0
+#: Lengths in points: widest square of the heaviest trial, half height of a diamond, arrowheads, shortest arrow.
+LARGEST_SQUARE, HALF_DIAMOND, ARROW, SHORTEST_ARROW = 11.5, 5.2, 5.0, 12.0
 #: Layers of the columns right of the panel; the effect belongs to the trials.
 LAYER_OF = {"weight_text": "weights", "risk_of_bias": "risk_of_bias"}
-TICK_SIZE, MARK_SIZE = SMALL_SIZE + 0.5, 0.7
+TICK_SIZE = SMALL_SIZE + 0.5
+#: The heaviest square is about as wide as intervals of its kind, but neither dwarf nor giant.
+SMALLEST_SQUARE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,12 @@ class _Drawing:
         self.colours = meta.layout.marks
         arms = "".join(name for line in page.lines for name in ARM_COLUMNS if line[name])
         self.data = BINARY if "events" in arms else CONTINUOUS if "mean" in arms else GENERIC
-        weights = [line["weight"] for line in page.lines if line["kind"] == "study"]
-        self.heaviest = max(weights, default=np.nan)
+        trials = [line for line in page.lines if line["kind"] == "study"]
+        self.heaviest = max((line["weight"] for line in trials if np.isfinite(line["weight"])), default=np.nan)
+        heavy = [line for line in trials if line["weight"] >= self.heaviest / 2]
+        wide = np.median([line["ci_upper"] - line["ci_lower"] for line in heavy]) if heavy else np.inf
+        #: Side of the heaviest trial's square: no wider than the intervals of the heavy trials, within bounds.
+        self.largest = float(np.clip(wide * page.per_unit, SMALLEST_SQUARE, LARGEST_SQUARE))
 
     def draw(self) -> None:
         """Draw the axis, then all lines.
@@ -220,7 +226,7 @@ class _Drawing:
             )
         elif self.meta.risk_of_bias:
             for x, head in zip(self._light_places(), self.meta.risk_of_bias.heads, strict=True):
-                self.text(x, line["y"], head, f"{gid}.{head}", size=SMALL_SIZE * 0.9, ha="center")
+                self.text(x, line["y"], head, f"{gid}.{head}", size=LEAST_SIZE, ha="center")
 
     def _light_places(self) -> list[float]:
         """Middle of each light, in points from the left."""
@@ -249,7 +255,7 @@ class _Drawing:
         size, x, gid = PARAGRAPHS[line["kind"]], line["x"], f"{line['layer']}.{line['row_id']}"
         color = style.INK if line["kind"] == "title" else style.MUTED
         if line["note_marks"]:
-            self.text(x, line["y"], line["note_marks"], f"{gid}.mark", size=size * 0.8, color=color, lift=2.0)
+            self.text(x, line["y"], line["note_marks"], f"{gid}.mark", size=LEAST_SIZE, color=color, lift=2.0)
             x += text_width(line["note_marks"] + " ", size)
         self.texts(
             x, line["y"], line["wrapped"]["label"], f"{gid}.text", size=size, color=color, weight=weight_of(line)
@@ -258,12 +264,13 @@ class _Drawing:
     def _cells(self, line: Line) -> None:
         page, y, row_id, start = self.page, line["y"], line["row_id"], f"{line['layer']}.{line['row_id']}"
         also = "" if line["layer"] == "study" else f"{line['layer']}+"
-        self.text(line["x"], y, line["label"], f"{start}.label", weight=weight_of(line))
+        texts, weight = line["wrapped"]["label"], weight_of(line)
+        self.texts(line["x"], y, texts, f"{start}.label", size=TEXT_SIZE, weight=weight)
         if "footnotes" not in self.off:
-            label = text_width(line["label"], TEXT_SIZE, weight_of(line))
+            label = text_width(texts[-1], TEXT_SIZE, weight)
             # Room for renderers that draw the label a little wider.
-            x = line["x"] + label + 0.4 + 0.012 * label
-            self.text(x, y, line["note_marks"], f"footnotes.{row_id}.mark", size=TEXT_SIZE * MARK_SIZE, lift=2.6)
+            x, lift = line["x"] + label + 0.4 + 0.012 * label, 2.6 - (len(texts) - 1) * TEXT_SIZE * LINE_SPACING
+            self.text(x, y, line["note_marks"], f"footnotes.{row_id}.mark", size=LEAST_SIZE, lift=lift)
         for name, (_, b) in page.columns.items():
             if name in page.slashes:
                 x = page.slashes[name] - slash_sides(line[name])[0]
@@ -289,7 +296,7 @@ class _Drawing:
         if marker == "square":
             if low <= estimate <= high:
                 share = line["weight"] / self.heaviest if np.isfinite(line["weight"]) else 0.6
-                size, fill = LARGEST_SQUARE * share**0.5, self.colours.squares[self.data]
+                size, fill = self.largest * share**0.5, self.colours.squares[self.data]
                 edge = {"mec": self.colours.square_edge or fill, "mew": 0.6}
                 self.line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=fill, **edge)
             if a < b:
@@ -357,10 +364,11 @@ class _Drawing:
         self.texts(middle, below, page.axis_title, "study.axis.title", size=SMALL_SIZE, ha="center")
 
     def _favours(self, name: str, lines: list[str]) -> None:
-        """An arrow from the null outward over what it favours, as long as its words."""
+        """An arrow from the null outward over what it favours, as long as its words, within the axis."""
         sign, y = (-1 if name == "left" else 1), self.page.body[1] + TO_ARROWS
         start = self.page.zero + sign * 4
-        tip = start + sign * max(text_width(text, SMALL_SIZE) for text in lines)
+        axis = abs(self.page.panel[0 if sign < 0 else 1] - start)
+        tip = start + sign * min(max(text_width(text, SMALL_SIZE) for text in lines), max(axis, SHORTEST_ARROW))
         how: dict[str, Any] = {"transform": self.place, "color": style.MUTED}
         head: dict[str, Any] = {"marker": "<" if sign < 0 else ">", "ms": 4, "mfc": style.MUTED, "mew": 0}
         self.figure.add_artist(Line2D([start, tip - sign * 2], [y, y], lw=0.9, gid=f"favours.{name}.line", **how))

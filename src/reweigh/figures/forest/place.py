@@ -10,22 +10,30 @@ import pandas as pd
 
 from reweigh.figures.axis import axis_limits
 from reweigh.figures.forest.journals import Layout
-from reweigh.figures.forest.table import ARM_COLUMNS, ARMS, DATA_COLUMNS, GENERIC_COLUMNS, ForestMeta, names_below
-from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
+from reweigh.figures.forest.table import (
+    ARM_COLUMNS,
+    ARMS,
+    DATA_COLUMNS,
+    GENERIC_COLUMNS,
+    PETO_COLUMNS,
+    ForestMeta,
+    names_below,
+)
+from reweigh.figures.style import LEAST_SIZE, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
 from reweigh.text.numbers import align_numbers
 
 #: Lengths in points.
-ROW, MARGIN, GAP, WIDE_GAP, INDENT = 14.0, 12.0, 11.0, 20.0, 9.0
+ROW, MARGIN, GAP, WIDE_GAP, INDENT = 14.0, 12.0, 9.0, 15.0, 9.0
 #: Widths in points of the panel, of the narrowest page, of the narrowest block left of the panel.
-PANEL, NARROWEST, NARROWEST_LEFT = 210.0, 450.0, 165.0
+PANEL, NARROWEST, NARROWEST_LEFT = 185.0, 450.0, 150.0
 #: Side of the cell of a light, widest header above the lights.
 LIGHT, LIGHTS_HEADER = 13.5, 70.0
 #: Room right of a panel that ends the page, for half the label of its last tick.
 HALF_LABEL = 8.0
 #: The most room beside the panel for what a side favours, where the null stands near the edge.
 BESIDE = 45.0
-#: Headers of columns are wrapped at these widths.
-ARM_HEADER, EFFECT_HEADER = 95.0, 165.0
+#: Labels of lines, and headers of columns (of one arm, of both, of the effect), are wrapped at these widths.
+LABEL, ARM_HEADER, ARMS_HEADER, EFFECT_HEADER = 165.0, 80.0, 165.0, 115.0
 LINE_SPACING = 1.3
 #: Rows from the last mark to the axis, the axis to the arrows, the arrows to what they favour.
 TO_AXIS, TO_ARROWS, TO_FAVOURS = 0.75, 1.62, 0.72
@@ -182,25 +190,25 @@ def _advance(line: Line, after: Line) -> float:
 
 def _arms(page: Page, cells: list[Line], layout: Layout, off: Set[str]) -> float:
     """The trials and the data of their arms; returns where they end."""
-    labels = [
-        line["indent"] * INDENT
-        + 1.012 * text_width(line["label"], TEXT_SIZE, weight_of(line))
-        + text_width(line["note_marks"], TEXT_SIZE * 0.7)
-        for line in cells
-    ]
+    labels = []
+    for line in cells:
+        marks, weight, indent = text_width(line["note_marks"], LEAST_SIZE), weight_of(line), line["indent"] * INDENT
+        line["label_lines"] = wrap(line["label"], LABEL - indent - marks, TEXT_SIZE, weight)
+        labels.append(indent + 1.012 * max(text_width(t, TEXT_SIZE, weight) for t in line["label_lines"]) + marks)
     x = MARGIN + max(labels)
     page.columns["label"] = (MARGIN, x)
     shown = [] if "arm_data" in off else [name for name in DATA_COLUMNS if any(line[name] for line in cells)]
     arms = [name for name in shown if name in ARM_COLUMNS]
     groups = [[name for name in arms if name.endswith(f"_{arm}")] for arm in ARMS]
     page.spanning = spanning = names_below(layout, arms)
-    for names in [[name for name in shown if name in GENERIC_COLUMNS], *([arms] if spanning else groups)]:
+    generic, peto = ([name for name in shown if name in of] for of in (GENERIC_COLUMNS, PETO_COLUMNS))
+    for names in [generic, *([arms] if spanning else groups), peto]:
         if not names:
             continue
         x += WIDE_GAP
         # A header wider than its columns spreads over both sides of them.
         header = next(line[names[0]] for line in cells if line["row_id"] == "header-top")
-        limit = EFFECT_HEADER if spanning else ARM_HEADER
+        limit = ARMS_HEADER if spanning else ARM_HEADER
         widest = max(text_width(text, TEXT_SIZE, "bold") for text in wrap(header, limit, TEXT_SIZE, "bold"))
         sides = {
             name: [max(side) for side in zip(*_sides(cells, name, layout, spanning), strict=True)] for name in names
@@ -357,7 +365,7 @@ def _wrapped(page: Page, line: Line, size: float) -> dict[str, list[str]]:
         statistics = line["kind"] in ("heterogeneity line", "test line")
         return {"label": wrap(line["label"], room, size, weight, at_commas=statistics)}
     if line["kind"] != "column header":
-        return {"label": [line["label"]]}
+        return {"label": line["label_lines"]}
     found = {"label": [line["label"]]}
     found["panel"] = wrap(line["panel"], page.panel[1] - page.panel[0], size, weight)
     if line["row_id"] == "header" and page.favours_above:
@@ -367,7 +375,7 @@ def _wrapped(page: Page, line: Line, size: float) -> dict[str, list[str]]:
         if name in DATA_COLUMNS and line[name]:
             top = line["row_id"] == "header-top"
             a, b = page.groups[name] if top else (a, b)
-            limit = EFFECT_HEADER if top and page.spanning else ARM_HEADER
+            limit = ARMS_HEADER if top and page.spanning else ARM_HEADER
             found[name] = wrap(line[name], max(b - a, limit) + 0.1, size, weight)
         elif line[name] and name != "label":
             found[name] = wrap(line[name], b - a + 0.1, size, weight)

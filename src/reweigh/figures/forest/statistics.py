@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count, product
 from typing import Any
 
 import pandas as pd
 
 from reweigh.figures.style import clean, symbols
-from reweigh.protocol.models import INTERVAL_LABELS
-from reweigh.text.numbers import NOT_ESTIMABLE, fixed, level_text, p_text, small_text
+from reweigh.protocol.models import INTERVAL_LABELS, PRESETS
+from reweigh.text import codes, effects, pool
+from reweigh.text.codes import Code
+from reweigh.text.numbers import NOT_ESTIMABLE, fixed, level_text, p_text, percent_text, small_text
 
 POOLING_WORDS = {"mantel-haenszel": "Mantel-Haenszel", "peto": "Peto"}
 PI_WORDS = {
@@ -22,14 +24,11 @@ PI_WORDS = {
     "t(k-2)": "t(k−2)",
     "bootstrap": "bootstrap",
 }
-
-#: Pieces of a derivation that only name the measure, or say that a result stands as printed: no footnote.
-PLAIN = re.compile(
-    r"arms?|arm data|counts|events|means and SDs"
-    r"|(log |Peto log )?(MD|RR|OR|RD|HR|IRR|IRD|SMD)|arcsine difference"
-    r"|(SMDH?|Glass's delta \(control SD\)), exact J|\w+ variance|variance as metafor .*"
-    r"|log ratio of means, not bias-corrected|reported .*|SE as printed"
-)
+NOTE_COLUMNS = ("derivation_codes", "assumption_codes", "flag_codes")
+#: Notes of pooled results that a plot shows by itself: nothing is drawn of what they say is missing.
+SHOWN = (
+    "no_trials", "one_trial", "few_for_prediction_interval", "no_test_based_interval", "common_effect", "not_reported",
+)  # fmt: skip
 
 Row = Mapping[Any, Any]
 
@@ -53,7 +52,7 @@ def level_of(row: Row) -> float:
 
 
 def model_text(row: Row) -> str:
-    """`cochrane: REML, Hartung-Knapp`: the name of a row's model, its tau2 estimator and its interval."""
+    """`REML, Hartung-Knapp`: pooling, tau2 estimator and interval of a row, after the name that a protocol gave it."""
     name, tau2, interval = words(row, "model"), words(row, "tau2_method"), words(row, "ci_method")
     pooling = words(row, "pooling")
     if not tau2:
@@ -64,18 +63,22 @@ def model_text(row: Row) -> str:
     other = [POOLING_WORDS[pooling]] if pooling in POOLING_WORDS else []
     text = ", ".join(filter(None, [*other, what, INTERVAL_LABELS.get(interval, interval)]))
     said = {word.casefold() for word in (text, ", ".join(text.split(", ")[:-1]))}
-    return text if not name or name.casefold() in said else f"{name}: {text}"
+    return text if not name or name in PRESETS or name.casefold() in said else f"{name}: {text}"
 
 
 def heterogeneity_text(row: Row, *, brief: bool = False) -> str:
     """`Heterogeneity: τ² = 0.31, I² = 92% (τ²-based), Q = 152.23, df = 12, P < 0.001`.
 
-    `brief`, as subgroups print it, leaves out the interval of tau2 and the definition of I2.
+    `brief`, as subgroups print it, leaves out the interval of tau2 and the definition of I2. A common-effect model has
+    no tau2, and I2 from Q.
     """
-    names = ("tau2", "tau2_ci_lower", "tau2_ci_upper", "i2", "q", "q_df", "q_p_value")
-    tau2, low, high, i2, q, df, p = (number(row, name) for name in names)
+    names = ("tau2", "tau2_ci_lower", "tau2_ci_upper", "q", "q_df", "q_p_value")
+    tau2, low, high, q, df, p = (number(row, name) for name in names)
+    i2, definition = number(row, "i2"), words(row, "i2_definition")
+    if math.isnan(i2):
+        i2, definition = number(row, "i2_from_q"), "Q-based"
     parts = []
-    if not math.isnan(tau2):
+    if not (math.isnan(tau2) or words(row, "tau2_method") == "EE"):
         interval = ""
         if not brief and not math.isnan(low + high):
             interval = f" ({level_text(level_of(row))} CI {small_text(low)} to {small_text(high)})"
@@ -83,7 +86,7 @@ def heterogeneity_text(row: Row, *, brief: bool = False) -> str:
         text = f"τ² {text[0]} {text[1:]}" if text.startswith("<") else f"τ² = {text}"
         parts.append(text + interval)
     if not math.isnan(i2):
-        definition = symbols(words(row, "i2_definition").replace("tau2-", "τ²-"))
+        definition = symbols(definition.replace("tau2-", "τ²-"))
         parts.append(f"I² = {percent_text(i2)}" + ("" if brief or not definition else f" ({definition})"))
     if not math.isnan(q):
         parts.append(f"Q = {fixed(q, 2)}")
@@ -92,9 +95,10 @@ def heterogeneity_text(row: Row, *, brief: bool = False) -> str:
     return "Heterogeneity: " + (", ".join(parts) or NOT_ESTIMABLE)
 
 
-def percent_text(i2: float) -> str:
-    """I2 in whole percent, `99.7%` where that would round to 100%."""
-    return f"{i2:.1f}%" if 99.5 <= i2 < 100 else f"{i2:.0f}%"
+def i2_from_q(row: Row) -> float:
+    """I2 as RevMan 5 and the journals print it, (Q - df)/Q in percent."""
+    i2 = number(row, "i2_from_q")
+    return number(row, "i2") if math.isnan(i2) else i2
 
 
 def overall_test_text(row: Row) -> str:
@@ -107,65 +111,118 @@ def overall_test_text(row: Row) -> str:
 
 
 def difference_text(row: Row) -> str:
-    """`Test for subgroup differences: Q = 1.86, df = 2, P = 0.39`, or why there is none."""
+    """`Test for subgroup differences (REML, Hartung-Knapp): Q = 1.86, df = 2, P = 0.39`."""
     q, df, p = (number(row, f"q_between{name}") for name in ("", "_df", "_p_value"))
-    if math.isnan(q + p):
-        return not_tested_text(row)
-    return f"Test for subgroup differences: Q = {fixed(q, 2)}, df = {df:g}, {p_text(p)}"
+    name = f" ({model_text(row)})" if model_text(row) else ""
+    return f"Test for subgroup differences{name}: Q = {fixed(q, 2)}, df = {df:g}, {p_text(p)}"
 
 
-def not_tested_text(row: Row) -> str:
-    """Why there is no test for subgroup differences."""
-    reason = symbols(clean(words(row, "q_between_note"))).removeprefix(NOT_ESTIMABLE).lstrip(" :;,")
-    return f"Test for subgroup differences: {NOT_ESTIMABLE}" + (f": {reason}" if reason else "")
+def difference_line(row: Row, test: Callable[[Row], str]) -> str:
+    """The test between subgroups in the words of a layout, or why there is none, and what must be said of it."""
+    noted = symbols(clean(codes.words(words(row, "q_between_note_codes"), pool.SENTENCES)))
+    if math.isnan(number(row, "q_between") + number(row, "q_between_p_value")):
+        reason = noted.removeprefix(NOT_ESTIMABLE).lstrip(" :;,")
+        return f"Test for subgroup differences: {NOT_ESTIMABLE}" + (f": {reason}" if reason else "")
+    return "; ".join(filter(None, (test(row), noted)))
 
 
-def model_notes(main: Row, others: Sequence[Row]) -> Iterator[str]:
-    """Footnotes that name the model and print the notes of pooled.csv."""
-    interval = words(main, "ci_method")
-    common = words(main, "tau2_method") == "EE"
-    text = "Common-effect model" if common else f"Random-effects model: τ² by {words(main, 'tau2_method')}"
+def model_notes(main: Row, others: Sequence[Row], span: Callable[[Row, str], str]) -> Iterator[str]:
+    """Footnotes that name the model and print the notes of pooled.csv.
+
+    `span` prints the interval `guarded_ci`, `guarded_pi` ... of a row.
+    """
+    tau2, interval, pooling = (words(main, name) for name in ("tau2_method", "ci_method", "pooling"))
+    name = POOLING_WORDS.get(pooling, "")
+    if tau2 == "EE":
+        text = f"{name}, common effect" if name else "Common-effect model"
+    else:
+        text = f"Random-effects model: τ² by {tau2}" + (f" around the {name} mean" if name else "")
     text += f", {level_text(level_of(main))} CI by {INTERVAL_LABELS.get(interval, interval)}" if interval else ""
     if not math.isnan(number(main, "pi_lower")):
         method = words(main, "pi_method")
         text += f", prediction interval by {PI_WORDS.get(method, method)}" if method else ""
     yield f"{text}. Weights and squares follow this model"
-    seen = {""}
+    seen: set[str] = set()
     for row in (main, *others):
-        pieces = [piece for piece in map(clean, words(row, "note").split(";")) if piece not in seen]
-        seen.update(pieces)
-        if pieces:
-            text = "; ".join(pieces)
+        new = [one for one in codes.parse(words(row, "note_codes")) if str(one) not in seen]
+        seen.update(map(str, new))
+        if text := _pooled_note(new, row, span):
             yield sentence(text) if row is main else f"{model_text(row)}: {symbols(text)}"
 
 
-def trial_notes(trials: Sequence[Row], plain: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+def subgroup_notes(parts: Sequence[tuple[str, Row]], span: Callable[[Row, str], str]) -> Iterator[str]:
+    """The notes of subgroups, by name, each once with all that it holds for."""
+    holders: dict[str, list[str]] = {}
+    for name, row in parts:
+        for one in codes.parse(words(row, "note_codes")):
+            if text := _pooled_note([one], row, span):
+                holders.setdefault(text, []).append(name)
+    for text, names in holders.items():
+        yield f"{', '.join(names)}: {symbols(text)}"
+
+
+def _pooled_note(notes: Sequence[Code], row: Row, span: Callable[[Row, str], str]) -> str:
+    said = []
+    for one in notes:
+        if one.name in SHOWN:
+            continue
+        text = clean(codes.sentence(one, pool.SENTENCES))
+        if one.name == "hartung_knapp_narrow":
+            predicted = span(row, "guarded_pi") if not math.isnan(number(row, "pi_lower")) else ""
+            text += f": {span(row, 'guarded_ci')}" + (f", prediction interval {predicted}" if predicted else "")
+        said.append(text)
+    return "; ".join(said)
+
+
+def trial_notes(trials: Sequence[Row]) -> tuple[list[str], list[tuple[str, str]]]:
     """Marks of each trial (`a,c`), and the letter and text of each note.
 
-    A note is a piece, between semicolons, of derivation, assumptions and flags. Pieces that always stand together
-    share a letter.
+    A note is a kind of code of derivation, assumptions, flags or the reason why a trial is not pooled: the numbers of
+    several trials stand in it as a range. Kinds that the same trials have share a letter.
     """
-    known = {text.lower() for text in plain}
-    holders: dict[str, list[int]] = {}
+    holders: dict[tuple[str, ...], dict[int, list[Code]]] = {}
     for i, row in enumerate(trials):
-        texts = [words(row, name) for name in ("derivation", "assumptions", "flags")]
-        pieces = [clean(piece) for text in texts for piece in text.split(";")]
-        if words(row, "corrected") == "yes" and not any(re.match("zero cell|no events", p) for p in pieces):
-            pieces.append("zero cell: continuity correction")
-        for piece in dict.fromkeys(pieces):
-            if piece and piece.lower() not in known and not PLAIN.fullmatch(piece):
-                holders.setdefault(piece, []).append(i)
+        for one in (one for name in (*NOTE_COLUMNS, "reason_code") for one in codes.parse(words(row, name))):
+            if not effects.is_plain(one):
+                same = tuple(f"{k}={'' if _is_number(v) else v}" for k, v in one.parameters.items())
+                holders.setdefault((one.name, *same), {}).setdefault(i, []).append(one)
     groups: dict[tuple[int, ...], list[str]] = {}
-    for piece, rows in holders.items():
-        groups.setdefault(tuple(rows), []).append(piece)
+    for of_trials in holders.values():
+        groups.setdefault(tuple(of_trials), []).append(_kind_text([one for row in of_trials.values() for one in row]))
     letters = ("".join(p) for size in count(1) for p in product(string.ascii_lowercase, repeat=size))
     marks: list[list[str]] = [[] for _ in trials]
     notes = []
     for (places, pieces), letter in zip(groups.items(), letters, strict=False):
-        notes.append((letter, sentence("; ".join(pieces))))
+        notes.append((letter, sentence("; ".join(dict.fromkeys(pieces)))))
         for i in places:
             marks[i].append(letter)
     return [",".join(m) for m in marks], notes
+
+
+class _Span(str):
+    """A range of numbers that prints as it stands in any format."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
+def _kind_text(kind: Sequence[Code]) -> str:
+    """The words of several codes of one kind, with the range of each number: `SE → SD (n=12 to 40)`."""
+    merged = {}
+    for key, first in kind[0].parameters.items():
+        values = sorted({float(one.parameters[key]) for one in kind}) if _is_number(first) else []
+        shown = [f"{v:.0f}" if v == int(v) else f"{v:.4g}" for v in values]
+        merged[key] = _Span(first if not values else shown[0] if len(values) == 1 else f"{shown[0]} to {shown[-1]}")
+    return clean(codes.sentence(Code(kind[0].name, merged), effects.SENTENCES))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def sentence(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,36 +11,45 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.effects import measures
 from reweigh.figures.axis import axis_limits
-from reweigh.figures.forest.journals import BINARY, CONTINUOUS, REWEIGH, Column, Layout
+from reweigh.figures.forest.journals import BINARY, CONTINUOUS, RATE, REWEIGH, Column, Layout
 from reweigh.figures.forest.lights import Lights
 from reweigh.figures.forest.statistics import (
     Row,
+    difference_line,
+    i2_from_q,
     model_notes,
     model_text,
     number,
+    subgroup_notes,
     trial_notes,
     words,
 )
 from reweigh.figures.style import clean, symbols
 from reweigh.text.numbers import (
     DASH,
+    Interval,
     difference_decimals,
     effect_text,
     fixed,
     interval_text,
     level_text,
     needed_decimals,
+    percent_text,
+    whole,
 )
 
-SORTS = ("protocol", "estimate", "weight", "year")
+SORTS = ("year", "protocol", "estimate", "weight")
 ARMS = ("intervention", "control")
 #: Text columns of the arms in printed order; one that is empty in every row is not drawn.
-ARM_COLUMNS = tuple(f"{what}_{arm}" for arm in ARMS for what in ("events", "mean", "sd", "n"))
-#: Estimate and standard error of trials without arm data, where the layout prints them.
-GENERIC_COLUMNS = ("estimate_text", "se_text")
+ARM_COLUMNS = tuple(f"{what}_{arm}" for arm in ARMS for what in ("events", "person_time", "mean", "sd", "n"))
+#: Estimate and standard error of trials without arm data, O - E and V of Peto's method, where the layout prints them.
+GENERIC_COLUMNS, PETO_COLUMNS = ("estimate_text", "se_text"), ("o_minus_e", "v")
 #: What stands left of the panel besides the trials; `panel` is the header above the panel.
-DATA_COLUMNS = (*GENERIC_COLUMNS, *ARM_COLUMNS)
+DATA_COLUMNS = (*GENERIC_COLUMNS, *ARM_COLUMNS, *PETO_COLUMNS)
+#: What an arm's column may add up.
+SUMMED = frozenset(("events", "person_time", "n"))
 TEXT_COLUMNS = ("label", "note_marks", *DATA_COLUMNS, "effect", "panel", "weight_text", "risk_of_bias")
 NUMBER_COLUMNS = ("estimate", "ci_lower", "ci_upper", "weight")
 COLUMNS = (
@@ -49,6 +59,10 @@ COLUMNS = (
 
 Trial = dict[Any, Any]
 
+#: Column of the weights beside the columns of effects.csv, whatever a review's own columns are called.
+WEIGHT = "weight in the main model"
+#: Subgroup of trials without a value in the column.
+NOT_REPORTED = "not reported"
 #: Lines of small text stand closer; the axis with its labels and arrows takes this many lines.
 SMALL_LINE, AXIS_LINES = 0.85, 3.3
 
@@ -58,9 +72,8 @@ class ForestMeta:
     """What a forest plot says besides its numbers.
 
     `favours_left` and `favours_right` are printed as they stand ("Favours ketamine"). `subgroup_labels` are the
-    printed names of the values of the subgroup column; `plain` are pieces of a derivation that need no footnote,
-    besides those that only name the measure. `risk_of_bias` are the judgements of its trials, if there are any.
-    `layout` says how all of it is printed.
+    printed names of the values of the subgroup column. `sort`: the order of the trials, "year" is by year and label.
+    `risk_of_bias` are the judgements of its trials, if there are any. `layout` says how all of it is printed.
     """
 
     title: str = ""
@@ -72,9 +85,8 @@ class ForestMeta:
     scale: str = "natural"
     level: float = 0.95
     footnotes: tuple[str, ...] = ()
-    sort: str = "protocol"
+    sort: str = "year"
     subgroup_labels: Mapping[str, str] = field(default_factory=dict)
-    plain: tuple[str, ...] = ()
     risk_of_bias: Lights | None = None
     layout: Layout = REWEIGH
 
@@ -88,28 +100,35 @@ class ForestMeta:
 
 
 def forest_table(
-    effects: pd.DataFrame, pooled: pd.DataFrame, subgroups: pd.DataFrame | None, meta: ForestMeta
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    subgroups: pd.DataFrame | None,
+    meta: ForestMeta,
+    not_pooled: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Lay out one analysis as the printed lines of a forest plot.
 
     Parameters
     ----------
     effects
-        Rows of effects.csv of the analysis; estimate and variance on the analysis scale.
+        Rows of effects.csv of the analysis, estimate and variance on the analysis scale, with the weight of each in
+        the main model as WEIGHT (percent, from weights.csv; missing where that model cannot take the trial).
     pooled
         Rows of pooled.csv of the analysis, the main model first, models to compare after it.
     subgroups
         Rows of subgroups.csv of one subgroup column and the main model, or None.
     meta
         Labels, scale, sort order.
+    not_pooled
+        Rows of not_pooled.csv of the analysis: trials that are listed as not estimable.
 
     Returns
     -------
-    COLUMNS; `y` in lines from the top, `kind` (title, column header, study, subgroup heading, subgroup pooled,
-    total events, heterogeneity line, overall, prediction interval, comparison model, test line, footnote), estimate
-    and interval on the analysis scale, weight in percent (1/(variance + tau2) of the main model), `marker` (square,
-    diamond, outline, bar or empty), the overall risk of bias in words where the trials are judged, and whether either
-    end of the interval lies beyond the axis.
+    COLUMNS; `y` in lines from the top, `kind` (title, column header, study, subgroup heading, subgroup pooled, not
+    estimable, total events, heterogeneity line, overall, prediction interval, comparison model, test line, footnote),
+    estimate and interval on the analysis scale, weight in percent (what is printed of it adds up to 100), `marker`
+    (square, diamond, outline, bar or empty), the overall risk of bias in words where the trials are judged, and whether
+    either end of the interval lies beyond the axis.
 
     Raises
     ------
@@ -118,43 +137,52 @@ def forest_table(
         subgroups, or if the tables disagree on the number of trials.
     """
     main = pooled.iloc[0].to_dict() if len(pooled) else {}
-    trials = _trials(effects, main, meta)
-    _same_k(len(trials), number(main, "comparisons"), "the analysis")
+    trials = _trials(effects, meta)
+    _same_k(trials, main, "the analysis")
     others: Sequence[Row] = pooled.iloc[1:].to_dict("records")
     parts = [] if subgroups is None or subgroups.empty else _subgroups(trials, subgroups, meta)
     if parts:
-        trials = [trial for _, group in parts for trial in group]
-    marks, notes = trial_notes(trials, meta.plain)
-    for trial, mark in zip(trials, marks, strict=True):
+        trials = [trial for *_, group in parts for trial in group]
+    lost: list[Trial] = [] if not_pooled is None or not len(trials) else not_pooled.to_dict("records")
+    marks, notes = trial_notes([*trials, *lost])
+    for trial, mark in zip([*trials, *lost], marks, strict=True):
         trial["note_marks"] = mark
-    lines = _Lines(meta, trials, main)
+    lines = _Lines(meta, trials, main, lost)
     lines.headers(main)
-    for at, (row, group) in enumerate(parts, start=1):
-        lines.subgroup(at, row, group)
+    for at, (name, row, group) in enumerate(parts, start=1):
+        lines.subgroup(at, name, row, group)
     for trial in [] if parts else trials:
         lines.study(trial, indent=0)
+    lines.not_estimable()
     if len(trials) > 1:
         lines.overall(main, others)
-    lines.band(main, parts[0][0] if parts else None)
-    texts = list(model_notes(main, others)) if main and len(trials) > 1 else []
+    lines.band(main, parts[0][1] if parts else None)
+    texts = lines.counts()
+    if main and len(trials) > 1:
+        texts += model_notes(main, others, lines.span)
+        texts += subgroup_notes([(name, row) for name, row, group in parts if len(group) > 1], lines.span)
+        texts += lines.other_i2(main)
     lines.footnotes([("", text) for text in (*texts, *map(clean, meta.footnotes))] + notes)
     table = pd.DataFrame(lines.rows, columns=list(COLUMNS))
     low, high = axis_limits(table, log=meta.scale == "log")
     return table.assign(clipped_lower=table["ci_lower"] < low, clipped_upper=table["ci_upper"] > high)
 
 
-def _same_k(trials: int, k: float, where: str) -> None:
-    if not math.isnan(k) and k != trials:
-        raise ValueError(f"{where}: {trials} trials in the effects, but k = {k:g} in the pooled results")
+def _same_k(trials: Sequence[Trial], pooled: Row, where: str) -> None:
+    """Refuse tables of which one has other trials than the other; a model may leave some without a weight."""
+    weighed = sum(not math.isnan(trial["weight"]) for trial in trials) or len(trials)
+    k = number(pooled, "comparisons")
+    if not math.isnan(k) and k != weighed:
+        raise ValueError(f"{where}: {weighed} trials in the effects, but {k:g} comparisons in the pooled results")
 
 
-def _trials(effects: pd.DataFrame, main: Row, meta: ForestMeta) -> list[Trial]:
+def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
     """The trials in their order with interval and weight."""
     needed = ("label", "estimate", "variance", "ci_lower_natural", "ci_upper_natural")
-    for name in needed:
+    for name in (*needed, *([WEIGHT] if len(effects) > 1 else [])):
         if name not in effects:
             raise ValueError(f"effects lack the column {name!r}")
-    columns = {name: pd.to_numeric(effects[name]).to_numpy(float, na_value=np.nan) for name in needed[1:]}
+    columns = {name: effects[name].to_numpy(float, na_value=np.nan) for name in needed[1:]}
     yi, vi, low, high = columns.values()
     if meta.scale == "log":
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,39 +193,74 @@ def _trials(effects: pd.DataFrame, main: Row, meta: ForestMeta) -> list[Trial]:
             f"{columns['ci_lower_natural'][i]:g} to {columns['ci_upper_natural'][i]:g}; all must be finite, the "
             "variance positive" + (", the ratios above 0" if meta.scale == "log" else "")
         )
-    tau2 = number(main, "tau2")
-    weight = 1 / (vi + (0.0 if math.isnan(tau2) else tau2))
-    order = np.arange(len(effects))
+    weight = effects.get(WEIGHT, pd.Series(100.0, effects.index)).to_numpy(float, na_value=np.nan)
+    order = list(range(len(effects)))
     if meta.sort == "year":
-        order = np.argsort(pd.to_numeric(effects["year"]).to_numpy(float, na_value=np.nan), kind="stable")
+        years = effects.get("year", pd.Series(np.nan, effects.index)).to_numpy(float, na_value=np.nan)
+        order.sort(key=lambda i: (np.nan_to_num(years[i], nan=np.inf), _natural_order(str(effects["label"].iloc[i]))))
     elif meta.sort != "protocol":
-        order = np.argsort(yi if meta.sort == "estimate" else -weight, kind="stable")
-    share = 100 * weight / weight.sum()
+        order.sort(key=(yi if meta.sort == "estimate" else -weight).__getitem__)
+    printed = printed_shares(weight)
     given: Sequence[Row] = effects.to_dict("records")
     return [
-        {**given[i], "estimate": yi[i], "ci_lower": low[i], "ci_upper": high[i], "weight": share[i]}
-        for i in order.tolist()
-    ]
+        {
+            **given[i], "estimate": yi[i], "ci_lower": low[i], "ci_upper": high[i], "weight": weight[i],
+            "printed_weight": printed[i],
+        }
+        for i in order
+    ]  # fmt: skip
 
 
-def _subgroups(trials: Sequence[Trial], subgroups: pd.DataFrame, meta: ForestMeta) -> list[tuple[Row, list[Trial]]]:
-    """Each subgroup that has trials, with them; subgroups.csv may hold the value of the column or its printed name."""
-    rows: Sequence[Row] = subgroups.drop_duplicates("subgroup").to_dict("records")
-    places = {_fold(str(row["subgroup"])): i for i, row in enumerate(rows)}
+def _natural_order(label: str) -> list[tuple[int, int, str]]:
+    """A key by which Trial 9 comes before Trial 10."""
+    parts = re.split(r"(\d+)", label.casefold())
+    return [(int(part.isdigit()), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
+def printed_shares(weights: Sequence[float] | np.ndarray, decimals: int = 1) -> list[float]:
+    """Percentages rounded so that what is printed adds up: the largest remainders are rounded up; NaN stays."""
+    scaled = [weight * 10**decimals for weight in weights]
+    known = [i for i, value in enumerate(scaled) if not math.isnan(value)]
+    whole_part = {i: math.floor(scaled[i] + 1e-9) for i in known}
+    left = round(math.fsum(scaled[i] for i in known)) - sum(whole_part.values())
+    for i in sorted(known, key=lambda i: whole_part[i] - scaled[i])[:left]:
+        whole_part[i] += 1
+    return [whole_part[i] / 10**decimals if i in whole_part else math.nan for i in range(len(scaled))]
+
+
+def _subgroups(
+    trials: Sequence[Trial], subgroups: pd.DataFrame, meta: ForestMeta
+) -> list[tuple[str, Row, list[Trial]]]:
+    """Printed name, row and trials of each subgroup that has trials; trials without a value come last.
+
+    subgroups.csv may hold the value of the column or its printed name.
+    """
+    rows: list[Row] = subgroups.drop_duplicates("subgroup").to_dict("records")
+    column = str(rows[0]["column"])
+    # A trial without a value is in no subgroup.
+    rows.append({"subgroup": NOT_REPORTED, "column": column})
+    places = {_fold(str(row["subgroup"])): i for i, row in reversed(list(enumerate(rows)))}
     members: list[list[Trial]] = [[] for _ in rows]
     for trial in trials:
-        column = str(rows[0]["column"])
         if column not in trial:
             raise ValueError(f"effects lack the subgroup column {column!r}")
-        value = words(trial, column) or "not reported"
+        value = words(trial, column) or NOT_REPORTED
         at = places.get(_fold(value), places.get(_fold(meta.subgroup_labels.get(value, value))))
         if at is None:
-            known = ", ".join(str(row["subgroup"]) for row in rows)
+            known = ", ".join(str(row["subgroup"]) for row in rows[:-1])
             raise ValueError(f"{trial['label']}: {column} {value!r} is not among the subgroups: {known}")
         members[at].append(trial)
     for row, group in zip(rows, members, strict=True):
-        _same_k(len(group), number(row, "comparisons"), f"subgroup {row['subgroup']}")
-    return [(row, group) for row, group in zip(rows, members, strict=True) if group]
+        _same_k(group, row, f"subgroup {row['subgroup']}")
+    printed = set(meta.subgroup_labels.values())
+    found = []
+    for row, group in zip(rows, members, strict=True):
+        name = clean(meta.subgroup_labels.get(str(row["subgroup"]), row["subgroup"]))
+        # A label is printed as the protocol writes it; a bare value becomes words.
+        name = name if name in printed else name.replace("_", " ")
+        if group:
+            found.append((name[:1].upper() + name[1:], row, group))
+    return found
 
 
 def _fold(text: str) -> str:
@@ -207,8 +270,8 @@ def _fold(text: str) -> str:
 class _Lines:
     """Collects printed lines from top to bottom."""
 
-    def __init__(self, meta: ForestMeta, trials: Sequence[Row], main: Row) -> None:
-        self.meta, self.trials, self.layout = meta, trials, meta.layout
+    def __init__(self, meta: ForestMeta, trials: Sequence[Row], main: Row, lost: Sequence[Row]) -> None:
+        self.meta, self.trials, self.lost, self.layout = meta, trials, lost, meta.layout
         self.rows: list[dict[str, Any]] = []
         self.y = 0.0
         self.is_ratio = meta.scale == "log"
@@ -216,8 +279,10 @@ class _Lines:
         half_width = (number(shown, "ci_upper") - number(shown, "ci_lower")) / 2
         self.decimals = None if self.is_ratio else difference_decimals(half_width)
         self.interval = self.layout.ratio_interval if self.is_ratio else self.layout.difference_interval
-        self.arms = _arm_formats(trials, self.layout)
+        self.columns = _arm_columns([*trials, *lost], self.layout)
+        self.arms = _arm_formats([*trials, *lost], self.columns)
         self.generic = self.layout.generic and not any(name.startswith(("events", "mean")) for name in self.arms)
+        self.peto = self.layout.o_minus_e and words(main, "pooling") == "peto"
 
     def add(self, kind: str, layer: str, row_id: str, *, advance: float = 1.0, **cells: Any) -> None:
         """Append a line at the current y and move on."""
@@ -248,6 +313,8 @@ class _Lines:
             top["panel"], below["panel"] = measure, interval
         if self.generic:
             below |= {"estimate_text": f"log[{measure}]" if self.is_ratio else "Estimate", "se_text": "SE"}
+        if self.peto:
+            below |= {"o_minus_e": "O\N{MINUS SIGN}E", "v": "Variance"}
         below["weight_text"] = layout.weight_header if several else ""
         self.add("column header", "study", "header-top", **top)
         self.add("column header", "study", "header", advance=1.35, **below)
@@ -262,22 +329,32 @@ class _Lines:
             **self._interval(trial), **self._weight([trial]), **self._data(trial),
         )  # fmt: skip
 
-    def subgroup(self, at: int, row: Row, group: Sequence[Row]) -> None:
+    def not_estimable(self) -> None:
+        """The trials that are in no pool, under those that are."""
+        inside = self.rows[-1]["kind"] != "study" or self.rows[-1]["indent"]
+        if self.lost and inside:
+            self.add("subgroup heading", "study", "not-estimable", label="Not estimable")
+        for at, trial in enumerate(self.lost, start=1):
+            self.add(
+                "not estimable", "study", f"not-estimable-{at}", label=clean(trial["label"]), indent=int(inside),
+                study_id=words(trial, "study_id"), note_marks=trial["note_marks"], effect="Not estimable",
+                **self._data(trial, pooled=False),
+            )  # fmt: skip
+
+    def subgroup(self, at: int, name: str, row: Row, group: Sequence[Row]) -> None:
         """A subgroup under its heading; a diamond and a heterogeneity line from two trials on."""
-        name = clean(self.meta.subgroup_labels.get(str(row["subgroup"]), row["subgroup"])).replace("_", " ")
-        self.add("subgroup heading", "study", f"subgroup-{at}", label=name[:1].upper() + name[1:])
+        self.add("subgroup heading", "study", f"subgroup-{at}", label=name)
         for trial in group:
             self.study(trial, indent=1)
-        if len(group) > 1:
+        if len(group) > 1 and not math.isnan(number(row, "comparisons")):
             self.add(
                 "subgroup pooled", "subtotals", f"subtotal-{at}", label=self.layout.subtotal(self.meta.level), indent=1,
                 marker="diamond", **self._totals(group), **self._interval(row), **self._weight(group),
             )  # fmt: skip
             self._events(group, "subtotals+arm_data", f"events-{at}", indent=1)
-            statistics = self.layout.statistics
-            text = statistics.heterogeneity(row, True)
+            text = self.layout.statistics.heterogeneity(row, True)
             self.add("heterogeneity line", "heterogeneity", f"heterogeneity-{at}", label=text, indent=1)
-            if statistics.subgroup_tests and (text := statistics.overall_test(row)):
+            if self.layout.journal and (text := self.layout.statistics.overall_test(row)):
                 self.add("test line", "tests", f"test-{at}", label=text, indent=1)
         self.y += 0.4
 
@@ -286,9 +363,9 @@ class _Lines:
         self.y += 0.4 if self.rows[-1]["indent"] == 0 else 0.25
         self.add(
             "overall", "study", "overall", label=self.layout.total(main, self.meta.level),
-            marker="diamond", **self._totals(self.trials), **self._interval(main), **self._weight(self.trials),
+            marker="diamond", **self._totals(self._listed), **self._interval(main), **self._weight(self.trials),
         )  # fmt: skip
-        self._events(self.trials, "arm_data", "events")
+        self._events(self._listed, "arm_data", "events")
         lower, upper = number(main, "pi_lower"), number(main, "pi_upper")
         if not math.isnan(lower + upper):
             text = interval_text(*self._natural(lower, upper), decimals=self.decimals, interval=self.interval)
@@ -312,7 +389,7 @@ class _Lines:
             texts = [("heterogeneity", "heterogeneity", statistics.heterogeneity(main, False))]
             texts += [("tests", "test-overall", text) for text in [statistics.overall_test(main)] if text]
         if test is not None and k > 1:
-            texts.append(("tests", "test-subgroups", statistics.difference(test)))
+            texts.append(("tests", "test-subgroups", difference_line(test, statistics.difference)))
         for layer, row_id, text in texts:
             kind = "test line" if layer == "tests" else "heterogeneity line"
             self.add(kind, layer, row_id, label=text, advance=SMALL_LINE)
@@ -328,6 +405,40 @@ class _Lines:
             legend = f"{self.meta.risk_of_bias.legend}."
             self.add("footnote", "risk_of_bias", "risk-of-bias", label=legend, advance=SMALL_LINE)
 
+    @property
+    def _listed(self) -> Sequence[Row]:
+        """The trials that the totals count: in journals' layouts all that are listed."""
+        return [*self.trials, *self.lost] if self.layout.journal else self.trials
+
+    def counts(self) -> list[str]:
+        """How many of the listed trials are pooled, where not all are."""
+        if not self.lost:
+            return []
+
+        def size(rows: Sequence[Row]) -> str:
+            n = [math.fsum(v for row in rows if not math.isnan(v := number(row, f"n_{arm}"))) for arm in ARMS]
+            trials = f"{len(rows)} trial{'s' * (len(rows) != 1)}"
+            return trials + (f" ({whole(n[0])} and {whole(n[1])} patients)" if any(n) else "")
+
+        listed = size([*self.trials, *self.lost])
+        if self.layout.journal:
+            return [f"The totals count all {listed} listed; {size(self.trials)} are pooled"]
+        return [f"Listed are {listed}; pooled, and counted in the totals, are {size(self.trials)}"]
+
+    def span(self, row: Row, name: str) -> str:
+        """`0.94 to 8.89`: the interval `guarded_ci`, `guarded_pi` ... of a row, on the natural scale."""
+        ends = [number(row, f"{name}_{end}") for end in ("lower", "upper")]
+        if math.isnan(sum(ends)):
+            return ""
+        return interval_text(*self._natural(*ends), decimals=self.decimals, interval=Interval("", " to ", ""))
+
+    def other_i2(self, main: Row) -> list[str]:
+        """What the model's own I2 is, where a journal's layout prints another."""
+        own, printed = number(main, "i2"), i2_from_q(main)
+        if not self.layout.journal or math.isnan(own + printed) or percent_text(own) == percent_text(printed):
+            return []
+        return [f"I² = (Q − df)/Q, as RevMan 5 defines it; from τ², as RevMan since 2024: {percent_text(own)}"]
+
     def _natural(self, *values: float) -> tuple[float, ...]:
         with np.errstate(over="ignore"):
             return tuple(float(np.exp(v)) for v in values) if self.is_ratio else values
@@ -340,27 +451,40 @@ class _Lines:
     def _weight(self, group: Sequence[Row]) -> dict[str, Any]:
         if len(self.trials) < 2:
             return {}
-        weight = math.fsum(trial["weight"] for trial in group)
-        return {"weight": weight, "weight_text": self.layout.weight.format(weight)}
+        known = [trial for trial in group if not math.isnan(trial["weight"])]
+        if not known:
+            return {"weight_text": DASH if len(group) == 1 else ""}
+        weight = math.fsum(trial["printed_weight"] for trial in known)
+        return {
+            "weight": math.fsum(trial["weight"] for trial in known),
+            "weight_text": self.layout.weight.format(weight),
+        }
 
-    def _data(self, trial: Row) -> dict[str, Any]:
+    def _data(self, trial: Row, *, pooled: bool = True) -> dict[str, Any]:
         """What the trial reports: the data of its arms, else its estimate and standard error."""
         cells = {name: cell(trial) for name, (_, cell) in self.arms.items()}
-        if self.generic:
+        if self.generic and pooled:
             decimals = self.decimals or 2
             cells["estimate_text"] = fixed(trial["estimate"], decimals)
             cells["se_text"] = fixed(math.sqrt(number(trial, "variance")), decimals)
+        if self.peto and pooled:
+            counts = [number(trial, f"{part}_{arm}") for arm in ARMS for part in ("events", "n")]
+            log_or, variance = (float(value) for value in measures.peto(*counts))
+            cells |= {"o_minus_e": fixed(log_or / variance, 2), "v": fixed(1 / variance, 2)}
         return cells
 
     def _totals(self, group: Sequence[Row], *, events: bool = False) -> dict[str, Any]:
-        """Sums of events and n, only where every trial gives them; the events on their own line if asked for."""
+        """Sums of events, person-time and n where every trial gives them; events on their own line if asked for."""
         cells: dict[str, Any] = {}
         for name in self.arms:
-            what, _, arm = name.partition("_")
-            column = next(c for kind in self.layout.columns.values() for c in kind if c.name == what)
-            if not {*column.parts} <= {"events", "n"} or (self.layout.total_events and (what == "events") != events):
+            what, _, arm = name.rpartition("_")
+            column = self.columns[name]
+            if not {*column.parts} <= SUMMED or (self.layout.total_events and (what == "events") != events):
                 continue
-            sums = [math.fsum(number(trial, f"{part}_{arm}") for trial in group) for part in column.parts]
+            # A trial that is in no pool may have no number here.
+            lost = {id(trial) for trial in self.lost}
+            counted = [t for t in group if id(t) not in lost or not math.isnan(number(t, f"{column.parts[0]}_{arm}"))]
+            sums = [math.fsum(number(trial, f"{part}_{arm}") for trial in counted) for part in column.parts]
             if not any(map(math.isnan, sums)):
                 cells[name] = column.pattern.format(*(f"{value:.10g}" for value in sums))
         return cells
@@ -374,23 +498,40 @@ class _Lines:
 
 def names_below(layout: Layout, arm_columns: Collection[str]) -> bool:
     """Whether the names of the arms stand below what they show: the layout wants it and each arm has one column."""
-    arms = [name.partition("_")[2] for name in arm_columns]
+    arms = [name.rpartition("_")[2] for name in arm_columns]
     return layout.arm_names_below and bool(arms) and len(set(arms)) == len(arms)
 
 
-def _arm_formats(trials: Sequence[Row], layout: Layout) -> dict[str, tuple[str, Callable[[Row], str]]]:
-    """Header and format of each arm column that the trials fill, with equal decimals within a column."""
+def _known(trials: Sequence[Row], name: str) -> list[float]:
+    return [value for trial in trials if not math.isnan(value := number(trial, name))]
 
-    def known(name: str) -> list[float]:
-        return [value for trial in trials if not math.isnan(value := number(trial, name))]
+
+def _arm_columns(trials: Sequence[Row], layout: Layout) -> dict[str, Column]:
+    """The columns of the arms that the trials fill."""
+
+    def any_arm(what: str) -> bool:
+        return any(_known(trials, f"{what}_{arm}") for arm in ARMS)
+
+    kind = CONTINUOUS if not any_arm("events") else RATE if any_arm("person_time") else BINARY
+    return {
+        f"{column.name}_{arm}": column
+        for arm in ARMS
+        for column in layout.columns[kind]
+        if column.name == "events" or _known(trials, f"{column.name}_{arm}")
+    }
+
+
+def _arm_formats(trials: Sequence[Row], columns: Mapping[str, Column]) -> dict[str, tuple[str, Callable[[Row], str]]]:
+    """Header and format of each arm column, with equal decimals within a column."""
 
     def plain(name: str) -> Callable[[Row], str]:
-        decimals = needed_decimals(known(name), 2 if name.startswith(("mean", "sd")) else 1)
+        most = 2 if name.startswith(("mean", "sd")) else 1
+        decimals = needed_decimals(_known(trials, name), most)
         return lambda trial: DASH if math.isnan(v := number(trial, name)) else fixed(v, decimals)
 
     def joined(column: Column, arm: str) -> tuple[str, Callable[[Row], str]]:
         names = [f"{part}_{arm}" for part in column.parts]
-        if len(names) > 1 and not all(map(known, names[1:])):
+        if len(names) > 1 and not all(_known(trials, name) for name in names[1:]):
             return column.alone, plain(names[0])
         formats = [plain(name) for name in names]
 
@@ -400,10 +541,4 @@ def _arm_formats(trials: Sequence[Row], layout: Layout) -> dict[str, tuple[str, 
 
         return column.header, cell
 
-    binary = any(known(f"events_{arm}") for arm in ARMS)
-    return {
-        f"{column.name}_{arm}": joined(column, arm)
-        for arm in ARMS
-        for column in layout.columns[BINARY if binary else CONTINUOUS]
-        if column.name == "events" or known(f"{column.name}_{arm}")
-    }
+    return {name: joined(column, name.rpartition("_")[2]) for name, column in columns.items()}

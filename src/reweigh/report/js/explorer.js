@@ -4,32 +4,43 @@
   const form = byId("x-controls");
   if (!form) return;
   const data = json("explorer-data");
-  const [ofSubset, ofTau2, ofInterval] = data.fields;
-  const select = { question: byId("x-analysis"), a: byId("x-measure"), set: byId("x-set"), tau2: byId("x-tau2"), interval: byId("x-interval"), r: byId("x-r") };
+  const [ofCore, ofInterval] = data.fields;
+  const select = { question: byId("x-analysis"), a: byId("x-measure"), set: byId("x-set"), model: byId("x-model"), r: byId("x-r") };
   let state = {}, rows = [];
 
   // Numbers as the tables print them.
-  const fixed = (x, n) => { const text = x.toFixed(n); return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−"); };
+  // Half up, from twelve significant digits, as reweigh.text.numbers rounds.
+  const fixed = (x, n) => {
+    if (!Number.isFinite(x)) return x < 0 ? "−∞" : "∞";
+    const [mantissa, exponent] = Math.abs(x).toExponential(11).split("e");
+    const scaled = BigInt(mantissa.replace(".", "")), shift = Number(exponent) - 11 + n;
+    const units = shift >= 0 ? scaled * 10n ** BigInt(shift) : (2n * scaled + 10n ** BigInt(-shift)) / (2n * 10n ** BigInt(-shift));
+    const digits = String(units).padStart(n + 1, "0");
+    return `${x < 0 && units ? "−" : ""}${n ? `${digits.slice(0, -n)}.${digits.slice(-n)}` : digits}`;
+  };
   const ratio = (x) => (x < 0.005 ? "<0.01" : x > 9999.995 ? ">9999" : fixed(x, 2));
   const printed = (a, x) => (a.log ? ratio(Math.exp(x)) : fixed(x, a.decimals));
   const interval = (a, low, high) => `${printed(a, low)} to ${printed(a, high)}`;
-  const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : `= ${fixed(p, p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
+  const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : p >= 0.04995 && p < 0.05 ? "< 0.05" : `= ${fixed(p, p >= 0.0495 && p < 0.05 ? 4 : p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
+  const percent = (x) => `${fixed(x, x >= 99.5 && x < 100 ? 1 : 0)}%`;
+  const symbols = (text) => text.replaceAll("tau2", "τ²").replaceAll("I2", "I²").replaceAll("H2", "H²");
+  const countText = (k, comparisons) => { const trials = `${k} trial${k === 1 ? "" : "s"}`; return k === comparisons ? trials : `${comparisons} comparisons from ${trials}`; };
   const small = (x) => (x === 0 ? "0" : x < 0.0001 ? "<0.0001" : x >= 99.995 ? fixed(x, x < 999.95 ? 1 : 0) : fixed(x, x >= 0.0095 ? 2 : 1 - Math.floor(Math.log10(x))));
 
-  // Packed results: columns one after another; those of the subsets, of each tau2 estimator, of each method.
+  // Packed results: columns one after another; those of each core (estimate, heterogeneity), then of each model.
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
   const unpack = (set) => {
     if (set.columns) return set;
     const numbers = set.single ? new Float32Array(bytes(set.numbers)) : new Float64Array(bytes(set.numbers));
-    const tau2 = [...new Set(set.methods.map(([t]) => t))];
-    const size = numbers.length / (ofSubset.length + tau2.length * ofTau2.length + set.methods.length * ofInterval.length);
+    const cores = [...new Set(set.models.map((one) => data.models[one].core))];
+    const size = numbers.length / (cores.length * ofCore.length + set.models.length * ofInterval.length);
     let at = 0;
     const take = (names) => Object.fromEntries(names.map((name) => [name, numbers.subarray(at++ * size, at * size)]));
-    set.columns = { subset: take(ofSubset), tau2: {}, interval: {} };
-    for (const one of tau2) set.columns.tau2[one] = take(ofTau2);
-    for (const one of set.methods) set.columns.interval[one.join("|")] = take(ofInterval);
+    set.columns = { core: {}, model: {} };
+    for (const one of cores) set.columns.core[one] = take(ofCore);
+    for (const one of set.models) set.columns.model[one] = take(ofInterval);
     const codes = new Uint8Array(bytes(set.codes));
-    set.columns.codes = Object.fromEntries(set.methods.map((one, i) => [one.join("|"), codes.subarray(i * size, (i + 1) * size)]));
+    set.columns.codes = Object.fromEntries(set.models.map((one, i) => [one, codes.subarray(i * size, (i + 1) * size)]));
     return set;
   };
   // Row of a subset, or why it was not computed.
@@ -42,16 +53,17 @@
     const [i, j] = out;
     return 1 + k + i * k - (i * (i + 1)) / 2 + (j - i - 1);
   };
-  const lookUp = (set, tau2, between, inside) => {
-    const method = `${tau2}|${between}`, { columns } = unpack(set);
+  const lookUp = (set, model, inside) => {
+    const { columns } = unpack(set);
     if (!inside.some(Boolean)) return { reason: "no trial is ticked" };
-    if (!columns.interval[method]) return { reason: `${data.tau2[tau2]} with the interval ${data.intervals[between]} was not computed for these trials` };
+    if (set.unable[model]) return { reason: set.unable[model] };
+    if (!columns.model[model]) return { reason: `“${model}” was not computed for these trials` };
     const row = place(inside.length, inside);
     if (typeof row === "string") return { reason: row };
-    const found = { note: data.reasons[columns.codes[method][row]] };
-    for (const part of [columns.subset, columns.tau2[tau2], columns.interval[method]])
+    const [note, narrow] = data.reasons[columns.codes[model][row]], found = { note, narrow };
+    for (const part of [columns.core[data.models[model].core], columns.model[model]])
       for (const [name, values] of Object.entries(part)) found[name] = values[row];
-    return found;
+    return Number.isNaN(found.estimate) ? { reason: found.note || "not estimable" } : found;
   };
 
   const analysis = () => data.analyses.find((one) => one.id === state.a);
@@ -60,22 +72,21 @@
   const chosen = () => sets().find((one) => one.set === state.set && (one.correlation === null ? state.r === "" : String(one.correlation) === state.r));
 
   // Address
-  const defaults = (a) => ({ a, set: data.analyses.find((one) => one.id === a).datasets[0].set, tau2: data.model[0], interval: data.model[1], r: "", without: new Set() });
+  const defaults = (a) => ({ a, set: data.analyses.find((one) => one.id === a).datasets[0].set, model: data.model, r: "", without: new Set() });
   const read = () => {
     const [, query] = location.hash.match(/^#explore\?(.*)$/) ?? [];
     const given = new URLSearchParams(query ?? "");
     const known = data.analyses.some((one) => one.id === given.get("a"));
     state = defaults(known ? given.get("a") : data.analyses[0].id);
-    for (const name of ["set", "tau2", "interval", "r"]) if (given.has(name)) state[name] = given.get(name);
+    for (const name of ["set", "model", "r"]) if (given.has(name)) state[name] = given.get(name);
     if (!sets().some((one) => one.set === state.set)) state.set = sets()[0].set;
-    if (!(state.tau2 in data.tau2)) state.tau2 = data.model[0];
-    if (!(state.interval in data.intervals)) state.interval = data.model[1];
+    if (!Object.hasOwn(data.models, state.model)) state.model = data.model;
     state.without = new Set((given.get("without") ?? "").split(",").filter(Boolean));
     return query !== undefined;
   };
   const write = () => {
     const usual = defaults(state.a), query = new URLSearchParams({ a: state.a });
-    for (const name of ["set", "tau2", "interval", "r"]) if (state[name] !== usual[name]) query.set(name, state[name]);
+    for (const name of ["set", "model", "r"]) if (state[name] !== usual[name]) query.set(name, state[name]);
     if (state.without.size) query.set("without", [...state.without].join(","));
     history.replaceState(null, "", `#explore?${query.toString().replaceAll("%2C", ",")}`);
   };
@@ -146,8 +157,7 @@
     byId("x-measure-label").hidden = measures.length < 2;
     select.set.replaceChildren(...names.map(([value, label]) => make("option", { value }, label)));
     select.set.value = state.set;
-    select.tau2.value = state.tau2;
-    select.interval.value = state.interval;
+    select.model.value = state.model;
     const swept = sets().filter((one) => one.correlation !== null);
     byId("x-r-label").hidden = !swept.length;
     const symbol = a.parameter?.name.replace("phi", "φ");
@@ -157,37 +167,41 @@
     select.r.value = state.r;
   };
 
-  const sentence = (a, found, k) => {
+  const sentence = (a, found, k, count, guarded) => {
     const figures = make("p", { className: "figures" });
     const say = (name, text) => figures.append(make("span", {}, `${name} ${text}`), " ");
     const level = `${100 * data.level}%`;
     const head = make("p", { className: "big" });
     head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper)})`;
     head.textContent = `${a.short} ${head.dataset.effect.replace("(", Number.isNaN(found.ci_lower) ? "(" : `(${level} CI `)}`;
-    say("k =", k);
+    say("k =", count);
     if (!Number.isNaN(found.p_value)) say("P", pText(found.p_value));
     if (k > 1) {
       say("prediction interval", Number.isNaN(found.pi_lower) ? "–" : interval(a, found.pi_lower, found.pi_upper));
       say("τ² =", small(found.tau2));
-      if (!Number.isNaN(found.i2_tau2)) say("I² =", `${found.i2_tau2.toFixed(0)}%`);
-      say("Q =", `${fixed(found.q, 2)}, P ${pText(found.q_p_value)}`);
+      if (!Number.isNaN(found.i2)) say(`I² (${symbols(data.models[state.model].i2)}) =`, percent(found.i2));
+      if (!Number.isNaN(found.q)) say("Q =", `${fixed(found.q, 2)}, P ${pText(found.q_p_value)}`);
+      if (guarded) say("guarded", `${printed(a, guarded.estimate)} (${interval(a, guarded.ci_lower, guarded.ci_upper)})`);
     }
-    return [head, figures, ...(found.note ? [make("p", { className: "quiet" }, found.note.replaceAll("tau2", "τ²").replaceAll("I2", "I²").replaceAll("H2", "H²"))] : [])];
+    return [head, figures, ...(found.note ? [make("p", { className: "quiet" }, symbols(found.note))] : [])];
   };
   const draw = () => {
     const started = performance.now(), a = analysis(), set = chosen(), result = byId("x-result");
     write();
     const inside = rows.map((one) => one.box.checked), k = inside.filter(Boolean).length;
-    const found = set ? lookUp(set, state.tau2, state.interval, inside) : { reason: "this crossover correlation was computed for the main set only, not for this one" };
-    const all = set ? lookUp(set, state.tau2, state.interval, inside.map(() => true)) : found;
-    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, `${found.reason[0].toUpperCase()}${found.reason.slice(1).replaceAll("tau2", "τ²")}.`)] : sentence(a, found, k)));
-    const weights = (set ?? sets()[0]).trials.map((one, i) => (inside[i] && !found.reason ? 1 / (one[6] + (found.tau2 || 0)) : 0));
+    const found = set ? lookUp(set, state.model, inside) : { reason: "this crossover correlation was computed for the main set only, not for this one" };
+    const all = set ? lookUp(set, state.model, inside.map(() => true)) : found;
+    const ticked = (set ?? sets()[0]).trials.filter((one) => !state.without.has(one[0]));
+    const { guarded: sister } = data.models[state.model], guarded = found.narrow && set.models.includes(sister) ? lookUp(set, sister, inside) : null;
+    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, symbols(`${found.reason[0].toUpperCase()}${found.reason.slice(1)}.`))] : sentence(a, found, k, countText(new Set(ticked.map((one) => one[8])).size, k), guarded)));
+    const fixedWeights = set?.weights[state.model], weightOf = (one, i) => (fixedWeights ? fixedWeights[i] ?? 0 : 1 / (one[6] + (found.tau2 || 0)));
+    const weights = (set ?? sets()[0]).trials.map((one, i) => (inside[i] && !found.reason ? weightOf(one, i) : 0));
     const sum = weights.reduce((x, y) => x + y, 0), most = Math.max(...weights);
     const order = rows.map((one) => (set ?? sets()[0]).trials.findIndex((trial) => trial[0] === one.id));
     for (const [i, one] of rows.entries()) {
       const share = sum ? weights[order[i]] / sum : 0, y = set?.trials[order[i]]?.[3] ?? 0;
       one.element.classList.toggle("out", !inside[i]);
-      one.weight.textContent = share && k > 1 ? `${(100 * share).toFixed(1)}%` : "";
+      one.weight.textContent = share && k > 1 ? `${fixed(100 * share, 1)}%` : "";
       const side = sum && share ? 4 + 10 * Math.sqrt(weights[order[i]] / most) : 6;
       one.marks.square.style.width = one.marks.square.style.height = `${side}px`;
       one.marks.square.style.left = `${scale(y)}%`;
@@ -211,6 +225,7 @@
     diamond(rows.ghost, all, false);
     rows.ghost.element.hidden = k === inside.length;
     byId("x-how").textContent = inside.length <= data.all_up_to ? `Stored: every subset of these ${inside.length}.` : `Stored: all ${inside.length} together, and every removal of one or two.`;
+    byId("x-what").textContent = symbols(`${data.models[state.model].what}.`);
     byId("explorer").dataset.milliseconds = (performance.now() - started).toFixed(1);
   };
   const render = () => { fill(); build(); draw(); };
