@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reweigh.console import logged
-from reweigh.effects.pages import crossover_sweep, worked_pages
+from reweigh.effects.pages import crossover_sweep, dependence_sweep, worked_pages
 from reweigh.effects.selection import exclusions, select
 from reweigh.flags import flag_table, flags_of, notices_of
 from reweigh.io import read_csv, write_csv
@@ -19,6 +19,7 @@ if __name__ == "__main__":
         write_csv(selection.effects, snakemake.output.effects)
         write_csv(selection.rows, snakemake.output.rows)
         write_csv(exclusions(selection.rows), snakemake.output.exclusions)
+        write_csv(selection.not_pooled, snakemake.output.not_pooled)
         typed = {Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}
         tools = read_tools(Path(snakemake.input.tools).read_bytes())
         bias = read_csv(snakemake.input.risk_of_bias)
@@ -28,6 +29,7 @@ if __name__ == "__main__":
         ]
         write_csv(flag_table(flags, studies), snakemake.output.flags)
         write_csv(crossover_sweep(selection, protocol), snakemake.output.sweep)
+        write_csv(dependence_sweep(selection, protocol), snakemake.output.dependence_sweep)
         folder = Path(snakemake.output.worked)
         folder.mkdir(parents=True, exist_ok=True)
         for name, page in worked_pages(selection, {"arms.csv": arms, "contrasts.csv": contrasts}, protocol).items():

@@ -28,5 +28,6 @@ if __name__ == "__main__":
         write_csv(subgroup_table(effects, protocol), snakemake.output.subgroups)
         write_csv(bayes_table(effects, protocol), snakemake.output.bayes)
         write_csv(regression_table(effects, protocol), snakemake.output.meta_regression)
-        write_csv(sweep_table(effects, read_csv(snakemake.input.sweep), protocol), snakemake.output.sweep)
+        for name in ("sweep", "dependence_sweep"):
+            write_csv(sweep_table(effects, read_csv(snakemake.input[name]), protocol), snakemake.output[name])
         write_csv(dependence_table(effects, protocol), snakemake.output.dependence)

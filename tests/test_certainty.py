@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from reweigh.certainty.assess import assess, certainty_table, important_bounds, read_overrides
+from reweigh.certainty.assess import assess, certainty_table, read_overrides
 from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
 from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rule_problems, rules_of
 from reweigh.check import check
@@ -203,8 +203,8 @@ def test_half_and_twice_the_important_difference_move_the_bounds():
     row = pooled(ci_lower=-0.4, ci_upper=0.3, participants=1e6)
     assert rule(domain("imprecision", row=row)) == ("IM1", 0)
     assert rule(domain("imprecision", row=row, factor=0.5)) == ("IM5", -2)
-    assert important_bounds(EVENT, "RR", factor=2.0) == pytest.approx((2 * log(0.75), 2 * log(1.25)))
-    assert important_bounds(PAIN, "MD") is None
+    assert EVENT.bounds("RR", factor=2.0) == pytest.approx((2 * log(0.75), 2 * log(1.25)))
+    assert PAIN.bounds("MD") is None
 
 
 def test_ratios_take_the_bounds_of_grade_where_the_protocol_has_none():

@@ -199,7 +199,8 @@ def test_comparisons_of_one_trial_get_a_letter_after_the_year():
         for study, one, label, mean in (("x", "x1", "Li 2002", 2), ("x", "x2", "Li 2002", 3), ("y", "y1", "Wu 2003", 4))
         for role in ("intervention", "control")
     )
-    protocol = load_checked(PROTOCOL.replace("EXTRA", "").encode())
+    extra = "independent_comparisons: [{study: x, reason: two strata of the trial}]"
+    protocol = load_checked(PROTOCOL.replace("EXTRA", extra).encode())
     content = f"study_id,comparison_id,label,role,outcome,timepoint,timepoint_days,n,mean,sd\n{arms}"
     tables, problems = check_review({"arms.csv": content.encode()}, table_rules(protocol))
     assert not problems, problems
@@ -235,3 +236,69 @@ def test_permuting_studies_permutes_the_effects_and_loses_no_row(order, data):
     columns = ["study_id", "estimate", "variance"]
     one, two = (s.effects[columns].sort_values("study_id").reset_index(drop=True) for s in (selection, other))
     pd.testing.assert_frame_equal(one, two)
+
+
+def test_the_smd_variance_of_a_sets_main_model_is_that_of_its_rows():
+    """The preset revman-5 brings RevMan's J = 1 - 3/(4N - 9) and variance N/(n1 n2) + g^2/(2(N - 3.94))."""
+    arms = "a,intervention,x,pain,day 1,1,0,10,20,4,2,,,\na,control,y,pain,day 1,1,0,10,20,5,2,,,\n"
+    row = run(arms, extra="models: [revman-5]").effects.set_index("measure").loc["SMD"]
+    g = -0.5 * (1 - 3 / 151)
+    assert row["estimate"] == pytest.approx(g)
+    assert row["variance"] == pytest.approx(40 / 400 + g**2 / (2 * 36.06))
+    assert run(arms).effects["estimate"].iloc[0] != pytest.approx(g, rel=1e-6)
+
+
+def test_arms_on_different_scales_each_keep_their_own():
+    """20 of 50 is 4 of 10, 50.3 of 100 is 5.03 of 10."""
+    arms = "a,intervention,x,pain,day 1,1,0,50,50,20,20.2,,,\na,control,y,pain,day 1,1,0,100,48,50.3,21.1,,,\n"
+    effects = run(arms).effects.set_index("measure")
+    assert effects.loc["MD", "estimate"] == pytest.approx(-1.03)
+    assert effects.loc["MD", "sd_intervention"] == pytest.approx(4.04)
+    assert effects.loc["SMD", "mean_intervention"] == pytest.approx(40)
+
+
+def test_arms_of_one_side_on_different_scales_are_not_combined():
+    arms = (
+        "a,intervention,low,pain,day 1,1,0,50,50,20,20.2,,,\na,intervention,high,pain,day 1,1,0,100,50,44,20.2,,,\n"
+        "a,control,y,pain,day 1,1,0,100,48,50.3,21.1,,,\n"
+    )
+    selection = run(arms)
+    assert selection.effects.empty
+    assert "different scales" in selection.rows["reason"].iloc[0]
+
+
+def test_the_level_of_a_printed_interval():
+    head = "study_id,outcome,timepoint,timepoint_days,measure,estimate,ci_lower,ci_upper,ci_level"
+    files = {
+        "contrasts.csv": f"{head}\na,response,day 1,1,RR,0.8,0.6,1.07,0.9\nb,response,day 1,1,RR,0.7,0.5,0.98,\n".encode()
+    }
+    protocol = load_checked(PROTOCOL.replace("EXTRA", "").encode())
+    tables, problems = check_review(files, table_rules(protocol))
+    assert not problems, problems
+    effects = select(tables.studies, tables.arms, tables.contrasts, protocol).effects.set_index("study_id")
+    assert effects.loc["a", "se"] == pytest.approx(np.log(1.07 / 0.6) / (2 * 1.6448536269514722))
+    assert effects.loc["b", "se"] == pytest.approx(np.log(0.98 / 0.5) / (2 * 1.9599639845400545))
+    assert effects.loc["a", "derivation"] == "reported log RR; 90% CI -> SE"
+
+
+def crossed(contrast, extra=""):
+    """Reported form that a crossover trial with means per arm and this contrast is chosen by."""
+    arms = "a,intervention,x,pain,day 1,1,0,10,20,4,2,,,\na,control,y,pain,day 1,1,0,10,20,5,2,,,\n"
+    studies = "study_id,design\na,crossover\n"
+    effects = run(arms, contrast, extra, studies).effects
+    return effects.set_index("measure").loc["SMD", "reported_as"]
+
+
+def test_a_paired_result_of_a_crossover_trial_comes_before_arms_that_need_a_correlation():
+    p = "a,pain,day 1,1,p_only,,,,,{p},{op},favours_intervention,20,20,{paired},{test}\n"
+    assert crossed(p.format(p=0.02, op="=", paired="yes", test="paired")) == "exact p"
+    assert crossed("a,pain,day 1,1,SMD_paired,-0.5,,-0.9,-0.1,,,,20,20,yes,\n") == "contrast with CI or SE"
+    for weak in (
+        p.format(p=0.02, op="<", paired="yes", test="paired"),
+        p.format(p=0.02, op="=", paired="no", test="two_sample"),
+        p.format(p=0.02, op="=", paired="", test=""),
+        p.format(p=0.02, op="=", paired="yes", test="other"),
+    ):
+        assert crossed(weak) == "arms"
+    prefer = "preferences: [{study: a, outcome: pain, use: arms, reason: the authors' own}]\n"
+    assert crossed(p.format(p=0.02, op="=", paired="yes", test="paired"), extra=prefer) == "arms"

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reweigh.effects.aggregate import aggregate
 from reweigh.pool.core import pool
-from reweigh.pool.multilevel import aggregate, cluster_robust, shared_arm_covariance, three_level
+from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
 
 R = json.loads((Path(__file__).parent / "reference" / "pool_dependent.json").read_text())
 

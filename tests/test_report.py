@@ -462,6 +462,23 @@ def test_a_review_without_a_usable_trial_has_a_page(ketamine):
     assert "No usable trial: immediate" in page
 
 
+def test_trials_that_an_analysis_could_not_use_are_listed_with_the_reason(ketamine):
+    lost = pd.DataFrame(
+        [("responder.immediate", "x1", "Yucel 2004", "no events in either arm"), ("response_lost.week", "x2", "X", "no n"),
+         ("pain_intensity.month_6", "x3", "Amr 2011", "no dispersion <b>")],
+        columns=["analysis", "study_id", "label", "reason"],
+    )  # fmt: skip
+    empty = next(f"{o}.{w}" for o in ketamine.protocol.outcomes for w in ketamine.protocol.windows
+                 if f"{o}.{w}" not in set(ketamine.effects["analysis"]))  # fmt: skip
+    inputs = replace(ketamine, not_pooled=lost.replace("pain_intensity.month_6", empty))
+    page, text = report_page(inputs), summary(inputs)
+    article = page[page.index('id="a-responder.immediate"') :].partition("</article>")[0]
+    assert re.search(r"Not in this pool:</p><ul[^>]*><li>Yucel 2004: no events in either arm</li>", article)
+    assert page.count("Not in this pool") == 1 and "Amr 2011: no dispersion &lt;b&gt;" in page
+    assert "- `responder.immediate`: Yucel 2004: no events in either arm\n" in text
+    assert f"- `{empty}`: Amr 2011: no dispersion \\<b>\n" in text
+
+
 def test_later_stages_are_shown(ketamine):
     analysis = "responder.immediate"
     left = (

@@ -771,7 +771,7 @@ class TestTable:
             sequential_analyses(rows_of(measure, *HETEROGENEOUS), review(measure, better, important))
         )
         row = table.iloc[-1]
-        assert row["difference_natural"] == natural
+        assert row["difference_natural"] == pytest.approx(natural, rel=1e-14)
         assert row["difference"] == pytest.approx(np.log(natural) if measure == "RR" else natural, rel=1e-14)
         spread: dict[str, float] = {"control_risk": 0.1} if measure == "RR" else {"sd": 2.0}
         needed = required_information_size(measure, natural, beta=0.1, **spread)  # type: ignore[arg-type]

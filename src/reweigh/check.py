@@ -192,6 +192,7 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
     problems = []
     ids = set(tables.studies["study_id"].dropna())
     named = [(f"shared_arms.{i}.study", s.study) for i, s in enumerate(protocol.shared_arms)]
+    named += [(f"independent_comparisons.{i}.study", s.study) for i, s in enumerate(protocol.independent_comparisons)]
     named += [(f"preferences.{i}.study", p.study) for i, p in enumerate(protocol.preferences)]
     named += [(f"sets.{k}.preferences", p.study) for k, s in protocol.sets.items() for p in s.preferences]
     named += [

@@ -497,7 +497,7 @@ def notices_of(
     single = sides[(roles == 1) & sides["outcome"].isin(list(protocol.outcomes))]
     if len(single):
         yield Flag(code("one_side_only", rows=len(single), comparisons=single["comparison_id"].nunique()), ARMS)
-    lost = fates[fates["stage"] == "window"]
+    lost = fates[(fates["stage"] == "window") & ~fates["reason_code"].map(lambda cell: has(cell, "baseline"))]
     for file, table in tables.items():
         numbers = lost.loc[lost["file"] == file, "row"].astype(int)
         times = table.loc[table["row"].astype(int).isin(numbers)]

@@ -26,12 +26,12 @@ label | text | | the trial as it is printed
 year | integer | year | year of publication
 design | id | | `parallel`, `crossover` or `cluster`; empty: not reported, treated as parallel
 scale | id | | analysis scale: `log` or `natural`
-n_intervention n_control | integer | patients | patients analysed; in a crossover trial the same patients stand in both
-events_intervention events_control | integer | patients | patients with the event, as used (counts from percent)
+n_intervention n_control | number | patients | patients analysed; in a crossover trial the same patients stand in both
+events_intervention events_control | number | patients | patients with the event, as used (counts from percent)
 mean_intervention sd_intervention mean_control sd_control | number | scale used | mean and SD as used, after conversion
 k | integer | trials | trials pooled
 comparisons | integer | effects | effects pooled: more than `k` where a trial gives several
-participants | integer | patients | patients, those of crossover trials counted once
+participants | number | patients | patients, those of crossover trials counted once
 level | number | share | confidence level
 tau2_method | id | | estimator of tau2
 ci_method | id | | method of the interval
@@ -82,12 +82,12 @@ reason
 > One row of `arms.csv` or `contrasts.csv`: chosen, not chosen or excluded, and the analyses that use it.
 file row study_id comparison_id outcome timepoint arm
 status | id | | `chosen`, `not chosen` (another row of the same trial comes first) or `excluded`
-stage reason ?reason_code needed
+stage reason_code reason needed
 used_in | text | analyses | the analyses that use it
 
 # exclusions.csv | file row
 > One row of `arms.csv` or `contrasts.csv` that no analysis could use: stage, reason, what the full text would have to give.
-file row study_id comparison_id outcome timepoint arm stage reason ?reason_code needed
+file row study_id comparison_id outcome timepoint arm stage reason_code reason needed
 
 # flags.csv | file row study_id outcome code
 > One suspicious number (`flag`), or one thing that was not used and must be said (`notice`); docs/flags.md has the rules.
@@ -212,7 +212,7 @@ analysis
 parameter | id | | r (continuous) or phi (binary) of the two periods
 correlation | number | | its value
 protocol | yes/no | | whether this is the protocol's own value
-model scale k ?comparisons estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural tau2 i2
+model scale k comparisons estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural tau2 i2
 
 # dependence_sweep_pooled.csv | analysis correlation
 > One main analysis with its comparisons that share patients at one correlation of their effects.

@@ -21,7 +21,7 @@ out <- list(
     OR_mh = named(fit(rma.mh, measure = "OR")),
     RD_mh = named(fit(rma.mh, measure = "RD")),
     OR_peto = named(fit(rma.peto)),
-    RR_reml = named(fit(rma.uni, measure = "RR", method = "REML")),
+    RR_reml = named(fit(rma.uni, measure = "RR", method = "REML", control = list(threshold = 1e-14, maxiter = 1000))),
     RR_dl = named(fit(rma.uni, measure = "RR", method = "DL"))
   ),
   pooled = list(RR_mh = total(fit(rma.mh, measure = "RR")), OR_mh = total(fit(rma.mh, measure = "OR")),

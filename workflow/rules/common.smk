@@ -25,6 +25,7 @@ TABLES = (
 CORE = (
     "effects.csv",
     "exclusions.csv",
+    "not_pooled.csv",
     "pooled.csv",
     "weights.csv",
     "subgroups.csv",
@@ -33,10 +34,13 @@ CORE = (
 RESULTS = (
     "effects.csv",
     "exclusions.csv",
+    "not_pooled.csv",
     "rows.csv",
     "worked",
     "crossover_sweep.csv",
     "crossover_sweep_pooled.csv",
+    "dependence_sweep.csv",
+    "dependence_sweep_pooled.csv",
     "pooled.csv",
     "weights.csv",
     "subgroups.csv",

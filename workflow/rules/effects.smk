@@ -12,9 +12,11 @@ rule effects:
     output:
         effects=shown_table("effects.csv", "effects", "effect sizes"),
         exclusions=shown_table("exclusions.csv", "exclusions", "unusable rows"),
+        not_pooled="results/{review}/not_pooled.csv",
         rows="results/{review}/rows.csv",
         flags="results/{review}/flags.csv",
         sweep="results/{review}/crossover_sweep.csv",
+        dependence_sweep="results/{review}/dependence_sweep.csv",
         worked=directory("results/{review}/worked"),
     log:
         "logs/{review}/effects.log",

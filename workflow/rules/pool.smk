@@ -3,6 +3,7 @@ rule pool:
         protocol="work/{review}/checked/review.yaml",
         effects="results/{review}/effects.csv",
         sweep="results/{review}/crossover_sweep.csv",
+        dependence_sweep="results/{review}/dependence_sweep.csv",
         source=library("pool"),
     output:
         pooled=shown_table("pooled.csv", "pooled", "pooled estimates"),
@@ -13,6 +14,7 @@ rule pool:
         meta_regression="results/{review}/meta_regression.csv",
         dependence="results/{review}/dependence.csv",
         sweep="results/{review}/crossover_sweep_pooled.csv",
+        dependence_sweep="results/{review}/dependence_sweep_pooled.csv",
     log:
         "logs/{review}/pool.log",
     conda:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, isfinite, isnan, log
+from math import ceil, isfinite, isnan
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.effects.absolute import control_risk
 from reweigh.io import frame
-from reweigh.measures import RATIO_MEASURES, STANDARDISED_MEASURES
+from reweigh.measures import STANDARDISED_MEASURES
 from reweigh.protocol.model import Outcome
 from reweigh.risk_of_bias import RiskOfBias
 from reweigh.robustness.small_study import egger
@@ -153,25 +153,6 @@ def _override_rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
     return [tuple(str(v).strip() for v in values) for values in rows.itertuples(index=False, name=None)]
 
 
-def important_bounds(
-    outcome: Outcome, measure: str, thresholds: Thresholds | None = None, factor: float = 1.0
-) -> Bounds:
-    """Bounds of an important effect on the analysis scale (below, above), None where none is known.
-
-    Ratios without a bound in the protocol take GRADE's 0.75 and 1.25; `factor` widens the bounds (log scale for
-    ratios: at twice, 0.75 becomes 0.75 squared).
-    """
-    given = outcome.smallest_important_difference.get(measure)  # type: ignore[call-overload]
-    default = thresholds or Thresholds()
-    if given is None:
-        if measure not in RATIO_MEASURES or measure == "ROM":
-            return None
-        return factor * log(default.ratio_lower), factor * log(default.ratio_upper)
-    if isinstance(given.value, tuple):
-        return factor * log(given.value[0]), factor * log(given.value[1])
-    return -factor * given.value, factor * given.value
-
-
 def assess(
     effects: pd.DataFrame,
     pooled: Row,
@@ -208,7 +189,7 @@ def assess(
     GRADE guidelines 6 and 34, Cochrane Handbook 14.2 (thresholds: `thresholds.SOURCES`; rules: `text.certainty.RULES`).
     """
     t = thresholds or Thresholds()
-    bounds = important_bounds(outcome, str(pooled["measure"]), t, factor)
+    bounds = outcome.bounds(str(pooled["measure"]), t.ratio, factor)
     domains = [
         _risk_of_bias(effects, pooled, weights, bias, t),
         _inconsistency(effects, pooled, bounds, t),

@@ -10,7 +10,6 @@ from math import isnan
 
 import pandas as pd
 
-from reweigh.certainty.assess import important_bounds
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.effects.absolute import absolute_effect, control_risk
 from reweigh.io import frame
@@ -55,7 +54,7 @@ def summary_of_findings(
         mine = certainty[certainty["analysis"] == row["analysis"]]
         level = Level(mine["certainty"].iloc[0])
         trials = effects[effects["analysis"] == row["analysis"]]
-        bounds = important_bounds(outcome, row["measure"], thresholds)
+        bounds = outcome.bounds(row["measure"], (thresholds or Thresholds()).ratio)
         window = protocol.windows[row["window"]].label or row["window"]
         rows.append(
             {

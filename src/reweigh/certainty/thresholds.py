@@ -64,6 +64,11 @@ class Thresholds:
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {getattr(self, name)}")
 
+    @property
+    def ratio(self) -> tuple[float, float]:
+        """Both bounds of an important ratio."""
+        return self.ratio_lower, self.ratio_upper
+
 
 def rules_of(protocol: Protocol) -> tuple[Thresholds, dict[str, tuple[int, str]]]:
     """Thresholds, and indirectness (by analysis or outcome: levels and reason), that a protocol sets, else defaults.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from reweigh.certainty.assess import Bounds, Certainty, Override, assess, important_bounds, natural
+from reweigh.certainty.assess import Bounds, Certainty, Override, assess, natural
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
 from reweigh.pool.summarise import pool_by
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.protocol.models import Model
 from reweigh.risk_of_bias import RiskOfBias
+from reweigh.tables.times import years_of
 from reweigh.text.claims import SENTENCES, count
 from reweigh.text.codes import code, has, words
 from reweigh.text.numbers import decimals_of
@@ -58,7 +60,7 @@ class Evidence:
     @property
     def benefit(self) -> int:
         """Sign of a benefit on the analysis scale."""
-        return -1 if self.outcome.better == "lower" else 1
+        return self.outcome.benefit
 
     @property
     def count(self) -> str:
@@ -140,8 +142,7 @@ def gather(
     model
         Pooling model; the set's main model if not given.
     as_of
-        Only trials up to this year (the label's year where the table has none); undated trials are left out and
-        named.
+        Only trials up to this year; undated trials are left out and named.
     factor
         Multiplies the smallest important difference.
     window
@@ -163,10 +164,10 @@ def gather(
         rows = rows.assign(**{column: rows["study_id"].map(setting.studies.set_index("study_id")[column])})
     undated: tuple[str, ...] = ()
     if as_of is not None:
-        years = year_of(rows)
-        undated = tuple(sorted(rows.loc[years.isna(), "study_id"].unique()))
-        rows = rows[years <= as_of]
-    bounds = important_bounds(outcome, measure, setting.thresholds, factor)
+        dates = years_of(rows)
+        undated = tuple(sorted(rows.loc[np.isnan(dates), "study_id"].unique()))
+        rows = rows[dates <= as_of]
+    bounds = outcome.bounds(measure, setting.thresholds.ratio, factor)
     analysis = str(rows["analysis"].iloc[0]) if len(rows) else f"{look.outcome}.{window}"
     if rows.empty:
         return Evidence(analysis, rows, outcome, bounds, chosen, undated)
@@ -179,12 +180,6 @@ def gather(
         indirectness=named.get(analysis, named.get(look.outcome, (0, ""))),
     )  # fmt: skip
     return Body(analysis, rows, outcome, bounds, chosen, undated, pooled=row, certainty=certainty)
-
-
-def year_of(rows: pd.DataFrame) -> pd.Series:
-    """Year of each trial: the table's, else the one in its label."""
-    spoken = rows["label"].astype(str).str.extract(r"\b((?:19|20)\d\d)\b")[0]
-    return pd.to_numeric(rows["year"], errors="coerce").fillna(pd.to_numeric(spoken, errors="coerce"))
 
 
 def _population(look: Lookup, studies: pd.DataFrame) -> set[str]:

@@ -6,7 +6,7 @@ keeps its rows and gets a stage and a reason, so that no row of the tables is lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,11 @@ import pandas as pd
 
 from reweigh.effects.conversions import combine_arms, events_from_percent, sd_from_ci, sd_from_se
 from reweigh.protocol.model import Protocol
-from reweigh.tables.problems import did_you_mean
+from reweigh.protocol.windows import day_of, window_of
+from reweigh.tables.problems import nearest
+from reweigh.tables.times import BASELINE
+from reweigh.text.codes import code, join
+from reweigh.text.selection import UNCONVERTED_TESTS
 
 ARM_NUMBERS = (
     "n", "mean", "sd", "se", "ci_lower", "ci_upper", "median", "q1", "q3", "min", "max", "events", "percent",
@@ -32,20 +36,18 @@ COMPARISON_NUMBERS = {
 CONTRAST_NUMBERS = ("estimate", "se", "ci_lower", "ci_upper", "ci_level", "p_value", "t", "f", "z", "df", "oe", "v")
 CONTRAST_TEXT = ("estimate_scale", "p_operator", "direction", "paired", "p_test", "better")
 
-UNCONVERTED_TESTS = {
-    "three_arm": "the p-value is that of a test of three or more arms",
-    "repeated_measures": "the p-value is that of a repeated-measures test",
-    "other": "the p-value is not that of a test between two arms",
-    "unknown": "the source does not say which test the p-value belongs to",
-}
+EXCLUDED = ("file", "row", "study_id", "outcome", "window", "stage", "reason_code")
+POINT = ["study_id", "outcome", "timepoint", "timepoint_days", "window"]
+"""What the arms of one comparison have in common."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Candidate results, and the rows of the tables that cannot become one.
 
-    `table` has one row per comparison as reported, with `rows` a tuple of (file, row number).
-    `excluded` has file, row, stage, reason and needed.
+    `table` has one row per comparison as reported, with `rows` a tuple of (file, row number); `apart` where an arm
+    that it shared is divided, so that it shares no patients any more.
+    `excluded` has file, row, study_id, outcome, window, stage and reason_code.
     """
 
     table: pd.DataFrame
@@ -69,7 +71,8 @@ def build_candidates(
         Its outcomes, windows and shared arms.
     shared_arms
         "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the
-        shared arm's n among them, "keep" leaves them.
+        shared arm's n among them, "keep" leaves them. Comparisons share an arm where the protocol says so, or where
+        label, n and results of one of its sides are the same in all of them.
 
     Returns
     -------
@@ -86,137 +89,144 @@ def build_candidates(
             frames.append(_pair(usable, protocol, shared_arms, excluded))
         else:
             frames.append(_contrasts(usable))
-    columns = [
-        "study_id",
-        "comparison_id",
-        "outcome",
-        "timepoint",
-        "timepoint_days",
-        "window",
-        "distance",
-        "order",
-    ]
-    found = pd.concat([f for f in frames if not f.empty], ignore_index=True) if any(len(f) for f in frames) else None
-    table = found if found is not None else pd.DataFrame(columns=columns)
-    return Candidates(table, pd.DataFrame(excluded, columns=["file", "row", "stage", "reason", "needed"]))
+    columns = [*POINT, "comparison_id", "distance", "order"]
+    there = [frame for frame in frames if not frame.empty]
+    table = pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=columns)
+    return Candidates(table, pd.DataFrame(excluded, columns=list(EXCLUDED)))
 
 
 def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[dict[str, Any]]) -> pd.DataFrame:
-    """Keep the rows whose outcome and window the protocol knows; add window and distance."""
+    """Keep the rows whose outcome and window the protocol knows; add window and distance, read days from words."""
     if table.empty:
         return table
     known = table["outcome"].isin(list(protocol.outcomes))
-    for row, outcome in table.loc[~known, ["row", "outcome"]].itertuples(index=False):
-        near = did_you_mean(outcome, list(protocol.outcomes))
-        excluded.append(_exclusion(file, row, "outcome", f"{outcome} is not an outcome of the protocol{near}"))
-    table = table[known].copy()
-    window, distance = _windows(table, protocol)
-    for row, text, days in table.loc[window == "", ["row", "timepoint", "timepoint_days"]].itertuples(index=False):
-        if pd.isna(days):
-            reason = f"time point {text!r} has no day and no window names it"
-        else:
-            reason = f"day {days:g} lies in no window"
-        excluded.append(_exclusion(file, row, "window", reason, "the day of measurement" if pd.isna(days) else ""))
-    table["window"], table["distance"] = window, distance
-    inside: pd.DataFrame = table.loc[window != ""]
+    for row in table.loc[~known].to_dict("records"):
+        near = nearest(row["outcome"], list(protocol.outcomes)) or ""
+        excluded.append(_exclusion(file, row, "outcome", code("no_outcome", outcome=row["outcome"], near=near)))
+    table = table[known]
+    texts, typed = table["timepoint"].fillna(""), table["timepoint_days"].astype(float)
+    when = list(zip(typed, texts, strict=True))
+    days = pd.Series([day_of(protocol.windows, *one) for one in when], index=table.index, dtype=float)
+    read = [code("day_in_words", text=text, day=day) for text, day in zip(texts, days, strict=True)]
+    table = table.assign(
+        window=[window_of(protocol.windows, *one) for one in when],
+        timepoint=texts,
+        timepoint_days=days,
+        time_code=np.where(typed.isna() & days.notna(), read, "").astype(object),
+    )
+    excluded += [
+        _exclusion(file, row, "window", _no_window(row["timepoint"], row["timepoint_days"]))
+        for row in table[table["window"] == ""].to_dict("records")
+    ]
+    nominal = table["window"].map({name: one.nominal for name, one in protocol.windows.items()}).astype(float)
+    table["distance"] = (days - nominal).abs().fillna(0.0)
+    inside: pd.DataFrame = table[table["window"] != ""]
     return inside
 
 
-def _windows(table: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
-    """Window of each row ("" where none) and its distance in days to the window's nominal day."""
-    days = table["timepoint_days"].to_numpy(dtype=float, na_value=np.nan)
-    text = table["timepoint"].fillna("").str.strip().str.casefold().to_numpy()
-    window = np.full(len(table), "", dtype=object)
-    distance = np.zeros(len(table))
-    for name, one in protocol.windows.items():
-        holds = np.array([not np.isnan(d) and one.holds(d) for d in days], dtype=bool)
-        named = np.isnan(days) & np.isin(text, [t.casefold() for t in one.text])
-        inside = holds | named | one.any
-        window[inside] = name
-        if one.nominal is not None:
-            distance[holds] = np.abs(days[holds] - one.nominal)
-    return window, distance
+def _no_window(text: str, day: float) -> str:
+    """Why no window takes a row, as a code."""
+    if text.strip().casefold() in BASELINE:
+        return code("baseline", text=text)
+    return code("unnamed_time", text=text) if np.isnan(day) else code("no_window", day=day)
 
 
 def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: list[dict[str, Any]]) -> pd.DataFrame:
     """Comparisons from arms: the intervention arms of one time point against its control arms."""
-    if shared_arms == "split":
-        arms = _split(arms, protocol)
-    shared = {s.study: s for s in protocol.shared_arms} if shared_arms == "combine" else {}
-    arms = arms.assign(
-        comparison_id=np.where(arms["study_id"].isin(list(shared)), arms["study_id"], arms["comparison_id"]),
-        timepoint=arms["timepoint"].fillna(""),
-    )
-    found = []
-    keys = ["study_id", "comparison_id", "outcome", "timepoint", "timepoint_days", "window"]
-    for key, group in arms.groupby(keys, sort=False, dropna=False):
-        other = group[group["role"] == "other"]
-        excluded += [
-            _exclusion("arms.csv", row, "arms", "an arm of role other is never pooled") for row in other["row"]
-        ]
-        sides = {role: group[group["role"] == role] for role in ("intervention", "control")}
-        rows = [*sides["intervention"]["row"], *sides["control"]["row"]]
-        missing = next((role for role, side in sides.items() if side.empty), None)
-        if missing is not None:
-            why = f"no {missing} arm reported at this time point", f"the result of the {missing} arm"
-            excluded += [_exclusion("arms.csv", row, "arms", *why) for row in rows]
-            continue
-        record: dict[str, Any] = dict(zip(keys, key, strict=True))
-        record |= {"distance": group["distance"].iloc[0], "design": group["design"].iloc[0]}
-        record |= {
-            "reported_measure": "",
-            "file": "arms.csv",
-            "rows": tuple(("arms.csv", int(r)) for r in rows),
-        }
-        record |= {"order": min(rows), "source": _first(group, "source"), "better": _first(group, "better")}
-        notes, reason = [], ""
-        for suffix, role in (("1", "intervention"), ("2", "control")):
-            side, note, problem = _side(sides[role], role, shared.get(str(record["study_id"])), record["design"])
-            record |= {f"{name}{suffix}": side.get(name, np.nan) for name in ARM_NUMBERS}
-            notes += [note] if note else []
-            reason = reason or problem
-        record |= {"arms_note": "; ".join(notes), "blocked": reason}
-        record |= {"time1": record.pop("person_time1"), "time2": record.pop("person_time2")}
-        for name, column in COMPARISON_NUMBERS.items():
-            known = group[column].dropna().tolist() if column in group else []
-            record[name] = float(known[0]) if known else np.nan
-        found.append(record)
-    return pd.DataFrame(found)
+    declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
+    independent = {one.study for one in protocol.independent_comparisons}
+    found: list[dict[str, Any] | None] = []
+    for key, point in arms.groupby(POINT, sort=False, dropna=False):
+        others = point[point["role"] == "other"].to_dict("records")
+        excluded += [_exclusion("arms.csv", row, "arms", code("role_other")) for row in others]
+        point, study = point[point["role"] != "other"], str(key[0])
+        shared = declared.get(study) or (None if study in independent else _common(point))
+        if shared is not None and shared_arms == "combine":
+            whole = _comparison(point.assign(comparison_id=study), excluded, shared)
+            if study in declared or (whole is not None and not whole["blocked"]):
+                found.append(whole)
+                continue
+        note = ""
+        if shared is not None and shared_arms == "split":
+            point, note = _divided(point, *shared)
+        found += [_comparison(one, excluded, None, note) for _, one in point.groupby("comparison_id", sort=False)]
+    return pd.DataFrame([one for one in found if one is not None])
 
 
-def _split(arms: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """Divide a shared arm that stands whole in several comparisons among them (Cochrane Handbook 23.3.4)."""
-    arms = arms.copy()
-    for one in protocol.shared_arms:
-        mine = (arms["study_id"] == one.study) & (arms["role"] == one.arm)
-        if one.n == "repeated" and mine.any():
-            at = [c for c in ("outcome", "timepoint", "timepoint_days") if c in arms]
-            parts = arms[mine].groupby(at, dropna=False)["comparison_id"].transform("nunique")
-            for name in ("n", "events"):
-                arms[name] = arms[name].astype(float)
-                arms.loc[mine, name] = arms.loc[mine, name] / parts
-    return arms
+def _common(point: pd.DataFrame) -> tuple[str, str] | None:
+    """Role of the arm that all comparisons of one time point share, told by its label, n and results."""
+    several = point["comparison_id"].nunique()
+    if several < 2 or (point["design"] == "crossover").any():
+        return None
+    same = []
+    for role in ("control", "intervention"):
+        side = point[point["role"] == role]
+        arm = side[["arm", *(c for c in ARM_NUMBERS if c in side)]]
+        arm = arm.assign(arm=arm["arm"].fillna("").str.strip().str.casefold()).drop_duplicates()
+        known = len(arm) == 1 and arm["arm"].iloc[0] != "" and arm["n"].notna().all()
+        if known and len(side) == side["comparison_id"].nunique() == several:
+            same.append(role)
+    return (same[0], "repeated") if len(same) == 1 else None
 
 
-def _side(side: pd.DataFrame, role: str, shared: Any, design: Any) -> tuple[dict[str, float], str, str]:
-    """One side of a comparison: its numbers, a note on how arms were joined, and what stops it."""
+def _divided(point: pd.DataFrame, role: str, n: str) -> tuple[pd.DataFrame, str]:
+    """A shared arm that stands whole in several comparisons divided among them (Cochrane Handbook 23.3.4)."""
+    mine, several = point["role"] == role, point["comparison_id"].nunique()
+    if n == "split":
+        return point, code("arm_split_in_table", role=role)
+    counted = [name for name in ("n", "events", "person_time") if name in point]
+    point = point.astype(dict.fromkeys(counted, float))
+    point.loc[mine, counted] /= point.loc[mine, "comparison_id"].nunique()
+    return point, code("arm_split", role=role, rows=several) if several > 1 else ""
+
+
+def _comparison(
+    group: pd.DataFrame, excluded: list[dict[str, Any]], shared: tuple[str, str] | None, divided: str = ""
+) -> dict[str, Any] | None:
+    """One comparison as `compute` takes it; None where a side is missing."""
+    first = group.iloc[0]
+    sides = {role: group[group["role"] == role] for role in ("intervention", "control")}
+    rows = [*sides["intervention"]["row"], *sides["control"]["row"]]
+    missing = next((role for role, side in sides.items() if side.empty), None)
+    if missing is not None:
+        why = code("no_arm", role=missing)
+        excluded += [_exclusion("arms.csv", row, "arms", why) for row in group.to_dict("records")]
+        return None
+    record: dict[str, Any] = {name: first[name] for name in (*POINT, "comparison_id", "distance", "design")}
+    record |= {"reported_measure": "", "file": "arms.csv", "rows": tuple(("arms.csv", int(row)) for row in rows)}
+    record |= {"order": min(rows), "source": _first(group, "source"), "better": _first(group, "better")}
+    notes, blocked = [divided], ""
+    for suffix, (role, side) in zip("12", sides.items(), strict=True):
+        numbers, note, problem = _side(side, role, shared, record["design"])
+        record |= {f"{name}{suffix}": numbers.get(name, np.nan) for name in ARM_NUMBERS}
+        record[f"arm{suffix}"] = ", ".join(side["arm"].dropna().unique())
+        notes.append(note)
+        blocked = blocked or problem
+    record |= {"arms_codes": join(notes), "time_code": first["time_code"], "blocked": blocked, "apart": divided != ""}
+    record |= {"time1": record.pop("person_time1"), "time2": record.pop("person_time2")}
+    for name, column in COMPARISON_NUMBERS.items():
+        known = group[column].dropna().tolist() if column in group else []
+        record[name] = float(known[0]) if known else np.nan
+    return record
+
+
+def _side(
+    side: pd.DataFrame, role: str, shared: tuple[str, str] | None, design: Any
+) -> tuple[dict[str, float], str, str]:
+    """One side of a comparison: its numbers, the code of how arms were joined, and of what stops it."""
     numbers = side[[c for c in ARM_NUMBERS if c in side]].astype(float)
-    if shared is not None and shared.arm == role and len(side) > 1:
+    if len(side) == 1:
+        return _numbers(numbers), "", ""
+    if shared is not None and shared[0] == role:
         # The same arm stands in several rows: its mean and SD once, its n summed only where the table had split it.
         first = _numbers(numbers)
         if len(numbers.drop(columns=["n"], errors="ignore").drop_duplicates()) > 1:
-            return first, "", f"the shared {role} arm has different results in its {len(side)} rows"
-        first["n"] = numbers["n"].sum() if shared.n == "split" else first["n"]
-        how = "the halves added up" if shared.n == "split" else "counted once"
-        return first, f"shared {role} arm, n = {first['n']:.0f}, {how}", ""
-    if len(side) == 1:
-        return _numbers(numbers), "", ""
+            return first, "", code("shared_arm_differs", role=role, rows=len(side))
+        split = shared[1] == "split"
+        first["n"] = numbers["n"].sum() if split else first["n"]
+        return first, code("arm_added_up" if split else "arm_counted_once", role=role, n=first["n"]), ""
     if design == "crossover":
-        return (
-            {},
-            "",
-            f"{len(side)} {role} arms of a crossover trial: choose one, give the others the role other",
-        )
+        return {}, "", code("crossover_arms", rows=len(side), role=role)
     return _combine(numbers, role)
 
 
@@ -230,30 +240,31 @@ def _combine(arms: pd.DataFrame, role: str) -> tuple[dict[str, float], str, str]
     def column(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         return arms[name].to_numpy(dtype=float) if name in arms else np.full(len(arms), np.nan)
 
-    n, note = column("n"), f"{len(arms)} {role} arms combined"
+    n, note = column("n"), code("arms_combined", rows=len(arms), role=role)
     if np.isnan(n).any():
-        return {}, "", f"the {role} arms cannot be combined: n missing"
+        return {}, "", code("arms_without_n", role=role)
     events = column("events")
     percent = column("percent")
     from_percent = np.isnan(events) & ~np.isnan(percent)
     if from_percent.any():
         events = np.where(from_percent, events_from_percent(percent, n)[0], events)
-        note += ", events from percent"
+        note = join([note, code("arm_events_from_percent")])
     if not np.isnan(events).any():
         return {"n": float(n.sum()), "events": float(events.sum())}, note, ""
+    ends = arms[[end for end in ("scale_min", "scale_max") if end in arms]].drop_duplicates()
+    if len(ends) > 1:
+        return {}, "", code("arms_on_scales", role=role)
     mean, sd = column("mean"), column("sd")
-    se, lower, upper = column("se"), column("ci_lower"), column("ci_upper")
+    se, lower, upper, level = column("se"), column("ci_lower"), column("ci_upper"), column("ci_level")
+    level = np.where(np.isnan(level), 0.95, np.where(level > 1, level / 100, level))
     sd = np.where(np.isnan(sd) & ~np.isnan(se), sd_from_se(se, n), sd)
     usable = np.isnan(sd) & ~np.isnan(lower) & ~np.isnan(upper) & (n > 1)
-    sd[usable] = sd_from_ci(lower[usable], upper[usable], n[usable])
+    sd[usable] = sd_from_ci(lower[usable], upper[usable], n[usable], level[usable])
     if np.isnan(mean).any() or np.isnan(sd).any():
-        return (
-            {"n": float(n.sum())},
-            "",
-            f"the {role} arms cannot be combined: events, or mean and SD, missing",
-        )
+        return {"n": float(n.sum())}, "", code("arms_without_results", role=role)
     total, pooled_mean, pooled_sd = combine_arms(n, mean, sd)
-    return {"n": float(total), "mean": float(pooled_mean), "sd": float(pooled_sd)}, note, ""
+    combined = {"n": float(total), "mean": float(pooled_mean), "sd": float(pooled_sd)}
+    return combined | {str(end): float(value) for end, value in ends.iloc[0].items()}, note, ""
 
 
 def _contrasts(contrasts: pd.DataFrame) -> pd.DataFrame:
@@ -263,18 +274,18 @@ def _contrasts(contrasts: pd.DataFrame) -> pd.DataFrame:
         file="contrasts.csv",
         rows=pd.Series([(("contrasts.csv", int(row)),) for row in table["row"]], index=table.index, dtype=object),
         order=table["row"],
-        timepoint=table["timepoint"].fillna(""),
-        arms_note="",
+        arms_codes="",
         blocked="",
+        apart=False,
     )
     if "p_test" in table:
-        unusable = table["p_test"].isin(list(UNCONVERTED_TESTS)) & table["p_value"].notna()
+        unusable = table["p_test"].isin(UNCONVERTED_TESTS) & table["p_value"].notna()
         alone = unusable & table["estimate"].isna()
-        table.loc[alone, "blocked"] = table.loc[alone, "p_test"].map(UNCONVERTED_TESTS)
+        table.loc[alone, "blocked"] = [code("other_test", test=test) for test in table.loc[alone, "p_test"]]
         table.loc[unusable, ["p_value", "p_operator"]] = [np.nan, None]
     keep = [
-        "study_id", "comparison_id", "outcome", "timepoint", "timepoint_days", "window", "distance", "design",
-        "reported_measure", "file", "rows", "order", "source", "arms_note", "blocked", "n1", "n2",
+        *POINT, "comparison_id", "distance", "design", "reported_measure", "file", "rows", "order", "source",
+        "arms_codes", "time_code", "blocked", "apart", "n1", "n2",
         *CONTRAST_NUMBERS, *CONTRAST_TEXT, "scale_min", "scale_max",
     ]  # fmt: skip
     return table[[c for c in keep if c in table]]
@@ -285,5 +296,6 @@ def _first(group: pd.DataFrame, column: str) -> str:
     return next((str(v) for v in values), "")
 
 
-def _exclusion(file: str, row: int, stage: str, reason: str, needed: str = "") -> dict[str, Any]:
-    return {"file": file, "row": int(row), "stage": stage, "reason": reason, "needed": needed}
+def _exclusion(file: str, row: Mapping[Any, Any], stage: str, reason: str) -> dict[str, Any]:
+    known = {name: row.get(name, "") for name in ("study_id", "outcome", "window")}
+    return {"file": file, "row": int(row["row"]), **known, "stage": stage, "reason_code": reason}

@@ -28,9 +28,8 @@ def compute(
     ci_upper_natural (Wald, at ``options.level``), corrected, mean1, sd1, mean2, sd2, events1, events2 (as used), route,
     within (where the pairing of a crossover trial is from: "measured", "assumed" or "ignored"), derivation_codes,
     assumption_codes, flag_codes and reason_code (empty where there is an estimate); `reweigh.text.effects.in_words`
-    turns codes into words.  With ``trace`` also steps: of each row a list of `work.Step`, which `reweigh.effects.worked`
-    prints.  Raises ValueError with every impossible value, its row and column, unless ``checked`` says that `validate`
-    has found none.
+    turns codes into words.  With ``trace`` also steps: of each row a list of `work.Step`.  Raises ValueError with every
+    impossible value, its row and column, unless ``checked`` says that `validate` has found none.
     """
     options = options or Options()
     problems = [] if checked else validate(table)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from reweigh.effects.aggregate import aggregate
 from reweigh.effects.compute import compute
-from reweigh.effects.selection import Selection, options_of
+from reweigh.effects.selection import Selection, on_both_scales, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
 from reweigh.protocol.model import Protocol
+from reweigh.text.codes import has, join, parse, words
+from reweigh.text.effects import SENTENCES
 from reweigh.text.files import file_name
 
 SWEEP_COLUMNS = (
@@ -38,22 +41,47 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     -------
     File name (`<comparison>.<outcome>.<window>.md`) to text.
     """
-    main = selection.effects[selection.effects["set"] == "main"]
+    main = selection.comparisons[selection.comparisons["set"] == "main"]
+    labels = selection.effects.set_index(["analysis", "comparison_id"])["label"]
     given_rows = selection.reported.loc[main.index]
     traced = compute(given_rows, options_of(protocol.setting("main"), protocol), checked=True, trace=True)
     pages: dict[str, list[str]] = {}
     for effect, given, steps in zip(_records(main), _records(given_rows), traced["steps"], strict=True):
-        name = file_name(f"{effect['comparison_id']}.{effect['outcome']}.{effect['window']}") + ".md"
-        part = [f"## {effect['measure']}", _reported(given["rows"], tables)]
-        if given.get("arms_note"):
-            part.append(f"Before that: {given['arms_note']} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
+        name = _page(effect["unit"], effect)
+        one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {effect['comparison_id']}"
+        part = [f"## {effect['measure']}{one}", _reported(given["rows"], tables)]
+        if given["arms_codes"]:
+            joined = words(given["arms_codes"], SENTENCES)
+            part.append(f"Before that: {joined} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
         part.append(worked_example({**effect, "reason": "", "steps": steps}, protocol.level))
         if name not in pages:
             window = protocol.windows[effect["window"]].label or effect["window"]
-            title = f"# {effect['label']}: {protocol.outcomes[effect['outcome']].label}, {window}"
+            label = labels[effect["analysis"], effect["unit"]]
+            title = f"# {label}: {protocol.outcomes[effect['outcome']].label}, {window}"
             pages[name] = [title, f"Source: {effect['source']}"]
         pages[name] += part
+    for effect in _records(selection.effects[selection.effects["set"] == "main"]):
+        if has(effect["derivation_codes"], "aggregated"):
+            pages[_page(effect["comparison_id"], effect)].append(_aggregated(effect))
     return {name: "\n\n".join(text.strip() for text in parts) + "\n" for name, parts in pages.items()}
+
+
+def _page(comparison: str, effect: Mapping[str, Any]) -> str:
+    """File name of the page of a trial or comparison."""
+    return file_name(f"{comparison}.{effect['outcome']}.{effect['window']}") + ".md"
+
+
+def _aggregated(effect: Mapping[str, Any]) -> str:
+    """The last step of a trial whose comparisons share patients."""
+    said = words(join(one for one in map(str, parse(effect["derivation_codes"])) if has(one, "aggregated")), SENTENCES)
+    found = (one for one in parse(effect["assumption_codes"]) if one.name == "comparison_correlation")
+    rho = next(found).parameters["value"]
+    lines = [
+        f"covariance of two comparisons = {rho} x SE1 x SE2; w = row sums of the inverse of their covariance matrix",
+        f"estimate = sum(w estimate)/sum(w) = {effect['estimate']:.6g}",
+        f"variance = 1/sum(w) = {effect['variance']:.6g}, SE = {effect['se']:.6g}",
+    ]
+    return f"## {effect['measure']} of the trial: {said}\n\n" + "\n".join(f"    {line}" for line in lines)
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -82,10 +110,34 @@ def crossover_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
     SWEEP_COLUMNS; `parameter` is r (continuous) or phi (binary, up to the limit that the margins allow), `protocol`
     says "yes" at the protocol's own value.
     """
-    main = (selection.effects["set"] == "main") & (selection.effects["design"] == "crossover")
+    every = selection.comparisons
+    main = (every["set"] == "main") & (every["design"] == "crossover") & (every["unit"] == every["comparison_id"])
     if not main.any():
         return pd.DataFrame(columns=list(SWEEP_COLUMNS))
     found = sweep(selection.reported[main], options_of(protocol.setting("main"), protocol))
-    whose = selection.effects.loc[found["row"], ["analysis", "study_id", "comparison_id", "label", "scale"]]
+    whose = every.loc[found["row"], ["analysis", "study_id", "comparison_id", "label", "scale"]]
     table = pd.concat([whose.reset_index(drop=True), found.reset_index(drop=True)], axis=1)
     return table.assign(protocol=table["protocol"].map({True: "yes", False: "no"}))[list(SWEEP_COLUMNS)]
+
+
+def dependence_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
+    """Effect and SE of every trial of the main set whose comparisons share patients, by their correlation, 0 to 0.9.
+
+    Returns
+    -------
+    SWEEP_COLUMNS; `parameter` is rho, `comparison_id` the trial's, `protocol` says "yes" at the protocol's own value.
+    """
+    every, own = selection.comparisons, protocol.assumptions.comparison_correlation
+    shared = every[(every["set"] == "main") & (every["unit"] != every["comparison_id"])]
+    labels = selection.effects.set_index(["analysis", "comparison_id"])["label"].to_dict()
+    rows = []
+    for key, part in shared.groupby(["analysis", "study_id"], sort=False):
+        analysis, study = key
+        same = {"analysis": analysis, "study_id": study, "comparison_id": study, "label": labels[key]}
+        scale = part["scale"].iloc[0]
+        for rho in sorted({*(i / 10 for i in range(10)), own}):
+            _, (estimate,), (variance,) = aggregate(part["estimate"], part["variance"], [0] * len(part), rho=rho)
+            row = {"parameter": "rho", "correlation": rho, "scale": scale, "estimate": estimate, "variance": variance}
+            row |= on_both_scales(estimate, variance, scale, protocol.level)
+            rows.append(same | row | {"protocol": "yes" if rho == own else "no"})
+    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))

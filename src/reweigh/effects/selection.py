@@ -5,23 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from reweigh.effects.aggregate import UNIT, by_trial, counted_once
 from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
+from reweigh.effects.conversions import z_critical
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
-from reweigh.text.effects import in_words
+from reweigh.protocol.models import resolve
+from reweigh.text.codes import code, join, words
+from reweigh.text.effects import SENTENCES, in_words, needed
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
+BEHIND = {("arms", "assumed"): 3, (TIERS[1], "assumed"): 4, (TIERS[1], "ignored"): 4, (TIERS[2], "ignored"): 5}
+"""Ranks, behind those of TIERS, of results of crossover trials that say nothing of their pairing: the SE, CI, t or exact
+p of a paired analysis comes before arms that need an assumed correlation, and these before an unpaired analysis."""
 
 #: Columns of converted candidates that `choose` looks at, and the effect.
 CHOOSING = (
-    "study_id", "comparison_id", "outcome", "window", "file", "route", "distance", "order", "reason",
-    "estimate", "variance",
+    "study_id", "comparison_id", "outcome", "window", "file", "route", "within", "distance", "order", "apart",
+    "reason_code", "estimate", "variance",
 )  # fmt: skip
 
 EFFECT_COLUMNS = (
@@ -29,9 +37,14 @@ EFFECT_COLUMNS = (
     "design", "n_intervention", "n_control", "events_intervention", "events_control",
     "mean_intervention", "sd_intervention", "mean_control", "sd_control",
     "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "reported_as", "derivation", "assumptions", "flags", "derivation_codes", "assumption_codes",
+    "corrected", "reported_as", "derivation", "derivation_codes", "assumptions", "assumption_codes", "flags",
     "flag_codes", "source", "rows",
 )  # fmt: skip
+NOT_POOLED_COLUMNS = (
+    "analysis", "study_id", "comparison_id", "label", "file", "row", "n_intervention", "n_control",
+    "events_intervention", "events_control", "reason_code", "reason",
+)  # fmt: skip
+_OF_ARMS = tuple(name for name in EFFECT_COLUMNS if name.startswith(("events_", "mean_", "sd_")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +52,18 @@ class Selection:
     """What was chosen, and what became of every row of the tables.
 
     `effects`: one row per pooled unit and analysis, in the order of the protocol (columns EFFECT_COLUMNS and the
-    subgroup columns). `rows`: one row per row of arms.csv and contrasts.csv with status "chosen", "not chosen" or
-    "excluded", the stage and the reason, what the full text would have to give, and the analyses that use it.
-    `reported`: what `compute` was given for each row of `effects`, in the same order.
+    subgroup columns). `comparisons`: the same before those that share patients became one effect; `unit` is the
+    comparison_id under which each stands in `effects`. `reported`: what `compute` was given for each row of
+    `comparisons`, in the same order. `rows`: one row per row of arms.csv and contrasts.csv with status "chosen",
+    "not chosen" or "excluded", the stage and the reason, what the full text would have to give, and the analyses that
+    use it. `not_pooled`: comparisons of eligible trials that an analysis could not use (columns NOT_POOLED_COLUMNS).
     """
 
     effects: pd.DataFrame
-    rows: pd.DataFrame
+    comparisons: pd.DataFrame
     reported: pd.DataFrame
+    rows: pd.DataFrame
+    not_pooled: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,7 @@ def analyses(protocol: Protocol) -> Iterator[Analysis]:
 
 
 def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Series]:
-    """Which studies belong to a set, and the reason why the others do not.
+    """Which studies belong to a set, and the code of the reason why the others do not.
 
     Raises KeyError where a column of the set is not in `studies`.
     """
@@ -85,11 +102,11 @@ def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Seri
     for column, values, wanted in conditions:
         value = studies[column].fillna("").astype(str)
         fails = (value.isin(list(values)) != wanted) & (reason == "")
-        text = f"{column} is " + value.where(value != "", "empty")
         if column == "eligible" and "exclusion_reason" in studies:
-            why = studies["exclusion_reason"].fillna("")
-            text = "not eligible" + (": " + why).where(why != "", "")
-        reason[fails] = text[fails]
+            codes = studies["exclusion_reason"].fillna("").map(lambda why: code("not_eligible", why=why))
+        else:
+            codes = value.map(lambda one, column=column: code("outside_set", column=column, value=one or "empty"))
+        reason[fails] = codes[fails]
     return reason == "", reason
 
 
@@ -98,7 +115,8 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
 
     Among the candidates that can be converted: the table that the protocol prefers for the trial, then arms with
     dispersion or counts before a contrast with CI or SE before an exact p, then the nearest nominal day, then the
-    first listed.
+    first listed. Comparisons of one trial that share patients then become one effect (`aggregate.by_trial`), unless
+    the set keeps them or the protocol says that they are independent.
 
     Parameters
     ----------
@@ -115,8 +133,10 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     settings = {name: protocol.setting(name) for name in protocol.sets}
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
     effects: list[pd.DataFrame] = []
+    comparisons: list[pd.DataFrame] = []
     given: list[pd.DataFrame] = []
     attempts: list[pd.DataFrame] = []
+    lost: list[pd.DataFrame] = []
     for analysis in analyses(protocol):
         setting = settings[analysis.set_name]
         kind = str(setting.shared_arms)
@@ -125,17 +145,26 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
         table = built[kind].table
         inside = studies.loc[memberships[analysis.set_name][0], "study_id"]
         mine = table[(table["outcome"] == analysis.outcome) & table["study_id"].isin(inside)].reset_index(drop=True)
+        alone = built[kind].excluded
+        alone = alone[(alone["stage"] == "arms") & (alone["outcome"] == analysis.outcome)]
+        lost.append(_without_comparison(alone[alone["study_id"].isin(inside)], mine, arms, analysis, protocol))
         if mine.empty:
             continue
         found = convert(mine, analysis, setting, protocol)
         found["analysis"] = [analysis.id(w, protocol.outcomes[analysis.outcome]) for w in found["window"]]
         chosen = choose(found, setting)
         attempts.append(found.assign(chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
-        effects.append(_describe(chosen, analysis, protocol, studies))
+        lost.append(_not_pooled(found, chosen, mine))
+        described = _describe(chosen, analysis, protocol, studies)
+        pooled = _pooled(described, setting, protocol)
+        effects.append(pooled)
+        comparisons.append(_with_unit(described, pooled))
         given.append(reported(mine, analysis, protocol).loc[chosen.index])
     ledger = _ledger(arms, contrasts, studies, memberships, built, attempts)
-    assembled, order = _assemble(effects, protocol)
-    return Selection(assembled, ledger, _in_order(given, order))
+    together, order = _assemble(comparisons, protocol, ("unit",))
+    return Selection(
+        _assemble(effects, protocol)[0], together, _in_order(given, order), ledger, _lost(lost, studies, protocol)
+    )
 
 
 def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
@@ -146,12 +175,12 @@ def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
 def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
     """Candidates of one outcome with the effect of each in one set and measure, or the reason why it has none."""
     given = reported(table, analysis, protocol)
-    computed = in_words(compute(given, options_of(setting, protocol), checked=True))
+    computed = compute(given, options_of(setting, protocol), checked=True)
     shown = {"n1": "n_intervention", "n2": "n_control"}
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(**{new: table[old] for old, new in shown.items()})
-    blocked = found["blocked"].fillna("") != ""
-    found["reason"] = found["reason"].fillna("").where(~blocked, found["blocked"])
+    blocked = found["blocked"] != ""
+    found["reason_code"] = found["reason_code"].where(~blocked, found["blocked"])
     found.loc[blocked, ["estimate", "variance", "se"]] = np.nan
     return found
 
@@ -176,7 +205,7 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
         crossover=setting.crossover or "paired",
         zero_cells=assumed.zero_cells,
         md_variance=assumed.md_variance,
-        smd_variance=assumed.smd_variance,
+        smd_variance=resolve(setting.models or protocol.models)[0].smd_variance or assumed.smd_variance,
         smdh_version=assumed.smdh_version,
         median_method=assumed.median_method,
         standardiser=assumed.standardiser,
@@ -189,7 +218,7 @@ def options_of(setting: StudySet, protocol: Protocol) -> Options:
 
 def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     """One converted candidate per trial (or comparison) and window, in the order of listing."""
-    usable = found[(found["reason"] == "") & found["estimate"].notna()].copy()
+    usable = found[(found["reason_code"] == "") & found["estimate"].notna()].copy()
     preferred: dict[tuple[str, str], str] = {}
     for preference in setting.preferences:
         preferred.setdefault((preference.study, preference.outcome), f"{preference.use}.csv")
@@ -199,16 +228,18 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
         dtype=object,
     )
     usable["against"] = (wanted != "") & (wanted != usable["file"])
-    usable["tier"] = usable["route"].map({tier: i for i, tier in enumerate(TIERS)}).fillna(len(TIERS))
+    ways = zip(usable["route"], usable["within"], strict=True)
+    usable["tier"] = [BEHIND.get(way, TIERS.index(way[0])) for way in ways]
     usable = usable.sort_values(["against", "tier", "distance", "order"], kind="stable")
     unit = ["study_id", "comparison_id", "window"]
     best = usable.drop_duplicates(unit)
-    # A contrast of the whole trial never stands beside comparisons of its parts: no patient is counted twice.
-    parts = best[best["comparison_id"] != best["study_id"]].groupby(["study_id", "window"]).size()
-    whole = (best["comparison_id"] == best["study_id"]) & pd.MultiIndex.from_frame(best[["study_id", "window"]]).isin(
-        parts.index
-    )
-    return best[~whole].sort_values("order", kind="stable")
+    # The whole trial never stands beside comparisons of its parts: no patient is counted twice. The parts stand unless
+    # the whole is reported in a better way.
+    whole = best["comparison_id"] == best["study_id"]
+    rank = best["against"] * (max(BEHIND.values()) + 1) + best["tier"]
+    ranks = [rank.where(side).groupby([best[name] for name in UNIT]).transform("min") for side in (whole, ~whole)]
+    beaten = np.where(whole, ranks[1] <= ranks[0], ranks[0] < ranks[1])
+    return best[~beaten].sort_values("order", kind="stable")
 
 
 def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, studies: pd.DataFrame) -> pd.DataFrame:
@@ -228,13 +259,137 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
         corrected=np.where(frame["corrected"].astype(bool), "yes", "no"),
         rows=[", ".join(f"{file}:{row}" for file, row in keys) for keys in frame["row_keys"]],
     )
-    note = frame["arms_note"].fillna("")
-    frame["derivation"] = (note + "; ").where(note != "", "") + frame["derivation"].fillna("")
+    for kind, codes in (("derivation_codes", "arms_codes"), ("assumption_codes", "time_code")):
+        frame[kind] = [join(pair) for pair in zip(frame[codes], frame[kind], strict=True)]
     columns = ["study_id", "label", "year", *protocol.study_columns]
     described = derive_groupings(studies, protocol).reindex(columns=list(dict.fromkeys(columns)))
     described = described[[c for c in described if c not in frame or c == "study_id"]]
     frame = frame.merge(described, on="study_id", how="left", validate="many_to_one")
-    return frame.assign(label=_lettered(frame))
+    return frame
+
+
+def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
+    """Effects of one set and measure from its comparisons: one per trial where they share patients."""
+    if described.empty:
+        return described
+    independent = {one.study: one.reason for one in protocol.independent_comparisons}
+    rho = protocol.assumptions.comparison_correlation
+    several = described.groupby(UNIT, sort=False)["study_id"].transform("size") > 1
+    keep = setting.shared_arms == "keep"
+    alone = [
+        code("independent_comparisons", reason=independent[study]) if study in independent else code("kept_comparisons")
+        for study in described["study_id"]
+    ]
+    stands = several & (keep | described["study_id"].isin(list(independent)))
+    more = pd.Series(alone, described.index).where(stands, "")
+    codes = [join(pair) for pair in zip(described["assumption_codes"], more, strict=True)]
+    noted = described.assign(assumption_codes=codes)
+    if keep:
+        return in_words(noted.assign(label=_lettered(noted)))
+    out = by_trial(noted, rho, independent)
+    declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
+    for row, parts in enumerate(out["parts"]):
+        if parts:
+            part = described.loc[list(parts)]
+            one = _one_effect(part, out.iloc[row], declared.get(part["study_id"].iloc[0]), protocol)
+            out.loc[parts[0], list(one)] = pd.Series(one, dtype=object)
+    return in_words(out.assign(label=_lettered(out)).drop(columns="parts"))
+
+
+def _one_effect(
+    part: pd.DataFrame, pooled: pd.Series, arm: tuple[str, str] | None, protocol: Protocol
+) -> dict[str, Any]:
+    """What a row of effects.csv says of the comparisons that it aggregates, beside estimate and variance."""
+    n1, n2, role = counted_once(part, arm)
+    how = code("aggregated", comparisons=", ".join(part["comparison_id"]))
+    derived = join([how, "" if role == "crossover" else code("n_counted_once", role=role)])
+    assumed = code("comparison_correlation", value=protocol.assumptions.comparison_correlation)
+    codes = {name: join(part[name]) for name in ("derivation_codes", "assumption_codes", "flag_codes")}
+    return {
+        **on_both_scales(pooled["estimate"], pooled["variance"], pooled["scale"], protocol.level),
+        "n_intervention": n1, "n_control": n2, **dict.fromkeys(_OF_ARMS, np.nan),
+        "corrected": "yes" if (part["corrected"] == "yes").any() else "no",
+        "reported_as": max(part["reported_as"], key=TIERS.index),
+        "rows": ", ".join(part["rows"]), "source": "; ".join(dict.fromkeys(part["source"].dropna())),
+        "derivation_codes": join([derived, codes["derivation_codes"]]),
+        "assumption_codes": join([assumed, codes["assumption_codes"]]),
+        "flag_codes": codes["flag_codes"],
+    }  # fmt: skip
+
+
+def on_both_scales(estimate: float, variance: float, scale: str, level: float) -> dict[str, float]:
+    """SE, and estimate and Wald interval on the natural scale."""
+    se = float(np.sqrt(variance))
+    back = np.exp if scale == "log" else float
+    half = z_critical(level) * se
+    natural = [float(back(value)) for value in (estimate, estimate - half, estimate + half)]
+    return {"se": se} | dict(zip(("estimate_natural", "ci_lower_natural", "ci_upper_natural"), natural, strict=True))
+
+
+def _with_unit(described: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons, lettered, with the comparison_id of the effect that each became part of."""
+    alone = pooled["comparison_id"].reindex(described.index)
+    same = alone == described["comparison_id"]
+    unit = described["comparison_id"].where(same, described["study_id"])
+    return in_words(described.assign(unit=unit, label=_lettered(described)))
+
+
+def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons of which no candidate could be converted, but where the whole trial is pooled; the first listed."""
+    failed = found[found["reason_code"] != ""].sort_values(["file", "distance", "order"], kind="stable")
+    unit = [*UNIT, "comparison_id"]
+    failed = failed.drop_duplicates(unit)
+    usable = pd.MultiIndex.from_frame(found.loc[found["reason_code"] == "", unit])
+    whole = chosen[chosen["comparison_id"] == chosen["study_id"]]
+    covered = pd.MultiIndex.from_frame(failed[UNIT]).isin(pd.MultiIndex.from_frame(whole[UNIT]))
+    failed = failed[~pd.MultiIndex.from_frame(failed[unit]).isin(usable) & ~covered].sort_values("order", kind="stable")
+    events = {
+        f"events_{role}": mine[f"events{at}"].reindex(failed.index) if f"events{at}" in mine else np.nan
+        for at, role in (("1", "intervention"), ("2", "control"))
+    }
+    return failed.assign(**events, row=[rows[0][1] for rows in failed["rows"]])
+
+
+def _without_comparison(
+    alone: pd.DataFrame, mine: pd.DataFrame, arms: pd.DataFrame, analysis: Analysis, protocol: Protocol
+) -> pd.DataFrame:
+    """Trials of which only arms without a counterpart stand in a window: the first such row of each."""
+    there = pd.MultiIndex.from_frame(mine[UNIT])
+    alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT)
+    given = arms.set_index("row").reindex(alone["row"])
+    outcome = protocol.outcomes[analysis.outcome]
+    known = {
+        f"{name}_{role}": pd.to_numeric(given[name]).astype(float).where(given["role"] == role).to_numpy()
+        for name in ("n", "events") if name in given for role in ("intervention", "control")
+    }  # fmt: skip
+    return alone.assign(
+        **known,
+        analysis=[analysis.id(window, outcome) for window in alone["window"]],
+        comparison_id=given["comparison_id"].to_numpy(),
+    )
+
+
+def _lost(parts: list[pd.DataFrame], studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """not_pooled.csv, in the order of effects.csv."""
+    there = [part for part in parts if len(part)]
+    if not there:
+        return pd.DataFrame(columns=list(NOT_POOLED_COLUMNS))
+    table = pd.concat([part.reindex(columns=[*NOT_POOLED_COLUMNS, "outcome", "window"]) for part in there])
+    numbers = [name for name in NOT_POOLED_COLUMNS if name.startswith(("n_", "events_"))]
+    table[numbers] = table[numbers].astype("Float64").astype(float)
+    table["reason"] = table["reason_code"].map(said)
+    table["label"] = table["study_id"].map(studies.set_index("study_id")["label"])
+    at = [
+        table[name].map({one: i for i, one in enumerate(known)})
+        for name, known in (("outcome", protocol.outcomes), ("window", protocol.windows))
+    ]
+    ranked = table.assign(_outcome=at[0], _window=at[1]).sort_values(["_outcome", "_window"], kind="stable")
+    return ranked[list(NOT_POOLED_COLUMNS)].reset_index(drop=True)
+
+
+def said(cell: str) -> str:
+    """The words of codes of this stage."""
+    return words(cell, SENTENCES)
 
 
 def _lettered(frame: pd.DataFrame) -> list[str]:
@@ -257,10 +412,12 @@ def derive_groupings(studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     return studies.assign(**added)
 
 
-def _assemble(effects: list[pd.DataFrame], protocol: Protocol) -> tuple[pd.DataFrame, np.ndarray]:
+def _assemble(
+    effects: list[pd.DataFrame], protocol: Protocol, more: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, np.ndarray]:
     extra = [c for c in protocol.study_columns if c not in EFFECT_COLUMNS]
     at = EFFECT_COLUMNS.index("n_intervention")
-    columns = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:]]
+    columns = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:], *more]
     parts = [e for e in effects if not e.empty]
     if not parts:
         return pd.DataFrame(columns=columns), np.arange(0)
@@ -290,21 +447,19 @@ def _ledger(
         ignore_index=True,
     )
     keys = list(zip(rows["file"], rows["row"].astype(int), strict=True))
-    fate = ("status", "stage", "reason", "needed", "used_in")
-    state: dict[tuple[str, int], dict[str, str]] = {
-        key: {"status": "excluded", "stage": "", "reason": "", "needed": "", "used_in": ""} for key in keys
-    }
+    fate = ("status", "stage", "reason_code", "reason", "needed", "used_in")
+    state: dict[tuple[str, int], dict[str, str]] = {key: dict.fromkeys(fate, "") for key in keys}
     in_any = pd.concat([inside for inside, _ in memberships.values()], axis=1).any(axis=1)
     outside = dict(zip(studies.loc[~in_any, "study_id"], memberships["main"][1][~in_any], strict=True))
     for key, study in zip(keys, rows["study_id"], strict=True):
-        if study in outside:
-            state[key] |= {"stage": "trials", "reason": outside[study]}
+        state[key] |= {"status": "excluded"} | (_because("trials", outside[study]) if study in outside else {})
     for candidates in built.values():
-        for file, row, stage, reason, needed in candidates.excluded.itertuples(index=False):
-            if not state[(file, row)]["stage"]:
-                state[(file, row)] |= {"stage": stage, "reason": reason, "needed": needed}
+        why = candidates.excluded
+        for file, row, stage, reason in zip(why["file"], why["row"], why["stage"], why["reason_code"], strict=True):
+            if not state[file, row]["stage"]:
+                state[file, row] |= _because(stage, reason)
     for attempt in attempts:
-        for used, status in ((attempt["reason"] != "", "excluded"), (attempt["reason"] == "", "not chosen")):
+        for used, status in ((attempt["reason_code"] != "", "excluded"), (attempt["reason_code"] == "", "not chosen")):
             for _, one in attempt[used].iterrows():
                 for key in one["rows"]:
                     _record(state[key], one, status)
@@ -312,31 +467,22 @@ def _ledger(
     return frame[["file", *what, *fate]]
 
 
+def _because(stage: str, reason: str) -> dict[str, str]:
+    """Where a row ended, why, and what would mend it."""
+    return {"stage": stage, "reason_code": reason, "reason": said(reason), "needed": needed(reason)}
+
+
 def _record(entry: dict[str, str], attempt: pd.Series, status: str) -> None:
     """Let the best thing that happened to a row in any analysis stand."""
     if status == "excluded":
         if entry["status"] == "excluded" and not entry["stage"]:
-            entry |= {
-                "stage": "effects",
-                "reason": str(attempt["reason"]),
-                "needed": str(attempt["needed"] or ""),
-            }
+            entry |= _because("effects", str(attempt["reason_code"]))
         return
     if attempt["chosen"]:
-        where = str(attempt["analysis"])
-        used = [u for u in entry["used_in"].split(", ") if u]
-        entry |= {
-            "status": "chosen",
-            "stage": "",
-            "reason": "",
-            "needed": "",
-            "used_in": ", ".join([*used, where]),
-        }
+        used = [*filter(None, entry["used_in"].split(", ")), str(attempt["analysis"])]
+        entry |= _because("", "") | {"status": "chosen", "used_in": ", ".join(used)}
     elif entry["status"] != "chosen":
-        entry |= {"status": "not chosen", "stage": "choice", "needed": "", "reason": CHOICE}
-
-
-CHOICE = "another row of this trial, outcome and window comes first (arms, then CI or SE, then exact p; nearest day)"
+        entry |= _because("choice", code("another_row")) | {"status": "not chosen"}
 
 
 def exclusions(ledger: pd.DataFrame) -> pd.DataFrame:

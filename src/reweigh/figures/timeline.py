@@ -16,7 +16,7 @@ from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width, wrap
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES, SAME_MEASURE
 from reweigh.protocol.model import Protocol
-from reweigh.reproduction.ledger import window_of
+from reweigh.reproduction.ledger import published_window
 from reweigh.text.numbers import count_text, difference_decimals, effect_text, number_format
 
 OTHER_TIMES = "Other or unstated times"
@@ -71,7 +71,7 @@ def timeline_table(
         what = ", ".join(filter(None, (row.get("timepoint", ""), row.get("subgroup", ""), note)))
         rows.append(
             {
-                "kind": "published", "window": window_of(row, protocol),
+                "kind": "published", "window": published_window(row, protocol),
                 "label": clean(row.get("label") or row["review_id"]),
                 "year": row.get("year", ""), "what": clean(what), "certainty": row.get("grade", "") or "not stated",
                 **_numbers(values, measure),

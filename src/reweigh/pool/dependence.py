@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from reweigh.effects.aggregate import aggregate
+from reweigh.io import frame
 from reweigh.pool.core import pool
-from reweigh.pool.multilevel import aggregate, cluster_robust, shared_arm_covariance, three_level
+from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
 from reweigh.protocol.model import Protocol
 
-COLUMNS = (
-    "analysis", "method", "k", "trials", "scale", "estimate", "se", "ci_lower", "ci_upper", "statistic", "df",
-    "p_value", "estimate_natural", "ci_lower_natural", "ci_upper_natural", "tau2_between", "tau2_within", "note",
-)  # fmt: skip
 ARM_VARIANCE = {
     "MD": lambda n, sd, e: sd**2 / n,
     "SMD": lambda n, sd, e: 1 / n,
@@ -26,8 +24,8 @@ ARM_VARIANCE = {
 def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Pool every analysis in which a trial has several effects by models for dependent effects.
 
-    The sampling covariance is that of the shared arms of the protocol, from their whole n: a shared arm is one arm,
-    and the n that the table had split among its comparisons is added up again.
+    The sampling covariance is that of `sampling_covariance`: a shared arm is one arm, and the n that the table had
+    split among its comparisons is added up again.
 
     Returns
     -------
@@ -40,7 +38,7 @@ def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             continue
         head = {"analysis": analysis, "trials": group["study_id"].nunique(), "scale": group["scale"].iloc[0]}
         rows += [head | row for row in _methods(group.reset_index(drop=True), protocol)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = frame("dependence.csv", rows)
     for name in ("estimate", "ci_lower", "ci_upper"):
         values = table[name].astype(float)
         table[f"{name}_natural"] = np.where(table["scale"] == "log", np.exp(values), values)
@@ -63,8 +61,7 @@ def _methods(group: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]
         }
         note = f"{name}: {tau2}, {interval}; the effects of a trial as if independent"
         rows.append({"method": f"naive ({name})", "k": len(yi), **numbers, "tau2_between": found.tau2[0], "note": note})
-    covariance, reason = sampling_covariance(group, protocol)
-    said = reason or "covariance of shared arms from their whole n"
+    covariance, said = sampling_covariance(group, protocol)
     nested = three_level(yi, covariance, cluster, level=level)
     rows.append(
         {"method": "three-level model", "k": len(yi), **_first(nested), "tau2_between": nested.sigma2_between,
@@ -96,23 +93,33 @@ def _first(fit: object) -> dict[str, float]:
 
 
 def sampling_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, str]:
-    """Covariance matrix (k, k) of the effects of one analysis, and why it is diagonal where it is.
+    """Covariance matrix (k, k) of the effects of one analysis, and what it rests on.
 
-    Parameters
-    ----------
-    group
-        Rows of effects.csv of one analysis, with arm data.
-    protocol
-        Its shared arms.
+    Comparisons with a shared arm of the protocol have the covariance of that arm where its data are known; others of
+    one trial have the protocol's correlation, but where it says that they are independent.
     """
-    variances = np.diag(group["variance"].to_numpy(dtype=float))
+    variances, study = group["variance"].to_numpy(dtype=float), group["study_id"].to_numpy()
+    known, said = _arm_covariance(group, protocol)
+    settled = [one.study for one in protocol.independent_comparisons]
+    settled += [one.study for one in protocol.shared_arms] if known is not None else []
+    pairs = (study[:, None] == study) & ~np.isin(study, settled) & ~np.eye(len(study), dtype=bool)
+    rho = protocol.assumptions.comparison_correlation
+    covariance = (np.diag(variances) if known is None else known) + pairs * rho * np.sqrt(
+        np.outer(variances, variances)
+    )
+    assumed = f"correlation {rho:g} of the comparisons of a trial" if pairs.any() else ""
+    return covariance, "; ".join(filter(None, (said, assumed))) or "no shared arms: sampling errors independent"
+
+
+def _arm_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray | None, str]:
+    """Covariance matrix by the shared arms of the protocol; None where there are none, or why it cannot be known."""
     shared = {s.study: s for s in protocol.shared_arms}
     mine = group["study_id"].map(lambda study: study in shared) & group.duplicated("study_id", keep=False)
     measure = str(group["measure"].iloc[0])
     if not mine.any():
-        return variances, "no shared arms: sampling errors independent"
+        return None, ""
     if measure not in ARM_VARIANCE:
-        return variances, f"no covariance of shared arms for {measure}: sampling errors taken as independent"
+        return None, f"no covariance of shared arms for {measure}"
     arms = {"intervention": [], "control": []}  # type: dict[str, list[str]]
     parts: dict[str, list[float]] = {"intervention": [], "control": []}
     for _, row in group.iterrows():
@@ -127,8 +134,8 @@ def sampling_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.nda
             arms[side].append(f"{unit}: {side}")
             parts[side].append(float(ARM_VARIANCE[measure](n, sd, events)))
     if not np.isfinite([*parts["intervention"], *parts["control"]]).all():
-        return variances, "arm data missing: sampling errors taken as independent"
+        return None, "arm data missing"
     extra = {"d": group["estimate"], "total": group["n_intervention"] + group["n_control"]} if measure == "SMD" else {}
     return shared_arm_covariance(
         arms["intervention"], arms["control"], parts["intervention"], parts["control"], **extra
-    ), ""
+    ), "covariance of shared arms from their whole n"

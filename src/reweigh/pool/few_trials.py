@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import lru_cache
 
-import numpy as np
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.measures import scale_of
 from reweigh.pool.bayes import Posterior, posterior
 from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
@@ -41,21 +41,10 @@ def prior_of(measure: str, protocol: Protocol) -> Prior | None:
     return prior if given.rescale is None else prior.rescaled(given.rescale, given.rescale_reason)
 
 
-def important_difference(measure: str, outcome: str, protocol: Protocol) -> float | None:
-    """Smallest important difference, signed to the better side, on the analysis scale; None where there is none."""
-    what = protocol.outcomes[outcome]
-    given = what.smallest_important_difference.get(measure)  # type: ignore[call-overload]
-    if given is None:
-        return None
-    if isinstance(given.value, tuple):
-        return float(np.log(given.value[0 if what.better == "lower" else 1]))
-    return float(-given.value if what.better == "lower" else given.value)
-
-
 def posterior_of(group: pd.DataFrame, prior: Prior, protocol: Protocol) -> Posterior:
     """Posterior of one analysis (rows of effects.csv); sets with the same effects share it."""
     measure, outcome = str(group["measure"].iloc[0]), str(group["outcome"].iloc[0])
-    important = important_difference(measure, outcome, protocol)
+    important = protocol.outcomes[outcome].important(measure, protocol.certainty.ratio)
     values = tuple(group["estimate"].astype(float)), tuple(group["variance"].astype(float))
     return _posterior(*values, prior, protocol.level, measure, protocol.outcomes[outcome].better, important)
 
@@ -92,6 +81,4 @@ def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         scale = scale_of(str(group["measure"].iloc[0]))
         rows.append({"analysis": analysis, "scale": scale, **found, "note_codes": reason,
                      "note": words(reason, SENTENCES)})  # fmt: skip
-    first = ["analysis", "scale"]
-    names = [name for name in Posterior.__dataclass_fields__ if name != "reason"]
-    return pd.DataFrame(rows, columns=[*first, *names, "note_codes", "note"])
+    return frame("bayes.csv", rows)

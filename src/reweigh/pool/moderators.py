@@ -7,16 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.pool.regression import MetaRegression, meta_regression
 from reweigh.protocol.model import Protocol, Regression
 from reweigh.text.codes import code, join, words
 from reweigh.text.pool import SENTENCES
-
-COLUMNS = (
-    "analysis", "regression", "model", "scale", "k", "coefficient", "estimate", "se", "ci_lower", "ci_upper",
-    "statistic", "df", "p_value", "permutation_p_value", "vif", "qm", "qm_df", "qm_p_value", "qe", "qe_df",
-    "qe_p_value", "tau2", "i2", "r2", "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value", "note_codes", "note",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +100,4 @@ def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             )  # fmt: skip
             values = {key: float(getattr(fit, key)[i]) for key in numbers}
             rows.append({**head, "coefficient": coefficient, **values, "vif": of_term, **whole})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame("meta_regression.csv", rows)

@@ -1,4 +1,4 @@
-"""Dependent effects: three-level model, cluster-robust inference, aggregation, shared arms."""
+"""Dependent effects: three-level model, cluster-robust inference, shared arms."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg, special
 
+from reweigh.effects.aggregate import checked, codes_of
 from reweigh.pool.intervals import t_quantile, two_sided_p
-from reweigh.pool.tau2 import Floats, Ints
+from reweigh.pool.tau2 import Floats
 
 TESTS = ("wald", "t(k-p)", "t(clusters-p)")
 
@@ -101,8 +102,8 @@ def three_level(
         raise ValueError(f"test {test!r} is not known: use one of {', '.join(TESTS)}")
     y, sampling, design = _check(yi, v, x, level)
     k, p = design.shape
-    outer = _codes(cluster, k, "cluster")
-    nested = _codes(range(k) if inner is None else list(zip(cluster, inner, strict=True)), k, "inner")
+    outer = codes_of(cluster, k, "cluster")
+    nested = codes_of(range(k) if inner is None else list(zip(cluster, inner, strict=True)), k, "inner")
     clusters, units = int(outer.max()) + 1, int(nested.max()) + 1
     if clusters < 2 or clusters <= p:
         raise ValueError(f"{clusters} cluster(s) for {p} coefficient(s): too few")
@@ -185,7 +186,7 @@ def cluster_robust(
     """
     y, phi, design = _check(yi, sigma, x, level)
     k, p = design.shape
-    codes = _codes(cluster, k, "cluster")
+    codes = codes_of(cluster, k, "cluster")
     count = int(codes.max()) + 1
     if count < 2:
         raise ValueError("cluster-robust standard errors need at least two clusters")
@@ -229,53 +230,6 @@ def cluster_robust(
         two_sided_p(statistic, df),
         few,
     )
-
-
-def aggregate(
-    yi: ArrayLike,
-    v: ArrayLike,
-    cluster: Sequence[Hashable] | np.ndarray,
-    *,
-    rho: float | None = None,
-    weighted: bool = True,
-) -> tuple[tuple[Hashable, ...], Floats, Floats]:
-    """One effect per cluster: labels in order of appearance, effects and variances.
-
-    Weighted by the inverse covariance, or the plain mean; Borenstein and others 2009, chapter 24.
-
-    Parameters
-    ----------
-    v
-        Variances (k,), with ``rho``, the correlation of the sampling errors within a cluster; or the covariance
-        matrix (k, k), without.
-
-    Raises
-    ------
-    ValueError
-        On impossible data, a ``rho`` outside [-1, 1], or one for which a covariance is not positive definite.
-    """
-    y, phi, _ = _check(yi, v, None, 0.95)
-    given = np.asarray(v).ndim == 2
-    if given == (rho is not None):
-        raise ValueError("give variances with rho, or a covariance matrix without")
-    if rho is not None:
-        if not -1 <= rho <= 1:
-            raise ValueError(f"rho {rho} must lie between -1 and 1")
-        s = np.sqrt(np.diag(phi))
-        phi = rho * np.outer(s, s)
-        np.fill_diagonal(phi, s * s)
-    codes = _codes(cluster, len(y), "cluster")
-    labels = tuple(dict.fromkeys(cluster))
-    out = np.empty((2, len(labels)))
-    for c in range(len(labels)):
-        own = np.flatnonzero(codes == c)
-        block, one = phi[np.ix_(own, own)], np.ones(len(own))
-        if np.linalg.eigvalsh(block)[0] <= 1e-12 * block.max() and (weighted or np.linalg.eigvalsh(block)[0] < 0):
-            raise ValueError(f"the covariance of cluster {labels[c]!r} is not positive definite: check rho")
-        w = np.linalg.solve(block, one) if weighted else one
-        w = w / w.sum()
-        out[:, c] = w @ y[own], w @ block @ w
-    return labels, out[0], out[1]
 
 
 def shared_arm_covariance(
@@ -336,20 +290,8 @@ def shared_arm_covariance(
 def _check(yi: ArrayLike, v: ArrayLike, x: ArrayLike | None, level: float) -> tuple[Floats, Floats, Floats]:
     if not 0 < level < 1:
         raise ValueError(f"level {level} must lie between 0 and 1")
-    y, variance = np.asarray(yi, dtype=np.float64), np.asarray(v, dtype=np.float64)
+    y, phi = checked(yi, v)
     k = y.size
-    if y.ndim != 1 or k == 0 or variance.shape not in ((k,), (k, k)):
-        raise ValueError(f"yi must have shape (k,), v (k,) or (k, k), not {y.shape} and {variance.shape}")
-    for i in np.flatnonzero(~np.isfinite(y)):
-        raise ValueError(f"yi[{i}] is {y[i]}: it must be finite")
-    phi = np.diag(variance) if variance.ndim == 1 else variance
-    for i in np.flatnonzero(~(np.isfinite(np.diag(phi)) & (np.diag(phi) > 0))):
-        raise ValueError(f"variance {i} is {phi[i, i]}: it must be finite and above 0")
-    if not np.isfinite(phi).all() or np.abs(phi - phi.T).max() > 1e-10 * np.abs(phi).max():
-        raise ValueError("v must be finite and symmetric")
-    s = np.sqrt(np.diag(phi))
-    if variance.ndim == 2 and np.linalg.eigvalsh(phi / np.outer(s, s))[0] < -1e-10:
-        raise ValueError("v is not positive semi-definite: no covariance matrix")
     design = np.ones((k, 1)) if x is None else np.asarray(x, dtype=np.float64)
     if design.ndim != 2 or len(design) != k or not np.isfinite(design).all():
         raise ValueError(f"x must be finite of shape ({k}, p)")
@@ -359,14 +301,6 @@ def _check(yi: ArrayLike, v: ArrayLike, x: ArrayLike | None, level: float) -> tu
     ):
         raise ValueError(f"x: {design.shape[1]} columns, linearly dependent or too many for {k} effects")
     return y, phi, design
-
-
-def _codes(labels: Sequence[Hashable] | np.ndarray | range, k: int, name: str) -> Ints:
-    values = list(labels)
-    if len(values) != k:
-        raise ValueError(f"{name} has {len(values)} labels for {k} effects")
-    index = {label: i for i, label in enumerate(dict.fromkeys(values))}
-    return np.array([index[label] for label in values], dtype=np.intp)
 
 
 def _gls(y: Floats, sigma: Floats, design: Floats) -> tuple[Floats, Floats, Floats]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.measures import number_needed_text
+from reweigh.io import frame
 from reweigh.measures import STANDARDISED_MEASURES
 from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
@@ -15,6 +16,7 @@ from reweigh.pool.refit import Trials, refit, trials_of
 from reweigh.pool.subgroups import subgroups
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
+from reweigh.schemas import columns
 from reweigh.text.codes import code, join, words
 from reweigh.text.pool import SENTENCES
 
@@ -49,12 +51,7 @@ NATURAL = ("estimate", "ci_lower", "ci_upper")
 GUARDED = ("guarded_ci_lower", "guarded_ci_upper", "guarded_pi_lower", "guarded_pi_upper")
 I2_DEFINITIONS = {"tau2": "tau2-based", "Q": "Q-based"}
 """I2 = tau2 / (tau2 + typical variance), as metafor and RevMan (since 2024) print it, or (Q - df)/Q."""
-COLUMNS = (
-    *IDENTITY, *MODEL, *SIZE, *MEAN, *(f"{name}_natural" for name in NATURAL), *HETEROGENEITY, "i2_definition",
-    *PREDICTION, *(f"{name}_natural" for name in PREDICTION), "pi_method", *GUARDED, "guarded_p_value",
-    *(f"{name}_natural" for name in GUARDED), "number_needed", "tau2_path", "note_codes", "note",
-)  # fmt: skip
-WEIGHT_COLUMNS = ("analysis", "model", "comparison_id", "study_id", "weight")
+COLUMNS = columns("pooled.csv")
 BAYES = "bayes"
 NOT_REPORTED = "not reported"
 
@@ -108,7 +105,7 @@ def pooled_table(
         models = protocol.models_of(str(group["set"].iloc[0]))
         rows += [_row(group, fits[str(analysis), model.name], 0, model, protocol) for model in models]
         rows += _bayes_row(group, protocol)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame("pooled.csv", rows)
 
 
 def pool_by(group: pd.DataFrame, model: Model, protocol: Protocol) -> tuple[pd.Series, pd.Series]:
@@ -131,7 +128,7 @@ def weights_table(effects: pd.DataFrame, protocol: Protocol, fits: Fits) -> pd.D
             weight = fits[str(analysis), model.name].weights[0]
             parts.append(group[["analysis", "comparison_id", "study_id"]].assign(model=model.name, weight=weight))
     there = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return there.reindex(columns=list(WEIGHT_COLUMNS))
+    return there.reindex(columns=list(columns("weights.csv")))
 
 
 def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -145,7 +142,6 @@ def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """
     main = effects[effects["set"] == "main"]
     rows: list[Row] = []
-    tests = ("q_between", "q_between_df", "q_between_p_value", "q_between_note_codes", "q_between_note", "tests_made")
     for column in protocol.subgroups:
         labels = protocol.subgroup_labels(column)
         for analysis, group in main.groupby("analysis", sort=False):
@@ -156,7 +152,7 @@ def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             group = group.sort_values("subgroup", key=lambda s: s.map(order), kind="stable")
             for model in protocol.models_of("main"):
                 rows += _split(group, f"{analysis}.by_{column}", column, model, protocol)
-    table = pd.DataFrame(rows, columns=[*IDENTITY, "column", "subgroup", *COLUMNS[len(IDENTITY) :], *tests])
+    table = frame("subgroups.csv", rows)
     counted = table[table["q_between"].notna()].groupby(["outcome", "window", "measure", "model"])["column"].nunique()
     keys = pd.MultiIndex.from_frame(table[["outcome", "window", "measure", "model"]])
     return table.assign(tests_made=counted.reindex(keys).fillna(0).astype(int).to_numpy())
@@ -201,7 +197,7 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
             }
             for name, difference in found.difference.items()
         ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["analysis", "model", "number", "first_engine", "second_engine", "difference"])
+    return frame("engines.csv", rows)
 
 
 def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -234,10 +230,6 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
             changed.loc[at.index, ["estimate", "variance"]] = at[["estimate", "variance"]]
             sets.append((str(analysis), float(correlation), changed))
     model = protocol.models_of("main")[0]
-    columns = ["analysis", "parameter", "correlation", "protocol", "model", "scale", "k", *MEAN[:4]]
-    columns += [*(f"{name}_natural" for name in NATURAL), "tau2", "i2"]
-    if not sets:
-        return pd.DataFrame(columns=columns)
     result = _many([trials_of(one) for *_, one in sets], model, protocol.level)
     rows: list[Row] = []
     for at, (analysis, correlation, group) in enumerate(sets):
@@ -246,7 +238,7 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
         own = swept.loc[swept["protocol"] == "yes", "correlation"]
         said = {"parameter": swept["parameter"].iloc[0], "correlation": correlation}
         rows.append(row | said | {"protocol": "yes" if (own == correlation).any() else "no"})
-    return pd.DataFrame(rows)[columns]
+    return pd.DataFrame(rows, columns=list(columns("crossover_sweep_pooled.csv")))
 
 
 _COLUMN_OF = {field: column for column, field in HETEROGENEITY.items()}

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from reweigh.measures import MEASURES_OF_TYPE, RATIO_MEASURES, MeasureName
 from reweigh.protocol.base import Closed
-from reweigh.protocol.importance import ImportantDifference
+from reweigh.protocol.importance import GRADE_RATIO, ImportantDifference, bounds_of
 from reweigh.protocol.models import Model, resolve
 from reweigh.protocol.windows import Window
 
@@ -76,6 +76,27 @@ class Outcome(Closed):
             elif difference.value <= 0:
                 raise ValueError(f"smallest_important_difference of {measure}: must be above 0")
         return self
+
+    @property
+    def benefit(self) -> int:
+        """Sign of a benefit on the analysis scale: -1 where lower is better, 1 where higher is."""
+        return -1 if self.better == "lower" else 1
+
+    def bounds(
+        self, measure: str, ratio: tuple[float, float] = GRADE_RATIO, factor: float = 1.0
+    ) -> tuple[float, float] | None:
+        """Bounds (below, above) of an important effect of a measure, analysis scale; None where none is known.
+
+        `ratio`: bounds of a ratio for which the protocol gives none (`CertaintyRules.ratio`). `factor` widens the
+        bounds on the analysis scale: at twice, 0.75 becomes 0.75 squared.
+        """
+        given = self.smallest_important_difference.get(measure)  # type: ignore[call-overload]
+        return bounds_of(given, measure, ratio, factor)
+
+    def important(self, measure: str, ratio: tuple[float, float] = GRADE_RATIO) -> float | None:
+        """Smallest important difference in the direction of a benefit: the bound on the better side."""
+        found = self.bounds(measure, ratio)
+        return None if found is None else found[0 if self.benefit < 0 else 1]
 
 
 class Preference(Closed):
@@ -163,6 +184,13 @@ class SharedArm(Closed):
     source: str
 
 
+class IndependentComparisons(Closed):
+    """A trial whose comparisons share no patients (strata, two populations, subgroups of patients), and why."""
+
+    study: str
+    reason: Annotated[str, Field(min_length=5)]
+
+
 class Grouping(Closed):
     """A subgroup column made from another: named groups of its values; `rest` takes what no group names."""
 
@@ -240,6 +268,11 @@ class CertaintyRules(Closed):
     thresholds: dict[str, float] = {}
     indirectness: dict[str, Indirectness] = {}
 
+    @property
+    def ratio(self) -> tuple[float, float]:
+        """Bounds of an important ratio where an outcome gives none, natural scale."""
+        return self.thresholds.get("ratio_lower", GRADE_RATIO[0]), self.thresholds.get("ratio_upper", GRADE_RATIO[1])
+
 
 class Assumptions(Closed):
     """Numbers and rules that the trials do not report; each is printed beside what rests on it."""
@@ -247,6 +280,7 @@ class Assumptions(Closed):
     crossover_correlation: Correlation = 0.5
     crossover_phi: Correlation = 0.2
     baseline_correlation: Correlation = 0.5
+    comparison_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     change_scores: bool = True
     zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
     md_variance: Literal["separate", "pooled"] = "separate"
@@ -273,6 +307,7 @@ class Protocol(Closed):
     subgroups: tuple[str, ...] = ()
     groupings: dict[Name, Grouping] = {}
     shared_arms: tuple[SharedArm, ...] = ()
+    independent_comparisons: tuple[IndependentComparisons, ...] = ()
     preferences: tuple[Preference, ...] = ()
     assumptions: Assumptions = Assumptions()
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -318,8 +353,11 @@ class Protocol(Closed):
         for (one, first), (two, second) in combinations(self.windows.items(), 2):
             if first.overlaps(second):
                 raise ValueError(f"windows {one} and {two} overlap")
-            if shared := set(first.text) & set(second.text):
-                raise ValueError(f"windows {one} and {two} both name the time point {sorted(shared)[0]!r}")
+            if shared := sorted(text for text in first.text if second.names(text)):
+                raise ValueError(f"windows {one} and {two} both name the time point {shared[0]!r}")
+        alone = {independent.study for independent in self.independent_comparisons}
+        if both := sorted(alone & {shared_arm.study for shared_arm in self.shared_arms}):
+            raise ValueError(f"{both[0]} stands in shared_arms and in independent_comparisons: one of the two")
         return self
 
     @property

@@ -73,7 +73,12 @@ def outcomes(inputs: Inputs, notes: Notes) -> list[dict[str, Any]]:
         measures = [outcome.measure, *outcome.also]
         analyses.sort(key=lambda a: (windows.index(a["window"]), measures.index(a["measure"])))
         empty = [
-            words.lower_first(words.window_label(w, inputs.protocol)) for w in windows if w not in set(mine["window"])
+            {
+                "window": words.lower_first(words.window_label(window, inputs.protocol)),
+                "not_pooled": not_pooled(f"{name}.{window}", inputs),
+            }
+            for window in windows
+            if window not in set(mine["window"])
         ]
         found.append({"id": name, "label": outcome.label, "analyses": analyses, "empty": empty})
     return found
@@ -111,6 +116,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "sets": _sets(group, base, drawn, inputs),
         "splits": _splits(own, inputs),
         "effects": [_effect_row(row, notes) for row in records(inputs.effects[inputs.effects["analysis"] == own])],
+        "not_pooled": not_pooled(own, inputs),
         "further": _further(base, inputs),
         "later": _later(own, inputs),
     }
@@ -120,6 +126,11 @@ def how_many(row: Mapping[str, Any]) -> str:
     """`k = 17 trials, n = 1,503` of a row of pooled.csv."""
     trials = ALONE if row["k"] == 1 else f"k = {count_text(row['k'], row.get('comparisons'))}"
     return trials + (f", n = {whole(n)}" if not words.missing(n := row["participants"]) else "")
+
+
+def not_pooled(analysis: str, inputs: Inputs) -> list[str]:
+    """`Yucel 2004: no events in either arm` of each eligible trial that is not in the pool of an analysis."""
+    return [f"{row['label']}: {words.nice(row['reason'])}" for row in inputs.of("not_pooled", analysis)]
 
 
 def guarded(row: Mapping[str, Any]) -> str:

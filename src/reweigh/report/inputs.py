@@ -31,6 +31,8 @@ class Inputs:
     weights: pd.DataFrame
     #: `figures/index.csv`: the forest plots and what stands beside them.
     figures: pd.DataFrame
+    #: Eligible trials with a row that an analysis could not use.
+    not_pooled: pd.DataFrame = field(default_factory=pd.DataFrame)
     bayes: pd.DataFrame = field(default_factory=pd.DataFrame)
     meta_regression: pd.DataFrame = field(default_factory=pd.DataFrame)
     dependence: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -10,7 +10,7 @@ import pandas as pd
 from reweigh.console import HEADLINE
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
-from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many
+from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many, not_pooled
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import lower_first, variance, window_label
 from reweigh.text.markdown import escaped
@@ -38,6 +38,8 @@ def summary(inputs: Inputs) -> str:
         parts += ["## Meta-regression", _regressions(inputs.meta_regression, protocol)]
     if len(inputs.dependence):
         parts += ["## Several effects per trial", _dependence(inputs.dependence)]
+    if left_out := _not_pooled(inputs):
+        parts += ["## Eligible and not pooled", left_out]
     parts += ["## What became of every reported row", _fate(inputs.rows), "## Files", _files(inputs)]
     return "\n\n".join(parts) + "\n"
 
@@ -172,6 +174,13 @@ def _dependence(found: pd.DataFrame) -> str:
         for _, row in found.iterrows()
     ]
     return _table(head, body)
+
+
+def _not_pooled(inputs: Inputs) -> str:
+    """The trials that a main analysis could not use, and why."""
+    analyses = [f"{outcome}.{window}" for outcome in inputs.protocol.outcomes for window in inputs.protocol.windows]
+    lines = [(analysis, not_pooled(analysis, inputs)) for analysis in analyses]
+    return "\n".join(f"- `{analysis}`: {escaped('; '.join(trials))}" for analysis, trials in lines if trials)
 
 
 def _fate(rows: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pandas as pd
@@ -11,8 +10,8 @@ from reweigh.figures.forest.lights import printed
 from reweigh.report.inputs import Inputs, records
 from reweigh.report.words import DOI, href, missing, nice
 from reweigh.risk_of_bias import OVERALL
+from reweigh.text.codes import has, parse
 
-_OTHER_OUTCOME = re.compile(r"(\S+) is not an outcome of the protocol")
 NOT_RECORDED = "not recorded"
 POOLED, SENSITIVITY, UNUSED, EXCLUDED = "in a main analysis", "in a sensitivity set only", "not pooled", "not eligible"
 STATES = (POOLED, SENSITIVITY, UNUSED, EXCLUDED)
@@ -61,9 +60,10 @@ def _reasons(study: dict[str, Any], rows: pd.DataFrame) -> list[str]:
     mine = rows[rows["study_id"] == study["study_id"]]
     if mine.empty:
         return ["no row in the tables of results"]
-    reasons = [str(reason) for reason in mine.loc[mine["status"] == "excluded", "reason"].unique()]
-    others = [found[1].replace("_", " ") for reason in reasons if (found := _OTHER_OUTCOME.match(reason))]
-    rest = [nice(reason) for reason in reasons if not _OTHER_OUTCOME.match(reason)]
+    excluded = mine[mine["status"] == "excluded"].drop_duplicates("reason")
+    codes = [parse(cell) for cell in excluded["reason_code"]]
+    others = [one.parameters["outcome"].replace("_", " ") for cell in codes for one in cell if one.name == "no_outcome"]
+    rest = [nice(one["reason"]) for one in records(excluded) if not has(one["reason_code"], "no_outcome")]
     return [*rest, *([f"not outcomes of the protocol: {', '.join(others)}"] if others else [])]
 
 

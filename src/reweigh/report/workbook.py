@@ -12,10 +12,10 @@ import pandas as pd
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
+from reweigh.io import is_formula
+
 #: Most characters of the name of a sheet; widest column, in characters.
 _NAME, _WIDEST = 31, 60
-#: What a spreadsheet may take for a formula when a cell is edited or saved as CSV (OWASP, CSV injection).
-RUNS = ("=", "+", "-", "@", "\t", "\r")
 #: Characters that XML 1.0 has no place for.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -55,7 +55,7 @@ def _fill(sheet: Worksheet, table: pd.DataFrame, bold: object, quoted: object) -
                 sheet.write_number(row, at, float(text))
             else:
                 text = _ILLEGAL.sub("", str(value))
-                sheet.write_string(row, at, text, quoted if text.startswith(RUNS) else None)
+                sheet.write_string(row, at, text, quoted if is_formula(text) else None)
             longest = max(longest, len(text))
         sheet.set_column(at, at, min(longest + 2, _WIDEST))
     if len(table.columns):

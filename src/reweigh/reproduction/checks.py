@@ -9,8 +9,10 @@ from itertools import product
 
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.quantile import t_critical, two_sided_p, z_critical
 from reweigh.reproduction.printed import Printed, parse_number, parse_p
+from reweigh.schemas import columns
 
 #: Measures that are symmetric after this transformation.
 _TRANSFORMS: dict[str, Callable[[float], float]] = {
@@ -23,7 +25,6 @@ LEVEL = 0.95
 
 CONSISTENT, FLAG, UNKNOWN = "consistent", "flag", "cannot be checked"
 CHECKS = ("p against CI", "symmetry of the CI", "trials and patients", "abstract against table")
-_COLUMNS = ("row", "review_id", "label", "outcome", "timepoint", "subgroup", "measure", "check", "result", "detail")
 
 
 def check_published(published: pd.DataFrame) -> pd.DataFrame:
@@ -45,12 +46,12 @@ def check_published(published: pd.DataFrame) -> pd.DataFrame:
         if parse_number(row.get("estimate", "")) is None:
             continue
         found = (_p_against_ci(row), _symmetry(row), _counts(row, table), _abstract(row))
-        identity = {name: row.get(name, "") for name in _COLUMNS[1:7]}
+        identity = {name: row.get(name, "") for name in columns("published_checks.csv")[1:7]}
         rows += [
             {"row": number, **identity, "check": name, "result": result, "detail": detail}
             for name, (result, detail) in zip(CHECKS, found, strict=True)
         ]
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
+    return frame("published_checks.csv", rows)
 
 
 def _interval(row: dict[str, str]) -> tuple[Printed, Printed, Printed] | None:

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SAME_MEASURE, natural
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
 from reweigh.protocol.model import Protocol
+from reweigh.protocol.windows import window_of
 from reweigh.reproduction.nnt import CRUDE, crude_wald, nnt_methods
 from reweigh.reproduction.printed import Printed, agrees, cut_off_agrees, parse_number, units_off
+from reweigh.schemas import columns
 from reweigh.text.numbers import fixed
 
 REPRODUCED = "reproduced"
@@ -37,14 +40,6 @@ _NAMES = {
     "EE": "common effect", "DL": "DerSimonian-Laird", "PM": "Paule-Mandel", "HE": "Hedges", "HS": "Hunter-Schmidt",
     "SJ": "Sidik-Jonkman",
 }  # fmt: skip
-
-COLUMNS = (
-    "row", "review_id", "label", "year", "outcome", "timepoint", "subgroup", "measure", "printed",
-    "printed_estimate",
-    "printed_ci_lower", "printed_ci_upper", "printed_k", "printed_model", "checked", "verdict", "found_model", "set",
-    "k", "estimate", "ci_lower", "ci_upper", "difference", "models_that_agree", "nearest", "missing", "grade",
-    "our_analysis", "our_measure", "our_k", "our_estimate", "our_ci_lower", "our_ci_upper",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +100,7 @@ def reproduce(
     rows = []
     for number, record in enumerate(table.to_dict("records"), start=2):
         row = {str(key): value for key, value in record.items()}
-        identity = {name: row.get(name, "") for name in COLUMNS[1:8]}
+        identity = {name: row.get(name, "") for name in columns("reproduction.csv")[1:8]}
         identity["label"] = identity["label"] or identity["review_id"]
         ours = _ours(row, pooled, protocol)
         printed = tuple(parse_number(row.get(name, "")) for name in NUMBERS)
@@ -120,7 +115,7 @@ def reproduce(
         else:
             attempts = list(_attempts(row, effects, protocol, lists, raw or {}))
             rows.append({**base, **_judge(row, printed, attempts)})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame("reproduction.csv", rows)
 
 
 def _printed(row: Mapping[str, str]) -> str:
@@ -128,17 +123,10 @@ def _printed(row: Mapping[str, str]) -> str:
     return f"{estimate} ({lower} to {upper})" if lower else estimate
 
 
-def window_of(row: Mapping[str, str], protocol: Protocol) -> str:
+def published_window(row: Mapping[str, str], protocol: Protocol) -> str:
     """Window of the protocol to which a published row belongs, "" where it cannot be told."""
     days = parse_number(row.get("timepoint_days", ""))
-    text = row.get("timepoint", "").strip()
-    spoken = re.match(r"^(\d+) (day|week|month)s?\b", text)
-    per = {"day": 1, "week": 7, "month": 30}
-    day = days.value if days is not None else int(spoken[1]) * per[spoken[2]] if spoken else math.nan
-    for name, window in protocol.windows.items():
-        if window.any or (text and text in window.text) or window.holds(day):
-            return name
-    return ""
+    return window_of(protocol.windows, days.value if days is not None else math.nan, row.get("timepoint", ""))
 
 
 def _measure(row: Mapping[str, str]) -> str:
@@ -167,7 +155,7 @@ def _missing(
         return "the estimate is not visible in the public text"
     if measure not in (*MEASURE_LABELS, "NNT"):
         return f"a {row.get('measure')} without a comparator or of another kind: no analysis here has it"
-    window = window_of(row, protocol)
+    window = published_window(row, protocol)
     here = effects[(effects["outcome"] == outcome) & (effects["window"] == window)]
     needed = []
     if not _own_tables(row, protocol):
@@ -194,7 +182,7 @@ def _attempts(
     raw: Mapping[str, pd.DataFrame],
 ) -> Iterator[Attempt]:  # fmt: skip
     """Every model on every set of the protocol that holds the printed number of trials, else on every set."""
-    here = effects[(effects["outcome"] == row.get("outcome")) & (effects["window"] == window_of(row, protocol))]
+    here = effects[(effects["outcome"] == row.get("outcome")) & (effects["window"] == published_window(row, protocol))]
     if not _own_tables(row, protocol):
         here = here[here["study_id"].isin(_trials(row, lists))]
     k = parse_number(row.get("k", ""))
@@ -388,7 +376,7 @@ def _nearest(attempt: Attempt, printed: tuple[Printed | None, ...]) -> str:
 
 def _ours(row: Mapping[str, str], pooled: pd.DataFrame, protocol: Protocol) -> dict[str, object]:
     """Our main estimate of the same outcome and window: the same measure where it exists, else the main one."""
-    name, window = row.get("outcome", ""), window_of(row, protocol)
+    name, window = row.get("outcome", ""), published_window(row, protocol)
     mine = pooled[(pooled["set"] == "main") & (pooled["outcome"] == name) & (pooled["window"] == window)]
     measure = "RR" if _measure(row) == "NNT" else _measure(row)
     same = mine[mine["measure"] == measure]
@@ -404,4 +392,4 @@ def _ours(row: Mapping[str, str], pooled: pd.DataFrame, protocol: Protocol) -> d
     }
 
 
-__all__ = ["VERDICTS", "Attempt", "input_rounding", "model_name", "reproduce", "window_of"]
+__all__ = ["VERDICTS", "Attempt", "input_rounding", "model_name", "published_window", "reproduce"]

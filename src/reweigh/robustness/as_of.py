@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from reweigh.tables.times import years_of
+
 
 def as_of(studies: pd.DataFrame, year: int, column: str = "year") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Studies (or effects) up to and including a year, and those left out with the reason.
@@ -11,7 +13,7 @@ def as_of(studies: pd.DataFrame, year: int, column: str = "year") -> tuple[pd.Da
     Works on any table with `study_id` and the ``column`` of years. The second table has study_id, year and reason;
     an undated trial is left out, since nobody can say whether it was known.
     """
-    years = studies[column]
+    years = years_of(studies, column)
     keep = years <= year
     left = studies.loc[~keep, ["study_id"]].assign(year=years[~keep])
     left["reason"] = [

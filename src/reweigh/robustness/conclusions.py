@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from reweigh.io import frame
 from reweigh.text.codes import code, has, join, parse
 from reweigh.text.robustness import listed, sentence
 

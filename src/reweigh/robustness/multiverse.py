@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from reweigh.effects.aggregate import by_trial
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members
 from reweigh.measures import MEASURES_OF_TYPE
@@ -21,7 +22,6 @@ from reweigh.pool.refit import COUNTS, Trials, refit, trials_of
 from reweigh.pool.tau2 import Floats
 from reweigh.protocol.model import Assumptions, Option, Preference, Protocol, Reading, StudySet
 from reweigh.protocol.models import PRESETS, Model
-from reweigh.robustness.scale import benefit_sign, important_bounds
 from reweigh.text.codes import code
 
 MODEL = POOLING, TAU2, INTERVAL = "pooling", "tau2", "interval"
@@ -67,8 +67,8 @@ class Multiverse:
     """A multiverse: one row per combination, each pointing to the analysis that it is.
 
     ``specifications``: the choices as columns, ``analysis`` (position in ``analyses``). ``analyses``: one row per
-    distinct analysis: measure, pooling, tau2_method, ci_method, k, comparisons, the columns of RESULTS, benefit (in ``unit``, above
-    0 is better), the columns of STATEMENTS (True, False or missing; by the guarded interval) and reason_code.
+    distinct analysis: the columns of HOW and RESULTS, k, comparisons, benefit (in ``unit``, above 0 is better), the
+    columns of STATEMENTS (True, False or missing; by the guarded interval) and reason_code.
     """
 
     choices: dict[str, tuple[str, ...]]
@@ -138,9 +138,9 @@ def _model(models: Sequence[Model], said: Mapping[str, str]) -> Model | str:
     pooling = said.get(POOLING, models[0].pooling)
     base = next(model for model in models if model.pooling == pooling)
     try:
-        return Model.model_validate(base.model_dump() | said)
+        return Model.model_validate({**base.model_dump(), **said})
     except ValidationError:
-        return code("no_such_model", **{POOLING: pooling} | said)
+        return code("no_such_model", **{POOLING: pooling, **said})
 
 
 def _key(data: Dataset, counted: bool) -> tuple[object, ...]:
@@ -158,7 +158,8 @@ def _analyses(
     several = np.array([not isinstance(data, str) and len(data.trials.yi) >= 2 for data in datasets])
     position = np.empty((len(datasets), len(ways)), dtype=np.intp)
     first = next((w for w, model in enumerate(ways) if isinstance(model, Model)), 0)
-    frames, start = [], 0
+    frames: list[pd.DataFrame] = []
+    start = 0
     for w in sorted(range(len(ways)), key=lambda w: w != first):
         at, model = np.flatnonzero(several) if frames else np.arange(len(datasets)), ways[w]
         position[at, w] = start + np.arange(len(at))
@@ -416,8 +417,8 @@ class ProtocolBuilder:
         if mine.empty:
             return "no_usable_result"
         outcome, trials = self.protocol.outcomes[self.outcome], trials_of(mine)
-        bounds, k = important_bounds(outcome, trials.measure), mine["study_id"].nunique()
-        return Dataset(trials, benefit_sign(outcome), bounds, k)
+        bounds = outcome.bounds(trials.measure, self.protocol.certainty.ratio)
+        return Dataset(trials, outcome.benefit, bounds, mine["study_id"].nunique())
 
     def idle(self) -> dict[str, str]:
         """Data choices that change nothing whatever the others are, with the code of the reason."""
@@ -458,7 +459,7 @@ class ProtocolBuilder:
         foreign = _FOREIGN.get(self.protocol.outcomes[self.outcome].type, ())
         assumptions = tuple(one for one in how.assumptions if one[0] not in foreign)
         found = self._converted(candidates, measure, assumptions, *how_read)
-        return self._chosen(found, measure, how.preferences)
+        return self._chosen(found, measure, how.preferences, (how.shared_arms or main.shared_arms) != "keep")
 
     def _keep(self, key: Hashable, table: pd.DataFrame) -> int:
         if key not in self._known:
@@ -486,11 +487,17 @@ class ProtocolBuilder:
         found = convert(table, Analysis(self.outcome, measure, "main"), setting, asked)
         events = {"events_intervention": found.get("events1"), "events_control": found.get("events2")}
         found = found.assign(**events)[[*CHOOSING, *COUNTS, "design"]]
-        return self._keep((candidates, *found["reason"], found[_NUMBERS].to_numpy(dtype=float).tobytes()), found)
+        return self._keep((candidates, *found["reason_code"], found[_NUMBERS].to_numpy(dtype=float).tobytes()), found)
 
-    def _choose(self, converted: int, measure: str, preferences: tuple[Preference, ...]) -> int:
+    def _choose(self, converted: int, measure: str, preferences: tuple[Preference, ...], joined: bool) -> int:
         every = StudySet(label="every trial", preferences=(*preferences, *self.protocol.setting("main").preferences))
-        found = choose(self._tables[converted], every).assign(measure=measure)
+        found = choose(self._tables[converted], every)
+        if joined:
+            independent = {one.study for one in self.protocol.independent_comparisons}
+            found = by_trial(found, self.protocol.assumptions.comparison_correlation, independent)
+            # Comparisons that are one effect have no counts of their own.
+            found.loc[found["parts"].map(len) > 0, [*COUNTS]] = np.nan
+        found = found.assign(measure=measure)
         numbers = found[_NUMBERS].to_numpy(dtype=float).tobytes()
         return self._keep((measure, *found["comparison_id"], numbers), found)
 

@@ -212,7 +212,7 @@ class _Hit(NamedTuple):
     move: float
     removed: tuple[int, ...]
     after: int
-    numbers: tuple[float, ...]
+    numbers: dict[str, Any]
 
 
 def fragility(
@@ -254,14 +254,14 @@ def fragility(
                 if changed.size:
                     counts[name] += changed.size
                     best = int(changed[np.argmax(move[changed])])
-                    values = tuple(float(getattr(result, n)[best]) for n in AFTER)
+                    values = {n: float(getattr(result, n)[best]) for n in AFTER}
                     hits[name].append(_Hit(move[best], tuple(removed[best].tolist()), int(numbers[name][best]), values))
         tried += comb(k, size)
         for name in [n for n in open_ if hits[n]]:
             hit = max(hits[name], key=lambda one: one.move)
             found[name] = Fragility(
                 name, "changes", size, hit.removed, counts[name], tried, CODES[name][start[name]],
-                CODES[name][hit.after], *hit.numbers,
+                CODES[name][hit.after], **hit.numbers,
             )  # fmt: skip
             open_.remove(name)
     reached_end = tried == sum(comb(k, m) for m in range(1, k - 1))

@@ -19,9 +19,9 @@ from reweigh.protocol.models import Model
 from reweigh.robustness import adjusted, small_study
 from reweigh.robustness.multiverse import STATEMENTS, Multiverse, moves, multiverse_of, shares
 from reweigh.robustness.removal import influence, leave_one_out, only_inverse_variance
-from reweigh.robustness.scale import benefit_sign, important_bounds
 from reweigh.robustness.subsets import AFTER, Subsets, all_subsets, fragility, split
 from reweigh.sequential.cumulative import by_precision, chronological, cumulative
+from reweigh.tables.times import years_of
 from reweigh.text.codes import code, join, words
 from reweigh.text.robustness import CONCLUSIONS, SENTENCES, VERDICTS
 
@@ -45,7 +45,7 @@ class Analysis:
         self.trials = trials_of(group)
         #: Code of why the model cannot pool these trials.
         self.cannot = cannot(self.trials, self.model)
-        self.years = group["year"].to_numpy(dtype=float, na_value=np.nan)
+        self.years = years_of(group)
         self.ids = group["comparison_id"].astype(str).tolist()
         self.labels = group["label"].astype(str).tolist()
 
@@ -173,7 +173,7 @@ def subset_tables(effects: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFra
         e = subsets.estimate
         row: Row = {"subsets": len(e), "complete": "yes" if subsets.complete else "no"}
         row |= {n: float(f(e)) for n, f in (("lowest", np.min), ("median", np.median), ("highest", np.max))}
-        row |= {"better": 100 * float((benefit_sign(one.outcome) * e > 0).mean())}
+        row |= {"better": 100 * float((one.outcome.benefit * e > 0).mean())}
         row |= {"excludes_no_effect": 100 * float(subsets.excludes.mean())}
         if by is not None:
             row |= {"split_by": one.ids[by], "split_label": one.labels[by], "split_share": float(parted.share[by])}
@@ -191,7 +191,7 @@ def fragility_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """
 
     def rows(one: Analysis) -> Iterator[Row]:
-        bounds, limit = important_bounds(one.outcome, one.measure), protocol.robustness.removals
+        bounds, limit = one.outcome.bounds(one.measure, protocol.certainty.ratio), protocol.robustness.removals
         for result in fragility(one.trials, one.model, important=bounds, limit=limit, level=one.level):
             gone = [(one.ids[i], one.labels[i]) for i in result.removed]
             row: Row = {
@@ -274,7 +274,7 @@ def _adjusted(one: Analysis) -> Iterator[Row]:
     for name, fit in (("PET", both.pet), ("PEESE", both.peese)):
         row = {"method": name} | _effect(one, fit.limit, fit.limit_se, fit.limit_ci_lower, fit.limit_ci_upper)
         yield row | {"note_codes": fit.reason or ("one_to_read" if both.chosen == name else "")}
-    alternative = "greater" if benefit_sign(one.outcome) > 0 else "less"
+    alternative = "greater" if one.outcome.benefit > 0 else "less"
     model = adjusted.selection_model(y, v, alternative=alternative, level=level)
     row = {"method": "selection model (step at one-sided p 0.025)", "note_codes": model.reason}
     row |= _effect(one, model.estimate, model.se, model.ci_lower, model.ci_upper)
@@ -341,10 +341,10 @@ def _wanted(protocol: Protocol, effects: pd.DataFrame) -> Iterator[tuple[str, st
             outcome, _, window = analysis.partition(".")
             yield analysis, outcome, window, ""
         return
-    for analysis, group in effects[effects["set"] == "main"].groupby("analysis", sort=False):
+    for name, group in effects[effects["set"] == "main"].groupby("analysis", sort=False):
         first = group.iloc[0]
         if first["measure"] == protocol.outcomes[first["outcome"]].measure:
-            yield str(analysis), first["outcome"], first["window"], "" if len(group) >= 2 else "one_main_trial"
+            yield str(name), first["outcome"], first["window"], "" if len(group) >= 2 else "one_main_trial"
 
 
 def specification_rows(found: Multiverse) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from reweigh.protocol.model import Outcome, Protocol
 from reweigh.protocol.models import Model
 from reweigh.sequential.analysis import Design, NoAnalysisError, SequentialAnalysis, trial_sequential_analysis
 from reweigh.sequential.information import MEASURES, InformationSize, diversity, required_information_size
+from reweigh.tables.times import years_of
 from reweigh.text.codes import code, join, words
 from reweigh.text.sequential import SENTENCES
 
@@ -58,9 +59,14 @@ def _analyse(group: pd.DataFrame, outcome: Outcome, protocol: Protocol, head: di
     model = _model(settings.pooling)
     head |= {"measure": measure, "scale": group["scale"].iloc[0], "model": model.name, "interval": model.interval}
     head |= {name: getattr(settings, name) for name in SETTINGS}
-    natural = _difference(outcome)
-    head |= {"difference_natural": natural, "difference": float(np.log(natural)) if measure == "RR" else natural}
-    years = group["year"].to_numpy(dtype=float, na_value=np.nan)
+    if measure not in MEASURES:
+        raise NoAnalysisError(code("no_information_size", measure=measure))
+    difference = outcome.important(measure, protocol.certainty.ratio)
+    if difference is None:
+        raise NoAnalysisError(code("no_important_difference", measure=measure))
+    natural = float(np.exp(difference)) if head["scale"] == "log" else difference
+    head |= {"difference_natural": natural, "difference": difference}
+    years = years_of(group)
     head["undated"] = "; ".join(group.loc[np.isnan(years), "study_id"])
     dated = group.assign(year=years)[~np.isnan(years)]
     if len(dated) < 2:
@@ -100,17 +106,6 @@ def _model(pooling: str) -> Model:
     return Model.model_validate({"name": named, "tau2": "EE" if pooling == "common" else pooling, "interval": "wald"})
 
 
-def _difference(outcome: Outcome) -> float:
-    """The smallest important benefit, natural scale. Raises NoAnalysisError where there is none or no size for it."""
-    if outcome.measure not in MEASURES:
-        raise NoAnalysisError(code("no_information_size", measure=outcome.measure))
-    given = outcome.smallest_important_difference.get(outcome.measure)
-    if given is None:
-        raise NoAnalysisError(code("no_important_difference", measure=outcome.measure))
-    low, high = given.value if isinstance(given.value, tuple) else (-given.value, given.value)
-    return low if outcome.better == "lower" else high
-
-
 def _spread(
     group: pd.DataFrame, measure: str, given: float | None, difference: float
 ) -> tuple[Mapping[str, float], list[str]]:
@@ -147,9 +142,10 @@ def _required(
     tau2 = float(found.tau2[0])
     share = {"i2": float(found.i2_q[0]), "d2": diversity(trials.vi, tau2), "tau2": tau2}
     settings = protocol.sequential
+    given: dict[str, Any] = {**share, **spread}
     needed = required_information_size(
         trials.measure, difference, alpha=settings.alpha, beta=1 - settings.power,  # type: ignore[arg-type]
-        sides=settings.sides, **share, **spread,
+        sides=settings.sides, **given,
     )  # fmt: skip
     return needed, share
 

@@ -192,7 +192,7 @@ def sentence(
 
 
 def with_guarded(said: str, row: Row) -> str:
-    """An effect in words, with the guarded interval of its row of pooled.csv in the brackets where it is another one."""
+    """An effect in words, with its row's guarded interval (pooled.csv) in the brackets where it is another one."""
     own, guarded = span_text(row, "ci"), span_text(row, "guarded_ci")
     if own == guarded or not said.endswith(")"):
         return said

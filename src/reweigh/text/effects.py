@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from reweigh.text import selection
 from reweigh.text.codes import Code, parse, words
 
 
@@ -244,6 +245,7 @@ SENTENCES = {
     "r": _correlation("r"),
     "phi": _correlation("phi"),
     "direction_assumed": lambda p: f"direction unknown, taken as {p['direction'].replace('_', ' ')}",
+    **selection.SENTENCES,
 }
 """Words of every code that this stage writes."""
 
@@ -267,7 +269,8 @@ WORDS_OF = {
 
 def needed(cell: str) -> str:
     """What would mend the reason of a cell."""
-    return next((filled(REASONS[one.name][1], one.parameters) for one in parse(cell) if one.name in REASONS), "")
+    reasons = {**REASONS, **selection.REASONS}
+    return next((filled(reasons[one.name][1], one.parameters) for one in parse(cell) if one.name in reasons), "")
 
 
 def in_words(effects: pd.DataFrame) -> pd.DataFrame:

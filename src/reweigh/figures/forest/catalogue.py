@@ -41,7 +41,7 @@ def plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
                 found.append(str(analysis))
             continue
         found.append(str(analysis))
-        found += [f"{analysis}.by_{column}" for column in protocol.subgroups if group[column].nunique() > 1]
+        found += [f"{analysis}.by_{column}" for column in protocol.subgroups if len(set(group[column])) > 1]
     return found
 
 
@@ -53,7 +53,7 @@ def journal_plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
     found = []
     for analysis, group in effects[effects["set"] == "main"].groupby("analysis", sort=False):
         # One trial each is no subgroup.
-        real = [column for column in protocol.subgroups if 1 < group[column].nunique() < len(group)]
+        real = [column for column in protocol.subgroups if 1 < len(set(group[column])) < len(group)]
         found += [str(analysis), *(f"{analysis}.by_{column}" for column in real[:1])]
     return found
 

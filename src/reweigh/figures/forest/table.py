@@ -27,6 +27,7 @@ from reweigh.figures.forest.statistics import (
     words,
 )
 from reweigh.figures.style import clean, symbols
+from reweigh.tables.times import years_of
 from reweigh.text.numbers import (
     DASH,
     Interval,
@@ -196,7 +197,7 @@ def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
     weight = effects.get(WEIGHT, pd.Series(100.0, effects.index)).to_numpy(float, na_value=np.nan)
     order = list(range(len(effects)))
     if meta.sort == "year":
-        years = effects.get("year", pd.Series(np.nan, effects.index)).to_numpy(float, na_value=np.nan)
+        years = years_of(effects) if "year" in effects else np.full(len(effects), np.nan)
         order.sort(key=lambda i: (np.nan_to_num(years[i], nan=np.inf), _natural_order(str(effects["label"].iloc[i]))))
     elif meta.sort != "protocol":
         order.sort(key=(yi if meta.sort == "estimate" else -weight).__getitem__)
@@ -218,14 +219,23 @@ def _natural_order(label: str) -> list[tuple[int, int, str]]:
 
 
 def printed_shares(weights: Sequence[float] | np.ndarray, decimals: int = 1) -> list[float]:
-    """Percentages rounded so that what is printed adds up: the largest remainders are rounded up; NaN stays."""
-    scaled = [weight * 10**decimals for weight in weights]
-    known = [i for i, value in enumerate(scaled) if not math.isnan(value)]
-    whole_part = {i: math.floor(scaled[i] + 1e-9) for i in known}
-    left = round(math.fsum(scaled[i] for i in known)) - sum(whole_part.values())
-    for i in sorted(known, key=lambda i: whole_part[i] - scaled[i])[:left]:
-        whole_part[i] += 1
-    return [whole_part[i] / 10**decimals if i in whole_part else math.nan for i in range(len(scaled))]
+    """Percentages as they are printed, half up, so that they add up to 100; NaN stays.
+
+    Where rounding alone would add up to something else, light trials whose next digit leaves the choice open are
+    rounded the other way: the weights that readers compare with other programs stay as they are.
+    """
+    scaled = {i: float(weight) * 10**decimals for i, weight in enumerate(weights) if not math.isnan(weight)}
+    printed = {i: math.floor(value + 0.5 + 1e-9) for i, value in scaled.items()}
+    over = sum(printed.values()) - round(math.fsum(scaled.values()))
+    step = -1 if over > 0 else 1
+
+    def other_way(i: int) -> tuple[bool, float]:
+        error = abs(printed[i] + step - scaled[i])
+        return error > 0.75, error * scaled[i]
+
+    for i in sorted((i for i in scaled if step * (scaled[i] - printed[i]) > 0), key=other_way)[: abs(over)]:
+        printed[i] += step
+    return [printed[i] / 10**decimals if i in printed else math.nan for i in range(len(weights))]
 
 
 def _subgroups(
