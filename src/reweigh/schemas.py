@@ -573,7 +573,7 @@ def _lines(block: str) -> Iterator[tuple[list[str], Column | None]]:
     for line in block.splitlines():
         if not line.startswith(("#", ">")):
             names, *said = (part.strip() for part in line.split("|"))
-            yield names.split(), Column(*said) if said else None
+            yield names.split(), Column(said[0], said[1], said[2]) if said else None
 
 
 def _as_said(name: str, known: Mapping[str, Column]) -> Column:
