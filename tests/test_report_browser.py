@@ -30,6 +30,8 @@ UNTICKED = (
     (KETAMINE, "pain_intensity.week_4"),
     (BCG, "tuberculosis.end_of_follow_up"),
 )
+pytestmark = pytest.mark.browser
+
 CLAIM = (
     "review_now",
     "review_method_of",

@@ -2,7 +2,8 @@
 
 from reweigh.pool.binary import mantel_haenszel, peto
 from reweigh.pool.core import Pooled, pool
-from reweigh.pool.multilevel import aggregate, cluster_robust, three_level
+from reweigh.effects.aggregate import aggregate
+from reweigh.pool.multilevel import cluster_robust, three_level
 from reweigh.pool.regression import MetaRegression, Term, meta_regression, predict
 from reweigh.pool.subgroups import Subgroups, subgroups
 

@@ -66,7 +66,7 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
     return table.assign(**texts).rename(columns=guarded).to_csv(index=False, lineterminator="\n", float_format="%.12g")
 
 
-def _numeric(schema: Schema, name: str, numbers: Collection[str] = ()) -> bool:
+def _numeric(schema: Schema, name: object, numbers: Collection[str] = ()) -> bool:
     return schema.columns[name].numeric if name in schema.columns else name in numbers
 
 

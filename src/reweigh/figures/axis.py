@@ -35,7 +35,8 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     half = half if half > 0 else max(spread, abs(centre)) or 1.0
     # A single estimate far away (a misprint, a tiny trial) is left to an arrow at the edge.
     near = estimates[(estimates - centre).abs() <= 12 * max(half, spread)]
-    ends = studies.min(axis=None, skipna=True), studies.max(axis=None, skipna=True)
+    numbers = studies.to_numpy(dtype=float)
+    ends = float(np.nanmin(numbers)), float(np.nanmax(numbers))
     low = max(min(0.0, float(near.min())) - 1.25 * half, min(0.0, ends[0]))
     high = min(max(0.0, float(near.max())) + 1.25 * half, max(0.0, ends[1]))
     room = (MOST - 1) * (high - low)
