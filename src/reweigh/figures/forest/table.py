@@ -245,7 +245,7 @@ def _subgroups(
 
     subgroups.csv may hold the value of the column or its printed name.
     """
-    rows: list[Row] = subgroups.drop_duplicates("subgroup").to_dict("records")
+    rows: list[Row] = list(subgroups.drop_duplicates("subgroup").to_dict("records"))
     column = str(rows[0]["column"])
     # A trial without a value is in no subgroup.
     rows.append({"subgroup": NOT_REPORTED, "column": column})
