@@ -109,6 +109,11 @@ def test_every_table_holds_the_numbers_of_its_model_or_says_why_not(name, measur
         agree(without[mine], expected["leave1out"][theirs])
     by_year = made["cumulative"].query("order == 'year'").iloc[at]
     agree(by_year["estimate"], expected["cumul"]["estimate"])
+    # A trial without events is no trial of a ratio.
+    assert set(without["k"]) == {len(at) - 1}
+    precise = made["cumulative"].query("order == 'precision'")
+    assert precise["added"].iloc[0] == effects.loc[effects["variance"].idxmin(), "comparison_id"]
+    assert by_year["added"].tolist() == effects["comparison_id"].iloc[at].tolist()
     # The interval of these models is its own guarded one.
     for table in (without, by_year):
         for bound in ("lower", "upper"):
