@@ -227,6 +227,17 @@ def test_which_choice_moves_the_answer_most():
     assert moved["range"].tolist()[:2] == pytest.approx([1.0, 0.1])
 
 
+@pytest.mark.parametrize(("sign", "benefit", "exceeds"), [(-1, 0.5 / 0.3, True), (1, -0.5 / 0.8, False)])
+def test_the_important_bound_is_that_of_a_benefit(sign, benefit, exceeds):
+    """Bounds -0.3 and 0.8 around an estimate of -0.5: beyond the one where lower is better, harm where higher is."""
+    data = multiverse.Dataset(generic([-0.5, -0.5], [0.1, 0.2], "MD"), sign, (-0.3, 0.8))
+    found = multiverse.run({"tau2": ["REML"], "interval": ["wald"]}, lambda _: data)
+    assert found.unit == "smallest important differences"
+    assert found.analyses["benefit"].iloc[0] == pytest.approx(benefit)
+    assert found.analyses["exceeds_important"].tolist() == [exceeds]
+    assert found.analyses["better"].tolist() == [sign < 0]
+
+
 def test_multiverse_refuses_impossible_choices():
     with pytest.raises(ValueError, match="interval"):
         multiverse.run({"tau2": ["REML"]}, product_builder)
