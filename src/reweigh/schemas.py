@@ -497,7 +497,7 @@ yi | number | analysis scale | the effect
 vi | number | analysis scale squared | its sampling variance
 
 # figures/index.csv | kind analysis
-> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `sweep` and `bubble`.
+> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `forest_bmj`, `sweep` and `bubble`.
 kind analysis title caption
 
 # figures/robustness.csv | analysis kind
@@ -573,7 +573,7 @@ def _lines(block: str) -> Iterator[tuple[list[str], Column | None]]:
     for line in block.splitlines():
         if not line.startswith(("#", ">")):
             names, *said = (part.strip() for part in line.split("|"))
-            yield names.split(), Column(*said) if said else None
+            yield names.split(), Column(said[0], said[1], said[2]) if said else None
 
 
 def _as_said(name: str, known: Mapping[str, Column]) -> Column:
