@@ -190,7 +190,8 @@ def _by_others(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
     """SDs that look like SEs, and SEs that look like SDs, beside those of the other trials on the same scale."""
     n = arms["n"].astype(float)
     implied = arms["sd"].astype(float).fillna(arms["se"].astype(float) * np.sqrt(n))
-    known = arms[implied.notna() & (n > 1)].assign(implied=implied)
+    # Assigning to a table without rows would give it all of them.
+    known = arms.assign(implied=implied)[implied.notna() & (n > 1)]
     for key, group in known.groupby(["outcome", "scale_min", "scale_max"], dropna=False, sort=False):
         outcome = protocol.outcomes.get(str(key[0]))
         by_study = group.groupby("study_id", sort=False)["implied"].median()
