@@ -84,6 +84,7 @@ def make_inputs(review, models=(), change=None, **more):
         review=review, protocol=protocol, studies=stored("checked/studies", tables.studies), effects=effects,
         rows=stored("rows", selection.rows), pooled=pooled, subgroups=subgroups,
         weights=stored("weights", weights_table(effects, protocol, fits)), figures=figures,
+        not_pooled=stored("not_pooled", selection.not_pooled),
         bayes=stored("bayes", bayes_table(effects, protocol)),
         meta_regression=stored("meta_regression", regression_table(effects, protocol)), sweep=sweep,
         pooled_sweep=stored("crossover_sweep_pooled", sweep_table(effects, sweep, protocol)),
@@ -479,6 +480,19 @@ def test_trials_that_an_analysis_could_not_use_are_listed_with_the_reason(ketami
     assert page.count("Not in this pool") == 1 and "Amr 2011: no dispersion &lt;b&gt;" in page
     assert "- `responder.immediate`: Yucel 2004: no events in either arm\n" in text
     assert f"- `{empty}`: Amr 2011: no dispersion \\<b>\n" in text
+
+
+def test_flags_stand_at_their_trial_and_are_counted_in_the_summary(ketamine):
+    columns = ["kind", "study_id", "words"]
+    rows = [
+        ("flag", "amr2011", "an SD that looks like an SE <b>"),
+        ("notice", "", "a row of an outcome that is not there"),
+    ]
+    flagged = replace(ketamine, flags=pd.DataFrame(rows, columns=columns))
+    row = re.search(r'<tr id="t-amr2011".*?</tr>', report_page(flagged), re.DOTALL)[0]
+    assert "Be wary of: an SD that looks like an SE &lt;b&gt;." in row
+    text = summary(flagged)
+    assert "1 suspicious number is flagged" in text and "\n- a row of an outcome that is not there\n" in text
 
 
 def test_later_stages_are_shown(ketamine):
