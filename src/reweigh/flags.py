@@ -190,7 +190,6 @@ def _by_others(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
     """SDs that look like SEs, and SEs that look like SDs, beside those of the other trials on the same scale."""
     n = arms["n"].astype(float)
     implied = arms["sd"].astype(float).fillna(arms["se"].astype(float) * np.sqrt(n))
-    # Assigning to a table without rows would give it all of them.
     known = arms.assign(implied=implied)[implied.notna() & (n > 1)]
     for key, group in known.groupby(["outcome", "scale_min", "scale_max"], dropna=False, sort=False):
         outcome = protocol.outcomes.get(str(key[0]))
@@ -221,7 +220,7 @@ def spreads_by_p(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFr
     if tested.empty:
         return
     at = ["study_id", "outcome"]
-    sides = arms[arms["sd"].notna() & arms["mean"].notna() & (arms["n"] > 1)].assign(time=_times(arms))
+    sides = arms.assign(time=_times(arms))[arms["sd"].notna() & arms["mean"].notna() & (arms["n"] > 1)]
     groups = {key: group for key, group in sides.groupby([*at, "time"], sort=False)}
     for _, test in tested.assign(time=_times(tested)).iterrows():
         group = groups.get((test["study_id"], test["outcome"], test["time"]))
