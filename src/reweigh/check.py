@@ -64,7 +64,8 @@ def examine(
     if protocol is not None:
         found = _renamed_outcomes(found, protocol, tables)
         told = {p.value for p in found if p.value}
-        problems += [p for p in _disagreements(protocol, tables) if p.value not in told]
+        missing = {p.column for p in found if p.file == "studies.csv" and p.message.startswith("the column is missing")}
+        problems += [p for p in _disagreements(protocol, tables, missing) if p.value not in told]
         found += _outcomes_of_others(files, protocol, tables)
     problems += found
     for name, read in ((OVERRIDES, _overrides), (PUBLISHED_TRIALS, _published_trials), (CLAIMS, _claims)):
@@ -187,7 +188,7 @@ def _outcomes_of_others(files: Mapping[str, bytes], protocol: Protocol, tables: 
     return problems
 
 
-def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
+def _disagreements(protocol: Protocol, tables: Tables, missing: set[str]) -> list[Problem]:
     """Names in the protocol that the tables do not have: they would select nothing, in silence."""
     problems = []
     ids = set(tables.studies["study_id"].dropna())
@@ -224,7 +225,7 @@ def _disagreements(protocol: Protocol, tables: Tables) -> list[Problem]:
     for where, include, exclude in given:
         for what, conditions in (("include", include), ("exclude", exclude)):
             for column, values in conditions.items():
-                new = [v for v in values if (column, v) not in seen]
+                new = [v for v in values if (column, v) not in seen and column not in missing]
                 seen |= {(column, v) for v in new}
                 problems += _absent(f"{where}.{what}.{column}", column, new, protocol, tables.studies)
     return problems
@@ -240,7 +241,7 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
             if analysis.set_name == "main" and len(mine):
                 for one in validate(reported(mine, analysis, protocol)):
                     file, row = mine.loc[[one.index], "rows"].iloc[0][0]
-                    problems.append(Problem(file, row, one.column, f"{one.value}", one.message, "see docs/protocol.md"))
+                    problems.append(Problem(file, row, one.column, "" if pd.isna(one.value) else f"{one.value}", one.message, "see docs/protocol.md"))
     return list(dict.fromkeys(problems))
 
 

@@ -34,6 +34,9 @@ NEAR = 1.25
 OFF_CENTRE = 0.15
 #: Fewest other trials against which one trial's sign, or SD, is held.
 OTHERS, OTHER_SDS = 4, 2
+#: SDs on one scale agree within this factor as a rule.
+SAME_SCALE = 1.5
+_Z = 1.959963984540054
 _CHANGE = re.compile("chang|reduc|relie|differ|improve|decreas|increas", re.I)
 #: Shares of relief that outcomes are named after (IMMPACT: Dworkin 2008, J Pain 9:105-121).
 _RELIEF = {"half": 50, "substantial": 50, "third": 30, "moderate": 30}
@@ -123,9 +126,9 @@ def _near(one: float, other: float, factor: float = NEAR) -> bool:
 
 
 def _times(table: pd.DataFrame) -> pd.Series:
-    """Time point of each row: its day, else its text."""
+    """Time point of each row: its text and its day."""
     text: pd.Series = table["timepoint"].fillna("").astype(str)
-    return table["timepoint_days"].astype(float).map("{:g}".format).where(table["timepoint_days"].notna(), text)
+    return text + " " + table["timepoint_days"].astype(float).map("{:g}".format)
 
 
 def spreads(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
@@ -190,15 +193,18 @@ def _by_others(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
     known = arms[implied.notna() & (n > 1)].assign(implied=implied)
     for key, group in known.groupby(["outcome", "scale_min", "scale_max"], dropna=False, sort=False):
         outcome = protocol.outcomes.get(str(key[0]))
-        if pd.isna(key[1]) and (outcome is None or outcome.measure != "MD"):
-            continue  # the trials may be on different scales
         by_study = group.groupby("study_id", sort=False)["implied"].median()
-        if len(by_study) <= OTHER_SDS:
-            continue
+        # Trials that do not name their scale may be on several: more of them must agree.
+        unknown = pd.isna(key[1]) and (outcome is None or outcome.measure != "MD")
         for _, row in group.iterrows():
-            usual = float(by_study.drop(row["study_id"]).median())
+            others = by_study.drop(row["study_id"])
+            if len(others) < (OTHERS if unknown else OTHER_SDS):
+                break
+            if others.quantile(0.75) > SAME_SCALE * others.quantile(0.25):
+                continue
+            usual = float(others.median())
             size, sd, se = float(row["n"]), float(row["sd"]), float(row["se"])
-            if sd < usual / FAR and _near(sd * sqrt(size), usual, 2):
+            if sd < usual / FAR and _near(sd * sqrt(size), usual, SAME_SCALE):
                 yield _at("sd_like_se", row, sd=sd, usual=usual, n=int(size), as_se=sd * sqrt(size))
             elif isnan(sd) and se * sqrt(size) > FAR * usual and _near(se, usual, FAR):
                 yield _at("se_like_sd", row, se=se, usual=usual, as_sd=se * sqrt(size))
@@ -252,10 +258,13 @@ def same_controls(arms: pd.DataFrame, declared: set[str]) -> Iterator[Flag]:
         time=_times(rows)
     )
     seen: dict[tuple[object, ...], pd.Series] = {}
+    told: set[tuple[str, ...]] = set()
     for _, row in rows.iterrows():
         numbers = tuple(None if pd.isna(row[c]) else float(row[c]) for c in _RESULTS)
         first = seen.setdefault((row["study_id"], row["outcome"], row["time"], numbers), row)
-        if first["comparison_id"] != row["comparison_id"]:
+        pair = (str(first["comparison_id"]), str(row["comparison_id"]))
+        if pair[0] != pair[1] and pair not in told:  # once per trial, not per outcome
+            told.add(pair)
             yield _at("same_controls", row, other=first["comparison_id"], other_row=int(first["row"]))
 
 
@@ -450,22 +459,19 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
 
 
 def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
-    """One trial whose interval lies on the other side of no effect than all other trials do."""
+    """One trial whose interval lies on the other side of no effect than every other interval that excludes no effect."""
     main = effects[(effects["set"] == "main") & effects["estimate"].notna()]
     for analysis, group in main.groupby("analysis", sort=False):
-        sign = np.sign(group["estimate"].astype(float).to_numpy())
+        z = (group["estimate"] / group["se"]).to_numpy(dtype=float)
+        # An interval that holds no effect says nothing of the direction.
+        clear = np.where(np.abs(z) > _Z, np.sign(z), 0.0)
         for side in (-1.0, 1.0):
-            if (sign == side).sum() == 1 and (sign == -side).sum() == len(sign) - 1 >= OTHERS:
-                row = group.iloc[int(np.flatnonzero(sign == side)[0])]
-                if abs(row["estimate"]) > 1.959964 * row["se"]:
-                    file, _, number = str(row["rows"]).split(", ")[0].partition(":")
-                    yield _at(
-                        "opposes_all",
-                        row.to_frame().T.assign(row=number).iloc[0],
-                        file,
-                        others=len(sign) - 1,
-                        analysis=analysis,
-                    )
+            others = int((clear == -side).sum())
+            if (clear == side).sum() == 1 and others >= OTHERS and (np.sign(z) == side).sum() <= len(z) / 5:
+                row = group.iloc[int(np.flatnonzero(clear == side)[0])]
+                file, _, number = str(row["rows"]).split(", ")[0].partition(":")
+                flagged = pd.Series({"row": number, "study_id": row["study_id"], "outcome": row["outcome"]})
+                yield _at("opposes_all", flagged, file, others=others, analysis=analysis)
 
 
 def notices_of(

@@ -248,8 +248,6 @@ def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     reported = x.words["reported_measure"]
     scale, known = x.words["estimate_scale"], ~np.isnan(low) & ~np.isnan(high)
     ratio = np.isin(reported, list(RATIO_MEASURES)) & (scale != "log")
-    unsaid = ratio & ~np.isnan(estimate) & ~np.isnan(x["se"]) & ~known & (scale == "")
-    yield "estimate_scale", unsaid, "natural or log? A ratio with an SE and no interval may be either"
     for column, value in (("estimate", estimate), ("ci_lower", low), ("ci_upper", high)):
         yield column, ratio & (value <= 0), "a ratio must be above 0"
     risk = reported == "RD"

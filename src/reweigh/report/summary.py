@@ -40,6 +40,8 @@ def summary(inputs: Inputs) -> str:
         parts += ["## Several effects per trial", _dependence(inputs.dependence)]
     if left_out := _not_pooled(inputs):
         parts += ["## Eligible and not pooled", left_out]
+    if len(inputs.flags):
+        parts += ["## To be wary of", _flags(inputs.flags)]
     parts += ["## What became of every reported row", _fate(inputs.rows), "## Files", _files(inputs)]
     return "\n\n".join(parts) + "\n"
 
@@ -181,6 +183,15 @@ def _not_pooled(inputs: Inputs) -> str:
     analyses = [f"{outcome}.{window}" for outcome in inputs.protocol.outcomes for window in inputs.protocol.windows]
     lines = [(analysis, not_pooled(analysis, inputs)) for analysis in analyses]
     return "\n".join(f"- `{analysis}`: {escaped('; '.join(trials))}" for analysis, trials in lines if trials)
+
+
+def _flags(flags: pd.DataFrame) -> str:
+    """How many numbers look suspicious, and what was not used."""
+    notices = flags[flags["kind"] == "notice"]
+    found = len(flags) - len(notices)
+    many = "1 suspicious number is" if found == 1 else f"{whole(found)} suspicious numbers are"
+    head = f"{many} flagged (`flags.csv` has each with its rule); nothing was changed."
+    return "\n".join([head, *(f"- {escaped(words)}" for words in notices["words"])])
 
 
 def _fate(rows: pd.DataFrame) -> str:

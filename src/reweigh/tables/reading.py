@@ -104,7 +104,7 @@ def _header(names: list[str], row: int, file: str, spec: TableSpec) -> tuple[dic
     for group in spec.required:
         if not any(name in places for name in group):
             meant = next((hit for name in group if (hit := nearest(name, unknown))), None)
-            hint = f' (the header has "{meant}")' if meant else ""
+            hint = f' (the header has "{meant}")' if meant else did_you_mean(group[0], [*places])
             unknown = [name for name in unknown if name != meant]
             wanted = " or ".join(group)
             hint += next((f"; review.yaml wants it: {spec.wanted_by[n]}" for n in group if n in spec.wanted_by), "")
