@@ -329,8 +329,8 @@ def test_every_tool_is_data(tool, domains, levels):
     ]
     bias = read_risk_of_bias(pd.DataFrame(rows), TOOLS)
     assert [bias.overall(f"t{i}", "any") for i in range(levels)] == [x.kind for x in TOOLS[tool].levels]
-    effects = trials(k=levels + 1)
-    for figure in (traffic_light(bias, tool, {}), weighted_bar(bias, tool, effects)):
+    weights = trials(k=levels + 1)[["study_id"]].assign(analysis="a", weight=100 / (levels + 1))
+    for figure in (traffic_light(bias, tool, {}), weighted_bar(bias, tool, weights)):
         assert all(label.encode() in render(figure, "svg") for _, label in TOOLS[tool].domains)
     column = lights(bias, ["t0", f"t{levels}"], "any")
     assert column.heads == (*(f"D{i + 1}" for i in range(domains)), "All")

@@ -53,7 +53,7 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
         If a column is missing or unknown, or a cell is not of its kind: that is a mistake of ours, not of the data.
     """
     schema = schema_of(path)
-    own = [name for name in table if name not in schema.columns]
+    own = [name for name in map(str, table) if name not in schema.columns]
     needed = [name for name, column in schema.columns.items() if name in table or not column.optional]
     absent = [name for name in needed if name not in table]
     if absent or (own and schema.own_at is None):
@@ -62,7 +62,7 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
     table = table[[*needed[:at], *own, *needed[at:]]]
     if wrong := [name for name in needed if not _fits(table[name], schema.columns[name].kind)]:
         raise ValueError(f"{Path(path).name}: cells that are not of their column's kind: {wrong}")
-    texts = {name: table[name].map(guarded) for name in table if not _numeric(schema, name)}
+    texts = {name: table[name].map(guarded) for name in map(str, table) if not _numeric(schema, name)}
     return table.assign(**texts).rename(columns=guarded).to_csv(index=False, lineterminator="\n", float_format="%.12g")
 
 
@@ -103,7 +103,7 @@ def read_csv(path: str | Path | IO[str], numbers: Collection[str] = (), name: st
     """
     schema = schema_of(name or path)
     table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8").rename(columns=unguarded)
-    for column in table:
+    for column in map(str, table):
         if _numeric(schema, column, numbers):
             cells = pd.to_numeric(table[column].where(table[column] != ""))
             table[column] = cells if cells.dtype == "int64" else cells.astype(float)

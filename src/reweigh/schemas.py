@@ -221,13 +221,13 @@ model scale k comparisons estimate se ci_lower ci_upper estimate_natural ci_lowe
 # sequential.csv | analysis look
 > One look of the trial sequential analysis of one main analysis, or the reason why there is none. Trials are added by year;
 > boundaries are of Z (Lan-DeMets alpha spending), information is in participants.
-analysis measure scale ?model
-?interval | id | | method of the interval
+analysis measure scale model
+interval | id | | method of the interval
 difference difference_natural | number | analysis scale | the smallest important difference
 assumed | text | | control risk or SD and heterogeneity that the information size rests on, and where they come from
-?assumed_codes
-?i2 ?d2 | number | percent | I2, and diversity D2, that it rests on
-?tau2
+assumed_codes
+i2 d2 | number | percent | I2, and diversity D2, that it rests on
+tau2
 alpha power | number | probability | settings of the protocol
 sides | integer | | one or two
 spending pooling | id | | alpha spending function; estimator of tau2
@@ -248,15 +248,15 @@ verdict | id | | first boundary crossed: `upper`, `lower`, `futility`, `none`
 reached | yes/no | | whether the required size is reached
 adjusted_p_value | number | probability | repeated P
 undated | text | ids | trials left out for want of a year
-note ?note_codes
+note note_codes
 
 # robustness/leave_one_out.csv | analysis left_out
 > One analysis without one of its trials, by the main model.
 analysis outcome window measure set model
 left_out | id | | the comparison that is left out
-label k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
-?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
-note ?note_codes
+label k comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+guarded_ci_lower guarded_ci_upper guarded_p_value guarded_ci_lower_natural guarded_ci_upper_natural
+note note_codes
 
 # robustness/cumulative.csv | analysis order step
 > One analysis after each trial, by the main model.
@@ -264,44 +264,45 @@ analysis outcome window measure set model
 order | id | | trials added by `year` or by `precision`
 step | integer | | number of the step
 added | id | | the comparison that is added
-label year k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
-?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
-note ?note_codes
+label year k comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+guarded_ci_lower guarded_ci_upper guarded_p_value guarded_ci_lower_natural guarded_ci_upper_natural
+note note_codes
 
 # robustness/influence.csv | analysis comparison_id
 > Case diagnostics of one trial in one analysis, as metafor's `influence()` gives them.
-analysis outcome window measure set model comparison_id label k ?comparisons
+analysis outcome window measure set model comparison_id label k comparisons
 rstudent dffits dfbetas cook_d cov_r tau2_del q_del hat | number | | studentised deleted residual, DFFITS, DFBETAS, Cook's distance, covariance ratio, tau2 and Q without it, hat value
 weight | number | percent | weight of the effect in the pool
 baujat_x baujat_y | number | | coordinates of the Baujat plot
 influential | yes/no | | whether metafor's rules call the trial influential
-note ?note_codes
+note note_codes
 
 # robustness/fragility.csv | analysis criterion
 > Smallest set of trials whose removal changes one conclusion of one analysis.
-analysis outcome window measure set model k ?comparisons
+analysis outcome window measure set model k comparisons
 criterion | id | | the conclusion: significance, direction, smallest important difference
-verdict | text | | `changes`, `at least`, `one left` or `not applicable`
-?verdict_code
+verdict | text | | in words
+verdict_code | id | | `changes`, `at_least`, `robust`, `one_left` or `not_applicable`
 size | integer | trials | trials in the smallest set
 removed | text | ids | one such set
-?removed_codes
+removed_codes
 labels | text | | its trials as printed
 sets | integer | | how many such sets there are
 tried | integer | | how many removals were tried
 before | text | | the conclusion with all trials
-?before_code
+before_code
 after | text | | the conclusion without the set
-?after_code
+after_code
 estimate ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural
-?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
-note ?note_codes
+guarded_ci_lower guarded_ci_upper guarded_p_value guarded_ci_lower_natural guarded_ci_upper_natural
+note note_codes
 
 # robustness/small_study.csv | analysis method
-> One test of funnel plot asymmetry, or one effect adjusted for it; below ten trials only the reason why there is none.
+> One test of funnel plot asymmetry, or one effect adjusted for it; below the protocol's `minimum_trials` the reason why
+> there is none.
 analysis outcome window measure set model
 method | id | | Egger and related tests, trim and fill, PET-PEESE, selection model, limit meta-analysis, fail-safe N
-k ?comparisons
+k comparisons
 bias bias_se | number | | slope or intercept that tells of asymmetry, and its standard error
 statistic df p_value estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural
 k0 | integer | trials | trials filled in
@@ -309,12 +310,12 @@ side | id | | on which side
 weight | number | share | selection model: relative chance of publication of a trial that is not significant
 g2 | number | percent | limit meta-analysis: share of the heterogeneity left
 fail_safe_n | integer | trials | fail-safe N
-note ?note_codes
+note note_codes
 
 # robustness/subsets.csv | analysis
 > All subsets of two trials or more of one analysis (a seeded sample beyond 16 trials); `robustness/subsets.npz` holds each
 > subset's numbers.
-analysis outcome window measure set model k ?comparisons
+analysis outcome window measure set model k comparisons
 subsets | integer | | number of subsets
 complete | yes/no | | whether these are all
 lowest median highest | number | analysis scale | range of the estimate
@@ -322,17 +323,17 @@ better excludes_no_effect | number | percent | subsets on the better side; whose
 split_by split_label | text | | trial whose presence splits the estimates most
 split_share | number | percent | share of their variance that this explains
 mean_with mean_without | number | analysis scale | mean estimate of the subsets with and without it
-note ?note_codes
+note note_codes
 
 # robustness/multiverse.csv | analysis options
 > One specification: one choice for each option of the protocol's multiverse. `distinct` numbers those that differ.
 analysis outcome window
 options | text | | what is chosen of each option
-?option_codes
-distinct k ?comparisons measure
-?pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
+option_codes
+distinct k comparisons measure
+pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
 tau2_method ci_method estimate se ci_lower ci_upper
-p_value tau2 i2 ?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value reason ?reason_code
+p_value tau2 i2 guarded_ci_lower guarded_ci_upper guarded_p_value reason reason_code
 better excludes_no_effect better_and_excludes exceeds_important | yes/no | | whether each statement holds
 benefit | number | see unit | the effect, benefit counted as positive
 unit | id | | smallest important differences, or standard errors
@@ -345,7 +346,7 @@ distinct | integer | | distinct analyses
 name words | text | | the statement, in words, or the choice
 holds of | integer | analyses | in how many it holds, of how many that can say
 share | number | percent | the same in percent
-note ?note_codes
+note note_codes
 unit | id | | unit of `range`
 options | integer | | options of the choice
 range | number | see unit | by how much the choice moves the estimate at most
@@ -355,9 +356,9 @@ flips | number | percent | how often it changes whether the interval excludes no
 > Two computed sentences on one analysis.
 analysis
 fragility | text | | how fragile it is
-?fragility_codes
+fragility_codes
 alternatives | text | | what the defensible alternatives say
-?alternatives_codes
+alternatives_codes
 
 # certainty.csv | analysis domain
 > One GRADE domain of one analysis by the main model.
@@ -496,7 +497,7 @@ yi | number | analysis scale | the effect
 vi | number | analysis scale squared | its sampling variance
 
 # figures/index.csv | kind analysis
-> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `sweep` and `bubble`.
+> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `forest_bmj`, `sweep` and `bubble`.
 kind analysis title caption
 
 # figures/robustness.csv | analysis kind
@@ -572,7 +573,7 @@ def _lines(block: str) -> Iterator[tuple[list[str], Column | None]]:
     for line in block.splitlines():
         if not line.startswith(("#", ">")):
             names, *said = (part.strip() for part in line.split("|"))
-            yield names.split(), Column(*said) if said else None
+            yield names.split(), Column(said[0], said[1], said[2]) if said else None
 
 
 def _as_said(name: str, known: Mapping[str, Column]) -> Column:
