@@ -9,16 +9,19 @@ import pandas as pd
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
 from reweigh.certainty.thresholds import rule_problems
 from reweigh.claims.model import claims_problems
+from reweigh.console import told_of
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
+from reweigh.flags import flag_table, notices_of
 from reweigh.io import read_text
 from reweigh.pool.few_trials import prior_of
 from reweigh.protocol.model import Protocol
-from reweigh.protocol.read import load_protocol
+from reweigh.protocol.read import load_checked, load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables.problems import Problem, did_you_mean, format_report
 from reweigh.tables.review import TableRules, Tables, check_review, misspelt
+from reweigh.tables.specs import SPECS
 
 PROTOCOL, CLAIMS, PUBLISHED, PUBLISHED_TRIALS = "review.yaml", "claims.yaml", "published.csv", "published_trials.csv"
 BIAS = "risk_of_bias.csv"
@@ -75,6 +78,15 @@ def examine(
     if protocol is not None and not problems:
         problems += _impossible(protocol, tables)
     return tables, protocol, problems
+
+
+def notices(files: Mapping[str, bytes], tables: Tables) -> list[str]:
+    """Lines on what a checked review does not use, or was read in a way that must be said."""
+    protocol = load_checked(files[PROTOCOL])
+    lost = build_candidates(tables.studies, tables.arms, tables.contrasts, protocol).excluded
+    typed = {name: content for name, content in files.items() if name in SPECS}
+    found = flag_table(notices_of(protocol, tables.arms, tables.contrasts, typed, lost), tables.studies)
+    return told_of(found.to_dict("records"), "flags.csv")  # type: ignore[arg-type]
 
 
 def _claims(files: Mapping[str, bytes], protocol: Protocol | None, tables: Tables) -> list[Problem]:
@@ -241,7 +253,16 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
             if analysis.set_name == "main" and len(mine):
                 for one in validate(reported(mine, analysis, protocol)):
                     file, row = mine.loc[[one.index], "rows"].iloc[0][0]
-                    problems.append(Problem(file, row, one.column, "" if pd.isna(one.value) else f"{one.value}", one.message, "see docs/protocol.md"))
+                    problems.append(
+                        Problem(
+                            file,
+                            row,
+                            one.column,
+                            "" if pd.isna(one.value) else f"{one.value}",
+                            one.message,
+                            "see docs/protocol.md",
+                        )
+                    )
     return list(dict.fromkeys(problems))
 
 

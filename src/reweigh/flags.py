@@ -153,7 +153,7 @@ def spreads(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
             if not least / NEAR - _unit(sd) <= sd <= most * NEAR + _unit(sd):
                 yield _at("sd_against_se", row, sd=sd, se=se, from_se=se * sqrt(n))
         yield from _by_range(row, n, sd)
-        yield from _by_scale(row, n, mean, sd, protocol)
+        yield from _by_scale(row, n, mean, sd)
     yield from _by_others(arms, protocol)
 
 
@@ -166,8 +166,8 @@ def _by_range(row: pd.Series, n: float, sd: float) -> Iterator[Flag]:
         yield _at("sd_against_range", row, sd=sd, min=least, max=most, n=int(n), low=low, high=high)
 
 
-def _by_scale(row: pd.Series, n: float, mean: float, sd: float, protocol: Protocol) -> Iterator[Flag]:
-    low, high = _scale(row, protocol)
+def _by_scale(row: pd.Series, n: float, mean: float, sd: float) -> Iterator[Flag]:
+    low, high = (float(row[c]) if pd.notna(row[c]) else np.nan for c in ("scale_min", "scale_max"))
     about = f"{row['outcome']} {row.get('outcome_definition') or ''}"
     # Only values lie on the scale; a change may lie as far below it as above.
     if isnan(low) or _CHANGE.search(about) or not low <= mean <= high:
@@ -177,13 +177,6 @@ def _by_scale(row: pd.Series, n: float, mean: float, sd: float, protocol: Protoc
     most = sqrt(max(room, 0) * n / (n - 1))
     if sd - _unit(sd) > most:
         yield _at("sd_off_scale", row, sd=sd, low=low, high=high, mean=mean, most=most)
-
-
-def _scale(row: pd.Series, protocol: Protocol) -> tuple[float, float]:
-    """Scale of a row: its own, else the outcome's where all trials are on one."""
-    if pd.notna(row["scale_min"]) and pd.notna(row["scale_max"]):
-        return float(row["scale_min"]), float(row["scale_max"])
-    return np.nan, np.nan
 
 
 def _by_others(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
@@ -220,8 +213,8 @@ def spreads_by_p(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFr
     if tested.empty:
         return
     at = ["study_id", "outcome"]
-    sides = arms.assign(time=_times(arms))[arms["sd"].notna() & arms["mean"].notna() & (arms["n"] > 1)]
-    groups = {key: group for key, group in sides.groupby([*at, "time"], sort=False)}
+    sides = arms[arms["sd"].notna() & arms["mean"].notna() & (arms["n"] > 1)].assign(time=_times(arms))
+    groups = dict(list(sides.groupby([*at, "time"], sort=False)))
     for _, test in tested.assign(time=_times(tested)).iterrows():
         group = groups.get((test["study_id"], test["outcome"], test["time"]))
         if group is None or sorted(group["role"]) != ["control", "intervention"]:
@@ -284,7 +277,7 @@ def duplicates(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
         )
         means = group["mean"].notna().all() and (group["sd"].notna() | group["se"].notna()).all()
         # Few events repeat by chance: only counts that say something are held against each other.
-        counts = group["events"].notna().all() and (group["events"] >= 5).all() and group["n"].nunique() > 1
+        counts = group["events"].notna().all() and (group["events"] >= 5).all() and len(set(group["n"])) > 1
         if means or counts:
             first = seen.setdefault((key[2], key[3], numbers), (str(key[0]), int(group["row"].iloc[0])))
             if first[0] != key[0]:
@@ -333,14 +326,13 @@ def percentages(arms: pd.DataFrame, typed: pd.DataFrame) -> Iterator[Flag]:
     """Percentages that no whole count gives at their printed decimals, and shares typed as percentages."""
     if "percent" not in typed:
         return
-    lines = [i for i in arms.index if pd.notna(arms.at[i, "percent"]) and pd.isna(arms.at[i, "person_time"])]
+    given = arms[arms["percent"].notna() & arms["person_time"].isna()]
     printed = {float(text): len(text.partition(".")[2]) for text in typed["percent"] if _plain(text)}
     decimals: dict[float, int] = {}
     for text in typed["percent"]:
         if _plain(text):
             decimals[float(text)] = max(printed[float(text)], len(text.partition(".")[2]))
-    for i in lines:
-        row = arms.loc[i]
+    for _, row in given.iterrows():
         percent, n = float(row["percent"]), row["n"]
         if pd.isna(n):
             continue
@@ -351,7 +343,7 @@ def percentages(arms: pd.DataFrame, typed: pd.DataFrame) -> Iterator[Flag]:
         if abs(100 * near / float(n) - percent) >= unit * (1 - 1e-9):
             shown = f"{near} ({100 * near / float(n):.{max(1, decimals.get(percent, 0))}f}%)"
             yield _at("percent_no_count", row, percent=f"{percent:g}", n=int(n), nearest=shown)
-    for outcome, group in arms.loc[lines].groupby("outcome", sort=False):
+    for outcome, group in given.groupby("outcome", sort=False):
         values = group["percent"].astype(float)
         if len(values) >= 4 and (values < 1).all() and (values > 0).sum() >= 2:
             yield _at("percent_below_one", group.iloc[0], rows=len(values), outcome=outcome)
@@ -408,7 +400,7 @@ def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
         if outcome.type == "binary" and outcome.better == "higher" and (given or named):
             share[name] = int(given[1]) if given else int(named or 0)
     rows = arms[arms["outcome"].isin(list(share)) & arms["events"].notna()]
-    if rows["outcome"].nunique() < 2:
+    if len(set(rows["outcome"])) < 2:
         return
     for _, group in rows.assign(time=_times(rows)).groupby(["study_id", "comparison_id", "time", "role"], sort=False):
         by_outcome = {str(o): list(g.to_dict("records")) for o, g in group.groupby("outcome", sort=False)}

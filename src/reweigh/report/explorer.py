@@ -25,7 +25,7 @@ from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
 from reweigh.quantile import z_critical
 from reweigh.report.inputs import Inputs, records
-from reweigh.report.words import window_label
+from reweigh.report.words import upper_first, window_label
 from reweigh.text.codes import has, join, words
 from reweigh.text.numbers import decimals_of, row_text
 from reweigh.text.pool import SENTENCES
@@ -125,11 +125,19 @@ def _said(model: Model, *, own: bool) -> dict[str, Any]:
     """What the page says of a model, and its guarded sister where its interval is Hartung-Knapp's."""
     return {
         "own": own,
-        "what": describe_model(model.model_copy(update={"note": ""})),
+        "label": _label(model) if own else model.name,
+        "what": upper_first(describe_model(model.model_copy(update={"note": ""}))),
         "core": _core(model),
         "i2": "Q-based" if model.i2 == "Q" else "tau2-based",
         "guarded": _guarded(model),
     }
+
+
+def _label(model: Model) -> str:
+    """`cochrane: REML, Hartung-Knapp`; the name alone where it says how."""
+    how = f"{TAU2.get(model.tau2, model.tau2)}, {INTERVAL_LABELS[model.interval]}"
+    told = model.pooling != "inverse variance" or INTERVAL_LABELS[model.interval].lower() in model.name.lower()
+    return model.name if told else f"{model.name}: {how}"
 
 
 def _guarded(model: Model) -> str:

@@ -23,6 +23,16 @@
   const interval = (a, low, high) => `${printed(a, low)} to ${printed(a, high)}`;
   const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : p >= 0.04995 && p < 0.05 ? "< 0.05" : `= ${fixed(p, p >= 0.0495 && p < 0.05 ? 4 : p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
   const percent = (x) => `${fixed(x, x >= 99.5 && x < 100 ? 1 : 0)}%`;
+  // Percentages with one decimal that add up to 100.0, rounded as the forest plots' (printed_shares in figures/forest).
+  const shares = (weights) => {
+    const sum = weights.reduce((x, y) => x + y, 0), scaled = weights.map((one) => (sum ? (1000 * one) / sum : 0));
+    const whole = scaled.map((one) => Math.floor(one + 0.5 + 1e-9)), over = whole.reduce((x, y) => x + y, 0) - (sum ? 1000 : 0), step = over > 0 ? -1 : 1;
+    const off = (i) => Math.abs(whole[i] + step - scaled[i]), late = (i) => Number(off(i) > 0.75);
+    const open = scaled.map((_, i) => i).filter((i) => step * (scaled[i] - whole[i]) > 0);
+    const first = open.sort((i, j) => late(i) - late(j) || off(i) * scaled[i] - off(j) * scaled[j]).slice(0, Math.abs(over));
+    for (const i of first) whole[i] += step;
+    return whole.map((one) => one / 10);
+  };
   const symbols = (text) => text.replaceAll("tau2", "τ²").replaceAll("I2", "I²").replaceAll("H2", "H²");
   const countText = (k, comparisons) => { const trials = `${k} trial${k === 1 ? "" : "s"}`; return k === comparisons ? trials : `${comparisons} comparisons from ${trials}`; };
   const small = (x) => (x === 0 ? "0" : x < 0.0001 ? "<0.0001" : x >= 99.995 ? fixed(x, x < 999.95 ? 1 : 0) : fixed(x, x >= 0.0095 ? 2 : 1 - Math.floor(Math.log10(x))));
@@ -198,10 +208,11 @@
     const weights = (set ?? sets()[0]).trials.map((one, i) => (inside[i] && !found.reason ? weightOf(one, i) : 0));
     const sum = weights.reduce((x, y) => x + y, 0), most = Math.max(...weights);
     const order = rows.map((one) => (set ?? sets()[0]).trials.findIndex((trial) => trial[0] === one.id));
+    const percents = shares(weights);
     for (const [i, one] of rows.entries()) {
       const share = sum ? weights[order[i]] / sum : 0, y = set?.trials[order[i]]?.[3] ?? 0;
       one.element.classList.toggle("out", !inside[i]);
-      one.weight.textContent = share && k > 1 ? `${fixed(100 * share, 1)}%` : "";
+      one.weight.textContent = share && k > 1 ? `${fixed(percents[order[i]], 1)}%` : "";
       const side = sum && share ? 4 + 10 * Math.sqrt(weights[order[i]] / most) : 6;
       one.marks.square.style.width = one.marks.square.style.height = `${side}px`;
       one.marks.square.style.left = `${scale(y)}%`;
