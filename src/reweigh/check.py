@@ -16,7 +16,7 @@ from reweigh.effects.table import validate
 from reweigh.flags import flag_table, notices_of
 from reweigh.io import read_text
 from reweigh.pool.few_trials import prior_of
-from reweigh.protocol.model import Protocol
+from reweigh.protocol.model import Option, Protocol
 from reweigh.protocol.read import load_checked, load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables.problems import Problem, did_you_mean, format_report
@@ -146,8 +146,8 @@ def table_rules(protocol: Protocol) -> TableRules:
         for what, conditions in (("include", chosen.include), ("exclude", chosen.exclude)):
             wanted |= {column: f"sets.{name}.{what}" for column in conditions if column not in wanted}
     for choice, option, patch in _options(protocol):
-        conditions = (*patch.include, *patch.exclude)
-        wanted |= {c: f"multiverse.choices.{choice}.{option}" for c in conditions if c not in wanted}
+        columns = (*patch.include, *patch.exclude)
+        wanted |= {c: f"multiverse.choices.{choice}.{option}" for c in columns if c not in wanted}
     for name, grouping in protocol.groupings.items():
         if name in wanted:
             wanted[grouping.column] = wanted.get(grouping.column, f"groupings.{name}")
@@ -162,7 +162,7 @@ def table_rules(protocol: Protocol) -> TableRules:
     )
 
 
-def _options(protocol: Protocol) -> Iterator[tuple[str, str, object]]:
+def _options(protocol: Protocol) -> Iterator[tuple[str, str, Option]]:
     choices = protocol.multiverse.choices if protocol.multiverse else {}
     return ((name, key, option) for name, options in choices.items() for key, option in options.items())
 
@@ -209,9 +209,9 @@ def _disagreements(protocol: Protocol, tables: Tables, missing: set[str]) -> lis
     named += [(f"preferences.{i}.study", p.study) for i, p in enumerate(protocol.preferences)]
     named += [(f"sets.{k}.preferences", p.study) for k, s in protocol.sets.items() for p in s.preferences]
     named += [
-        (f"multiverse.choices.{choice}.{key}", one.study)
+        (f"multiverse.choices.{choice}.{key}", one)
         for choice, key, option in _options(protocol)
-        for one in (*option.preferences, *option.readings)
+        for one in [*(p.study for p in option.preferences), *(r.study for r in option.readings)]
     ]
     for study, where in dict(reversed([(s, w) for w, s in named])).items() if ids else ():
         if study not in ids:
@@ -258,7 +258,7 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
                             file,
                             row,
                             one.column,
-                            "" if pd.isna(one.value) else f"{one.value}",
+                            "" if one.value is None or one.value != one.value else f"{one.value}",
                             one.message,
                             "see docs/protocol.md",
                         )

@@ -164,7 +164,7 @@ def told_of(flags: Sequence[Mapping[str, str]], where: str) -> list[str]:
 def _estimate(row: Mapping[str, str]) -> str:
     numbers = [float(row[c] or "nan") for c in ("estimate_natural", "ci_lower_natural", "ci_upper_natural")]
     decimals = None if row["scale"] == "log" else difference_decimals((numbers[2] - numbers[1]) / 2)
-    effect = effect_text(*numbers, decimals=decimals)  # type: ignore[arg-type]
+    effect = effect_text(*numbers, decimals=decimals)
     return f"- {row['analysis']}: {row['measure']} {effect}; k = {row['k']}"
 
 

@@ -99,7 +99,7 @@ def flags_of(
     yield from spreads_by_p(arms, contrasts, studies)
     yield from same_controls(arms, {one.study for one in protocol.shared_arms})
     yield from duplicates(arms, contrasts)
-    yield from labels(arms, contrasts)
+    yield from labels(arms, contrasts, studies)
     yield from changes_and_finals(effects, arms)
     if ARMS in typed:
         yield from percentages(arms, read_text(typed[ARMS]))
@@ -167,7 +167,7 @@ def _by_range(row: pd.Series, n: float, sd: float) -> Iterator[Flag]:
 
 
 def _by_scale(row: pd.Series, n: float, mean: float, sd: float) -> Iterator[Flag]:
-    low, high = (float(row[c]) if pd.notna(row[c]) else np.nan for c in ("scale_min", "scale_max"))
+    low, high = float(row["scale_min"]), float(row["scale_max"])
     about = f"{row['outcome']} {row.get('outcome_definition') or ''}"
     # Only values lie on the scale; a change may lie as far below it as above.
     if isnan(low) or _CHANGE.search(about) or not low <= mean <= high:
@@ -188,7 +188,7 @@ def _by_others(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
         outcome = protocol.outcomes.get(str(key[0]))
         by_study = group.groupby("study_id", sort=False)["implied"].median()
         # Trials that do not name their scale may be on several: more of them must agree.
-        unknown = pd.isna(key[1]) and (outcome is None or outcome.measure != "MD")
+        unknown = group["scale_min"].isna().all() and (outcome is None or outcome.measure != "MD")
         for _, row in group.iterrows():
             others = by_study.drop(row["study_id"])
             if len(others) < (OTHERS if unknown else OTHER_SDS):
@@ -286,25 +286,35 @@ def duplicates(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
     told: dict[tuple[object, ...], tuple[str, int]] = {}
     numbers_of = ("estimate", "se", "ci_lower", "ci_upper", "n_intervention", "n_control")
     for (_, row), time in zip(full.iterrows(), _times(full), strict=True):
-        numbers = tuple(None if pd.isna(row[c]) else float(row[c]) for c in numbers_of)
-        first = told.setdefault(
-            (row["outcome"], time, row["measure"], numbers), (str(row["study_id"]), int(row["row"]))
-        )
-        if first[0] != row["study_id"] and numbers[-1] is not None:
+        given = tuple(None if pd.isna(row[c]) else float(row[c]) for c in numbers_of)
+        first = told.setdefault((row["outcome"], time, row["measure"], given), (str(row["study_id"]), int(row["row"])))
+        if first[0] != row["study_id"] and given[-1] is not None:
             yield _at("duplicate_trial", row, CONTRASTS, other=first[0], other_row=first[1])
 
 
-def labels(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
-    """Two labels under one comparison."""
+def labels(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
+    """Two labels under one comparison; that of studies.csv may be part of the others, or hold them."""
+    own = dict(zip(studies["study_id"], studies["label"].fillna("").astype(str), strict=True))
     seen: dict[tuple[str, str], tuple[str, int]] = {}
     for file, table in ((ARMS, arms), (CONTRASTS, contrasts)):
         told = set()
         for _, row in table[table["label"].fillna("") != ""].iterrows():
             key = (str(row["study_id"]), str(row["comparison_id"]))
-            label, first = seen.setdefault(key, (str(row["label"]), int(row["row"])))
+            listed, here = own.get(row["study_id"], ""), str(row["label"]).casefold()
+            other = listed not in ("", row["study_id"]) and here not in listed.casefold()
+            other = other and listed.casefold() not in here
+            first_seen = (listed, 0) if other else (str(row["label"]), int(row["row"]))
+            label, first = seen.setdefault(key, first_seen)
             if label != row["label"] and (key, row["label"]) not in told:
                 told.add((key, row["label"]))
-                yield _at("two_labels", row, file, study=row["label"], other=label, other_row=first)
+                yield _at(
+                    "two_labels",
+                    row,
+                    file,
+                    study=row["label"],
+                    other=label,
+                    where=f"row {first}" if first else "studies.csv",
+                )
 
 
 def changes_and_finals(effects: pd.DataFrame, arms: pd.DataFrame) -> Iterator[Flag]:
@@ -410,8 +420,8 @@ def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
             for more, less in zip(by_outcome[high], by_outcome[low], strict=True):
                 # With as many patients or fewer, more of them cannot have the larger relief.
                 if more["events"] > less["events"] and not more["n"] > less["n"]:
-                    said = {"high": int(more["events"]), "low": int(less["events"]), "outcome": high, "other": low}
-                    yield _at("half_above_third", pd.Series(more), other_row=int(less["row"]), **said)
+                    counts = {"high": int(more["events"]), "low": int(less["events"]), "other_row": int(less["row"])}
+                    yield _at("half_above_third", pd.Series(more), ARMS, outcome=high, other=low, **counts)
 
 
 def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
@@ -428,7 +438,7 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
     )
     for study, group in rows.groupby("study_id", sort=False):
         most = total.get(study, np.nan)
-        if isnan(most) or group["comparison_id"].nunique() > 1:
+        if isnan(most) or len(set(group["comparison_id"])) > 1:
             continue
         whole: dict[tuple[str, int], float] = {}
         at_once = [one for _, one in group.groupby(["outcome", "time"], sort=False)]
@@ -451,7 +461,7 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
 
 
 def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
-    """One trial whose interval lies on the other side of no effect than every other interval that excludes no effect."""
+    """One trial whose interval excludes no effect on the one side where all others that exclude it do on the other."""
     main = effects[(effects["set"] == "main") & effects["estimate"].notna()]
     for analysis, group in main.groupby("analysis", sort=False):
         z = (group["estimate"] / group["se"]).to_numpy(dtype=float)

@@ -143,6 +143,10 @@ def _percent_off(d: pd.DataFrame) -> pd.Series:
     return (gap > unit * (1 + 1e-9)) & (d["events"] <= d["n"]) & d["person_time"].isna()
 
 
+def _is_one(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda d: d[name] == 1
+
+
 def _not_a_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
     return lambda d: d["measure"].isin(RATIOS) & (d["estimate_scale"] != "log") & (d[name] <= 0)
 
@@ -214,10 +218,7 @@ ARMS = TableSpec(
             "contradicts events and n ({events} of {n})",
             "100 * events / n, rounded, or an empty cell",
         ),
-        *(
-            Rule(name, lambda d, name=name: d[name] == 1, "leaves a difference no variance", "below 1")
-            for name in ("correlation", "phi")
-        ),
+        *(Rule(name, _is_one(name), "leaves a difference no variance", "below 1") for name in ("correlation", "phi")),
         Rule("se", lambda d: d["se"] > d["sd"], "is above sd ({sd})", "a standard error: sd / sqrt(n) or the like"),
         *_interval("mean"),
         _LEVEL_RULE,

@@ -24,7 +24,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "ci_off_centre": "the mean {mean} is not in the middle of its interval ({low} to {high})",
     "same_controls": "the control row is that of comparison {other} (row {other_row}): are these the same patients?",
     "duplicate_trial": "the same numbers stand under {other} (row {other_row}): one trial published twice?",
-    "two_labels": "{study} is also called {other} (row {other_row})",
+    "two_labels": "{study} is also called {other} ({where})",
     "change_and_final": "{analysis} pools change scores ({changes}) and final values ({finals}) as SMD",
     "percent_no_count": "no whole number of {n} patients is {percent}%; nearest: {nearest}",
     "percent_below_one": "all {rows} percentages of {outcome} are below 1: are they shares?",
