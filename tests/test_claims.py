@@ -758,7 +758,7 @@ def test_an_override_speaks_of_the_whole_analysis_and_not_of_a_part_of_it(judged
     told = Override("tuberculosis.end_of_follow_up", "inconsistency", 0, "latitude explains it", "AB")
     overridden = replace(setting, overrides=(told,))
     part = look.model_copy(update={"where": {"allocation": ("random",)}})
-    for what, rule in ((look, "OV"), (part, "IN2")):
+    for what, rule in ((look, "OV"), (part, "IN3")):
         assert gather(what, overridden).certainty.domain("inconsistency").rule == rule
     assert gather(look, setting).certainty.domain("inconsistency").rule == "IN3"
 

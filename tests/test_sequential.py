@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
 
+from reweigh.effects.absolute import control_risk
 from reweigh.pool.core import pool
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
@@ -745,7 +746,7 @@ def rows_of(measure: str, yi: Any, vi: Any, n: int = 100) -> pd.DataFrame:
             "analysis": "x.all", "outcome": "x", "window": "all", "measure": measure, "set": "main", "design": "parallel",
             "study_id": [f"s{i}" for i in range(k)], "comparison_id": [f"s{i}" for i in range(k)],
             "year": range(2000, 2000 + k), "scale": "log" if measure == "RR" else "natural", "estimate": yi,
-            "variance": vi, "n_intervention": n, "n_control": n, "events_control": n // 10, "sd_intervention": 2.0,
+            "variance": vi, "n_intervention": n, "n_control": n, "events_control": n // 10, "corrected": "no", "sd_intervention": 2.0,
             "sd_control": 2.0,
         }
     )  # fmt: skip
@@ -861,6 +862,13 @@ class TestTable:
             first = parse(table["assumed_codes"].iloc[0])[0]
             assert first.parameters == {"risk": "0.3", "source": "protocol"}
             assert table["size_fixed"].iloc[0] == required_information_size("RR", 1.25, control_risk=0.3).fixed
+
+    def test_the_control_risk_is_the_median_of_the_trials_as_in_grade(self) -> None:
+        rows = rows_of("RR", *HETEROGENEOUS).assign(events_control=[1, 10, 30, 90], n_control=[100, 100, 100, 1000])
+        table = sequential_table(sequential_analyses(rows, review("RR", "higher", [0.8, 1.25])))
+        assert control_risk(rows) == 0.095
+        assert parse(table["assumed_codes"].iloc[0])[0].parameters == {"risk": "0.095", "source": "trials"}
+        assert table["size_fixed"].iloc[0] == required_information_size("RR", 1.25, control_risk=0.095).fixed
 
     def test_crossover_patients_count_once_and_other_measures_have_no_size(self) -> None:
         rows = rows_of("MD", *HETEROGENEOUS).assign(design=["crossover", "parallel", "parallel", "parallel"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reweigh.effects.absolute import control_risk
 from reweigh.io import frame
 from reweigh.pool.refit import Trials, refit, trials_of
 from reweigh.protocol.model import Outcome, Protocol
@@ -114,8 +115,7 @@ def _spread(
     Raises NoAnalysisError where the trials do not tell.
     """
     if measure == "RR":
-        counts = group[["events_control", "n_control"]].dropna().sum()
-        risk = given if given is not None else counts["events_control"] / max(counts["n_control"], 1.0)
+        risk = control_risk(group) if given is None else given
         if not 0 < risk < 1:
             raise NoAnalysisError("no_control_risk")
         if risk * difference >= 1:

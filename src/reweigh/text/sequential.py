@@ -12,7 +12,7 @@ LOOKS: Mapping[str, str] = {
     "spent": "the required information was reached at an earlier look: no error is left to spend",
     "not_open": "the error spent so far does not reach Z = 0: no futility boundary yet",
 }
-SOURCES: Mapping[str, str] = {"protocol": "protocol", "trials": "all control patients together"}
+SOURCES: Mapping[str, str] = {"protocol": "protocol", "trials": "the median of the trials"}
 
 SENTENCES: Mapping[str, Sentence] = {
     # Why there is no analysis.
