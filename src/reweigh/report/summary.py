@@ -81,7 +81,8 @@ def _models(protocol: Protocol) -> str:
         f"phi {assumed.crossover_phi:g} (binary). {escaped(assumed.source)}".rstrip()
     )
     lines.append(
-        f"- Ratio measures are pooled on the log scale and printed on the natural scale. I2 is {I2_DEFINITIONS[main.i2]}."
+        "- Ratio measures are pooled on the log scale and printed on the natural scale. "
+        f"I2 is {I2_DEFINITIONS[main.i2]}."
     )
     return "\n".join(lines)
 
