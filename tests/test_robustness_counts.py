@@ -109,6 +109,11 @@ def test_every_table_holds_the_numbers_of_its_model_or_says_why_not(name, measur
         agree(without[mine], expected["leave1out"][theirs])
     by_year = made["cumulative"].query("order == 'year'").iloc[at]
     agree(by_year["estimate"], expected["cumul"]["estimate"])
+    # A trial without events is no trial of a ratio.
+    assert set(without["k"]) == {len(at) - 1}
+    precise = made["cumulative"].query("order == 'precision'")
+    assert precise["added"].iloc[0] == effects.loc[effects["variance"].idxmin(), "comparison_id"]
+    assert by_year["added"].tolist() == effects["comparison_id"].iloc[at].tolist()
     # The interval of these models is its own guarded one.
     for table in (without, by_year):
         for bound in ("lower", "upper"):
@@ -119,7 +124,9 @@ def test_every_table_holds_the_numbers_of_its_model_or_says_why_not(name, measur
     assert made["influence"]["note_codes"].tolist() == [reason]
     assert made["influence"]["note"].tolist()[0] in ("not for Mantel-Haenszel", "not for Peto's method")
     adjusted = made["small_study"][made["small_study"]["note_codes"] == reason]
-    assert len(adjusted) == 5
+    names = {"trim and fill", "PET-PEESE", "selection model", "limit meta-analysis", "fail-safe N"}
+    assert set(adjusted["method"]) == names
+    assert not {"PET", "PEESE"} & set(made["small_study"]["method"])
     assert adjusted[[c for c in adjusted if c.endswith(("estimate", "ci_lower", "p_value"))]].isna().all(axis=None)
     assert made["small_study"].set_index("method").loc["Egger", "p_value"] > 0
     last = expected["whole"]
@@ -192,6 +199,8 @@ def test_figures_and_subsets_are_of_the_model():
         assert cloud.excludes[row] == (expected.ci_lower[0] > 0 or expected.ci_upper[0] < 0)
     assert summary["excludes_no_effect"].iloc[0] == pytest.approx(100 * cloud.excludes.mean())
     assert np.ptp(cloud.i2) > 10
+    # Tuberculosis: lower is better.
+    assert 50 < summary["better"].iloc[0] == pytest.approx(100 * (cloud.estimate < 0).mean())
     kinds = {one.kind for one in robustness_figures(effects, protocol, stored, {})}
     assert {"leave_one_out", "cumulative", "drapery", "labbe", "funnel", "radial", "gosh"} <= kinds
     assert not {"influence", "baujat"} & kinds

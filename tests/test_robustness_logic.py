@@ -19,7 +19,7 @@ from reweigh.robustness.as_of import as_of, restrict
 from reweigh.robustness.conclusions import conclusions_table
 from reweigh.robustness.removal import generic, influence, leave_one_out
 from reweigh.sequential.cumulative import by_precision, cumulative
-from reweigh.text.codes import words
+from reweigh.text.codes import code, join, words
 from reweigh.text.robustness import SENTENCES
 
 COCHRANE = PRESETS["cochrane"]
@@ -227,6 +227,17 @@ def test_which_choice_moves_the_answer_most():
     assert moved["range"].tolist()[:2] == pytest.approx([1.0, 0.1])
 
 
+@pytest.mark.parametrize(("sign", "benefit", "exceeds"), [(-1, 0.5 / 0.3, True), (1, -0.5 / 0.8, False)])
+def test_the_important_bound_is_that_of_a_benefit(sign, benefit, exceeds):
+    """Bounds -0.3 and 0.8 around an estimate of -0.5: beyond the one where lower is better, harm where higher is."""
+    data = multiverse.Dataset(generic([-0.5, -0.5], [0.1, 0.2], "MD"), sign, (-0.3, 0.8))
+    found = multiverse.run({"tau2": ["REML"], "interval": ["wald"]}, lambda _: data)
+    assert found.unit == "smallest important differences"
+    assert found.analyses["benefit"].iloc[0] == pytest.approx(benefit)
+    assert found.analyses["exceeds_important"].tolist() == [exceeds]
+    assert found.analyses["better"].tolist() == [sign < 0]
+
+
 def test_multiverse_refuses_impossible_choices():
     with pytest.raises(ValueError, match="interval"):
         multiverse.run({"tau2": ["REML"]}, product_builder)
@@ -400,3 +411,100 @@ def test_product_order_of_the_benchmark_engine():
     found = multiverse.run(choices, product_builder)
     rows = list(found.specifications[["set", "tau2", "interval"]].itertuples(index=False, name=None))
     assert rows == list(product(*choices.values()))
+
+
+def fragility_rows(*rows):
+    """Rows of fragility.csv: criterion, verdict, size, labels, sets, before, after."""
+    names = ("criterion", "verdict_code", "size", "removed_codes", "sets", "before_code", "after_code")
+    made = [dict(zip(names, row, strict=True)) for row in rows]
+    for row in made:
+        labels = row["removed_codes"]
+        row["removed_codes"] = join(code("trial", id=f"s{i}", label=label) for i, label in enumerate(labels))
+    return pd.DataFrame(made).assign(analysis="a", note_codes="")
+
+
+def said_of(fragility, small_study=None, summary=None, without=()):
+    """Both sentences of one analysis."""
+    small = pd.DataFrame([{"method": "Egger", "p_value": 0.5, "note_codes": ""} | (small_study or {})])
+    tables = {
+        "fragility": fragility,
+        "small_study": small.assign(analysis="a"),
+        "leave_one_out": pd.DataFrame({"label": list(without)}).assign(analysis="a"),
+        "multiverse_summary": pd.DataFrame(summary or [], columns=["kind", "name", "holds", "of", "range"]).assign(
+            analysis="a"
+        ),
+    }
+    return conclusions_table(tables).loc[0, ["fragility", "alternatives"]].tolist()
+
+
+SIGNIFICANT = ("significance", "robust", 4, (), 0, "excludes_no_effect", "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (
+            [("significance", "changes", 2, ("Hart, Smith 1977", "Dole; Roe 1980"), 3, "excludes_no_effect",
+              "includes_no_effect"),
+             ("direction", "changes", 4, ("A", "B", "C", "D"), 1, "below", "above"),
+             ("important difference", "not_applicable", 5, (), 0, "", "")],
+            "The interval excludes no effect, until Hart, Smith 1977 and Dole; Roe 1980 are left out (one of 3 such "
+            "sets): then the interval includes no effect; the direction takes the removal of 4 trials to change.",
+        ),
+        (
+            [("significance", "changes", 1, ("A 1977",), 1, "includes_no_effect", "excludes_no_effect"),
+             ("direction", "robust", 4, (), 0, "below", ""),
+             ("important difference", "changes", 3, ("A", "B", "C"), 2, "short", "important_below")],
+            "The interval includes no effect, until A 1977 is left out: then the interval excludes no effect; the "
+            "direction never changes; the side of the smallest important difference changes without A, B and C.",
+        ),
+        (
+            [("significance", "at_least", 9, (), 0, "excludes_no_effect", ""),
+             ("direction", "at_least", 9, (), 0, "above", ""),
+             ("important difference", "robust", 9, (), 0, "short", "")],
+            "The interval excludes no effect, and no removal of fewer than 9 trials changes that; the direction holds "
+            "against every removal of fewer than 9 trials; the side of the smallest important difference never changes.",
+        ),
+        (
+            [("significance", "one_left", 1, (), 0, "includes_no_effect", ""), ("direction", "one_left", 1, (), 0, "at", "")],
+            "The interval includes no effect; without A or B a single trial remains, so nothing pooled is left to "
+            "compare with.",
+        ),
+        ([SIGNIFICANT], "The interval excludes no effect, and no removal that leaves two trials changes that."),
+    ],
+)  # fmt: skip
+def test_the_sentence_on_fragility(rows, sentence):
+    assert said_of(fragility_rows(*rows), without=("A", "B"))[0] == sentence
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"p_value": 0.0999}, "Egger's test shows funnel plot asymmetry (P = 0.10)"),
+        ({"p_value": 0.1}, "Egger's test shows no clear funnel plot asymmetry (P = 0.10)"),
+        ({"p_value": np.nan, "note_codes": "exact_fit"},
+         "Egger's test is not possible (the regression fits the effects exactly: no standard error)"),
+        ({"method": "all", "note_codes": "below_minimum k=1 minimum=10"}, "Small-study effects were not tested (1 trial)"),
+        ({"method": "x", "note_codes": "same_as analysis=a.b"},
+         "Small-study effects were not tested (the same trials and effects as a.b)"),
+    ],
+)  # fmt: skip
+def test_the_sentence_on_small_study_effects(row, words):
+    assert said_of(fragility_rows(SIGNIFICANT), row)[1] == f"{words}."
+
+
+def test_the_sentence_on_the_multiverse():
+    summary = [
+        ("statement", "better", 1200, 1500, np.nan), ("statement", "excludes_no_effect", 7, 8, np.nan),
+        ("statement", "better_and_excludes", 3, 1400, np.nan), ("statement", "exceeds_important", 0, 0, np.nan),
+        ("choice", "time_in_window", np.nan, np.nan, 0.4), ("choice", "tau2", np.nan, np.nan, 0.2),
+    ]  # fmt: skip
+    assert said_of(fragility_rows(SIGNIFICANT), summary=summary)[1].startswith(
+        "Of the distinct defensible analyses 1,200 of 1,500 favour the intervention, 3 of 1,400 do so with an interval "
+        "that excludes no effect, most moved by the choice of time in window; Egger's test"
+    )
+    # Nothing that can be said and nothing that moves anything.
+    nothing = [("statement", n, 0, 0, np.nan) for n in multiverse.STATEMENTS] + [
+        ("choice", "tau2", np.nan, np.nan, 0.0)
+    ]
+    assert said_of(fragility_rows(SIGNIFICANT), summary=nothing)[1].startswith("Egger's test")
