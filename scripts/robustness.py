@@ -45,7 +45,8 @@ def make_figures(protocol, effects, subsets, multiverses):
     index = pd.DataFrame(
         save_all(named, snakemake.output.figures, snakemake.params.formats), columns=["figure", "title", "caption"]
     )
-    index[["analysis", "kind"]] = [name.rsplit(".", 1) for name in index.pop("figure")]
+    parts = [name.rsplit(".", 1) for name in index.pop("figure")]
+    index["analysis"], index["kind"] = [part[0] for part in parts], [part[1] for part in parts]
     write_csv(index[["analysis", "kind", "title", "caption"]], snakemake.output.index)
 
 

@@ -74,14 +74,18 @@ def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
 def _models(protocol: Protocol) -> str:
     models = {model.name: model for set_name in protocol.sets for model in protocol.models_of(set_name)}
     main = protocol.models_of("main")[0]
-    lines = [f"- **{escaped(m.name)}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in models.values()]
+    lines = [
+        f"- **{escaped(m.name)}**{' (main)' if m == main else ''}: {escaped(describe_model(m))}"
+        for m in models.values()
+    ]
     assumed = protocol.assumptions
     lines.append(
         f"- Crossover trials: correlation of the two periods {assumed.crossover_correlation:g} (continuous), "
         f"phi {assumed.crossover_phi:g} (binary). {escaped(assumed.source)}".rstrip()
     )
     lines.append(
-        f"- Ratios are pooled on the log scale and printed on the natural scale. I2 is {I2_DEFINITIONS[main.i2]}."
+        "- Ratio measures are pooled on the log scale and printed on the natural scale. "
+        f"I2 is {I2_DEFINITIONS[main.i2]}."
     )
     return "\n".join(lines)
 
