@@ -463,6 +463,7 @@ def test_the_table_of_bcg_has_its_events_per_1000(findings):
     risk = control_risk(effects[effects["analysis"] == "tuberculosis.end_of_follow_up"])
     assert row["control_per_1000"] == f"{1000 * risk:.0f}"
     assert row["intervention_per_1000"].startswith(f"{1000 * risk * exp(main['estimate']):.0f} (")
+    assert row["difference_per_1000"] == "8 fewer (11 fewer to 4 fewer)"
     assert row["certainty"] == "very low" and "risk of bias not assessed" in row["reasons"]
     assert row["sentence"].startswith("The evidence is very uncertain")
 

@@ -30,7 +30,7 @@ from reweigh.protocol.models import Model
 from reweigh.protocol.read import load_protocol
 from reweigh.report import words
 from reweigh.report.analyses import guarded
-from reweigh.report.explorer import ALL_UP_TO, OF_CORE, OF_INTERVAL, OTHERS, explorer_data, subsets
+from reweigh.report.explorer import ALL_UP_TO, OTHERS, explorer_data, subsets
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
 from reweigh.report.page import FURTHER, headline, index_page, report_page
@@ -131,13 +131,19 @@ def test_judgements_are_lights_in_the_forest_plots_and_in_the_table_of_trials(ke
 def unpacked(data, dataset):
     """Arrays of a packed data set by model and name, read as the page reads them."""
     numbers = np.frombuffer(base64.b64decode(dataset["numbers"]), dtype="<f4" if dataset["single"] else "<f8")
-    cores = list(dict.fromkeys(data["models"][name]["core"] for name in dataset["models"]))
-    names = [*((c, n) for c in cores for n in OF_CORE), *((m, n) for m in dataset["models"] for n in OF_INTERVAL)]
+    parts = {}
+    for model in dataset["models"]:
+        parts |= {part: data["fields"][part[0]] for part in data["models"][model]["parts"].items() if part not in parts}
+    names = [(part, name) for part, fields in parts.items() for name in fields]
     size = len(numbers) // len(names)
     assert size * len(names) == len(numbers)
     columns = {name: numbers[i * size : (i + 1) * size] for i, name in enumerate(names)}
-    shared = {(m, n): columns[data["models"][m]["core"], n] for m in dataset["models"] for n in OF_CORE}
-    return shared | {(m, n): columns[m, n] for m in dataset["models"] for n in OF_INTERVAL}
+    return {
+        (m, n): columns[part, n]
+        for m in dataset["models"]
+        for part in data["models"][m]["parts"].items()
+        for n in parts[part]
+    }
 
 
 def place(k, out):
@@ -242,7 +248,8 @@ def test_explorer_agrees_with_the_tables(ketamine):
             else:
                 name = analysis["id"] + ("" if dataset["set"] == "main" else f".{dataset['set']}")
                 expected = pooled.loc[(name, "cochrane")]
-            for field in ("ci_lower", "pi_lower", "pi_upper") if dataset["correlation"] is None else ("ci_lower",):
+            fields = ("ci_lower", "pi_lower", "pi_upper", "guarded_ci_lower", "guarded_ci_upper")
+            for field in fields if dataset["correlation"] is None else ("ci_lower",):
                 np.testing.assert_allclose(row["cochrane", field][last], expected[field], rtol=1e-9)
             seen += 1
     assert seen > 20

@@ -38,9 +38,9 @@ def unguarded(text: str) -> str:
 
 
 def frame(path: str, rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """Rows as the table of this name, with all of its columns (optional ones where a row has them)."""
+    """Rows as the table of this name, with all of its columns."""
     given = dict.fromkeys(name for row in rows for name in row)
-    columns = [name for name, column in schema_of(path).columns.items() if name in given or not column.optional]
+    columns = schema_of(path).columns
     return pd.DataFrame(rows, columns=[*columns, *(name for name in given if name not in columns)])
 
 
@@ -54,7 +54,7 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
     """
     schema = schema_of(path)
     own = [name for name in map(str, table) if name not in schema.columns]
-    needed = [name for name, column in schema.columns.items() if name in table or not column.optional]
+    needed = list(schema.columns)
     absent = [name for name in needed if name not in table]
     if absent or (own and schema.own_at is None):
         raise ValueError(f"{Path(path).name}: columns missing: {absent}; columns that it does not have: {own}")

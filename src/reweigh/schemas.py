@@ -2,8 +2,8 @@
 
 TABLES has a block per table: `# file | columns that name a row`, `> what a row is`, and the columns in order. A line with
 bars says what columns are (`names | kind | unit | meaning`); a line without takes them as the first block says them. `@file`
-takes all columns of that table, `?` marks one that not every stage writes yet, `...` stands for the columns of a user's
-own tables. `<x>_natural`, `guarded_<x>` and the codes of a column of words need no words where `<x>` has some.
+takes all columns of that table, `...` stands for the columns of a user's own tables. `<x>_natural`, `guarded_<x>` and the
+codes of a column of words need no words where `<x>` has some.
 
 Kinds: id (names something), text, codes (see `reweigh.text.codes`), yes/no, integer, number.
 """
@@ -178,7 +178,7 @@ tau_mean tau_sd tau_median tau_mode tau_lower tau_upper tau_central_lower tau_ce
 new_mean new_sd new_median new_mode new_lower new_upper new_central_lower new_central_upper | number | analysis scale | the same of the effect in a new trial
 p_better p_important | number | probability | that the mean effect is on the better side, and that it exceeds the smallest important difference
 p_better_new p_important_new | number | probability | the same for the effect in a new trial
-note ?note_codes
+note note_codes
 
 # meta_regression.csv | analysis regression coefficient
 > One coefficient of one meta-regression (Knapp-Hartung).
@@ -204,7 +204,7 @@ k | integer | effects | effects pooled
 trials | integer | trials | trials that give them
 scale estimate se ci_lower ci_upper statistic df p_value estimate_natural ci_lower_natural ci_upper_natural
 tau2_between tau2_within | number | analysis scale squared | variance between trials, and between effects within trials
-note ?note_codes
+note
 
 # crossover_sweep_pooled.csv | analysis correlation
 > One main analysis with its crossover trials at one correlation.
@@ -282,7 +282,7 @@ note note_codes
 analysis outcome window measure set model k comparisons
 criterion | id | | the conclusion: significance, direction, smallest important difference
 verdict | text | | in words
-verdict_code | id | | `changes`, `at_least`, `robust`, `one_left` or `not_applicable`
+verdict_code | codes | | `changes`, `at_least`, `robust`, `one_left` or `not_applicable`
 size | integer | trials | trials in the smallest set
 removed | text | ids | one such set
 removed_codes
@@ -362,7 +362,7 @@ alternatives_codes
 
 # certainty.csv | analysis domain
 > One GRADE domain of one analysis by the main model.
-analysis outcome window measure set model k ?comparisons
+analysis outcome window measure set model k comparisons
 certainty start | id | | final and starting level: high, moderate, low, very low
 domain judgement | text | | GRADE domain, and the judgement in words
 levels | integer | levels | levels down
@@ -480,7 +480,7 @@ p_value
 p_operator | id | | `<` and the like where P is a bound
 t f z df oe v | number | | statistics as reported; observed minus expected events and their variance
 better direction | id | | which direction is better; whom a result without a sign favours
-n_intervention n_control
+n_intervention n_control | integer | patients | patients analysed
 paired | yes/no | | whether the test was paired
 p_test | id | | which test it was
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
@@ -521,12 +521,11 @@ figure title caption
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; `optional` where not every stage writes it yet."""
+    """What the cells of a column are."""
 
     kind: str
     unit: str
     meaning: str
-    optional: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -562,9 +561,7 @@ def schemas() -> Mapping[str, Schema]:
                 elif name.startswith("@"):
                     schema.columns |= {n: c for n, c in found[name[1:]].columns.items() if n not in schema.columns}
                 else:
-                    plain = name.removeprefix("?")
-                    column = said or _as_said(plain, general | schema.columns)
-                    schema.columns[plain] = replace(column, optional=plain != name)
+                    schema.columns[name] = said or _as_said(name, general | schema.columns)
     return found
 
 

@@ -246,8 +246,7 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
 def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     estimate, low, high = x["estimate"], x["ci_lower"], x["ci_upper"]
     reported = x.words["reported_measure"]
-    scale, known = x.words["estimate_scale"], ~np.isnan(low) & ~np.isnan(high)
-    ratio = np.isin(reported, list(RATIO_MEASURES)) & (scale != "log")
+    ratio = np.isin(reported, list(RATIO_MEASURES)) & (x.words["estimate_scale"] != "log")
     for column, value in (("estimate", estimate), ("ci_lower", low), ("ci_upper", high)):
         yield column, ratio & (value <= 0), "a ratio must be above 0"
     risk = reported == "RD"

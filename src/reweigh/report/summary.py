@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
+from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
 from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many, not_pooled
@@ -79,7 +80,9 @@ def _models(protocol: Protocol) -> str:
         f"- Crossover trials: correlation of the two periods {assumed.crossover_correlation:g} (continuous), "
         f"phi {assumed.crossover_phi:g} (binary). {escaped(assumed.source)}".rstrip()
     )
-    lines.append("- Ratio measures are pooled on the log scale and printed on the natural scale. I2 is tau2-based.")
+    lines.append(
+        f"- Ratios are pooled on the log scale and printed on the natural scale. I2 is {I2_DEFINITIONS[main.i2]}."
+    )
     return "\n".join(lines)
 
 
