@@ -72,6 +72,7 @@ class Generator:
         self.risk = self.dice.choice((0.0, 0.02, 0.1, 0.3, 0.5, 0.9, 1.0))
         self.magnitude = 10.0 ** self.dice.choice((0, 0, 0, 1, 1, -3, 5))
         self.twins = self.maybe(0.1)
+        self.control: Row | None = None
 
     def maybe(self, chance: float) -> bool:
         """True by this chance."""
@@ -283,6 +284,7 @@ class Generator:
         for name, outcome in protocol["outcomes"].items():
             if self.maybe(0.12):
                 continue
+            self.control = None
             times = dice.sample(self.times(protocol["windows"]), 1 if self.maybe(0.7) else 2)
             first = next(iter(protocol["windows"]))
             if self.maybe(0.5):  # most trials meet in one window
@@ -326,7 +328,7 @@ class Generator:
         # Some trials share the control arm of their two comparisons, number by number.
         if comparison == 0:
             self.control = shared
-        elif self.maybe(0.5):
+        elif self.control is not None and self.maybe(0.5):
             sides[1] = self.control
         for role, arm, side in zip(roles, names, sides, strict=True):
             yield {"arm": arm, "role": role, **extra, **side}

@@ -238,7 +238,7 @@ def _certainty(found: Assessed) -> list[str]:
 
 def _published(found: Assessed, published: pd.DataFrame) -> list[str]:
     needed = ("review_id", "label", "outcome", "timepoint", "measure", "estimate", "ci_lower", "ci_upper")
-    table = published.reindex(columns=list(dict.fromkeys([*published, *needed]))).fillna("").astype(str)
+    table = published.reindex(columns=list(dict.fromkeys([*published, *needed])), fill_value="").fillna("").astype(str)
     rows = []
     for wanted in found.claim.published:
         mine = table[table["review_id"] == wanted.review_id]
