@@ -20,6 +20,8 @@ _CUT = 46.0
 _PANELS = 240
 
 IMPROPER = "posterior_improper"
+NO_NUMBER = (IMPROPER, "posterior_heavy_tail")
+"""Codes of why a posterior lacks its numbers, or some of them."""
 
 
 @dataclass(frozen=True, slots=True)

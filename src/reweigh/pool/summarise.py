@@ -10,6 +10,7 @@ import pandas as pd
 from reweigh.effects.measures import number_needed_text
 from reweigh.io import frame
 from reweigh.measures import STANDARDISED_MEASURES
+from reweigh.pool.bayes import NO_NUMBER
 from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
 from reweigh.pool.refit import Trials, refit, trials_of
@@ -17,7 +18,7 @@ from reweigh.pool.subgroups import subgroups
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
 from reweigh.schemas import columns
-from reweigh.text.codes import code, join, words
+from reweigh.text.codes import code, has, join, words
 from reweigh.text.pool import SENTENCES
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set")
@@ -346,7 +347,7 @@ def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
     }  # fmt: skip
     row |= {"tau2_method": "posterior median", "ci_method": "shortest credible interval", "pooling": "Bayesian"}
     row |= values | _natural(values, row["scale"], (*NATURAL, *PREDICTION))
-    note = code("prior", prior=found.prior)
+    note = join([code("prior", prior=found.prior), *(one for one in found.reason.split("; ") if has(one, *NO_NUMBER))])
     return [row | {"pi_method": "posterior predictive", "i2_definition": "", "note_codes": note,
                    "note": words(note, SENTENCES)}]  # fmt: skip
 
