@@ -1,5 +1,5 @@
 # make       builds the environment and runs the main job
-# make test  passes the tests
+# make test  passes the tests; make test-slow those that run the workflow, R and a browser
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
@@ -19,8 +19,13 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
 test: env
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow" $(FLAGS)
+
+test-slow: env
+	$(PYTEST) -m slow $(FLAGS)
 
 lint: env
 	$(BIN)/ruff check .

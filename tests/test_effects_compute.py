@@ -12,6 +12,7 @@ from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.compute import Options, compute, validate
 from reweigh.effects.table import COLUMNS
+from reweigh.quantile import t_critical, t_from_p, z_critical, z_from_p
 from reweigh.text.effects import in_words
 
 
@@ -97,7 +98,7 @@ def test_change_as_printed_comes_first() -> None:
 
 def test_degrees_of_freedom_as_printed() -> None:
     md = {"measure": "MD", "reported_measure": "MD", "estimate": -2.0, "p_value": 0.03, "n1": 25, "n2": 22}
-    assert one(**md, df=40)["se"] == pytest.approx(2 / conv.t_from_p(0.03, 40))
+    assert one(**md, df=40)["se"] == pytest.approx(2 / t_from_p(0.03, 40))
 
 
 def test_rescaling_and_flipping() -> None:
@@ -177,7 +178,7 @@ def test_crossover_standardiser() -> None:
 def test_paired_exact_p() -> None:
     """Kvarnstrom 2003: 12 patients, p = 0.009, ketamine better, lower is better."""
     row = one(**PAIRED, p_value=0.009, p_operator="=")
-    t = conv.t_from_p(0.009, 11)
+    t = t_from_p(0.009, 11)
     d = -measures.hedges_j(11) * t / np.sqrt(12)
     assert row["estimate"] == pytest.approx(float(d))
     assert row["variance"] == pytest.approx(float(1 / 12 + d**2 / 24))
@@ -189,7 +190,7 @@ def test_paired_exact_p() -> None:
 
 def test_two_sample_exact_p() -> None:
     row = one(**P_ONLY, p_value=0.07, n1=30, n2=30)
-    t = conv.t_from_p(0.07, 58)
+    t = t_from_p(0.07, 58)
     yi, vi = measures.smd_from_d(-t * np.sqrt(2 / 30), 30, 30)
     assert (row["estimate"], row["variance"]) == (pytest.approx(float(yi)), pytest.approx(float(vi)))
     assert one(**{**P_ONLY, "better": "higher"}, p_value=0.07, n1=30, n2=30)["estimate"] == -row["estimate"]
@@ -222,18 +223,18 @@ def test_within_person_smd() -> None:
     )  # fmt: skip
     factor = np.sqrt(0.6)
     assert row["estimate"] == pytest.approx(-0.2 * factor)
-    assert row["se"] == pytest.approx(0.9 / (2 * conv.z_critical()) * factor)
+    assert row["se"] == pytest.approx(0.9 / (2 * z_critical()) * factor)
 
 
 @pytest.mark.parametrize("measure", ["RR", "OR", "HR", "IRR", "ROM"])
 def test_ratio_with_ci_or_p(measure: str) -> None:
     row = one(measure=measure, reported_measure=measure, estimate=0.58, ci_lower=0.41, ci_upper=0.82)
     assert row["estimate"] == pytest.approx(np.log(0.58))
-    assert row["se"] == pytest.approx(np.log(0.82 / 0.41) / (2 * conv.z_critical()))
+    assert row["se"] == pytest.approx(np.log(0.82 / 0.41) / (2 * z_critical()))
     assert (row["scale"], row["route"]) == ("log", "contrast with CI or SE")
     assert row["estimate_natural"] == pytest.approx(0.58)
     row = one(measure=measure, reported_measure=measure, estimate=2.1, p_value=0.004)
-    assert row["se"] == pytest.approx(np.log(2.1) / conv.z_from_p(0.004))
+    assert row["se"] == pytest.approx(np.log(2.1) / z_from_p(0.004))
     assert row["route"] == "exact p"
 
 
@@ -271,15 +272,15 @@ def test_se_sources_of_a_difference() -> None:
     assert one(**md, t=-2.5)["se"] == pytest.approx(0.8)
     assert one(**md, f=6.25)["se"] == pytest.approx(0.8)
     assert one(**md, z=-2.5)["se"] == pytest.approx(0.8)
-    assert one(**md, p_value=0.008)["se"] == pytest.approx(2 / conv.t_from_p(0.008, 45))
-    assert one(**md, ci_upper=-1.0)["se"] == pytest.approx(1 / conv.z_critical())
+    assert one(**md, p_value=0.008)["se"] == pytest.approx(2 / t_from_p(0.008, 45))
+    assert one(**md, ci_upper=-1.0)["se"] == pytest.approx(1 / z_critical())
     ci = {"ci_lower": -3.0, "ci_upper": -1.0}
-    assert one(**md, **ci)["se"] == pytest.approx(1 / conv.z_critical())
-    assert one(Options(contrast_ci="t"), **md, **ci)["se"] == pytest.approx(1 / conv.t_critical(45))
-    assert one(**md, **ci, ci_level=90)["se"] == pytest.approx(1 / conv.z_critical(0.9))
+    assert one(**md, **ci)["se"] == pytest.approx(1 / z_critical())
+    assert one(Options(contrast_ci="t"), **md, **ci)["se"] == pytest.approx(1 / t_critical(45))
+    assert one(**md, **ci, ci_level=90)["se"] == pytest.approx(1 / z_critical(0.9))
     unknown = {k: v for k, v in md.items() if not k.startswith("n")}
     row = one(**unknown, p_value=0.008)
-    assert row["se"] == pytest.approx(2 / conv.z_from_p(0.008))
+    assert row["se"] == pytest.approx(2 / z_from_p(0.008))
     assert row["flags"] == "n unknown: z instead of t"
 
 

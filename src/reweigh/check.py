@@ -74,7 +74,7 @@ def examine(
     for name, read in ((OVERRIDES, _overrides), (PUBLISHED_TRIALS, _published_trials), (CLAIMS, _claims)):
         if name in files:
             told = {p.value for p in problems if p.value}
-            problems += [p for p in read(files, protocol, tables) if p.value not in told]
+            problems += [p for p in read(files, protocol, tables) if name == OVERRIDES or p.value not in told]
     if protocol is not None and not problems:
         problems += _impossible(protocol, tables)
     return tables, protocol, problems

@@ -6,8 +6,10 @@ import csv
 import os
 import re
 import shlex
+import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,12 +36,28 @@ def prepare_jobs(source: Path) -> None:
 
 @contextmanager
 def logged(path: str | Path) -> Iterator[None]:
-    """Write what stops a script to its log as well as to the terminal."""
+    """Write what stops a script to its log as well as to the terminal, and what it warns of once, in one line."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _once_and_plain(warnings.showwarning)
+            yield
     except Exception:
         Path(path).write_text(traceback.format_exc(), encoding="utf-8")
         raise
+
+
+def _once_and_plain(show: Callable[..., None]) -> Callable[..., None]:
+    """How warnings are shown: our own by their text alone, each once; others as Python does."""
+    said: set[str] = set()
+
+    def plain(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if not category.__module__.startswith("reweigh"):
+            show(message, category, *where)
+        elif str(message) not in said:
+            said.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    return plain
 
 
 def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -38,9 +39,9 @@ def unguarded(text: str) -> str:
 
 
 def frame(path: str, rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """Rows as the table of this name, with all of its columns (optional ones where a row has them)."""
+    """Rows as the table of this name, with all of its columns."""
     given = dict.fromkeys(name for row in rows for name in row)
-    columns = [name for name, column in schema_of(path).columns.items() if name in given or not column.optional]
+    columns = schema_of(path).columns
     return pd.DataFrame(rows, columns=[*columns, *(name for name in given if name not in columns)])
 
 
@@ -53,8 +54,8 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
         If a column is missing or unknown, or a cell is not of its kind: that is a mistake of ours, not of the data.
     """
     schema = schema_of(path)
-    own = [name for name in table if name not in schema.columns]
-    needed = [name for name, column in schema.columns.items() if name in table or not column.optional]
+    own = [name for name in map(str, table) if name not in schema.columns]
+    needed = list(schema.columns)
     absent = [name for name in needed if name not in table]
     if absent or (own and schema.own_at is None):
         raise ValueError(f"{Path(path).name}: columns missing: {absent}; columns that it does not have: {own}")
@@ -62,7 +63,7 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
     table = table[[*needed[:at], *own, *needed[at:]]]
     if wrong := [name for name in needed if not _fits(table[name], schema.columns[name].kind)]:
         raise ValueError(f"{Path(path).name}: cells that are not of their column's kind: {wrong}")
-    texts = {name: table[name].map(guarded) for name in table if not _numeric(schema, name)}
+    texts = {name: table[name].map(guarded) for name in map(str, table) if not _numeric(schema, name)}
     return table.assign(**texts).rename(columns=guarded).to_csv(index=False, lineterminator="\n", float_format="%.12g")
 
 
@@ -103,7 +104,7 @@ def read_csv(path: str | Path | IO[str], numbers: Collection[str] = (), name: st
     """
     schema = schema_of(name or path)
     table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8").rename(columns=unguarded)
-    for column in table:
+    for column in map(str, table):
         if _numeric(schema, column, numbers):
             cells = pd.to_numeric(table[column].where(table[column] != ""))
             table[column] = cells if cells.dtype == "int64" else cells.astype(float)
@@ -119,8 +120,14 @@ def read_text(content: bytes | str | Path) -> pd.DataFrame:
     Raises ValueError where it is no table.
     """
     dialect = dialect_of(content if isinstance(content, bytes) else Path(content).read_bytes())
-    text = io.StringIO(dialect.text)
-    table = pd.read_csv(text, sep=dialect.delimiter, dtype=str, keep_default_na=False, index_col=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose their end
+        try:
+            table = pd.read_csv(
+                io.StringIO(dialect.text), sep=dialect.delimiter, dtype=str, keep_default_na=False, index_col=False
+            )
+        except pd.errors.ParserWarning:
+            raise ValueError("a row has more cells than the header") from None
     table = pd.DataFrame({name: table[name].str.strip().map(dialect.number) for name in table})
     return table.loc[(table != "").any(axis=1)].reset_index(drop=True)
 

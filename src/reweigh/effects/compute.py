@@ -7,10 +7,10 @@ import pandas as pd
 
 from reweigh.effects.arms import arm_effects
 from reweigh.effects.contrasts import contrast_effects
-from reweigh.effects.conversions import z_critical
 from reweigh.effects.table import LOG_REPORTED, Options, Problem, Rows, read, validate
 from reweigh.effects.work import DISPLAY, Work
 from reweigh.measures import RATIO_MEASURES
+from reweigh.quantile import z_critical
 
 __all__ = ["Options", "Problem", "compute", "validate"]
 

@@ -15,6 +15,7 @@ from reweigh.effects.notes import Texts
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
 from reweigh.measures import RATIO_MEASURES
+from reweigh.quantile import t_from_p, z_from_p
 
 #: Reported measures that can become each target, besides the target itself.
 CONVERTIBLE = {"SMD": ("SMD_paired", "MD", "p_only"), "HR": ("OE_V",), "PETO": ("OE_V",)}
@@ -169,7 +170,7 @@ def _standard_error(
     with np.errstate(invalid="ignore", divide="ignore"):
         limit = np.where(np.isnan(low), high, low)
         half = conv.se_from_ci(-np.abs(limit - estimate), np.abs(limit - estimate), x["ci_level"], df=ci_df)
-        of_p = np.where(by_t, conv.t_from_p(p, df), conv.z_from_p(p))
+        of_p = np.where(by_t, t_from_p(p, df), z_from_p(p))
         statistics = {T: np.abs(x["t"]), F: np.sqrt(x["f"]), Z: np.abs(x["z"]), P: of_p}
         choices = {
             PRINTED: x["se"],
@@ -310,7 +311,7 @@ def _signed_t(x: Rows, w: Work, rows: Bools, from_estimate: Floats, paired: Bool
     printed = np.where(np.isnan(x["t"]), x["z"], x["t"])
     size = np.where(np.isnan(printed), np.sqrt(x["f"]), np.abs(printed))
     by_p = np.isnan(size)
-    size = np.where(by_p, conv.t_from_p(p, df), size)
+    size = np.where(by_p, t_from_p(p, df), size)
     w.fail(rows & by_p & np.isnan(p) & ~np.isnan(x["p_value"]), "p_bound", **_printed_p(x))
     w.fail(rows & by_p & np.isnan(p), "no_p")
     better, direction = x.words["better"], x.words["direction"]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
+
+from reweigh.quantile import t_critical, z_critical
 
 Floats = NDArray[np.float64]
 
@@ -19,30 +21,6 @@ T_MAX_N = 100
 def floats(*values: ArrayLike) -> tuple[Floats, ...]:
     """Broadcast the arguments to float64 arrays of one shape."""
     return tuple(np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in values)))
-
-
-def z_critical(level: ArrayLike = 0.95) -> Floats:
-    """Two-sided normal quantile of a confidence level in (0, 1), e.g. 1.96 at 0.95."""
-    return np.asarray(-ndtri((1.0 - np.asarray(level, dtype=np.float64)) / 2.0))
-
-
-def t_critical(df: ArrayLike, level: ArrayLike = 0.95) -> Floats:
-    """Two-sided t quantile of a confidence level in (0, 1); NaN where df <= 0."""
-    df, level = floats(df, level)
-    ok = df > 0
-    return np.where(ok, -stdtrit(np.where(ok, df, 1.0), (1.0 - level) / 2.0), np.nan)
-
-
-def z_from_p(p: ArrayLike) -> Floats:
-    """Absolute z of a two-sided p-value (Handbook 6.3.1)."""
-    return np.asarray(-ndtri(np.asarray(p, dtype=np.float64) / 2.0))
-
-
-def t_from_p(p: ArrayLike, df: ArrayLike) -> Floats:
-    """Absolute t of a two-sided p-value with df degrees of freedom (Handbook 6.5.2.3); NaN where df <= 0."""
-    p, df = floats(p, df)
-    ok = df > 0
-    return np.where(ok, -stdtrit(np.where(ok, df, 1.0), p / 2.0), np.nan)
 
 
 def sd_from_se(se: ArrayLike, n: ArrayLike) -> Floats:
@@ -68,7 +46,7 @@ def sd_from_ci(
 def ci_quantile(level: ArrayLike, df: ArrayLike = np.inf) -> Floats:
     """Quantile behind the CI of an estimate: normal where df is infinite, else t."""
     level, df = floats(level, df)
-    return np.where(np.isinf(df), z_critical(level), t_critical(np.where(np.isinf(df), 1.0, df), level))
+    return t_critical(df, level)
 
 
 def se_from_ci(

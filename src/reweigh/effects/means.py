@@ -18,6 +18,7 @@ from reweigh.effects.quantiles import mean_sd_by_quantile_estimation
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
 from reweigh.measures import CONTINUOUS_MEASURES, STANDARDISED_MEASURES
+from reweigh.quantile import t_from_p
 
 SD, SE, CI, RANGE, QUARTILES, BOTH = range(1, 7)
 ARMS = {1: "intervention", 2: "control"}
@@ -350,7 +351,7 @@ def _row_correlation(
     if not paired.any():
         return np.full(x.n, options.r), np.full(x.n, "", dtype=object)
     exact = np.where(np.isin(x.words["p_operator"], ["", "="]), x["p_value"], np.nan)
-    t = np.where(np.isnan(x["t"]), conv.t_from_p(exact, n - 1), np.abs(x["t"]))
+    t = np.where(np.isnan(x["t"]), t_from_p(exact, n - 1), np.abs(x["t"]))
     with np.errstate(invalid="ignore", divide="ignore"):
         sdd = np.abs(difference) / t * np.sqrt(n)
         implied = conv.correlation_from_sds(s1, s2, sdd)

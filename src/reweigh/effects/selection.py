@@ -13,18 +13,20 @@ import pandas as pd
 from reweigh.effects.aggregate import UNIT, by_trial, counted_once
 from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
-from reweigh.effects.conversions import z_critical
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
 from reweigh.protocol.models import resolve
+from reweigh.quantile import z_critical
 from reweigh.text.codes import code, join, words
 from reweigh.text.effects import SENTENCES, in_words, needed
 
 TIERS = ("arms", "contrast with CI or SE", "exact p")
 """Order in which the ways of reporting are preferred (Cochrane Handbook 6.3: closest to the data first)."""
 BEHIND = {("arms", "assumed"): 3, (TIERS[1], "assumed"): 4, (TIERS[1], "ignored"): 4, (TIERS[2], "ignored"): 5}
-"""Ranks, behind those of TIERS, of results of crossover trials that say nothing of their pairing: the SE, CI, t or exact
-p of a paired analysis comes before arms that need an assumed correlation, and these before an unpaired analysis."""
+"""Ranks, behind those of TIERS, of results of crossover trials that say nothing of their pairing.
+
+The SE, CI, t or exact p of a paired analysis comes before arms that need an assumed correlation, and these before an
+unpaired analysis."""
 
 #: Columns of converted candidates that `choose` looks at, and the effect.
 CHOOSING = (
@@ -353,9 +355,10 @@ def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -
 def _without_comparison(
     alone: pd.DataFrame, mine: pd.DataFrame, arms: pd.DataFrame, analysis: Analysis, protocol: Protocol
 ) -> pd.DataFrame:
-    """Trials of which only arms without a counterpart stand in a window: the first such row of each."""
+    """Trials of which only arms without a counterpart stand in a window: the first row of each, if it has a role."""
     there = pd.MultiIndex.from_frame(mine[UNIT])
-    alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT)
+    alone = alone.sort_values("reason_code", kind="stable")  # no_arm before role_other
+    alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT).sort_values("row")
     given = arms.set_index("row").reindex(alone["row"])
     outcome = protocol.outcomes[analysis.outcome]
     known = {

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from reweigh.effects.conversions import z_critical
+from reweigh.quantile import z_critical
 from reweigh.text.effects import step_words
 
 

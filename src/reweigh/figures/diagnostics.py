@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
-from scipy import special
 
 from reweigh.figures.funnel import FAINT, across, note_at
 from reweigh.figures.panels import LEFT, RIGHT, label, panels
@@ -24,7 +23,9 @@ from reweigh.figures.style import (
     font,
     text_width,
 )
+from reweigh.measures import natural
 from reweigh.pool.core import Pooled
+from reweigh.quantile import z_critical
 from reweigh.robustness.removal import Influence
 from reweigh.text.numbers import difference_decimals, effect_text, fixed, level_text
 
@@ -64,7 +65,7 @@ def draw_radial(
     """
     y, total = np.asarray(yi, dtype=float), np.asarray(vi, dtype=float) + tau2
     x = 1 / np.sqrt(total)
-    z = float(special.ndtri((1 + level) / 2))
+    z = float(z_critical(level))
     note = (
         f"Effect over its standard error against precision, variances with {TAU2}. "
         f"Line: pooled effect as slope; dashed: {z:.2f} above and below it."
@@ -165,11 +166,14 @@ def draw_removals(
 
     The interval of all trials is the band; rows are in the order of ``result`` (analysis scale).
     """
-    back = np.exp if log else np.asarray
     decimals = None if log else difference_decimals((whole[2] - whole[1]) / 2)
     texts = [
         effect_text(
-            *(float(back(getattr(result, n)[i])) for n in ("estimate", "ci_lower", "ci_upper")), decimals=decimals
+            *(
+                float(natural(getattr(result, n)[i], "log" if log else "natural"))
+                for n in ("estimate", "ci_lower", "ci_upper")
+            ),
+            decimals=decimals,
         )
         for i in range(len(labels))
     ]

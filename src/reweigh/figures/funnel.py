@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike
-from scipy import special
 
 from reweigh.figures.axis import round_ticks
 from reweigh.figures.panels import label, panels
@@ -24,6 +23,7 @@ from reweigh.figures.style import (
     font,
     text_width,
 )
+from reweigh.quantile import z_critical
 from reweigh.text.numbers import level_text
 
 FAINT = "#9a9a9a"
@@ -62,13 +62,13 @@ def draw_funnel(
     extra = [np.asarray(a, dtype=float) for a in filled] if filled is not None else [np.zeros(0)] * 2
     all_y, all_se = np.concatenate([y, extra[0]]), np.concatenate([se, np.sqrt(extra[1])])
     deep = 1.06 * float(all_se.max())
-    z = float(special.ndtri((1 + level) / 2))
+    z = float(z_critical(level))
     if contours:
         note = (
             "Shading: two-sided P of a trial against no effect, from its standard error alone (no heterogeneity): "
             "above 0.1 white, then down to 0.05, to 0.01 and below 0.01 darkest."
         )
-        reach = np.array([0.0, *all_y, 1.1 * special.ndtri(0.995) * deep, -1.1 * special.ndtri(0.995) * deep])
+        reach = np.array([0.0, *all_y, 1.1 * z_critical(0.99) * deep, -1.1 * z_critical(0.99) * deep])
     else:
         note = (
             f"Dashed: where {level_text(level)} of trials would lie around the pooled effect (line) if sampling error "
@@ -84,7 +84,7 @@ def draw_funnel(
     if contours:
         ax.set_facecolor(SHADES[-1])
         for shade, p in zip(SHADES[2::-1], CONTOURS, strict=True):
-            edge = special.ndtri(1 - p / 2) * deep
+            edge = z_critical(1 - p) * deep
             ax.fill([0, -edge, edge], [0, deep, deep], color=shade, linewidth=0, zorder=0, gid=f"contour.{p}")
     else:
         for sign in (-1, 1):

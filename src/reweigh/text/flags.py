@@ -32,9 +32,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "overall_better": "the overall judgement is {overall}, but {domain} is {worst}",
     "half_above_third": "{high} with {outcome}, but {low} with {other} (row {other_row})",
     "n_above_randomised": "n is {n}, but {randomised} were randomised",
-    "opposes_all": (
-        "the effect opposes all {others} others of {analysis} whose interval excludes no effect: is the direction right?"
-    ),
+    "opposes_all": ("the effect opposes all {others} others of {analysis} that exclude no effect: is it turned round?"),
     "outcome_without_rows": "no row has the outcome {outcome}",
     "rows_of_other_outcome": "{rows} rows of {outcome}, which is not in the protocol",
     "one_side_only": "{rows} rows of {comparisons} comparisons have one side only",
