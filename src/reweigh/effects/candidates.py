@@ -55,11 +55,7 @@ class Candidates:
 
 
 def build_candidates(
-    studies: pd.DataFrame,
-    arms: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    protocol: Protocol,
-    shared_arms: str = "combine",
+    studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, protocol: Protocol, shared_arms: str = "combine"
 ) -> Candidates:
     """Pair arms into comparisons and add the reported contrasts.
 

@@ -15,7 +15,7 @@ from reweigh.effects.notes import Texts
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
 from reweigh.measures import RATIO_MEASURES
-from reweigh.quantile import t_from_p, z_from_p
+from reweigh.quantile import t_critical, t_from_p, z_from_p
 
 #: Reported measures that can become each target, besides the target itself.
 CONVERTIBLE = {"SMD": ("SMD_paired", "MD", "p_only"), "HR": ("OE_V",), "PETO": ("OE_V",)}
@@ -169,12 +169,12 @@ def _standard_error(
     by_t = (reported == "MD") & (df > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         limit = np.where(np.isnan(low), high, low)
-        half = conv.se_from_ci(-np.abs(limit - estimate), np.abs(limit - estimate), x["ci_level"], df=ci_df)
+        half = conv.se_from_ci(-np.abs(limit - estimate), np.abs(limit - estimate), x["ci_level"], ci_df)
         of_p = np.where(by_t, t_from_p(p, df), z_from_p(p))
         statistics = {T: np.abs(x["t"]), F: np.sqrt(x["f"]), Z: np.abs(x["z"]), P: of_p}
         choices = {
             PRINTED: x["se"],
-            CI: conv.se_from_ci(low, high, x["ci_level"], df=ci_df),
+            CI: conv.se_from_ci(low, high, x["ci_level"], ci_df),
             LIMIT: half,
             **{code: np.abs(estimate) / statistic for code, statistic in statistics.items()},
             FROM_N: _se_from_n(x, estimate, paired, options),
@@ -186,9 +186,7 @@ def _standard_error(
     _note_source(x, w, source, by_t, options)
     if w.traced:
         numbers = {"estimate": estimate, "low": low, "high": high, "limit": limit, "df": df, "se": se}
-        _trace_source(
-            x, w, source, by_t, paired, conv.ci_quantile(x["ci_level"], ci_df), statistics, options, **numbers
-        )
+        _trace_source(x, w, source, by_t, paired, t_critical(ci_df, x["ci_level"]), statistics, options, **numbers)
     printed = np.where(source == PRINTED, choices[CI] / se, 1.0)
     w.flags.add(rows & (np.abs(printed - 1) > 0.1), "se_and_ci_disagree")
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -59,7 +59,7 @@ def _arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
     changed = printed_changes(x)
     n, level = x[f"n{k}"], x[f"ci_level{k}"]
     five = {c: x[f"{c}{k}"] for c in ("median", "q1", "q3", "min", "max")}
-    scenario = np.where(n >= 5, conv.five_number_scenario(*five.values()), 0)
+    scenario = np.where(n >= 5, conv.five_number_scenario(*list(five.values())[1:]), 0)
     asked = (scenario > 0) & (np.isnan(x[f"mean{k}"]) | np.isnan(x[f"sd{k}"]))
     five_mean, five_sd = np.full(x.n, np.nan), np.full(x.n, np.nan)
     skewed = np.zeros(x.n, dtype=bool)

@@ -32,7 +32,7 @@ def mean_sd_by_quantile_estimation(
     median, or both range and quartiles, are missing.
     """
     n, m, q1, q3, lo, hi = (np.atleast_1d(v) for v in floats(n, median, q1, q3, minimum, maximum))
-    scenario = np.where(np.isnan(m), 0, five_number_scenario(m, q1, q3, lo, hi))
+    scenario = np.where(np.isnan(m), 0, five_number_scenario(q1, q3, lo, hi))
     mean, sd = np.full(n.shape, np.nan), np.full(n.shape, np.nan)
     for code, columns in ((1, (0, 2, 4)), (2, (1, 2, 3)), (3, (0, 1, 2, 3, 4))):
         rows = scenario == code

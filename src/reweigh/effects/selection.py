@@ -13,10 +13,10 @@ import pandas as pd
 from reweigh.effects.aggregate import UNIT, by_trial, counted_once
 from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
-from reweigh.effects.conversions import z_critical
 from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
 from reweigh.protocol.models import resolve
+from reweigh.quantile import z_critical
 from reweigh.text.codes import code, join, words
 from reweigh.text.effects import SENTENCES, in_words, needed
 
@@ -355,7 +355,7 @@ def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -
 def _without_comparison(
     alone: pd.DataFrame, mine: pd.DataFrame, arms: pd.DataFrame, analysis: Analysis, protocol: Protocol
 ) -> pd.DataFrame:
-    """Trials of which only arms without a counterpart stand in a window: the first such row of each, if it has a role."""
+    """Trials of which only arms without a counterpart stand in a window: the first row of each, if it has a role."""
     there = pd.MultiIndex.from_frame(mine[UNIT])
     alone = alone.sort_values("reason_code", kind="stable")  # no_arm before role_other
     alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT).sort_values("row")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from reweigh.effects.measures import from_arms
 from reweigh.pool.core import Bools, Given, Options, Pooled, prepare, summarise_fit
 from reweigh.pool.tau2 import Fit, Floats
 from reweigh.text.codes import join
@@ -74,7 +75,7 @@ def mantel_haenszel(
         told &= (a + c > 0) & ((measure == "RR") | (a + c < n1 + n2))
     empty = told & ((a == 0) | (c == 0) | (a == n1) | (c == n2))
     add = np.where(empty, correction, 0.0)
-    y, v = _effects(a + add, n1 + 2 * add, c + add, n2 + 2 * add, measure)
+    y, v = from_arms(measure, a + add, n1 + 2 * add, c + add, n2 + 2 * add)
     if measure == "RD" and not exact:
         y = a / n1 - c / n2
     told &= np.isfinite(v) & (v > 0)  # without a correction some variances do not exist
@@ -107,13 +108,7 @@ def mantel_haenszel(
 
 
 def peto(
-    a: ArrayLike,
-    n1: ArrayLike,
-    c: ArrayLike,
-    n2: ArrayLike,
-    *,
-    mask: ArrayLike | None = None,
-    level: float = 0.95,
+    a: ArrayLike, n1: ArrayLike, c: ArrayLike, n2: ArrayLike, *, mask: ArrayLike | None = None, level: float = 0.95
 ) -> Pooled:
     """Peto's log odds ratio, common effect: Yusuf and others 1985, Prog Cardiovasc Dis 27:335-71.
 
@@ -157,17 +152,6 @@ def _counts(
                 raise ValueError(f"{name}[{', '.join(map(str, at))}] is {raw[name][at]:g}: it must be {rule}")
     fill = {"a": 0.0, "n1": 1.0, "c": 0.0, "n2": 1.0}
     return [np.atleast_2d(np.where(there, raw[name], fill[name])) for name in raw], np.atleast_2d(there)
-
-
-def _effects(a: Floats, n1: Floats, c: Floats, n2: Floats, measure: str) -> tuple[Floats, Floats]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if measure == "RD":
-            p, r = a / n1, c / n2
-            return p - r, np.asarray(p * (1 - p) / n1 + r * (1 - r) / n2)
-        if measure == "RR":
-            return np.log(a / n1) - np.log(c / n2), 1 / a - 1 / n1 + 1 / c - 1 / n2
-        b, d = n1 - a, n2 - c
-        return np.log(a / b) - np.log(c / d), 1 / a + 1 / b + 1 / c + 1 / d
 
 
 def _pool_counts(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from reweigh.effects.aggregate import aggregate
+from reweigh.effects.measures import ARM
 from reweigh.io import frame
 from reweigh.pool.core import pool
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
 from reweigh.protocol.model import Protocol
 
-ARM_VARIANCE = {
+ARM_VARIANCE: Mapping[str, Callable[[float, float, float], Any]] = {
     "MD": lambda n, sd, e: sd**2 / n,
     "SMD": lambda n, sd, e: 1 / n,
-    "RR": lambda n, sd, e: 1 / e - 1 / n,
-    "OR": lambda n, sd, e: 1 / e + 1 / (n - e),
-    "RD": lambda n, sd, e: e / n * (1 - e / n) / n,
+    "RR": lambda n, sd, e: ARM["RR"](e, n)[1],
+    "OR": lambda n, sd, e: ARM["OR"](e, n)[1],
+    "RD": lambda n, sd, e: ARM["RD"](e, n)[1],
 }
 """What one arm adds to the variance of an effect, analysis scale (Gleser and Olkin 2009, chapter 19)."""
 

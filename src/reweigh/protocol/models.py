@@ -81,10 +81,7 @@ PRESETS: Mapping[str, Model] = {
         note="REML, Hartung-Knapp, prediction interval: what Cochrane recommends since 2024",
     ),
     "revman-classic": Model(
-        name="revman-classic",
-        tau2="DL",
-        interval="wald",
-        note="DerSimonian-Laird, Wald: what older reviews report",
+        name="revman-classic", tau2="DL", interval="wald", note="DerSimonian-Laird, Wald: what older reviews report"
     ),
     "revman-5": Model(
         name="revman-5",
