@@ -190,7 +190,7 @@ def mean_effects(x: Rows, options: Options) -> Work:
         "MD": "MD pooled" if options.md_variance == "pooled" else "MD",
         "SMD": "SMD RevMan" if options.smd_variance == "RevMan" else "SMD",
     }
-    said = {
+    said: dict[str, dict[str, str]] = {
         "SMD": {"variance": options.smd_variance},
         "GLASS": {"variance": glass_variance},
         "SMDH": {"version": options.smdh_version},

@@ -8,20 +8,19 @@ metafor's escalc, version 3.8 where versions differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from reweigh.effects.conversions import Floats, on_arrays
+from reweigh.measures import SmdVariance, ZeroCells
 
 Bools = NDArray[np.bool_]
 Pair = tuple[Floats, Floats]
 
-SMD_VARIANCES = ("LS", "LS2", "UB", "AV", "RevMan")
-MD_VARIANCES = ("separate", "pooled")
-ZERO_CELL_POLICIES = ("only0", "needed", "all", "tacc", "none")
+SMD_VARIANCES, ZERO_CELL_POLICIES = get_args(SmdVariance), get_args(ZeroCells)
 
 
 # --- continuous ----------------------------------------------------------------------------------------------

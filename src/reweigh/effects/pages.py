@@ -13,14 +13,12 @@ from reweigh.effects.selection import Selection, on_both_scales, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
 from reweigh.protocol.model import Protocol
+from reweigh.schemas import columns
 from reweigh.text.codes import has, join, parse, words
 from reweigh.text.effects import SENTENCES
 from reweigh.text.files import file_name
 
-SWEEP_COLUMNS = (
-    "analysis", "study_id", "comparison_id", "label", "parameter", "correlation", "limit", "scale", "estimate", "se",
-    "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural", "protocol",
-)  # fmt: skip
+SWEEP_COLUMNS = columns("crossover_sweep.csv")
 HIDDEN = frozenset({"row", "study_id", "comparison_id", "source_url", "source", "extracted_by", "label"})
 """Columns of the tables that a page says elsewhere or not at all."""
 

@@ -8,14 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reweigh.effects.measures import from_arms
-from reweigh.pool.core import Bools, Given, Options, Pooled, prepare, summarise_fit
+from reweigh.pool.core import Bools, Given, Options, Pooled, check_choices, prepare, summarise_fit
 from reweigh.pool.tau2 import Fit, Floats
 from reweigh.text.codes import join
 
 MEASURES = ("OR", "RR", "RD")
-NO_VARIANCE = "no_variance"
-UNINFORMATIVE = "uninformative_trials"
-NOT_ESTIMABLE = "not_estimable_counts"
 
 
 def mantel_haenszel(
@@ -58,13 +55,10 @@ def mantel_haenszel(
     ValueError
         On impossible counts (the message names the trial) or an unknown option.
     """
-    for name, value, allowed in (
-        ("measure", measure, MEASURES),
-        ("model", model, ("common", "random")),
-        ("rd_variance", rd_variance, ("greenland-robins", "sato")),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} {value!r} is not known: use one of {', '.join(allowed)}")
+    check_choices(
+        level, measure=(measure, MEASURES), model=(model, ("common", "random")),
+        rd_variance=(rd_variance, ("greenland-robins", "sato")),
+    )  # fmt: skip
     if model == "common" and ci_method != "wald":
         raise ValueError(f"ci_method {ci_method!r} needs model='random': the common-effect interval is Wald's")
     options = Options("EE" if model == "common" else "DL", ci_method, level, pi_method)
@@ -196,7 +190,14 @@ def _explain(pooled: Pooled, told: Bools, there: Bools, lost: Bools, flat: Bools
     """Add to the reasons that there is no mean, or that trials were left out; those have no weight."""
     left_out = there & ~told
     reasons = [
-        join([NOT_ESTIMABLE * bool(no), NO_VARIANCE * bool(nil), str(reason), UNINFORMATIVE * bool(out)])
+        join(
+            [
+                "not_estimable_counts" * bool(no),
+                "no_variance" * bool(nil),
+                str(reason),
+                "uninformative_trials" * bool(out),
+            ]
+        )
         for no, nil, reason, out in zip(lost, flat, pooled.reason, np.atleast_1d(left_out.any(axis=1)), strict=True)
     ]
     weights = np.where(left_out, np.nan, pooled.weights)

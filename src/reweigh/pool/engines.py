@@ -83,22 +83,21 @@ def second_engine(
     tau2 = max(0.0, _tau2(tau2_method, y, v))
     out |= _mean(y, v, tau2, ci_method, level, pi_method if tau2_method != "EE" else "none")
     out |= {"tau2": tau2, "q": _q(y, v, 0.0)}
-    if tau2_method != "EE":
-        tail = (1 - level) / 2
-        for name, probability in (("tau2_ci_lower", 1 - tail), ("tau2_ci_upper", tail)):
-            out[name] = _where_q_is(y, v, float(stats.chi2.ppf(probability, k - 1)))
-        out["i2_tau2"] = 100 * tau2 / (tau2 + (k - 1) / np.trace(_projection(v, 0.0)))
-    return out
+    return out if tau2_method == "EE" else out | _heterogeneity(y, v, tau2, level)
+
+
+def _heterogeneity(y: Array, v: Array, tau2: float, level: float) -> dict[str, float]:
+    """Q-profile limits of tau2, and I2 by tau2."""
+    tail, k = (1 - level) / 2, len(y)
+    low, high = (_where_q_is(y, v, float(stats.chi2.ppf(p, k - 1))) for p in (1 - tail, tail))
+    i2 = 100 * tau2 / (tau2 + (k - 1) / float(np.trace(_projection(v, 0.0))))
+    return {"tau2_ci_lower": low, "tau2_ci_upper": high, "i2_tau2": i2}
 
 
 def compare(
     yi: ArrayLike,
     vi: ArrayLike,
     *,
-    tau2_method: str = "REML",
-    ci_method: str = "hartung-knapp",
-    level: float = 0.95,
-    pi_method: str = "hartung-knapp",
     first: Mapping[str, float] | None = None,
     tolerance: float = 1e-6,
     counts: ArrayLike | None = None,
@@ -106,6 +105,7 @@ def compare(
     pooling: str = "inverse variance",
     exact: bool = True,
     rd_variance: str = "greenland-robins",
+    **law: Any,
 ) -> Comparison:
     """Compare the two engines on one data set (k,).
 
@@ -117,6 +117,8 @@ def compare(
         Largest relative difference; near 0 in units of the standard error (effects) or smallest variance (tau2).
     counts, measure, pooling, exact, rd_variance
         Events and patients (4, k) where they are pooled by Mantel-Haenszel or Peto, and how.
+    law
+        tau2_method, ci_method, level and pi_method, as for :func:`second_engine`.
 
     Raises
     ------
@@ -126,13 +128,12 @@ def compare(
     if first is None:
         from reweigh.pool.core import pool
 
-        first = pool(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method).row()
+        first = pool(yi, vi, **law).row()
     if counts is None:
-        second = second_engine(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method)
+        second = second_engine(yi, vi, **law)
     else:
-        law = {"tau2_method": tau2_method, "ci_method": ci_method, "level": level, "pi_method": pi_method}
         second = counted(np.asarray(counts, dtype=np.float64).T, measure, pooling, exact, rd_variance, law)
-    names = [n for n in HEADLINE if n in first and not (n.startswith("pi_") and pi_method == "bootstrap")]
+    names = [n for n in HEADLINE if n in first and not (n.startswith("pi_") and law.get("pi_method") == "bootstrap")]
     units = {"se": second["se"], "p": 1e-12, "v": float(np.min(vi)), "1": 1.0}
     one = {n: float(first[n]) for n in names}
     difference = {n: _difference(one[n], second[n], units[HEADLINE[n]]) for n in names}
@@ -153,7 +154,7 @@ def counted(
     Trial by trial, in the order of the definitions: Mantel and Haenszel 1959, Robins and others 1986, Greenland and
     Robins 1985, Yusuf and others 1985.
     """
-    out = dict.fromkeys(HEADLINE, np.nan)
+    out, level = dict.fromkeys(HEADLINE, np.nan), float(law.get("level", 0.95))
     told = [
         (a, n1 - a, c, n2 - c)
         for a, n1, c, n2 in tables
@@ -170,17 +171,14 @@ def counted(
         mean, se = _stratified([[x + h for x in t] for t, h in zip(told, add, strict=True)], measure, rd_variance)
     q = float(np.sum((y - mean) ** 2 / v))
     if pooling == "peto" or law["tau2_method"] == "EE":
-        half = float(stats.norm.ppf((1 + law["level"]) / 2)) * se
+        half = float(stats.norm.ppf((1 + level) / 2)) * se
         p = 2 * stats.norm.sf(abs(mean) / se)
         return out | {"estimate": mean, "se": se, "ci_lower": mean - half, "ci_upper": mean + half, "p_value": float(p),
                       "tau2": 0.0, "q": q}  # fmt: skip
-    k = len(y)
-    tau2 = max(0.0, (q - (k - 1)) / float(np.trace(_projection(v, 0.0))))
-    tail = (1 - law["level"]) / 2
-    out |= _mean(y, v, tau2, law["ci_method"], law["level"], law["pi_method"]) | {"tau2": tau2, "q": q}
-    for name, probability in (("tau2_ci_lower", 1 - tail), ("tau2_ci_upper", tail)):
-        out[name] = _where_q_is(y, v, float(stats.chi2.ppf(probability, k - 1)))
-    return out | {"i2_tau2": 100 * tau2 / (tau2 + (k - 1) / float(np.trace(_projection(v, 0.0))))}
+    tau2 = max(0.0, (q - (len(y) - 1)) / float(np.trace(_projection(v, 0.0))))
+    ci_method, pi_method = (law.get(name, "hartung-knapp") for name in ("ci_method", "pi_method"))
+    out |= _mean(y, v, tau2, ci_method, level, pi_method) | {"tau2": tau2, "q": q}
+    return out | _heterogeneity(y, v, tau2, level)
 
 
 def _one_table(t: Sequence[float], measure: str, pooling: str) -> tuple[float, float]:

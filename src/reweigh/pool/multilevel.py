@@ -10,27 +10,21 @@ from numpy.typing import ArrayLike
 from scipy import linalg, special
 
 from reweigh.effects.aggregate import checked, codes_of
-from reweigh.pool.intervals import t_quantile, two_sided_p
+from reweigh.pool.core import check_choices
+from reweigh.pool.intervals import Coefficients, tested
 from reweigh.pool.tau2 import Floats
+from reweigh.quantile import t_critical
 
 TESTS = ("wald", "t(k-p)", "t(clusters-p)")
 
 
-@dataclass(frozen=True, slots=True)
-class ThreeLevel:
-    """Three-level model by REML; coefficient arrays (p,), scale of ``yi``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreeLevel(Coefficients):
+    """Three-level model by REML."""
 
     k: int
     clusters: int
     test: str
-    level: float
-    estimate: Floats
-    se: Floats
-    ci_lower: Floats
-    ci_upper: Floats
-    statistic: Floats
-    df: float
-    p_value: Floats
     #: Variance between clusters (level 3) and between effects within clusters (level 2).
     sigma2_between: float
     sigma2_within: float
@@ -50,20 +44,11 @@ class ThreeLevel:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Robust:
-    """Cluster-robust results (CR2), arrays (p,)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robust(Coefficients):
+    """Cluster-robust results (CR2); ``df`` (p,) are Satterthwaite's."""
 
     clusters: int
-    level: float
-    estimate: Floats
-    se: Floats
-    ci_lower: Floats
-    ci_upper: Floats
-    statistic: Floats
-    #: Satterthwaite degrees of freedom.
-    df: Floats
-    p_value: Floats
     reason: str
 
 
@@ -98,9 +83,8 @@ def three_level(
         On impossible data, fewer than two clusters, or when no cluster holds two units or more (the two variances
         cannot be told apart).
     """
-    if test not in TESTS:
-        raise ValueError(f"test {test!r} is not known: use one of {', '.join(TESTS)}")
-    y, sampling, design = _check(yi, v, x, level)
+    check_choices(level, test=(test, TESTS))
+    y, sampling, design = _check(yi, v, x)
     k, p = design.shape
     outer = codes_of(cluster, k, "cluster")
     nested = codes_of(range(k) if inner is None else list(zip(cluster, inner, strict=True)), k, "inner")
@@ -121,7 +105,7 @@ def three_level(
     beta = beta + ordinary
     se = np.sqrt(np.diag(cov))
     df = {"wald": np.inf, "t(k-p)": float(k - p), "t(clusters-p)": float(clusters - p)}[test]
-    critical = float(t_quantile(np.array([df]), (1 + level) / 2)[0])
+    critical = float(t_critical(df, level))
     p0 = _gls(y, sampling, design)[2]
     q = float(y @ p0 @ y)
     typical = (k - p) / float(np.trace(p0))
@@ -137,14 +121,7 @@ def three_level(
         k=k,
         clusters=clusters,
         test=test,
-        level=level,
-        estimate=beta,
-        se=se,
-        ci_lower=beta - critical * se,
-        ci_upper=beta + critical * se,
-        statistic=beta / se,
-        df=df,
-        p_value=two_sided_p(beta / se, np.full(p, df)),
+        **tested(beta, se, df, level),
         sigma2_between=float(sigma2[0]),
         sigma2_within=float(sigma2[1]),
         i2_between=float(share[0]),
@@ -184,7 +161,8 @@ def cluster_robust(
     ValueError
         On impossible data, fewer than two clusters, or covariances between clusters.
     """
-    y, phi, design = _check(yi, sigma, x, level)
+    check_choices(level)
+    y, phi, design = _check(yi, sigma, x)
     k, p = design.shape
     codes = codes_of(cluster, k, "cluster")
     count = int(codes.max()) + 1
@@ -206,7 +184,6 @@ def cluster_robust(
         score = bread.T @ residual[own]
         meat += np.outer(score, score)
         pieces.append((own, bread))
-    se = np.sqrt(np.diag(meat))
     hat = design @ cov @ weighted.T
     df = np.empty(p)
     for j in range(p):
@@ -215,21 +192,8 @@ def cluster_robust(
             g[:, c] = (np.eye(k)[own] - hat[own]).T @ bread[:, j]
         middle = g.T @ phi @ g
         df[j] = np.trace(middle) ** 2 / np.sum(middle * middle)
-    critical = t_quantile(df, (1 + level) / 2)
-    statistic = beta / se
     few = "fewer than 4 degrees of freedom: the test is unreliable" if (df < 4).any() else ""
-    return Robust(
-        count,
-        level,
-        beta,
-        se,
-        beta - critical * se,
-        beta + critical * se,
-        statistic,
-        df,
-        two_sided_p(statistic, df),
-        few,
-    )
+    return Robust(clusters=count, **tested(beta, np.sqrt(np.diag(meat)), df, level), reason=few)
 
 
 def shared_arm_covariance(
@@ -287,18 +251,14 @@ def shared_arm_covariance(
     return np.asarray(out)
 
 
-def _check(yi: ArrayLike, v: ArrayLike, x: ArrayLike | None, level: float) -> tuple[Floats, Floats, Floats]:
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must lie between 0 and 1")
+def _check(yi: ArrayLike, v: ArrayLike, x: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
     y, phi = checked(yi, v)
     k = y.size
     design = np.ones((k, 1)) if x is None else np.asarray(x, dtype=np.float64)
     if design.ndim != 2 or len(design) != k or not np.isfinite(design).all():
         raise ValueError(f"x must be finite of shape ({k}, p)")
-    if (
-        k <= design.shape[1]
-        or np.linalg.matrix_rank(design / np.maximum(np.abs(design).max(axis=0), 1e-300)) < design.shape[1]
-    ):
+    scaled = design / np.maximum(np.abs(design).max(axis=0), 1e-300)
+    if k <= design.shape[1] or np.linalg.matrix_rank(scaled) < design.shape[1]:
         raise ValueError(f"x: {design.shape[1]} columns, linearly dependent or too many for {k} effects")
     return y, phi, design
 

@@ -16,8 +16,6 @@ from reweigh.pool.tau2 import Fit
 from reweigh.protocol.models import Model
 from reweigh.text.codes import code
 
-FEW_SUBGROUPS = "few_subgroups"
-
 
 @dataclass(frozen=True, slots=True)
 class Subgroups:
@@ -83,7 +81,7 @@ def subgroups(
     there = np.isfinite(pooled.estimate) & (pooled.wald_se > 0)
     df = int(there.sum()) - 1
     if df < 1:
-        return Subgroups(labels, tau2, pooled, np.nan, max(df, 0), np.nan, FEW_SUBGROUPS)
+        return Subgroups(labels, tau2, pooled, np.nan, max(df, 0), np.nan, "few_subgroups")
     w, means = 1 / pooled.wald_se[there] ** 2, pooled.estimate[there]
     q = float((w * (means - (w * means).sum() / w.sum()) ** 2).sum())
     ones = int((pooled.k[there] == 1).sum())

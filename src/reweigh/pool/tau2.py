@@ -7,15 +7,17 @@ with ``inf`` where a ragged set has no trial: its weight is then exactly 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.protocol.models import Tau2
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-METHODS = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
+METHODS = get_args(Tau2)
 CLOSED = ("DL", "HE", "HS", "SJ")
 LIKELIHOOD = ("ML", "REML")
 #: Beside ML and REML, the likelihood with the mean known to be 0, for profiling over the mean.

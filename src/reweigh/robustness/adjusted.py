@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from reweigh.pool.core import Pooled, pool
-from reweigh.pool.intervals import two_sided_p
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.tau2 import Floats, residuals
+from reweigh.quantile import two_sided_p
 from reweigh.robustness.removal import _pair
 from reweigh.robustness.small_study import AsymmetryTest, _line, regression_test
 
