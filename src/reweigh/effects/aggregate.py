@@ -56,18 +56,14 @@ def aggregate(
     """One effect per cluster: labels in order of appearance, effects and variances.
 
     Weighted by the inverse covariance, or the plain mean; Borenstein and others 2009, chapter 24; metafor's
-    ``aggregate(struct="CS")``.
+    ``aggregate(struct="CS")``. Raises ValueError on impossible data, a ``rho`` outside [-1, 1], or one for which a
+    covariance is not positive definite.
 
     Parameters
     ----------
     v
         Variances (k,), with ``rho``, the correlation of the sampling errors within a cluster; or the covariance
         matrix (k, k), without.
-
-    Raises
-    ------
-    ValueError
-        On impossible data, a ``rho`` outside [-1, 1], or one for which a covariance is not positive definite.
     """
     y, phi = checked(yi, v)
     given = np.asarray(v).ndim == 2

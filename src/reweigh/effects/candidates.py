@@ -59,6 +59,8 @@ def build_candidates(
 ) -> Candidates:
     """Pair arms into comparisons and add the reported contrasts.
 
+    Returns candidates with window and the distance to its nominal day; `order` is the order of listing.
+
     Parameters
     ----------
     studies, arms, contrasts
@@ -69,10 +71,6 @@ def build_candidates(
         "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the
         shared arm's n among them, "keep" leaves them. Comparisons share an arm where the protocol says so, or where
         label, n and results of one of its sides are the same in all of them.
-
-    Returns
-    -------
-    Candidates with window and the distance to its nominal day; `order` is the order of listing.
     """
     excluded: list[dict[str, Any]] = []
     frames = []

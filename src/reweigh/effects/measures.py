@@ -36,6 +36,11 @@ def hedges_j(df: Floats, *, exact: bool = True) -> Floats:
     return np.exp(gammaln(m / 2) - 0.5 * np.log(m / 2) - gammaln((m - 1) / 2)) if exact else 1 - 3 / (4 * m - 1)
 
 
+def factor(df: Floats, *, exact: bool = True) -> dict[str, Floats]:
+    """J with its df and with what a calculator makes of it, for the steps of a worked page."""
+    return {"df": df, "near": 1 - 3 / (4 * df - 1), "j": hedges_j(df, exact=exact)}
+
+
 @on_arrays
 def md(n1: Floats, m1: Floats, s1: Floats, n2: Floats, m2: Floats, s2: Floats, variance: str = "separate") -> Pair:
     """Mean difference and its variance.

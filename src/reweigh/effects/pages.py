@@ -26,6 +26,8 @@ HIDDEN = frozenset({"row", "study_id", "comparison_id", "source_url", "source", 
 def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], protocol: Protocol) -> dict[str, str]:
     """One Markdown page per trial, outcome and window of the main set: what was reported, and each step to the effect.
 
+    Returns file name (`<comparison>.<outcome>.<window>.md`) to text.
+
     Parameters
     ----------
     selection
@@ -34,10 +36,6 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
         "arms.csv" and "contrasts.csv" as checked.
     protocol
         The protocol.
-
-    Returns
-    -------
-    File name (`<comparison>.<outcome>.<window>.md`) to text.
     """
     main = selection.comparisons[selection.comparisons["set"] == "main"]
     labels = selection.effects.set_index(["analysis", "comparison_id"])["label"]
@@ -103,10 +101,8 @@ def _reported(rows: tuple[tuple[str, int], ...], tables: Mapping[str, pd.DataFra
 def crossover_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
     """Effect and SE of every crossover trial of the main set at the correlations 0.1 to 0.9.
 
-    Returns
-    -------
-    SWEEP_COLUMNS; `parameter` is r (continuous) or phi (binary, up to the limit that the margins allow), `protocol`
-    says "yes" at the protocol's own value.
+    Returns SWEEP_COLUMNS; `parameter` is r (continuous) or phi (binary, up to the limit that the margins allow),
+    `protocol` says "yes" at the protocol's own value.
     """
     every = selection.comparisons
     main = (every["set"] == "main") & (every["design"] == "crossover") & (every["unit"] == every["comparison_id"])
@@ -121,9 +117,8 @@ def crossover_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
 def dependence_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
     """Effect and SE of every trial of the main set whose comparisons share patients, by their correlation, 0 to 0.9.
 
-    Returns
-    -------
-    SWEEP_COLUMNS; `parameter` is rho, `comparison_id` the trial's, `protocol` says "yes" at the protocol's own value.
+    Returns SWEEP_COLUMNS; `parameter` is rho, `comparison_id` the trial's, `protocol` says "yes" at the protocol's own
+    value.
     """
     every, own = selection.comparisons, protocol.assumptions.comparison_correlation
     shared = every[(every["set"] == "main") & (every["unit"] != every["comparison_id"])]

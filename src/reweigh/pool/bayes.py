@@ -77,6 +77,9 @@ def posterior(
 ) -> Posterior:
     """Posterior of the normal-normal model; Röver 2020, Journal of Statistical Software 93(6), section 2.
 
+    Raises ValueError on data refused by :func:`reweigh.pool.pool`, a prior made for another measure, or an impossible
+    option.
+
     Parameters
     ----------
     yi, vi
@@ -91,11 +94,6 @@ def posterior(
         Smallest important difference as a signed value on the scale of ``yi``, on the better side of 0.
     mu_prior
         Mean and standard deviation of a normal prior of mu; uniform by default.
-
-    Raises
-    ------
-    ValueError
-        On data refused by :func:`reweigh.pool.pool`, a prior made for another measure, or an impossible option.
     """
     _check(prior, level, measure, better, important, mu_prior)
     sets = prepare(yi, vi)

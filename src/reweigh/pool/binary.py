@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from reweigh.effects.measures import from_arms
 from reweigh.pool.core import Bools, Given, Options, Pooled, check_choices, prepare, summarise_fit
-from reweigh.pool.tau2 import Fit, Floats
+from reweigh.pool.tau2 import Floats, at_zero
 from reweigh.text.codes import join
 
 MEASURES = ("OR", "RR", "RD")
@@ -33,6 +33,8 @@ def mantel_haenszel(
 ) -> Pooled:
     """Mantel-Haenszel pooled OR, RR (log scale) or RD: Handbook 10.4.2; Robins and others 1986 for the variances.
 
+    Raises ValueError on impossible counts (the message names the trial) or an unknown option.
+
     Parameters
     ----------
     a, n1, c, n2
@@ -49,11 +51,6 @@ def mantel_haenszel(
         "greenland-robins" (RevMan, meta) or "sato" (metafor).
     ci_method, pi_method
         Of the random-effects model; the common-effect interval is Wald's.
-
-    Raises
-    ------
-    ValueError
-        On impossible counts (the message names the trial) or an unknown option.
     """
     check_choices(
         level, measure=(measure, MEASURES), model=(model, ("common", "random")),
@@ -80,7 +77,7 @@ def mantel_haenszel(
     )
     w = np.where(told, 1 / np.where(told, v, 1.0), 0.0)
     q = (w * (np.where(told, y, 0.0) - mean[:, None]) ** 2).sum(axis=1)
-    sets, fit = prepare(y, v, told), _no_tau2(len(y))
+    sets, fit = prepare(y, v, told), at_zero(len(y))
     if model == "common":
         flat = se == 0
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -118,7 +115,7 @@ def peto(
         y = (a - n1 * events / total) * v
     told &= np.isfinite(v)
     sets = prepare(y, v, told)
-    pooled = replace(summarise_fit(sets, _no_tau2(len(y)), options), pooling="peto")
+    pooled = replace(summarise_fit(sets, at_zero(len(y)), options), pooling="peto")
     return _explain(pooled, told, there, *np.zeros((2, len(y)), dtype=bool))
 
 
@@ -179,11 +176,6 @@ def _pool_counts(
         able = (add_up(over) > 0) & (add_up(under) > 0)
         mean = np.where(able, np.log(add_up(over) / add_up(under)), np.nan)
         return mean, np.where(able, np.sqrt(variance), np.nan), weight
-
-
-def _no_tau2(sets: int) -> Fit:
-    none = np.zeros(sets, dtype=np.intp)
-    return Fit(np.zeros(sets), none, none + 1)
 
 
 def _explain(pooled: Pooled, told: Bools, there: Bools, lost: Bools, flat: Bools) -> Pooled:

@@ -159,10 +159,7 @@ class Sets(NamedTuple):
 def prepare(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -> Sets:
     """Check and normalise data sets of shape (k,) or (D, k).
 
-    Raises
-    ------
-    ValueError
-        If shapes differ, or a value inside the mask is not finite or a variance not above 0.
+    Raises ValueError if shapes differ, or a value inside the mask is not finite or a variance not above 0.
     """
     y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
     if y.shape != v.shape or y.ndim not in (1, 2):
@@ -209,6 +206,8 @@ def pool(
 ) -> Pooled:
     """Pool effects by inverse variance: Viechtbauer 2005 for tau2, IntHout and others 2014 for Hartung-Knapp.
 
+    Raises ValueError on an unknown method, a level outside (0, 1), or data refused by :func:`prepare`.
+
     Parameters
     ----------
     yi, vi
@@ -229,11 +228,6 @@ def pool(
     tau2_interval
         False leaves out the Q-profile interval of tau2 and what follows from it (NaN): a third faster for thousands
         of subsets of which nobody asks for it.
-
-    Raises
-    ------
-    ValueError
-        On an unknown method, a level outside (0, 1), or data refused by :func:`prepare`.
     """
     o = Options(tau2_method, ci_method, level, pi_method)
     o.check()

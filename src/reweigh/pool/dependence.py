@@ -31,12 +31,9 @@ def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Pool every analysis in which a trial has several effects by models for dependent effects.
 
     The sampling covariance is that of `sampling_covariance`: a shared arm is one arm, and the n that the table had
-    split among its comparisons is added up again.
-
-    Returns
-    -------
-    One row per analysis and method: the naive pool (the set's main model, and REML with Hartung-Knapp), the
-    three-level model, cluster-robust (CR2, Satterthwaite) intervals around both, and one aggregated effect per trial.
+    split among its comparisons is added up again. Returns one row per analysis and method: the naive pool (the set's
+    main model, and REML with Hartung-Knapp), the three-level model, cluster-robust (CR2, Satterthwaite) intervals
+    around both, and one aggregated effect per trial.
     """
     rows: list[dict[str, object]] = []
     for analysis, group in effects.groupby("analysis", sort=False):

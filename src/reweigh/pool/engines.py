@@ -60,13 +60,8 @@ def second_engine(
 ) -> dict[str, float]:
     """Headline numbers of one data set (k,), named as in :class:`reweigh.pool.Pooled`; options as in ``pool``.
 
-    NaN where ``pool`` has none either; the bootstrap prediction interval is not computed here. Viechtbauer 2005
-    (matrix form of the estimators).
-
-    Raises
-    ------
-    ValueError
-        If there is no trial.
+    NaN where ``pool`` has none either; the bootstrap prediction interval is not computed here. Viechtbauer 2005 (matrix
+    form of the estimators). Raises ValueError if there is no trial.
     """
     y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
     k = y.size
@@ -109,6 +104,8 @@ def compare(
 ) -> Comparison:
     """Compare the two engines on one data set (k,).
 
+    Raises EngineDisagreement if a difference exceeds the tolerance, or only one engine has a number.
+
     Parameters
     ----------
     first
@@ -119,11 +116,6 @@ def compare(
         Events and patients (4, k) where they are pooled by Mantel-Haenszel or Peto, and how.
     law
         tau2_method, ci_method, level and pi_method, as for :func:`second_engine`.
-
-    Raises
-    ------
-    EngineDisagreement
-        If a difference exceeds the tolerance, or only one engine has a number.
     """
     if first is None:
         from reweigh.pool.core import pool

@@ -32,11 +32,8 @@ class Regressed:
 def regressions(effects: pd.DataFrame, protocol: Protocol) -> dict[tuple[str, str], Regressed]:
     """Every meta-regression of the protocol on every main analysis of its outcomes' main measure.
 
-    A trial without a value of a moderator is left out of that regression, by name.
-
-    Returns
-    -------
-    By analysis and name of the regression.
+    A trial without a value of a moderator is left out of that regression, by name. Returns by analysis and name of the
+    regression.
     """
     found: dict[tuple[str, str], Regressed] = {}
     main = effects[(effects["set"] == "main")]

@@ -64,6 +64,9 @@ def three_level(
 ) -> ThreeLevel:
     """Effects within clusters (trials) by REML: Konstantopoulos 2011, Research Synthesis Methods 2:61-76.
 
+    Raises ValueError on impossible data, fewer than two clusters, or when no cluster holds two units or more (the two
+    variances cannot be told apart).
+
     Parameters
     ----------
     yi
@@ -76,12 +79,6 @@ def three_level(
         Design (k, p); an intercept if not given.
     test
         "wald", "t(k-p)" or "t(clusters-p)".
-
-    Raises
-    ------
-    ValueError
-        On impossible data, fewer than two clusters, or when no cluster holds two units or more (the two variances
-        cannot be told apart).
     """
     check_choices(level, test=(test, TESTS))
     y, sampling, design = _check(yi, v, x)
@@ -148,6 +145,8 @@ def cluster_robust(
 ) -> Robust:
     """CR2 standard errors with Satterthwaite df: Tipton 2015; Pustejovsky and Tipton 2018, equations 6 and 10.
 
+    Raises ValueError on impossible data, fewer than two clusters, or covariances between clusters.
+
     Parameters
     ----------
     yi, cluster, x
@@ -155,11 +154,6 @@ def cluster_robust(
     sigma
         Working covariance of the effects (k, k), or their variances (k,): vi + tau2, or ``ThreeLevel.sigma``. Its
         inverse gives the weights.
-
-    Raises
-    ------
-    ValueError
-        On impossible data, fewer than two clusters, or covariances between clusters.
     """
     check_choices(level)
     y, phi, design = _check(yi, sigma, x)
@@ -207,6 +201,9 @@ def shared_arm_covariance(
 ) -> Floats:
     """Covariance matrix (k, k) of comparisons that share arms: Gleser and Olkin 2009, section 19.3.
 
+    Raises ValueError if lengths differ, an arm has two different variances, or a comparison has the same arm on both
+    sides.
+
     Parameters
     ----------
     arm1, arm2
@@ -217,36 +214,26 @@ def shared_arm_covariance(
     d, total
         For the SMD: effects, and patients in all arms of the trial; adds d_i d_j/(2 total) within shared arms and
         d^2/(2 total) to the variances.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, an arm has two different variances, or a comparison has the same arm on both sides.
     """
-    a, b = list(arm1), list(arm2)
-    one, two = np.asarray(v1, dtype=np.float64), np.asarray(v2, dtype=np.float64)
-    k = len(a)
-    if not (len(b) == k and one.shape == two.shape == (k,)):
+    labels, known = [*arm1, *arm2], np.concatenate([np.ravel(v1), np.ravel(v2)]).astype(np.float64)
+    k = len(labels) // 2
+    if not (len(arm1) == len(arm2) == np.size(v1) == np.size(v2)):
         raise ValueError("arm1, arm2, v1 and v2 must have one length")
-    known: dict[Hashable, float] = {}
-    for i in range(k):
-        if a[i] == b[i]:
-            raise ValueError(f"comparison {i} has arm {a[i]!r} on both sides")
-        for arm, variance in ((a[i], float(one[i])), (b[i], float(two[i]))):
-            if not (np.isfinite(variance) and variance > 0):
-                raise ValueError(f"comparison {i}: variance {variance} of arm {arm!r} must be finite and above 0")
-            if not np.isclose(known.setdefault(arm, variance), variance, rtol=1e-9):
-                raise ValueError(f"arm {arm!r} has two variances, {known[arm]} and {variance}: use its whole n")
-    arms = list(known)
-    side = np.zeros((k, len(arms)))
-    for i in range(k):
-        side[i, arms.index(a[i])], side[i, arms.index(b[i])] = 1.0, -1.0
-    out = side @ np.diag([known[arm] for arm in arms]) @ side.T
+    for i in np.flatnonzero(~(np.isfinite(known) & (known > 0))):
+        raise ValueError(f"comparison {i % k}: variance {known[i]} of arm {labels[i]!r} must be finite and above 0")
+    number = codes_of(labels, 2 * k, "arms")
+    same = number[:, None] == number
+    for i in np.flatnonzero(same[:k, k:].diagonal()):
+        raise ValueError(f"comparison {i} has arm {labels[i]!r} on both sides")
+    for i, j in np.argwhere(same & ~np.isclose(known[:, None], known, rtol=1e-9)):
+        raise ValueError(f"arm {labels[i]!r} has two variances, {known[i]} and {known[j]}: use its whole n")
+    sign = np.repeat([1.0, -1.0], k)
+    out = (same * np.outer(sign, sign * known)).reshape(2, k, 2, k).sum(axis=(0, 2))
     if (d is None) != (total is None):
         raise ValueError("d and total go together")
     if d is not None:
         effect, n = np.asarray(d, dtype=np.float64), np.asarray(total, dtype=np.float64)
-        related = (np.abs(side) @ np.abs(side).T) > 0
+        related = same.reshape(2, k, 2, k).any(axis=(0, 2))
         out = out + np.where(related, np.outer(effect, effect) / (np.sqrt(np.outer(n, n)) * 2), 0.0)
     return np.asarray(out)
 

@@ -89,6 +89,8 @@ def meta_regression(
 ) -> MetaRegression:
     """Regress effects on moderators: Knapp and Hartung 2003; Viechtbauer and others 2015.
 
+    Raises ValueError on missing moderator values, too few trials, linearly dependent columns, or an unknown option.
+
     Parameters
     ----------
     yi, vi
@@ -101,11 +103,6 @@ def meta_regression(
         Fewest trials per moderator (Handbook 10.11.5.1); None to go on below it, which ``reason`` then says.
     permutations, seed
         Number of random permutations of the moderator rows (Higgins and Thompson 2004) and their seed.
-
-    Raises
-    ------
-    ValueError
-        On missing moderator values, too few trials, linearly dependent columns, or an unknown option.
     """
     check_choices(level, tau2_method=(tau2_method, TAU2_METHODS), test=(test, TESTS))
     sets = prepare(yi, vi)
@@ -213,10 +210,7 @@ def design_matrix(
 ) -> tuple[Floats, tuple[str, ...], dict[str, list[int]]]:
     """Columns (k, p), their names, and which belong to each moderator.
 
-    Raises
-    ------
-    ValueError
-        On a value that is missing, a wrong length, or a categorical moderator with one category only.
+    Raises ValueError on a value that is missing, a wrong length, or a categorical moderator with one category only.
     """
     columns: list[Floats] = [np.ones(k)] if intercept else []
     names = [INTERCEPT] if intercept else []

@@ -68,8 +68,9 @@ def pooled_table(
 ) -> pd.DataFrame:
     """Pool every analysis by every model of its set.
 
-    Where there are five trials or fewer and the protocol has a prior for the measure, the Bayesian model stands
-    beside them (posterior median, shortest credible and prediction interval).
+    Where there are five trials or fewer and the protocol has a prior for the measure, the Bayesian model stands beside
+    them (posterior median, shortest credible and prediction interval). Returns one row per analysis and model, the main
+    model first; COLUMNS as results/README.md says.
 
     Parameters
     ----------
@@ -79,10 +80,6 @@ def pooled_table(
         Models, level, priors.
     start, fits
         As in, and from, `fit_all`.
-
-    Returns
-    -------
-    One row per analysis and model, the main model first; COLUMNS as results/README.md says.
     """
     fits = fit_all(effects, protocol, start) if fits is None else fits
     rows: list[Row] = []
@@ -96,9 +93,7 @@ def pooled_table(
 def pool_by(group: pd.DataFrame, model: Model, protocol: Protocol) -> tuple[pd.Series, pd.Series]:
     """What pooled.csv and weights.csv say of these effects of one analysis (one row or more), pooled by one model.
 
-    Returns
-    -------
-    The row of pooled.csv, and the weight in percent by comparison_id.
+    Returns the row of pooled.csv, and the weight in percent by comparison_id.
     """
     result = refit(trials_of(group), model, level=protocol.level)
     weights = pd.Series(result.weights[0], index=group["comparison_id"].to_numpy())
@@ -119,11 +114,9 @@ def weights_table(effects: pd.DataFrame, protocol: Protocol, fits: Fits) -> pd.D
 def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Pool the subgroups of every main-set analysis by every model, for every subgroup column of the protocol.
 
-    Returns
-    -------
-    One row per analysis, model and subgroup, with the test for subgroup differences, or the reason why there is
-    none, on each. Trials without a value in the column stand in a row "not reported" of their own, which takes no
-    part in the test; its notes name them.
+    Returns one row per analysis, model and subgroup, with the test for subgroup differences, or the reason why there is
+    none, on each. Trials without a value in the column stand in a row "not reported" of their own, which takes no part
+    in the test; its notes name them.
     """
     main = effects[effects["set"] == "main"]
     rows: list[Row] = []
@@ -146,14 +139,8 @@ def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Headline numbers of pooled.csv beside those of the second engine.
 
-    Returns
-    -------
-    One row per analysis, model and number: both values and their relative difference.
-
-    Raises
-    ------
-    reweigh.pool.engines.EngineDisagreement
-        If a number of any analysis differs by more than a millionth.
+    Returns one row per analysis, model and number: both values and their relative difference. Raises
+    reweigh.pool.engines.EngineDisagreement if a number of any analysis differs by more than a millionth.
     """
     from reweigh.pool.engines import HEADLINE, compare  # statsmodels is slow to import
 
@@ -171,7 +158,7 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
         counts = own.pooling != "inverse variance"
         found = compare(
             trials.yi, trials.vi, tau2_method=own.tau2, ci_method=own.interval, level=protocol.level,
-            pi_method="hartung-knapp" if own.prediction_interval == "none" else own.prediction_interval, first=first,
+            pi_method=own.prediction, first=first,
             counts=trials.counts if counts else None, measure=trials.measure, pooling=own.pooling, exact=own.exact,
             rd_variance=own.rd_variance,
         )  # fmt: skip
@@ -188,7 +175,8 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
 def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Pool every main analysis with its crossover trials at each swept correlation, by the main model.
 
-    A trial that allows no correlation so large stays at its largest.
+    A trial that allows no correlation so large stays at its largest. Returns one row per analysis and correlation:
+    estimate and interval on both scales, tau2, I2.
 
     Parameters
     ----------
@@ -196,10 +184,6 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
         effects.csv.
     sweep
         crossover_sweep.csv: the crossover trials at each correlation.
-
-    Returns
-    -------
-    One row per analysis and correlation: estimate and interval on both scales, tau2, I2.
     """
     sets: list[tuple[str, float, pd.DataFrame]] = []
     for analysis, swept in sweep.groupby("analysis", sort=False):

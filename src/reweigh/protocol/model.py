@@ -169,16 +169,21 @@ class Sequential(Closed):
     control_risk: dict[Name, Annotated[float, Field(gt=0, lt=1)]] = {}
 
 
-class StudySet(Closed):
-    """A set of trials and of readings of them; what a set does not say it takes from `main`."""
+class Chosen(Closed):
+    """Which trials, and which reading of them; what is not said stays as in the main analysis."""
 
-    label: str
     include: dict[str, tuple[str, ...]] = {}
     exclude: dict[str, tuple[str, ...]] = {}
     crossover: Literal["paired", "as_independent"] | None = None
     unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] | None = None
     shared_arms: Literal["combine", "split", "keep"] | None = None
     preferences: tuple[Preference, ...] = ()
+
+
+class StudySet(Chosen):
+    """A set of trials and of readings of them."""
+
+    label: str
     models: tuple[Model | str, ...] = ()
     note: str = ""
 
@@ -225,17 +230,11 @@ class Reading(Closed):
     use: Literal["sd", "se"]
 
 
-class Option(Closed):
-    """One defensible option of a choice; what it does not say stays as in the main analysis."""
+class Option(Chosen):
+    """One defensible option of a choice."""
 
     label: str = ""
     measure: MeasureName | None = None
-    include: dict[str, tuple[str, ...]] = {}
-    exclude: dict[str, tuple[str, ...]] = {}
-    crossover: Literal["paired", "as_independent"] | None = None
-    unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] | None = None
-    shared_arms: Literal["combine", "split", "keep"] | None = None
-    preferences: tuple[Preference, ...] = ()
     time: Literal["nearest", "earliest", "latest"] | None = None
     crossover_correlation: Correlation | None = None
     crossover_phi: Correlation | None = None
@@ -396,14 +395,12 @@ class Protocol(Closed):
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""
         main, chosen = self.sets["main"], self.sets[set_name]
-        return StudySet(
-            label=chosen.label,
-            include={**main.include, **chosen.include},
-            exclude={**main.exclude, **chosen.exclude},
-            crossover=chosen.crossover or main.crossover or "paired",
-            unknown_direction=chosen.unknown_direction or main.unknown_direction or "exclude",
-            shared_arms=chosen.shared_arms or main.shared_arms or "combine",
-            preferences=(*chosen.preferences, *main.preferences, *self.preferences),
-            models=chosen.models,
-            note=chosen.note,
-        )
+        given = {
+            "include": {**main.include, **chosen.include},
+            "exclude": {**main.exclude, **chosen.exclude},
+            "crossover": chosen.crossover or main.crossover or "paired",
+            "unknown_direction": chosen.unknown_direction or main.unknown_direction or "exclude",
+            "shared_arms": chosen.shared_arms or main.shared_arms or "combine",
+            "preferences": (*chosen.preferences, *main.preferences, *self.preferences),
+        }
+        return chosen.model_copy(update=given)

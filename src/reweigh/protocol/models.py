@@ -64,6 +64,11 @@ class Model(Closed):
         """Whether Mantel-Haenszel pools the counts as they are."""
         return (self.mantel_haenszel or ("exact" if self.tau2 == "EE" else "corrected")) == "exact"
 
+    @property
+    def prediction(self) -> str:
+        """How the prediction interval is made, if only to be left out."""
+        return "hartung-knapp" if self.prediction_interval == "none" else self.prediction_interval
+
     def for_measure(self, measure: str) -> Model:
         """The model as it pools one measure: "mantel-haenszel for counts" becomes what it means there."""
         if self.pooling != "mantel-haenszel for counts":
