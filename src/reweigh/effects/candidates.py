@@ -61,16 +61,10 @@ def build_candidates(
 
     Returns candidates with window and the distance to its nominal day; `order` is the order of listing.
 
-    Parameters
-    ----------
-    studies, arms, contrasts
-        The checked tables; `row` is the row number in the file.
-    protocol
-        Its outcomes, windows and shared arms.
-    shared_arms
-        "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the
-        shared arm's n among them, "keep" leaves them. Comparisons share an arm where the protocol says so, or where
-        label, n and results of one of its sides are the same in all of them.
+    ``studies``, ``arms``, ``contrasts``: the checked tables, `row` being the row number in the file. ``shared_arms``:
+    "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the shared
+    arm's n among them, "keep" leaves them. Comparisons share an arm where the protocol says so, or where label, n and
+    results of one of its sides are the same in all of them.
     """
     excluded: list[dict[str, Any]] = []
     frames = []

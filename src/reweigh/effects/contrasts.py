@@ -59,7 +59,7 @@ def contrast_effects(x: Rows, options: Options) -> Work:
     factor = factor * _scale(x, w, plain, estimate, se)
     w.put(plain, (estimate[plain] * factor[plain], deff[plain] * (se * factor)[plain] ** 2))
     t = _signed_t(x, w, p_only & to_smd, estimate / se, paired, options)
-    _smd_from_t(x, w, t, estimate, se, to_smd & w.alive, paired, deff, options)
+    _smd_from_t(w, t, estimate, se, to_smd & w.alive, paired, deff, options)
     multiplied = (plain | (to_smd & paired)) & (deff != 1) & w.alive
     w.step(multiplied, "multiplied_variance", effect=deff, se=np.sqrt(w.vi / deff), vi=w.vi)
     _flip(x, w, ~p_only)
@@ -97,9 +97,6 @@ def _o_minus_e(x: Rows, w: Work, rows: Bools) -> None:
     w.put(ok, measures.from_o_minus_e(x["oe"][ok], x["v"][ok]))
     w.derivation.add(ok, "o_minus_e")
     w.step(ok, "o_minus_e", oe=x["oe"], v=x["v"], yi=w.yi, vi=w.vi)
-
-
-# --- estimate and SE -----------------------------------------------------------------------------------------
 
 
 def is_log(x: Rows) -> Bools:
@@ -251,9 +248,6 @@ def _flag_inequality(x: Rows, w: Work, rows: Bools) -> None:
     w.flags.add(rows & np.isin(x.words["p_operator"], ["<", "<="]), "p_bound_as_p", **_printed_p(x))
 
 
-# --- to the target -------------------------------------------------------------------------------------------
-
-
 def _unpaired_factor(x: Rows, w: Work, rows: Bools, estimate: Floats, se: Floats, options: Options) -> Floats:
     """sqrt(2(1 - r)), which puts a within-person SMD on the between-person SD."""
     if options.standardiser == "difference":
@@ -330,17 +324,10 @@ def _signed_t(x: Rows, w: Work, rows: Bools, from_estimate: Floats, paired: Bool
 
 
 def _smd_from_t(
-    x: Rows,
-    w: Work,
-    t: Floats,
-    estimate: Floats,
-    se: Floats,
-    rows: Bools,
-    paired: Bools,
-    deff: Floats,
-    options: Options,
+    w: Work, t: Floats, estimate: Floats, se: Floats, rows: Bools, paired: Bools, deff: Floats, options: Options
 ) -> None:
     """Hedges' g of rows with a t: two-sample, paired, or a two-sample test made on crossover data."""
+    x = w.x
     if not rows.any():
         return
     n1, n2 = x["n1"], x["n2"]

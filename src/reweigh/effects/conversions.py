@@ -118,9 +118,6 @@ def design_effect(icc: Floats, size: Floats) -> Floats:
     return 1.0 + (size - 1.0) * icc
 
 
-# --- medians, quartiles and ranges ---------------------------------------------------------------------------
-
-
 @on_arrays
 def five_number_scenario(q1: Floats, q3: Floats, minimum: Floats, maximum: Floats) -> NDArray[np.int64]:
     """Which summary is at hand beside the median: 1 range, 2 quartiles, 3 both, 0 neither (Wan 2014)."""

@@ -206,7 +206,7 @@ def mean_effects(x: Rows, options: Options) -> Work:
     finish(w, np.ones(x.n, dtype=bool))
     if w.traced:
         numbers = {"n1": n1, "m1": m1, "s1": s1, "n2": n2, "m2": m2, "s2": s2, "df": df}
-        _trace_independent(w, measure, ~paired & w.alive, name_of, glass_variance, options, numbers)
+        _trace_independent(w, ~paired & w.alive, name_of, glass_variance, options, numbers)
         _trace_paired(w, measure, paired & w.alive, between, numbers | {"n": n, "r": r, "origin": origin})
     return w
 
@@ -216,15 +216,10 @@ def _paired_name(name: str, *, between: bool) -> str:
 
 
 def _trace_independent(
-    w: Work,
-    measure: Texts,
-    rows: Bools,
-    name_of: dict[str, str],
-    glass_variance: str,
-    options: Options,
-    numbers: dict[str, Floats],
+    w: Work, rows: Bools, name_of: dict[str, str], glass_variance: str, options: Options, numbers: dict[str, Floats]
 ) -> None:
     """Record estimate and variance of two independent groups."""
+    measure = w.x.words["measure"]
     n1, s1, n2, s2 = (numbers[name] for name in ("n1", "s1", "n2", "s2"))
     pooled = measures.pooled_sd(n1, s1, n2, s2)
     sd = np.select([measure == "SMD", measure == "SMDH"], [pooled, np.sqrt((s1**2 + s2**2) / 2)], s2)

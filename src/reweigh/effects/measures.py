@@ -23,9 +23,6 @@ Pair = tuple[Floats, Floats]
 SMD_VARIANCES, ZERO_CELL_POLICIES = get_args(SmdVariance), get_args(ZeroCells)
 
 
-# --- continuous ----------------------------------------------------------------------------------------------
-
-
 @on_arrays
 def hedges_j(df: Floats, *, exact: bool = True) -> Floats:
     """Small-sample factor J(df) = G(df/2) / (sqrt(df/2) G((df-1)/2)) (Hedges 1981); NaN where df <= 1.
@@ -130,9 +127,6 @@ def rom(n1: Floats, m1: Floats, s1: Floats, n2: Floats, m2: Floats, s2: Floats) 
     return np.log(np.where(ok, ratio, np.nan)), s1**2 / (n1 * m1**2) + s2**2 / (n2 * m2**2)
 
 
-# --- binary --------------------------------------------------------------------------------------------------
-
-
 @on_arrays
 def double_zero(e1: Floats, n1: Floats, e2: Floats, n2: Floats) -> Bools:
     """Trials without events in both arms, or with nothing but events: no information on a ratio (Handbook 10.4.4.1)."""
@@ -231,9 +225,6 @@ def conditional_or(b: Floats, c: Floats) -> Pair:
     return np.log(b) - np.log(c), 1 / b + 1 / c
 
 
-# --- rates ---------------------------------------------------------------------------------------------------
-
-
 @on_arrays
 def correct_zero_rates(
     x1: Floats, t1: Floats, x2: Floats, t2: Floats, policy: str = "only0", amount: float = 0.5
@@ -248,9 +239,6 @@ def correct_zero_rates(
     rows = {"none": np.zeros_like(zero), "all": ~np.isnan(x1 + x2)}.get(policy, zero)
     k1, k2 = _added(rows, t1, t2, policy, amount)
     return x1 + k1, x2 + k2, rows
-
-
-# --- numbers needed to treat ----------------------------------------------------------------------------------
 
 
 def number_needed_text(rd: float, ci_lower: float, ci_upper: float, better: str = "higher", digits: int = 1) -> str:

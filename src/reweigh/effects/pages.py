@@ -26,16 +26,8 @@ HIDDEN = frozenset({"row", "study_id", "comparison_id", "source_url", "source", 
 def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], protocol: Protocol) -> dict[str, str]:
     """One Markdown page per trial, outcome and window of the main set: what was reported, and each step to the effect.
 
-    Returns file name (`<comparison>.<outcome>.<window>.md`) to text.
-
-    Parameters
-    ----------
-    selection
-        What was chosen.
-    tables
-        "arms.csv" and "contrasts.csv" as checked.
-    protocol
-        The protocol.
+    ``tables``: "arms.csv" and "contrasts.csv" as checked. Returns the pages by their file names
+    (`<comparison>.<outcome>.<window>.md`).
     """
     main = selection.comparisons[selection.comparisons["set"] == "main"]
     labels = selection.effects.set_index(["analysis", "comparison_id"])["label"]

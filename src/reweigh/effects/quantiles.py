@@ -134,13 +134,8 @@ def _beta(p: Floats, q: Floats) -> tuple[Floats, Floats, Floats]:
             return float(((betaincinv(a, b, p[i]) - q[i]) ** 2).sum())
 
         start = np.log([2.0, 2.0 * (1 - q[i].mean()) / q[i].mean()]).clip(*bounds[0])
-        fit = scipy.optimize.minimize(
-            distance,
-            start,
-            method="Nelder-Mead",
-            bounds=bounds,
-            options={"xatol": 1e-10, "fatol": 1e-18, "maxiter": 2000},
-        )
+        within = {"xatol": 1e-10, "fatol": 1e-18, "maxiter": 2000}
+        fit = scipy.optimize.minimize(distance, start, method="Nelder-Mead", bounds=bounds, options=within)
         a, b = np.exp(fit.x)
         loss[i], mean[i] = fit.fun, a / (a + b)
         sd[i] = np.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))

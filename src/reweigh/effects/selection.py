@@ -110,22 +110,11 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     listed. Comparisons of one trial that share patients then become one effect (`aggregate.by_trial`), unless the set
     keeps them or the protocol says that they are independent. Returns Selection; every row of `arms` and `contrasts`
     stands in `rows` exactly once.
-
-    Parameters
-    ----------
-    studies, arms, contrasts
-        The checked tables.
-    protocol
-        The protocol.
     """
     built: dict[str, Candidates] = {}
     settings = {name: protocol.setting(name) for name in protocol.sets}
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
-    effects: list[pd.DataFrame] = []
-    comparisons: list[pd.DataFrame] = []
-    given: list[pd.DataFrame] = []
-    attempts: list[pd.DataFrame] = []
-    lost: list[pd.DataFrame] = []
+    effects, comparisons, given, attempts, lost = (list[pd.DataFrame]() for _ in range(5))
     for analysis in analyses(protocol):
         setting = settings[analysis.set_name]
         kind = str(setting.shared_arms)

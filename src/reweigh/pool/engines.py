@@ -18,19 +18,10 @@ Array = NDArray[np.float64]
 
 #: What is compared, and the unit in which a difference counts when the number itself is near 0.
 HEADLINE = {
-    "estimate": "se",
-    "se": "se",
-    "ci_lower": "se",
-    "ci_upper": "se",
-    "p_value": "p",
-    "tau2": "v",
-    "tau2_ci_lower": "v",
-    "tau2_ci_upper": "v",
-    "q": "1",
-    "i2_tau2": "1",
-    "pi_lower": "se",
-    "pi_upper": "se",
-}
+    **dict.fromkeys(("estimate", "se", "ci_lower", "ci_upper"), "se"), "p_value": "p",
+    **dict.fromkeys(("tau2", "tau2_ci_lower", "tau2_ci_upper"), "v"), "q": "1", "i2_tau2": "1",
+    **dict.fromkeys(("pi_lower", "pi_upper"), "se"),
+}  # fmt: skip
 
 
 class EngineDisagreement(ArithmeticError):  # noqa: N818

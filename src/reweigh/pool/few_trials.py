@@ -15,6 +15,7 @@ from reweigh.protocol.model import Protocol
 from reweigh.text.codes import words
 from reweigh.text.pool import SENTENCES
 
+_posterior = lru_cache(maxsize=1024)(posterior)
 FEW = 5
 """Up to this many trials the Bayesian model stands beside the main one."""
 
@@ -40,21 +41,9 @@ def posterior_of(group: pd.DataFrame, prior: Prior, protocol: Protocol) -> Poste
     """Posterior of one analysis (rows of effects.csv); sets with the same effects share it."""
     measure, outcome = str(group["measure"].iloc[0]), str(group["outcome"].iloc[0])
     important = protocol.outcomes[outcome].important(measure, protocol.certainty.ratio)
+    better, level = protocol.outcomes[outcome].better, protocol.level
     values = tuple(group["estimate"].astype(float)), tuple(group["variance"].astype(float))
-    return _posterior(*values, prior, protocol.level, measure, protocol.outcomes[outcome].better, important)
-
-
-@lru_cache(maxsize=1024)
-def _posterior(
-    yi: tuple[float, ...],
-    vi: tuple[float, ...],
-    prior: Prior,
-    level: float,
-    measure: str,
-    better: str,
-    important: float | None,
-) -> Posterior:
-    return posterior(yi, vi, prior, level=level, measure=measure, better=better, important=important)
+    return _posterior(*values, prior, level=level, measure=measure, better=better, important=important)
 
 
 def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:

@@ -74,15 +74,11 @@ def refit(
 
     Parameters
     ----------
-    trials
-        One analysis.
     model
         Inverse variance (any tau2 and interval), Mantel-Haenszel (exact or corrected, common or random) or Peto.
     mask
         (D, k): which trials are in each data set; one set of all where not given.
-    level
-        Of all intervals.
-    tau2_interval, start
+    level, tau2_interval, start
         As in :func:`reweigh.pool.core.pool`.
     """
     able = cannot(trials, model)

@@ -48,12 +48,8 @@ def subgroups(
 
     Parameters
     ----------
-    trials
-        One analysis of k trials.
     groups
         Subgroup of each trial, length k; results come in order of first appearance. None: in no subgroup.
-    model
-        Any model; what it cannot pool has a reason.
     tau2
         "separate": each subgroup its own; "common": that of the mixed-effects model with the subgroups as factor
         (inverse variance only).

@@ -72,14 +72,7 @@ def pooled_table(
     them (posterior median, shortest credible and prediction interval). Returns one row per analysis and model, the main
     model first; COLUMNS as results/README.md says.
 
-    Parameters
-    ----------
-    effects
-        effects.csv; `estimate` and `variance` on the analysis scale.
-    protocol
-        Models, level, priors.
-    start, fits
-        As in, and from, `fit_all`.
+    `effects` (effects.csv) on the analysis scale; `start` and `fits` as in, and from, `fit_all`.
     """
     fits = fit_all(effects, protocol, start) if fits is None else fits
     rows: list[Row] = []
@@ -178,12 +171,7 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
     A trial that allows no correlation so large stays at its largest. Returns one row per analysis and correlation:
     estimate and interval on both scales, tau2, I2.
 
-    Parameters
-    ----------
-    effects
-        effects.csv.
-    sweep
-        crossover_sweep.csv: the crossover trials at each correlation.
+    `sweep`: crossover_sweep.csv, the crossover trials at each correlation.
     """
     sets: list[tuple[str, float, pd.DataFrame]] = []
     for analysis, swept in sweep.groupby("analysis", sort=False):
