@@ -36,4 +36,8 @@ rule core:
 
 
 onsuccess:
-    print_summaries(PLACES)
+    print_results(PLACES)
+
+
+onerror:
+    print_results(PLACES, STARTED)

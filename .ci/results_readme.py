@@ -1,7 +1,6 @@
 """results/README.md: its introduction as it stands there, and every table from the schemas."""
 
 import sys
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +14,7 @@ def section(file: str, schema: Schema) -> str:
     """A table: what a row is, what names it, its columns."""
     lines = [f"## {file}", "", f"{schema.what} Named by {', '.join(f'`{key}`' for key in schema.keys)}.", ""]
     lines += ["| column | kind | unit, scale | meaning |", "|---|---|---|---|"]
-    for what, same in groupby(schema.columns.items(), key=lambda item: replace(item[1], optional=False)):
+    for what, same in groupby(schema.columns.items(), key=lambda item: item[1]):
         names = [f"`{name}`" for name, _ in same]
         lines.append(f"| {', '.join(names)} | {what.kind} | {what.unit} | {what.meaning} |")
     return "\n".join(lines)

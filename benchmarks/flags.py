@@ -2,7 +2,7 @@
 
     python benchmarks/flags.py ../shared/corpus/data-rows.csv.gz
 
-The rows of a Cochrane data package have arms (n, mean and SD, or events) and RevMan's own effect with its interval. They
+The rows of a Cochrane data package have arms (n, mean and SD, or events) and RevMan's own effect and interval. They
 have no interval, range, percentage, design, judgement or number randomised per arm: rules about those are arithmetic (a
 sound row cannot break them) and are not counted. Rows are taken for sound, although some are not: what a rule finds is
 its largest false-alarm rate.
@@ -78,7 +78,8 @@ def main(path: str) -> None:
         of.update(dict.fromkeys(("sd_like_se", "se_like_sd"), spread))
         of.update({"same_controls": len(arms) // 2, "duplicate_trial": len(arms) // 2, "opposes_all": len(effects)})
         found = [
-            *spreads(arms, PROTOCOLS[measure]), *same_controls(arms, set()), *duplicates(arms, nothing), *opposed(effects)
+            *spreads(arms, PROTOCOLS[measure]), *same_controls(arms, set()), *duplicates(arms, nothing),
+            *opposed(effects),
         ]  # fmt: skip
         # A trial with one control group in two comparisons is told once, not once per outcome.
         told = {(review, flag.study_id) for flag in found if flag.rule == "same_controls"} - trials

@@ -5,22 +5,25 @@ from itertools import product
 
 import numpy as np
 
+from reweigh.pool.refit import Trials
+from reweigh.protocol.models import PRESETS
 from reweigh.robustness.multiverse import Dataset, run
+from reweigh.robustness.removal import generic
 from reweigh.robustness.subsets import all_subsets, fragility
 
 LIMITS = {"all subsets of k = 16, REML, Hartung-Knapp": 2.0, "multiverse of 10,000 distinct analyses": 5.0}
 
 
-def trials(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Effects and variances of k trials."""
+def trials(k: int) -> Trials:
+    """k trials."""
     rng = np.random.default_rng(16)
     v = rng.uniform(0.02, 0.4, k)
-    return rng.normal(0.4, np.sqrt(v + 0.1)), v
+    return generic(rng.normal(0.4, np.sqrt(v + 0.1)), v, "SMD")
 
 
 def subsets() -> int:
     """Number of subsets that are pooled."""
-    return len(all_subsets(*trials(16)).estimate)
+    return len(all_subsets(trials(16), PRESETS["cochrane"]).estimate)
 
 
 def multiverse() -> int:
@@ -29,8 +32,9 @@ def multiverse() -> int:
     data = {key: trials(10 + int(key[0])) for key in product(*names.values())}
 
     def build(options):
-        y, v = data[options["a"], options["b"], options["c"]]
-        return Dataset(y + 0.01 * int(options["b"]) + 0.1 * int(options["c"]), v, "SMD", 1, (-0.5, 0.5))
+        t = data[options["a"], options["b"], options["c"]]
+        shift = 0.01 * int(options["b"]) + 0.1 * int(options["c"])
+        return Dataset(generic(t.yi + shift, t.vi, "SMD"), 1, (-0.5, 0.5))
 
     models = {"tau2": ["REML", "DL", "PM", "HE", "SJ"], "interval": ["hartung-knapp", "wald"]}
     return len(run({**names, **models}, build).analyses)
@@ -38,7 +42,7 @@ def multiverse() -> int:
 
 def search() -> int:
     """Removals tried for the fragility sets of 16 trials."""
-    return max(found.tried for found in fragility(*trials(16), important=(-0.5, 0.5)))
+    return max(found.tried for found in fragility(trials(16), PRESETS["cochrane"], important=(-0.5, 0.5)))
 
 
 if __name__ == "__main__":

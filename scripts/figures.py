@@ -30,21 +30,22 @@ if __name__ == "__main__":
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         names = ("effects", "pooled", "subgroups", "weights")
         tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
+        lost = read_csv(snakemake.input.not_pooled)
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         if snakemake.rule == "figure":
             try:
                 layout = FOLDERS[snakemake.wildcards.layout]
                 names = {file_name(name): name for name in plot_ids(*tables, protocol)}
                 asked = snakemake.wildcards.analysis
-                one = plot(names.get(asked, asked), *tables, protocol, bias, layout)
+                one = plot(names.get(asked, asked), *tables, protocol, bias, layout, lost)
             except KeyError as unknown:
                 Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
                 sys.exit(f"\n{unknown.args[0]}\n")
             save(draw_one(one), snakemake.output.figure)
         else:
-            plots = [plot(name, *tables, protocol, bias) for name in plot_ids(tables[0], protocol)]
+            plots = [plot(name, *tables, protocol, bias, not_pooled=lost) for name in plot_ids(tables[0], protocol)]
             names = journal_plot_ids(tables[0], protocol)
-            plots += [plot(name, *tables, protocol, bias, layout) for layout in JOURNALS for name in names]
+            plots += [plot(name, *tables, protocol, bias, layout, lost) for layout in JOURNALS for name in names]
             further = {
                 "sweep": sweeps(
                     tables[0], read_csv(snakemake.input.sweep), read_csv(snakemake.input.pooled_sweep), protocol

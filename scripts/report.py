@@ -20,11 +20,7 @@ def read_inputs(given, review):
     return Inputs(
         review=review,
         protocol=protocol,
-        **{
-            name: read_csv(given[name], protocol.number_columns)
-            for name in TABLES
-            if name != "published" and name in given.keys()
-        },
+        **{name: read_csv(given[name], protocol.number_columns) for name in TABLES if name != "published"},
         **({} if typed is None else {"published": typed}),
         drawings={f"{path.parent.name}/{path.stem}": path.read_text("utf-8") for path in drawn},
         worked={path.name: path.read_text("utf-8") for path in sorted(Path(given.worked).glob("*.md"))},

@@ -10,11 +10,11 @@ from reweigh.protocol.read import load_checked
 from reweigh.sequential.tables import sequential_analyses, sequential_table
 
 
-def draw(effects, protocol):
+def draw(found, effects, protocol):
     """Draw the analyses that could be done; the list of figures is empty where the trials have no years."""
     folder = Path(snakemake.output.figures)
     folder.mkdir(parents=True)
-    done = {name: one for name, (_, one, _) in sequential_analyses(effects, protocol).items() if one is not None}
+    done = {name: one.result for name, one in found.items() if one.result is not None}
     if not done:
         return []
     # matplotlib takes longer to load than all the rest of this job.
@@ -28,6 +28,7 @@ if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
         effects = read_csv(snakemake.input.effects)
-        write_csv(sequential_table(effects, protocol), snakemake.output.table)
-        index = pd.DataFrame(draw(effects, protocol), columns=["analysis", "title", "caption"])
+        found = sequential_analyses(effects, protocol)
+        write_csv(sequential_table(found), snakemake.output.table)
+        index = pd.DataFrame(draw(found, effects, protocol), columns=["analysis", "title", "caption"])
         write_csv(index, snakemake.output.index)

@@ -329,8 +329,8 @@ def test_every_tool_is_data(tool, domains, levels):
     ]
     bias = read_risk_of_bias(pd.DataFrame(rows), TOOLS)
     assert [bias.overall(f"t{i}", "any") for i in range(levels)] == [x.kind for x in TOOLS[tool].levels]
-    effects = trials(k=levels + 1)
-    for figure in (traffic_light(bias, tool, {}), weighted_bar(bias, tool, effects)):
+    weights = trials(k=levels + 1)[["study_id"]].assign(analysis="a", weight=100 / (levels + 1))
+    for figure in (traffic_light(bias, tool, {}), weighted_bar(bias, tool, weights)):
         assert all(label.encode() in render(figure, "svg") for _, label in TOOLS[tool].domains)
     column = lights(bias, ["t0", f"t{levels}"], "any")
     assert column.heads == (*(f"D{i + 1}" for i in range(domains)), "All")
@@ -463,6 +463,7 @@ def test_the_table_of_bcg_has_its_events_per_1000(findings):
     risk = control_risk(effects[effects["analysis"] == "tuberculosis.end_of_follow_up"])
     assert row["control_per_1000"] == f"{1000 * risk:.0f}"
     assert row["intervention_per_1000"].startswith(f"{1000 * risk * exp(main['estimate']):.0f} (")
+    assert row["difference_per_1000"] == "8 fewer (11 fewer to 4 fewer)"
     assert row["certainty"] == "very low" and "risk of bias not assessed" in row["reasons"]
     assert row["sentence"].startswith("The evidence is very uncertain")
 
@@ -519,7 +520,8 @@ def test_every_wrong_judgement_and_override_is_reported_with_the_tables():
         "/risk_of_bias.csv, row 8, column tool: the cell is empty",
     ]  # fmt: skip
     _, report = checked(certainty_overrides__csv="analysis;domain\n")
-    assert len(report) == 5 and all("the column is missing" in line for line in report)
+    # A semicolon separates columns too: three are missing.
+    assert len(report) == 3 and all("the column is missing" in line for line in report)
 
 
 def test_judgements_that_are_in_order_reach_the_forest_plot(tmp_path):

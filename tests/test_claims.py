@@ -3,13 +3,14 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import ROOT
-from reweigh.certainty.assess import Certainty, Domain, certainty_table
+from reweigh.certainty.assess import Certainty, Domain, Override, certainty_table
 from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
 from reweigh.claims.evaluate import evaluate, evaluate_claims
 from reweigh.claims.evidence import Body, Evidence, Setting, gather
@@ -749,6 +750,17 @@ def test_grade_weighs_trials_by_the_weights_of_the_model():
         table = certainty_table(effects, *tables, protocol.outcomes, bias=bias)
         main = table[(table["analysis"] == "tuberculosis.end_of_follow_up") & (table["domain"] == "risk of bias")]
         assert list(main["rule"]) == [expected] and list(main["model"]) == [models[0].name]
+
+
+def test_an_override_speaks_of_the_whole_analysis_and_not_of_a_part_of_it(judged):
+    setting, claims, _ = judged["bcg-vaccine"]
+    look = claims.claims[0].tests[0]
+    told = Override("tuberculosis.end_of_follow_up", "inconsistency", 0, "latitude explains it", "AB")
+    overridden = replace(setting, overrides=(told,))
+    part = look.model_copy(update={"where": {"allocation": ("random",)}})
+    for what, rule in ((look, "OV"), (part, "IN3")):
+        assert gather(what, overridden).certainty.domain("inconsistency").rule == rule
+    assert gather(look, setting).certainty.domain("inconsistency").rule == "IN3"
 
 
 def test_trials_and_comparisons_are_counted_apart(judged):

@@ -514,7 +514,6 @@ COUNTS = {"measure": "RR", "n1": 20, "events1": 5, "n2": 20, "events2": 4}
         ({**COUNTS, "discordant2": 5}, "discordant2"),
         ({**COUNTS, "events1": 17, "discordant2": 4}, "discordant2"),
         ({**ARMS, "scale_min1": 10, "scale_max1": 5}, "scale_min1"),
-        ({"measure": "HR", "reported_measure": "HR", "estimate": 0.5, "se": 0.3}, "estimate_scale"),
         (
             {"measure": "HR", "reported_measure": "HR", "estimate": -0.5, "se": 0.3, "estimate_scale": "ln"},
             "estimate_scale",

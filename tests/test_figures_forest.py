@@ -338,9 +338,9 @@ def advance(text, weight="normal"):
 
 ADVANCES = {}
 for _weight, _file in FONT_FILES.items():
-    _font = TTFont(_file, lazy=True)
-    _table, _em = _font["hmtx"], _font["head"].unitsPerEm
-    ADVANCES[_weight] = {code: _table[glyph][0] / _em for code, glyph in _font.getBestCmap().items()}
+    with TTFont(_file, lazy=True) as _font:
+        _table, _em = _font["hmtx"], _font["head"].unitsPerEm
+        ADVANCES[_weight] = {code: _table[glyph][0] / _em for code, glyph in _font.getBestCmap().items()}
 
 
 @every_layout

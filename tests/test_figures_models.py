@@ -47,8 +47,8 @@ def built(bcg, names, subgroups=("allocation",)):
     effects, protocol = bcg
     protocol = protocol.model_copy(update={"models": tuple(MODELS[n] for n in names), "subgroups": tuple(subgroups)})
     effects = effects[effects["set"] == "main"]
-    fits = fit_all(effects, protocol)
-    tables = (effects, pooled_table(effects, protocol), subgroup_table(effects, protocol),
+    fits = fit_all(effects, protocol, "own")
+    tables = (effects, pooled_table(effects, protocol, fits=fits), subgroup_table(effects, protocol),
               weights_table(effects, protocol, fits))  # fmt: skip
     return tables, protocol
 

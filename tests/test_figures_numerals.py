@@ -107,14 +107,22 @@ def test_footnotes_name_the_pooling():
 
 
 def test_an_interval_narrower_than_the_common_effect_one_has_the_guarded_one_beside_it():
-    row = {"tau2_method": "REML", "ci_method": "hartung-knapp", "note_codes": "hartung_knapp_narrow; tau2_zero",
-           "guarded_ci_lower": -2.145, "guarded_ci_upper": 0.452, "pi_lower": -1.0, "pi_upper": -0.7,
-           "guarded_pi_lower": -2.2, "guarded_pi_upper": 0.5}  # fmt: skip
-    assert list(model_notes(row, [], span))[1] == (
+    row = {
+        "tau2_method": "REML",
+        "ci_method": "hartung-knapp",
+        "note_codes": "hartung_knapp_narrow; tau2_zero",
+        "guarded_ci_lower": -2.145,
+        "guarded_ci_upper": 0.452,
+        "guarded_p_value": 0.107,
+        "pi_lower": -1.0,
+        "guarded_pi_lower": -2.2,
+        "guarded_pi_upper": 0.5,
+    }
+    assert list(model_notes(row, [], span))[1:] == [
         "The Hartung-Knapp interval is narrower than the common-effect one; verdicts rest on the guarded interval: "
-        "−2.145 to 0.452, prediction interval −2.2 to 0.5; τ² is 0: the random-effects and the common-effect mean are "
-        "the same"
-    )
+        "−2.145 to 0.452 (P = 0.11), prediction interval −2.2 to 0.5",
+        "τ² is 0: the random-effects and the common-effect mean are the same",
+    ]
     assert list(subgroup_notes([("A", row | {"note_codes": "hartung_knapp_two_trials"}),
                                 ("B", {"note_codes": "hartung_knapp_two_trials; one_trial"})], span)) == [
         "A, B: two trials: the Hartung-Knapp interval rests on one degree of freedom"

@@ -46,12 +46,12 @@ def test_a_name_stays_in_its_folder_is_short_and_meets_no_other(names):
 
 @pytest.mark.workflow
 def test_a_review_whose_columns_and_ids_are_hostile_is_built(tmp_path):
-    """Columns named as those of our own tables, of any content; ids that are paths and formulas."""
+    """Columns named as those of our own tables, of any content; ids that are no file names, or formulas."""
     folder = copy_repository(tmp_path / "hostile")
     data = folder / "data" / "bcg-vaccine"
     columns = ("date", "level", "limit", "look", "z", "k", "=cmd|'/c calc'!A0")
     content = ("2019-05-01", "tertiary", "n/a", "-", "007", "@x", "=1+1")
-    ids = {"s01": "../../../s01", "s02": "=HYPERLINK(0)", "s03": "x" * 240, "s04": "-4 to 3", "s05": "+49 30"}
+    ids = {"s01": 'C:s01 *?"é', "s02": "=HYPERLINK(0)", "s03": "x" * 240, "s04": "-4 to 3", "s05": "+49 30"}
     for name in ("studies.csv", "arms.csv"):
         table = pd.read_csv(data / name, dtype=str, keep_default_na=False)
         first = {one: table["study_id"].drop_duplicates().iloc[i] for i, one in enumerate(ids)}

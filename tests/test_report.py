@@ -30,7 +30,7 @@ from reweigh.protocol.models import Model
 from reweigh.protocol.read import load_protocol
 from reweigh.report import words
 from reweigh.report.analyses import guarded
-from reweigh.report.explorer import ALL_UP_TO, OF_CORE, OF_INTERVAL, OTHERS, explorer_data, subsets
+from reweigh.report.explorer import ALL_UP_TO, OTHERS, explorer_data, subsets
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
 from reweigh.report.page import FURTHER, headline, index_page, report_page
@@ -84,6 +84,7 @@ def make_inputs(review, models=(), change=None, **more):
         review=review, protocol=protocol, studies=stored("checked/studies", tables.studies), effects=effects,
         rows=stored("rows", selection.rows), pooled=pooled, subgroups=subgroups,
         weights=stored("weights", weights_table(effects, protocol, fits)), figures=figures,
+        not_pooled=stored("not_pooled", selection.not_pooled),
         bayes=stored("bayes", bayes_table(effects, protocol)),
         meta_regression=stored("meta_regression", regression_table(effects, protocol)), sweep=sweep,
         pooled_sweep=stored("crossover_sweep_pooled", sweep_table(effects, sweep, protocol)),
@@ -130,13 +131,19 @@ def test_judgements_are_lights_in_the_forest_plots_and_in_the_table_of_trials(ke
 def unpacked(data, dataset):
     """Arrays of a packed data set by model and name, read as the page reads them."""
     numbers = np.frombuffer(base64.b64decode(dataset["numbers"]), dtype="<f4" if dataset["single"] else "<f8")
-    cores = list(dict.fromkeys(data["models"][name]["core"] for name in dataset["models"]))
-    names = [*((c, n) for c in cores for n in OF_CORE), *((m, n) for m in dataset["models"] for n in OF_INTERVAL)]
+    parts = {}
+    for model in dataset["models"]:
+        parts |= {part: data["fields"][part[0]] for part in data["models"][model]["parts"].items() if part not in parts}
+    names = [(part, name) for part, fields in parts.items() for name in fields]
     size = len(numbers) // len(names)
     assert size * len(names) == len(numbers)
     columns = {name: numbers[i * size : (i + 1) * size] for i, name in enumerate(names)}
-    shared = {(m, n): columns[data["models"][m]["core"], n] for m in dataset["models"] for n in OF_CORE}
-    return shared | {(m, n): columns[m, n] for m in dataset["models"] for n in OF_INTERVAL}
+    return {
+        (m, n): columns[part, n]
+        for m in dataset["models"]
+        for part in data["models"][m]["parts"].items()
+        for n in parts[part]
+    }
 
 
 def place(k, out):
@@ -241,7 +248,8 @@ def test_explorer_agrees_with_the_tables(ketamine):
             else:
                 name = analysis["id"] + ("" if dataset["set"] == "main" else f".{dataset['set']}")
                 expected = pooled.loc[(name, "cochrane")]
-            for field in ("ci_lower", "pi_lower", "pi_upper") if dataset["correlation"] is None else ("ci_lower",):
+            fields = ("ci_lower", "pi_lower", "pi_upper", "guarded_ci_lower", "guarded_ci_upper")
+            for field in fields if dataset["correlation"] is None else ("ci_lower",):
                 np.testing.assert_allclose(row["cochrane", field][last], expected[field], rtol=1e-9)
             seen += 1
     assert seen > 20
@@ -479,6 +487,19 @@ def test_trials_that_an_analysis_could_not_use_are_listed_with_the_reason(ketami
     assert page.count("Not in this pool") == 1 and "Amr 2011: no dispersion &lt;b&gt;" in page
     assert "- `responder.immediate`: Yucel 2004: no events in either arm\n" in text
     assert f"- `{empty}`: Amr 2011: no dispersion \\<b>\n" in text
+
+
+def test_flags_stand_at_their_trial_and_are_counted_in_the_summary(ketamine):
+    columns = ["kind", "study_id", "words"]
+    rows = [
+        ("flag", "amr2011", "an SD that looks like an SE <b>"),
+        ("notice", "", "a row of an outcome that is not there"),
+    ]
+    flagged = replace(ketamine, flags=pd.DataFrame(rows, columns=columns))
+    row = re.search(r'<tr id="t-amr2011".*?</tr>', report_page(flagged), re.DOTALL)[0]
+    assert "Be wary of: an SD that looks like an SE &lt;b&gt;." in row
+    text = summary(flagged)
+    assert "1 suspicious number is flagged" in text and "\n- a row of an outcome that is not there\n" in text
 
 
 def test_later_stages_are_shown(ketamine):

@@ -15,13 +15,14 @@ import pytest
 from PIL import Image
 
 from report.browser import Browser, find_chromium
+from reweigh.figures.forest.table import printed_shares
 from reweigh.figures.style import FONT_FILES
 from reweigh.pool.core import pool
 from reweigh.report.page import report_page
 from reweigh.report.pdf import print_page
 from reweigh.report.summary import summary
 from reweigh.reproduction.ledger import NOT_PUBLIC
-from reweigh.text.numbers import decimals_of, effect_text
+from reweigh.text.numbers import decimals_of, effect_text, fixed
 from test_report import BCG, KETAMINE, make_inputs
 
 REVIEWS = (KETAMINE, BCG)
@@ -153,6 +154,31 @@ def test_other_methods_and_sets_are_looked_up(browser, inputs, pages):
     browser.open(f"{address}&r={row['correlation']:g}")
     expected = effect_text(*(row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")), decimals=None)
     assert result(browser) == expected
+
+
+@pytest.mark.parametrize(("review", "analysis"), UNTICKED)
+def test_weights_of_the_explorer_are_those_of_weights_csv(browser, inputs, pages, review, analysis):
+    of = inputs[review]
+    main = of.pooled[of.pooled["analysis"] == analysis].iloc[0]["model"]
+    mine = of.weights[(of.weights["analysis"] == analysis) & (of.weights["model"] == main)]
+    browser.open(f"{pages[review].as_uri()}#explore?a={analysis}")
+    shown = browser.run(
+        "[...document.querySelectorAll('#x-forest .frow')].filter(r => r.querySelector('[data-trial]')).map(r => r.querySelector('.weight').textContent)"
+    )
+    assert shown == [f"{share:.1f}%" for share in printed_shares(mine["weight"].tolist())]
+
+
+def test_the_page_rounds_as_the_tables_do(browser, pages):
+    """Numbers of the explorer: half up, from twelve digits; the same text as reweigh.text.numbers."""
+    browser.open(pages[KETAMINE].as_uri())
+    code = browser.run("[...document.scripts].map(s => s.textContent).find(t => t.includes('const fixed ='))")
+    start, end = code.index("const fixed ="), code.index("  const ratio =")
+    values = [0.875, math.nextafter(0.875, 0), -0.875, 2.675, 1.005, -0.001, 0.0, 1e-9, 12345.678, 0.5, 99.95, 7764.456]
+    for decimals in (0, 1, 2, 4):
+        told = browser.run(
+            f"(() => {{ {code[start:end]} return {json.dumps(values)}.map((x) => fixed(x, {decimals})); }})()"
+        )
+        assert told == [fixed(value, decimals) for value in values]
 
 
 def test_what_was_not_computed_is_said(browser, pages):
@@ -457,7 +483,7 @@ def test_nothing_that_came_from_data_runs(browser, inputs, tmp_path, policy):
     )
     tables["sequential"] = pd.DataFrame({"analysis": ids, "verdict": HOSTILE, "note": HOSTILE})
     printed = dict.fromkeys(("label", "outcome", "timepoint", "subgroup", "measure", "printed_estimate", "printed_ci_lower",
-                             "printed_ci_upper", "found_model", "nearest", "missing", "detail"), HOSTILE)  # fmt: skip
+                             "printed_ci_upper", "printed", "found_model", "nearest", "missing", "detail"), HOSTILE)  # fmt: skip
     tables["reproduction"] = pd.DataFrame([printed | {"verdict": verdict} for verdict in (NOT_PUBLIC, HOSTILE)])
     tables["published_checks"] = pd.DataFrame([printed | {"result": "flag"}])
     claim = dict.fromkeys(CLAIM, HOSTILE) | {"id": "C1", "analysis": "responder.immediate"}

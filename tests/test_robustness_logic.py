@@ -2,7 +2,6 @@
 
 from itertools import combinations, product
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,19 +11,28 @@ from reweigh.check import check
 from reweigh.effects.selection import select
 from reweigh.io import read_csv, write_csv
 from reweigh.pool.core import pool
-from reweigh.protocol.model import Preference
+from reweigh.protocol.model import Option, Preference, Reading
+from reweigh.protocol.models import PRESETS
 from reweigh.protocol.read import load_checked
 from reweigh.robustness import adjusted, multiverse, small_study, subsets, tables
 from reweigh.robustness.as_of import as_of, restrict
-from reweigh.robustness.conclusions import conclusion_sentences
-from reweigh.robustness.removal import by_precision, cumulative, influence, leave_one_out
+from reweigh.robustness.conclusions import conclusions_table
+from reweigh.robustness.removal import generic, influence, leave_one_out
+from reweigh.sequential.cumulative import by_precision, cumulative
+from reweigh.text.codes import code, join, words
+from reweigh.text.robustness import SENTENCES
 
+COCHRANE = PRESETS["cochrane"]
 RNG = np.random.default_rng(20)
 
 
 def trials(k, effect=0.4, spread=0.1):
     v = RNG.uniform(0.02, 0.3, k)
     return RNG.normal(effect, np.sqrt(v + spread)), v
+
+
+def excludes(pooled):
+    return bool(pooled.guarded_ci_lower[0] > 0 or pooled.guarded_ci_upper[0] < 0)
 
 
 def brute_fragility(y, v, changed):
@@ -46,13 +54,13 @@ def test_fragility_is_that_of_brute_force(seed):
     v = rng.uniform(0.02, 0.3, 7)
     y = rng.normal(0.5, np.sqrt(v + 0.05))
     whole = pool(y, v)
-    before = bool(whole.ci_lower[0] > 0 or whole.ci_upper[0] < 0)
+    before = excludes(whole)
     rules = {
-        "significance": lambda p: bool(p.ci_lower[0] > 0 or p.ci_upper[0] < 0) != before,
+        "significance": lambda p: excludes(p) != before,
         "direction": lambda p: np.sign(p.estimate[0]) != np.sign(whole.estimate[0]),
         "important difference": lambda p: (p.estimate[0] >= 0.4) != (whole.estimate[0] >= 0.4),
     }
-    for found in subsets.fragility(y, v, important=(-0.4, 0.4)):
+    for found in subsets.fragility(generic(y, v), COCHRANE, important=(-0.4, 0.4)):
         expected = brute_fragility(y, v, rules[found.criterion])
         if expected is None:
             assert found.verdict == "robust"
@@ -67,38 +75,39 @@ def test_fragility_is_that_of_brute_force(seed):
 
 def test_fragility_ends_at_its_limit():
     y, v = np.linspace(0.9, 1.1, 12), np.full(12, 0.01)
-    direction = next(f for f in subsets.fragility(y, v, limit=12 + 66) if f.criterion == "direction")
-    assert (direction.verdict, direction.size, direction.tried) == ("at least", 3, 78)
+    direction = next(f for f in subsets.fragility(generic(y, v), COCHRANE, limit=12 + 66) if f.criterion == "direction")
+    assert (direction.verdict, direction.size, direction.tried) == ("at_least", 3, 78)
 
 
 def test_a_remainder_of_one_trial_is_its_own_verdict():
-    found = subsets.fragility([0.2, 0.9], [0.1, 0.1], important=(-0.5, 0.5))
-    assert {f.verdict for f in found} == {"one left"}
-    assert all("single trial remains" in f.reason for f in found)
+    found = subsets.fragility(generic([0.2, 0.9], [0.1, 0.1]), COCHRANE, important=(-0.5, 0.5))
+    assert {f.verdict for f in found} == {"one_left"}
+    assert all("single trial remains" in words(f.reason, SENTENCES) for f in found)
 
 
 def test_fragility_of_one_trial_and_without_important_difference():
-    assert {f.verdict for f in subsets.fragility([0.2], [0.1])} == {"not applicable"}
+    assert {f.verdict for f in subsets.fragility(generic([0.2], [0.1]), COCHRANE)} == {"not_applicable"}
     y, v = trials(5)
-    found = {f.criterion: f for f in subsets.fragility(y, v)}
-    assert found["important difference"].reason == subsets.NO_SID
+    found = {f.criterion: f for f in subsets.fragility(generic(y, v), COCHRANE)}
+    assert found["important difference"].reason == "no_important_difference"
 
 
 def test_every_subset_once_and_packing_keeps_them():
     y, v = trials(6)
-    found = subsets.all_subsets(y, v)
+    found = subsets.all_subsets(generic(y, v), COCHRANE)
     assert len(found.estimate) == 2**6 - 1 - 6 == len(np.unique(found.member, axis=0))
     content = subsets.pack({"a.b": found, "c": found})
     assert content == subsets.pack({"a.b": found, "c": found})
     back = subsets.unpack(content)
     assert set(back) == {"a.b", "c"}
     np.testing.assert_array_equal(back["a.b"].member, found.member)
+    np.testing.assert_array_equal(back["a.b"].excludes, found.excludes)
     np.testing.assert_allclose(back["c"].estimate, found.estimate, rtol=1e-6)
 
 
 def test_beyond_sixteen_trials_a_seeded_sample():
     y, v = trials(18)
-    one, same, other = (subsets.all_subsets(y, v, sample=500, seed=s) for s in (3, 3, 4))
+    one, same, other = (subsets.all_subsets(generic(y, v), COCHRANE, sample=500, seed=s) for s in (3, 3, 4))
     assert not one.complete
     assert len(np.unique(one.member, axis=0)) == 500
     assert one.member.sum(axis=1).min() >= 2
@@ -108,9 +117,9 @@ def test_beyond_sixteen_trials_a_seeded_sample():
 
 def test_the_trial_that_splits_the_cloud():
     y = np.array([0.0, 0.1, -0.1, 0.05, 3.0])
-    found = subsets.split(subsets.all_subsets(y, np.full(5, 0.05)))
+    found = subsets.split(subsets.all_subsets(generic(y, np.full(5, 0.05)), COCHRANE))
     assert int(np.argmax(found.share)) == 4
-    subset = subsets.all_subsets(y, np.full(5, 0.05))
+    subset = subsets.all_subsets(generic(y, np.full(5, 0.05)), COCHRANE)
     assert found.mean_with[4] == pytest.approx(subset.estimate[subset.member[:, 4]].mean())
     assert found.mean_without[4] == pytest.approx(subset.estimate[~subset.member[:, 4]].mean())
 
@@ -118,30 +127,30 @@ def test_the_trial_that_splits_the_cloud():
 @pytest.mark.parametrize("k", [0, 1, 2])
 def test_few_trials_give_reasons(k):
     y, v = np.arange(k) / 2.0, np.full(k, 0.1)
-    assert influence(y, v).reason
-    assert subsets.all_subsets(y, v).reason
+    assert influence(generic(y, v), COCHRANE).reason
+    assert subsets.all_subsets(generic(y, v), COCHRANE).reason
     assert small_study.egger(y, v).reason
     assert small_study.begg(y, v).reason
-    assert adjusted.trim_and_fill(y, v).reason
+    assert adjusted.trim_and_fill(generic(y, v), COCHRANE).reason
     assert adjusted.pet_peese(y, v).reason
     assert adjusted.selection_model(y, v).reason
-    assert adjusted.limit_meta(y, v).reason
-    assert len(leave_one_out(y, v).k) == k
+    assert adjusted.limit_meta(generic(y, v), COCHRANE).reason
+    assert len(leave_one_out(generic(y, v), COCHRANE).k) == k
 
 
 def test_all_equal_effects_or_variances_give_reasons():
     same, vary = np.full(5, 0.3), np.array([0.1, 0.2, 0.3, 0.4, 0.5])
-    assert influence(same, vary).reason
-    assert adjusted.trim_and_fill(same, vary).reason
+    assert influence(generic(same, vary), COCHRANE).reason
+    assert adjusted.trim_and_fill(generic(same, vary), COCHRANE).reason
     assert small_study.egger(vary, same).reason
     assert small_study.begg(vary, same).reason
-    assert adjusted.limit_meta(vary, same).reason
+    assert adjusted.limit_meta(generic(vary, same), COCHRANE).reason
     assert small_study.egger(same, vary).reason
 
 
 def test_impossible_input_is_refused():
     with pytest.raises(ValueError, match="order"):
-        cumulative([0.1, 0.2], [0.1, 0.1], [0, 0])
+        cumulative(generic([0.1, 0.2], [0.1, 0.1]), COCHRANE, [0, 0])
     with pytest.raises(ValueError, match="variance"):
         small_study.egger([0.1, 0.2, 0.3], [0.1, -0.1, 0.1])
     with pytest.raises(ValueError, match="trial 1"):
@@ -157,7 +166,7 @@ def test_order_by_precision_breaks_ties_by_study_id():
 def test_turning_the_sign_turns_the_results():
     y, v = trials(12)
     for estimator in ("L0", "R0"):
-        one, two = (adjusted.trim_and_fill(s * y, v, estimator=estimator) for s in (1, -1))
+        one, two = (adjusted.trim_and_fill(generic(s * y, v), COCHRANE, estimator=estimator) for s in (1, -1))
         assert one.k0 == two.k0
         assert {one.side, two.side} == {"left", "right"}
         assert one.pooled.estimate[0] == pytest.approx(-two.pooled.estimate[0], rel=1e-9)
@@ -181,9 +190,9 @@ def test_as_of_a_year_leaves_out_later_and_undated_trials():
 def product_builder(options):
     """Three data sets: the second choice makes no difference, and one option has no data."""
     if options["set"] == "none":
-        return "no trial has a usable result"
+        return "no_usable_result"
     y = np.array([-0.5, -0.2, -0.8]) if options["set"] == "all" else np.array([-0.5])
-    return multiverse.Dataset(y, np.full(len(y), 0.05), "SMD", -1, (-0.5, 0.5))
+    return multiverse.Dataset(generic(y, np.full(len(y), 0.05), "SMD"), -1, (-0.5, 0.5))
 
 
 def test_multiverse_runs_each_distinct_analysis_once():
@@ -200,7 +209,7 @@ def test_multiverse_runs_each_distinct_analysis_once():
             assert analysis["ci_upper"] == pytest.approx(expected.ci_upper[0])
             assert analysis["benefit"] == pytest.approx(expected.estimate[0] / -0.5)
         elif row["set"] == "none":
-            assert analysis["reason"] == "no trial has a usable result"
+            assert analysis["reason_code"] == "no_usable_result"
     shares = multiverse.shares(found).set_index("statement")
     assert (shares.loc["better", "holds"], shares.loc["better", "of"]) == (5, 5)
     # -0.5 is at the smallest important difference: it counts as reached, in all five
@@ -210,12 +219,23 @@ def test_multiverse_runs_each_distinct_analysis_once():
 def test_which_choice_moves_the_answer_most():
     def build(options):
         shift = {"a": 0.0, "b": 1.0}[options["big"]] + {"a": 0.0, "b": 0.1}[options["small"]]
-        return multiverse.Dataset(np.array([0.5, 0.7]) + shift, np.array([0.1, 0.1]), "MD", 1, (-1.0, 1.0))
+        return multiverse.Dataset(generic([0.5 + shift, 0.7 + shift], [0.1, 0.1], "MD"), 1, (-1.0, 1.0))
 
     found = multiverse.run({"small": "ab", "big": "ab", "tau2": ["REML"], "interval": ["wald"]}, build)
     moved = multiverse.moves(found)
     assert moved["choice"].tolist()[:2] == ["big", "small"]
     assert moved["range"].tolist()[:2] == pytest.approx([1.0, 0.1])
+
+
+@pytest.mark.parametrize(("sign", "benefit", "exceeds"), [(-1, 0.5 / 0.3, True), (1, -0.5 / 0.8, False)])
+def test_the_important_bound_is_that_of_a_benefit(sign, benefit, exceeds):
+    """Bounds -0.3 and 0.8 around an estimate of -0.5: beyond the one where lower is better, harm where higher is."""
+    data = multiverse.Dataset(generic([-0.5, -0.5], [0.1, 0.2], "MD"), sign, (-0.3, 0.8))
+    found = multiverse.run({"tau2": ["REML"], "interval": ["wald"]}, lambda _: data)
+    assert found.unit == "smallest important differences"
+    assert found.analyses["benefit"].iloc[0] == pytest.approx(benefit)
+    assert found.analyses["exceeds_important"].tolist() == [exceeds]
+    assert found.analyses["better"].tolist() == [sign < 0]
 
 
 def test_multiverse_refuses_impossible_choices():
@@ -245,43 +265,34 @@ def ketamine(tmp_path_factory):
 TABLES = ("review.yaml", "studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv")
 
 
-def option(**values):
-    """An option of the protocol's multiverse, as `patch_of` sees it."""
-    return SimpleNamespace(**values)
-
-
 WEEK_4 = {
-    "measure": {"SMD": option(measure="SMD"), "MD": option(measure="MD")},
+    "measure": {"SMD": Option(measure="SMD"), "MD": Option(measure="MD")},
     "trials": {
-        "main": option(),
-        "combinations": option(include={"ketamine_alone": ("yes", "no")}),
-        "no_concern": option(exclude={"integrity": ("concern",)}),
+        "main": Option(),
+        "combinations": Option(include={"ketamine_alone": ("yes", "no")}),
+        "no_concern": Option(exclude={"integrity": ("concern",)}),
     },
-    "correlation": {"0.5": option(crossover_correlation=0.5), "0.7": option(crossover_correlation=0.7)},
-    "time": {"nearest": option(time="nearest"), "earliest": option(time="earliest"), "latest": option(time="latest")},
-    "direction": {"out": option(), "for": option(unknown_direction="favours_intervention")},
-    "zero_cells": {"only0": option(zero_cells="only0"), "all": option(zero_cells="all")},
+    "correlation": {"0.5": Option(crossover_correlation=0.5), "0.7": Option(crossover_correlation=0.7)},
+    "time": {"nearest": Option(time="nearest"), "earliest": Option(time="earliest"), "latest": Option(time="latest")},
+    "direction": {"out": Option(), "for": Option(unknown_direction="favours_intervention")},
+    "zero_cells": {"only0": Option(zero_cells="only0"), "all": Option(zero_cells="all")},
     "sigtermans": {
-        "se": option(),
-        "sd": option(readings=(SimpleNamespace(study="sigtermans2009", outcome="pain_intensity", use="sd"),)),
+        "se": Option(),
+        "sd": Option(readings=(Reading(study="sigtermans2009", outcome="pain_intensity", use="sd"),)),
     },
     "pickering": {
-        "contrast": option(),
-        "means": option(
+        "contrast": Option(),
+        "means": Option(
             preferences=(Preference(study="pickering2020", outcome="pain_intensity", use="arms", reason="test"),)
         ),
     },
-    "tau2": {"REML": option(tau2="REML"), "DL": option(tau2="DL")},
-    "interval": {"hk": option(interval="hartung-knapp"), "wald": option(interval="wald")},
+    "tau2": {"REML": Option(tau2="REML"), "DL": Option(tau2="DL")},
+    "interval": {"hk": Option(interval="hartung-knapp"), "wald": Option(interval="wald")},
 }
 
 
 def ask(protocol, studies, arms, contrasts, outcome, window, options, monkeypatch):
-    monkeypatch.setattr(
-        multiverse,
-        "choices_of",
-        lambda p, o: {c: {n: multiverse.patch_of(x) for n, x in xs.items()} for c, xs in options.items()},
-    )
+    monkeypatch.setattr(multiverse, "choices_of", lambda p, o: options)
     return multiverse.multiverse_of(studies, arms, contrasts, protocol, outcome, window)
 
 
@@ -368,7 +379,9 @@ def test_tables_of_the_real_review_say_why_where_there_is_nothing(ketamine):
     }
     for name, table in made.items():
         assert set(table["analysis"]) == every, name
-        numbers = table.drop(columns=[*tables.IDENTITY, "k", "note", "method", "verdict"], errors="ignore")
+        numbers = table.drop(
+            columns=[*tables.IDENTITY, "k", "note", "note_codes", "method", "verdict", "verdict_code"], errors="ignore"
+        )
         empty = numbers.isna().all(axis=1)
         assert (table.loc[empty, "note"].str.len() > 10).all(), name
     assert set(stored) == {a for a, g in effects.groupby("analysis") if len(g) >= 3} & set(stored)
@@ -379,15 +392,17 @@ def test_tables_of_the_real_review_say_why_where_there_is_nothing(ketamine):
     group = effects[effects["analysis"] == "responder.immediate"]
     ours = small_study.egger(group["estimate"], group["variance"])
     assert mine.loc["Egger", "p_value"] == pytest.approx(ours.p_value)
-    assert mine.loc["fail-safe N (Rosenthal)", "note"] == adjusted.FAIL_SAFE_WARNING
+    assert mine.loc["fail-safe N (Rosenthal)", "note_codes"] == adjusted.FAIL_SAFE_WARNING
     _, multi, _ = tables.multiverse_tables(studies, arms, contrasts, protocol, effects)
-    first, second = conclusion_sentences("responder.immediate", made | {"multiverse_summary": multi})
+    said = conclusions_table(made | {"multiverse_summary": multi}).set_index("analysis")
+    first, second = said.loc["responder.immediate", ["fragility", "alternatives"]]
     row = made["fragility"].query("analysis == 'responder.immediate' and criterion == 'significance'").iloc[0]
     assert all(name in first for name in row["labels"].split(", "))
     assert "32 of 32" in second or "of the distinct" in second.lower()
-    for analysis in every:
-        both = conclusion_sentences(analysis, made | {"multiverse_summary": multi})
-        assert all(text.endswith(".") and len(text) > 20 for text in both)
+    assert set(said.index) == every
+    for text in (*said["fragility"], *said["alternatives"]):
+        assert text.endswith(".")
+        assert len(text) > 20
 
 
 def test_product_order_of_the_benchmark_engine():
@@ -396,3 +411,100 @@ def test_product_order_of_the_benchmark_engine():
     found = multiverse.run(choices, product_builder)
     rows = list(found.specifications[["set", "tau2", "interval"]].itertuples(index=False, name=None))
     assert rows == list(product(*choices.values()))
+
+
+def fragility_rows(*rows):
+    """Rows of fragility.csv: criterion, verdict, size, labels, sets, before, after."""
+    names = ("criterion", "verdict_code", "size", "removed_codes", "sets", "before_code", "after_code")
+    made = [dict(zip(names, row, strict=True)) for row in rows]
+    for row in made:
+        labels = row["removed_codes"]
+        row["removed_codes"] = join(code("trial", id=f"s{i}", label=label) for i, label in enumerate(labels))
+    return pd.DataFrame(made).assign(analysis="a", note_codes="")
+
+
+def said_of(fragility, small_study=None, summary=None, without=()):
+    """Both sentences of one analysis."""
+    small = pd.DataFrame([{"method": "Egger", "p_value": 0.5, "note_codes": ""} | (small_study or {})])
+    tables = {
+        "fragility": fragility,
+        "small_study": small.assign(analysis="a"),
+        "leave_one_out": pd.DataFrame({"label": list(without)}).assign(analysis="a"),
+        "multiverse_summary": pd.DataFrame(summary or [], columns=["kind", "name", "holds", "of", "range"]).assign(
+            analysis="a"
+        ),
+    }
+    return conclusions_table(tables).loc[0, ["fragility", "alternatives"]].tolist()
+
+
+SIGNIFICANT = ("significance", "robust", 4, (), 0, "excludes_no_effect", "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (
+            [("significance", "changes", 2, ("Hart, Smith 1977", "Dole; Roe 1980"), 3, "excludes_no_effect",
+              "includes_no_effect"),
+             ("direction", "changes", 4, ("A", "B", "C", "D"), 1, "below", "above"),
+             ("important difference", "not_applicable", 5, (), 0, "", "")],
+            "The interval excludes no effect, until Hart, Smith 1977 and Dole; Roe 1980 are left out (one of 3 such "
+            "sets): then the interval includes no effect; the direction takes the removal of 4 trials to change.",
+        ),
+        (
+            [("significance", "changes", 1, ("A 1977",), 1, "includes_no_effect", "excludes_no_effect"),
+             ("direction", "robust", 4, (), 0, "below", ""),
+             ("important difference", "changes", 3, ("A", "B", "C"), 2, "short", "important_below")],
+            "The interval includes no effect, until A 1977 is left out: then the interval excludes no effect; the "
+            "direction never changes; the side of the smallest important difference changes without A, B and C.",
+        ),
+        (
+            [("significance", "at_least", 9, (), 0, "excludes_no_effect", ""),
+             ("direction", "at_least", 9, (), 0, "above", ""),
+             ("important difference", "robust", 9, (), 0, "short", "")],
+            "The interval excludes no effect, and no removal of fewer than 9 trials changes that; the direction holds "
+            "against every removal of fewer than 9 trials; the side of the smallest important difference never changes.",
+        ),
+        (
+            [("significance", "one_left", 1, (), 0, "includes_no_effect", ""), ("direction", "one_left", 1, (), 0, "at", "")],
+            "The interval includes no effect; without A or B a single trial remains, so nothing pooled is left to "
+            "compare with.",
+        ),
+        ([SIGNIFICANT], "The interval excludes no effect, and no removal that leaves two trials changes that."),
+    ],
+)  # fmt: skip
+def test_the_sentence_on_fragility(rows, sentence):
+    assert said_of(fragility_rows(*rows), without=("A", "B"))[0] == sentence
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"p_value": 0.0999}, "Egger's test shows funnel plot asymmetry (P = 0.10)"),
+        ({"p_value": 0.1}, "Egger's test shows no clear funnel plot asymmetry (P = 0.10)"),
+        ({"p_value": np.nan, "note_codes": "exact_fit"},
+         "Egger's test is not possible (the regression fits the effects exactly: no standard error)"),
+        ({"method": "all", "note_codes": "below_minimum k=1 minimum=10"}, "Small-study effects were not tested (1 trial)"),
+        ({"method": "x", "note_codes": "same_as analysis=a.b"},
+         "Small-study effects were not tested (the same trials and effects as a.b)"),
+    ],
+)  # fmt: skip
+def test_the_sentence_on_small_study_effects(row, words):
+    assert said_of(fragility_rows(SIGNIFICANT), row)[1] == f"{words}."
+
+
+def test_the_sentence_on_the_multiverse():
+    summary = [
+        ("statement", "better", 1200, 1500, np.nan), ("statement", "excludes_no_effect", 7, 8, np.nan),
+        ("statement", "better_and_excludes", 3, 1400, np.nan), ("statement", "exceeds_important", 0, 0, np.nan),
+        ("choice", "time_in_window", np.nan, np.nan, 0.4), ("choice", "tau2", np.nan, np.nan, 0.2),
+    ]  # fmt: skip
+    assert said_of(fragility_rows(SIGNIFICANT), summary=summary)[1].startswith(
+        "Of the distinct defensible analyses 1,200 of 1,500 favour the intervention, 3 of 1,400 do so with an interval "
+        "that excludes no effect, most moved by the choice of time in window; Egger's test"
+    )
+    # Nothing that can be said and nothing that moves anything.
+    nothing = [("statement", n, 0, 0, np.nan) for n in multiverse.STATEMENTS] + [
+        ("choice", "tau2", np.nan, np.nan, 0.0)
+    ]
+    assert said_of(fragility_rows(SIGNIFICANT), summary=nothing)[1].startswith("Egger's test")

@@ -15,9 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
 
+from reweigh.effects.absolute import control_risk
+from reweigh.pool.core import pool
+from reweigh.protocol.model import Protocol
+from reweigh.protocol.models import Model
+from reweigh.robustness.removal import generic
 from reweigh.sequential import integration
 from reweigh.sequential.analysis import (
     Design,
+    NoAnalysisError,
     SequentialAnalysis,
     merge_looks,
     sequential_analysis,
@@ -36,9 +42,12 @@ from reweigh.sequential.boundaries import (
     inflation_factor,
     spend,
 )
-from reweigh.sequential.cumulative import chronological, cumulative_pool
+from reweigh.sequential.cumulative import chronological, cumulative
 from reweigh.sequential.inference import stagewise_inference
 from reweigh.sequential.information import diversity, required_information_size
+from reweigh.sequential.tables import sequential_analyses, sequential_table
+from reweigh.text.codes import parse, words
+from reweigh.text.sequential import SENTENCES
 
 REFERENCE = Path(__file__).parent / "reference"
 PUBLISHED = json.loads((REFERENCE / "sequential_published.json").read_text())
@@ -51,6 +60,10 @@ spendings = st.sampled_from(SPENDING)
 alphas = st.sampled_from([0.001, 0.01, 0.05, 0.2])
 sides_of_test = st.sampled_from([1, 2])
 steps = st.lists(st.integers(1, 40), min_size=1, max_size=9)
+
+
+def wald(tau2: Any) -> Model:
+    return Model(name="", tau2="EE" if tau2 == "common" else tau2, interval="wald")
 
 
 def fractions(parts: list[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -361,7 +374,7 @@ class TestInformationSize:
         got = required_information_size("SMD", 0.5, i2=100, d2=60)
         assert got.by_i2 is None
         assert got.by_d2 is not None
-        assert "I2 is 100%" in got.reason
+        assert "I2 is 100%" in words(got.reason, SENTENCES)
 
     @pytest.mark.parametrize("data", [BCG, YUSUF])
     def test_diversity(self, data: dict[str, Any]) -> None:
@@ -419,22 +432,15 @@ class TestCumulative:
     # REML: metafor stops at a step of 1e-12 in tau2; the rest is closed form.
     @pytest.mark.parametrize(("method", "tolerance"), [("common", 1e-10), ("DL", 1e-10), ("REML", 1e-8)])
     def test_metafor(self, data: dict[str, Any], method: Any, tolerance: float) -> None:
-        estimate, se = cumulative_pool(data["yi"], data["vi"], method)
-        np.testing.assert_allclose(estimate, data["fits"][method]["estimate"], rtol=tolerance)
-        np.testing.assert_allclose(se, data["fits"][method]["se"], rtol=tolerance)
+        found = cumulative(generic(data["yi"], data["vi"]), wald(method), range(len(data["yi"])))
+        np.testing.assert_allclose(found.estimate, data["fits"][method]["estimate"], rtol=tolerance)
+        np.testing.assert_allclose(found.se, data["fits"][method]["se"], rtol=tolerance)
 
     @pytest.mark.parametrize("method", ["common", "DL", "REML"])
     def test_edges(self, method: Any) -> None:
-        assert [a.size for a in cumulative_pool([], [], method)] == [0, 0]
-        estimate, se = cumulative_pool([0.3, 0.3, 0.3], [0.04, 0.04, 0.04], method)
-        np.testing.assert_allclose(estimate, 0.3)
-        np.testing.assert_allclose(se, 0.2 / np.sqrt([1, 2, 3]))
-
-    def test_refuses(self) -> None:
-        with pytest.raises(ValueError, match="trial 1"):
-            cumulative_pool([1, np.nan], [1, 1])
-        with pytest.raises(ValueError, match="EB"):
-            cumulative_pool([1, 2], [1, 1], "EB")  # type: ignore[arg-type]
+        found = cumulative(generic([0.3, 0.3, 0.3], [0.04, 0.04, 0.04]), wald(method), [0, 1, 2])
+        np.testing.assert_allclose(found.estimate, 0.3)
+        np.testing.assert_allclose(found.se, 0.2 / np.sqrt([1, 2, 3]))
 
 
 class TestLooks:
@@ -456,8 +462,9 @@ class TestLooks:
 
 
 def analyse(data: dict[str, Any], required: float, **options: Any) -> SequentialAnalysis:
-    yi, vi, n, year, ids = (data[name] for name in ("yi", "vi", "participants", "year", "study_id"))
-    return trial_sequential_analysis(yi, vi, n, year, ids, required, **options)
+    n, year, ids = (data[name] for name in ("participants", "year", "study_id"))
+    model = wald(options.pop("pool", "DL"))
+    return trial_sequential_analysis(generic(data["yi"], data["vi"]), model, n, year, ids, required, **options)
 
 
 def same(a: SequentialAnalysis, b: SequentialAnalysis, rtol: float = 1e-9) -> None:
@@ -505,14 +512,14 @@ class TestAnalysis:
         last, expected = len(ref["t"]) - 1, ref["stagewise"]
         # With this standard error the estimate is on the scale of the drift.
         se = 1 / np.sqrt(ref["t"][-1])
-        got = stagewise_inference(expected["z"], bounds, last, se, 0.0, 1)
+        got = stagewise_inference(expected["z"], bounds, last, se)
         assert got.p_value == pytest.approx(expected["p"], abs=1e-11)
         # Miwa's error of 1e-11 over the slope of the probability, 0.06 at the limits.
         assert got.ci_lower == pytest.approx(expected["lower"], abs=1e-9)
         assert got.estimate == pytest.approx(expected["median"], abs=1e-9)
         assert got.ci_upper == (np.inf if ref["sides"] == 1 else pytest.approx(expected["upper"], abs=1e-9))
         if ref["sides"] == 2:
-            mirror = stagewise_inference(-expected["z"], bounds, last, se, 0.0, 1)
+            mirror = stagewise_inference(-expected["z"], bounds, last, se)
             assert (mirror.ci_lower, mirror.estimate, mirror.ci_upper) == (
                 -got.ci_upper,
                 -got.estimate,
@@ -595,20 +602,18 @@ class TestAnalysis:
         same(got, analyse(kept, 331_633), rtol=1e-12)
 
     def test_no_dates_no_analysis(self) -> None:
-        got = analyse(BCG | {"year": [None] * 13}, 331_633)
-        assert "no trial has a date" in got.reason
-        assert got.undated == tuple(BCG["study_id"])
-        assert got.z.size == got.trials.size == len(got.to_frame()) == 0
-        assert got.verdict == "none"
-        assert got.p_reason == got.reason
+        with pytest.raises(NoAnalysisError, match=r"^no_dates$"):
+            analyse(BCG | {"year": [None] * 13}, 331_633)
 
     def test_no_trials(self) -> None:
-        assert trial_sequential_analysis([], [], [], [], [], 100).reason == "no trials"
-        assert sequential_analysis([], [], [], 100).reason == "no trials"
+        with pytest.raises(NoAnalysisError, match=r"^no_trials$"):
+            trial_sequential_analysis(generic([], []), wald("DL"), [], [], [], 100)
+        with pytest.raises(NoAnalysisError, match=r"^no_trials$"):
+            sequential_analysis([], [], [], 100)
 
     def test_too_little_information_for_a_boundary(self) -> None:
         got = sequential_analysis([-0.5], [0.1], [200], 100_000)
-        assert UNREACHABLE in got.note[0]
+        assert got.note[0] == f"boundary why={UNREACHABLE}"
         assert np.isnan(got.upper[0])
         assert np.isnan(got.ci_lower[0])
         assert np.isnan(got.p_value)
@@ -623,7 +628,7 @@ class TestAnalysis:
     def test_after_the_required_information_nothing_is_left(self) -> None:
         got = sequential_analysis([0.1, 0.25, 0.3], [0.1, 0.1, 0.1], [50, 150, 250], 100)
         assert np.isnan(got.upper).tolist() == [False, False, True]
-        assert SPENT in got.note[2]
+        assert got.note[2] == f"boundary why={SPENT}"
         assert got.verdict == "upper"
         assert got.crossed_look == 1
         # A Z of 3 that comes too late crosses nothing.
@@ -635,7 +640,7 @@ class TestAnalysis:
     def test_within_a_thousandth_counts_as_reached(self) -> None:
         got = sequential_analysis([0.1, 0.2], [0.1, 0.1], [5000, 9995], 10_000)
         assert got.reached
-        assert "taken as reached" in got.note[-1]
+        assert "taken as reached" in words(got.note[-1], SENTENCES)
         assert got.alpha_spent[-1] == pytest.approx(0.05, rel=1e-12)
         assert not sequential_analysis([0.1, 0.2], [0.1, 0.1], [5000, 9980], 10_000).reached
 
@@ -669,12 +674,8 @@ class TestAnalysis:
         # Equal without futility; with it the design spends beta to the end and counts the wrong crossings (1e-6).
         assert kept.inflation == pytest.approx(expected, abs=1e-4 if futility else 1e-6)
 
-    def test_pool_function_and_null_value(self) -> None:
-        def pool(y: Any, v: Any) -> tuple[float, float]:
-            return float(np.average(y, weights=1 / v)), float((1 / v).sum() ** -0.5)
-
-        got = analyse(YUSUF, 20_000, pool=pool)
-        same(got, analyse(YUSUF, 20_000, pool="common"), rtol=1e-12)
+    def test_null_value(self) -> None:
+        got = analyse(YUSUF, 20_000, pool="common")
         shifted = analyse(YUSUF | {"yi": np.array(YUSUF["yi"]) + 2}, 20_000, pool="common", null=2.0)
         np.testing.assert_allclose(shifted.z, got.z, rtol=1e-9)
         assert shifted.stagewise is not None
@@ -684,7 +685,8 @@ class TestAnalysis:
     def test_extreme_z_has_a_reason(self) -> None:
         got = sequential_analysis([5.0], [0.1], [100], 100)
         assert np.isnan(got.p_value)
-        assert "above 25" in got.p_reason
+        assert "above 25" in words(got.p_reason, SENTENCES)
+        assert got.note[-1] == got.p_reason
         assert got.verdict == "upper"
 
     @pytest.mark.parametrize(
@@ -710,7 +712,176 @@ class TestAnalysis:
             sequential_analysis(**(arguments | change))
 
     def test_refuses_trials(self) -> None:
+        two = generic([1, 2], [1, 1])
         with pytest.raises(ValueError, match="trial b has 0"):
-            trial_sequential_analysis([1, 2], [1, 1], [10, 0], [2001, 2002], ["a", "b"], 100)
+            trial_sequential_analysis(two, wald("DL"), [10, 0], [2001, 2002], ["a", "b"], 100)
         with pytest.raises(ValueError, match="study ids"):
-            trial_sequential_analysis([1, 2], [1, 1], [10, 20], [2001, 2002], ["a"], 100)
+            trial_sequential_analysis(two, wald("DL"), [10, 20], [2001, 2002], ["a"], 100)
+
+
+def review(measure: str, better: str, important: Any, **sequential: Any) -> Protocol:
+    """A protocol with one outcome."""
+    return Protocol.model_validate(
+        {
+            "title": "A",
+            "question": {"population": "a", "intervention": "b", "comparator": "c"},
+            "words": {"intervention": "drug", "control": "placebo"},
+            "outcomes": {
+                "x": {
+                    "label": "X", "type": "binary" if measure == "RR" else "continuous", "measure": measure,
+                    "better": better,
+                    "smallest_important_difference": {measure: {"value": important, "source": "of a test"}},
+                }
+            },
+            "sequential": sequential,
+        }
+    )  # fmt: skip
+
+
+def rows_of(measure: str, yi: Any, vi: Any, n: int = 100) -> pd.DataFrame:
+    """Rows of effects.csv; a tenth of the patients have an event, SD 2."""
+    k = len(yi)
+    return pd.DataFrame(
+        {
+            "analysis": "x.all", "outcome": "x", "window": "all", "measure": measure, "set": "main", "design": "parallel",
+            "study_id": [f"s{i}" for i in range(k)], "comparison_id": [f"s{i}" for i in range(k)],
+            "year": range(2000, 2000 + k), "scale": "log" if measure == "RR" else "natural", "estimate": yi,
+            "variance": vi, "n_intervention": n, "n_control": n, "events_control": n // 10, "corrected": "no", "sd_intervention": 2.0,
+            "sd_control": 2.0,
+        }
+    )  # fmt: skip
+
+
+HETEROGENEOUS = (np.array([0.5, 0.1, 0.9, 0.3]), np.array([0.01, 0.02, 0.04, 0.03]))
+
+
+class TestTable:
+    @pytest.mark.parametrize(
+        ("measure", "better", "important", "natural"),
+        [
+            ("RR", "lower", [0.8, 1.3], 0.8),
+            ("RR", "higher", [0.8, 1.3], 1.3),
+            ("MD", "lower", 0.5, -0.5),
+            ("MD", "higher", 0.5, 0.5),
+        ],
+    )
+    def test_the_bound_of_a_benefit_is_detected(
+        self, measure: str, better: str, important: Any, natural: float
+    ) -> None:
+        table = sequential_table(
+            sequential_analyses(rows_of(measure, *HETEROGENEOUS), review(measure, better, important))
+        )
+        row = table.iloc[-1]
+        assert row["difference_natural"] == pytest.approx(natural, rel=1e-14)
+        assert row["difference"] == pytest.approx(np.log(natural) if measure == "RR" else natural, rel=1e-14)
+        spread: dict[str, float] = {"control_risk": 0.1} if measure == "RR" else {"sd": 2.0}
+        needed = required_information_size(measure, natural, beta=0.1, **spread)  # type: ignore[arg-type]
+        assert row["size_fixed"] == needed.fixed
+        code = parse(row["assumed_codes"])[0]
+        assert code.name == ("control_risk" if measure == "RR" else "pooled_sd")
+
+    def test_i2_and_d2_have_their_own_sizes(self) -> None:
+        """By hand: fixed size / (1 - I2) and / (1 - D2), from Q and the two pooled variances."""
+        y, v = HETEROGENEOUS
+        w = 1 / v
+        q = float((w * (y - (w * y).sum() / w.sum()) ** 2).sum())
+        i2 = 1 - 3 / q
+        tau2 = (q - 3) / (w.sum() - (w**2).sum() / w.sum())
+        d2 = 1 - (1 / (v + tau2)).sum() / w.sum()
+        assert abs(d2 - i2) > 0.02
+        for adjustment, share in (("i2", i2), ("d2", d2)):
+            protocol = review("MD", "higher", 0.5, adjustment=adjustment)
+            row = sequential_table(sequential_analyses(rows_of("MD", y, v), protocol)).iloc[-1]
+            assert (row["i2"], row["d2"]) == (pytest.approx(100 * i2), pytest.approx(100 * d2))
+            assert row["tau2"] == pytest.approx(tau2)
+            assert row["size_by_i2"] == np.ceil(row["size_fixed"] / (1 - i2))
+            assert row["size_by_d2"] == np.ceil(row["size_fixed"] / (1 - d2))
+            assert row["required"] == np.ceil(row["size_fixed"] / (1 - share))
+            assert f"I2 {100 * i2:.1f}%, D2 {100 * d2:.1f}%" in row["assumed"]
+
+    @pytest.mark.parametrize("sign", [-1, 1])
+    @pytest.mark.parametrize("better", ["lower", "higher"])
+    def test_a_one_sided_analysis_looks_for_a_benefit(self, better: str, sign: int) -> None:
+        y = sign * np.array([0.5, 0.52, 0.48, 0.5])
+        protocol = review("MD", better, 0.5, sides=1, futility=False)
+        table = sequential_table(sequential_analyses(rows_of("MD", y, np.full(4, 0.005), n=300), protocol))
+        benefit = sign == (1 if better == "higher" else -1)
+        assert table["verdict"].iloc[-1] == (("upper" if sign > 0 else "lower") if benefit else "none")
+        assert table["upper" if better == "higher" else "lower"].notna().any()
+        assert table["lower" if better == "higher" else "upper"].isna().all()
+
+    @pytest.mark.parametrize(
+        ("pooling", "tau2", "model"),
+        [("common", "EE", "common effect"), ("DL", "DL", "random effects, tau2 by DL"),
+         ("REML", "REML", "random effects, tau2 by REML")],
+    )  # fmt: skip
+    def test_rows_name_their_model_and_hold_its_numbers(self, pooling: str, tau2: Any, model: str) -> None:
+        y, v = HETEROGENEOUS
+        found = sequential_analyses(rows_of("MD", y, v), review("MD", "higher", 0.5, pooling=pooling))
+        table = sequential_table(found)
+        assert set(table["model"]) == {model}
+        assert set(table["interval"]) == {"wald"}
+        expected = pool(y, v, tau2_method=tau2, ci_method="wald")
+        assert table["estimate"].iloc[-1] == pytest.approx(expected.estimate[0], rel=1e-12)
+        assert table["se"].iloc[-1] == pytest.approx(expected.se[0], rel=1e-12)
+        assert table["z"].iloc[-1] == pytest.approx(expected.estimate[0] / expected.se[0], rel=1e-12)
+        assert table["information"].tolist()[-1] == 800
+        assert [ids for look in found["x.all"].result.study_id for ids in look] == ["s0", "s1", "s2", "s3"]  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize(
+        ("change", "code"),
+        [
+            ({"year": np.nan}, "no_dates"),
+            ({"year": [2000, np.nan, np.nan, np.nan]}, "one_dated"),
+            ({"n_control": [100, np.nan, 100, 100]}, "no_patients"),
+            ({"sd_control": np.nan, "sd_intervention": np.nan}, "no_sd"),
+            ({"sd_control": 0.0, "sd_intervention": 0.0}, "no_sd"),
+        ],
+    )
+    def test_a_reason_where_there_is_no_analysis(self, change: dict[str, Any], code: str) -> None:
+        rows = rows_of("MD", *HETEROGENEOUS).assign(**change)
+        table = sequential_table(sequential_analyses(rows, review("MD", "higher", 0.5)))
+        assert table["note_codes"].tolist() == [code]
+        assert table["note"].tolist() == [SENTENCES[code]]
+        assert table[["verdict", "look", "required"]].isna().all(axis=None)
+        if "year" in change:
+            assert table["undated"].iloc[0].split("; ")[-1] == "s3"
+
+    @pytest.mark.parametrize(
+        ("events", "risk", "code"),
+        [(0, {}, "no_control_risk"), (10, {"x": 0.9}, "impossible_risk"), (95, {}, "impossible_risk"),
+         (10, {"x": 0.3}, "")],
+    )  # fmt: skip
+    def test_control_risks(self, events: int, risk: dict[str, float], code: str) -> None:
+        rows = rows_of("RR", *HETEROGENEOUS).assign(events_control=events)
+        protocol = review("RR", "higher", [0.8, 1.25], control_risk=risk)
+        table = sequential_table(sequential_analyses(rows, protocol))
+        if code:
+            assert parse(table["note_codes"].iloc[0])[0].name == code
+        else:
+            first = parse(table["assumed_codes"].iloc[0])[0]
+            assert first.parameters == {"risk": "0.3", "source": "protocol"}
+            assert table["size_fixed"].iloc[0] == required_information_size("RR", 1.25, control_risk=0.3).fixed
+
+    def test_the_control_risk_is_the_median_of_the_trials_as_in_grade(self) -> None:
+        rows = rows_of("RR", *HETEROGENEOUS).assign(events_control=[1, 10, 30, 90], n_control=[100, 100, 100, 1000])
+        table = sequential_table(sequential_analyses(rows, review("RR", "higher", [0.8, 1.25])))
+        assert control_risk(rows) == 0.095
+        assert parse(table["assumed_codes"].iloc[0])[0].parameters == {"risk": "0.095", "source": "trials"}
+        assert table["size_fixed"].iloc[0] == required_information_size("RR", 1.25, control_risk=0.095).fixed
+
+    def test_crossover_patients_count_once_and_other_measures_have_no_size(self) -> None:
+        rows = rows_of("MD", *HETEROGENEOUS).assign(design=["crossover", "parallel", "parallel", "parallel"])
+        table = sequential_table(sequential_analyses(rows, review("MD", "higher", 0.5)))
+        assert table["information"].iloc[-1] == 100 + 3 * 200
+        assert "crossover_once" in table["assumed_codes"].iloc[0]
+        protocol = review("MD", "higher", 0.5)
+        none = protocol.outcomes["x"].model_copy(update={"smallest_important_difference": {}})
+        table = sequential_table(sequential_analyses(rows, protocol.model_copy(update={"outcomes": {"x": none}})))
+        assert table["note_codes"].tolist() == ["no_important_difference measure=MD"]
+        ratio = none.model_copy(update={"measure": "ROM"})
+        table = sequential_table(
+            sequential_analyses(rows.assign(measure="ROM"), protocol.model_copy(update={"outcomes": {"x": ratio}}))
+        )
+        assert table["note_codes"].tolist() == ["no_information_size measure=ROM"]
+        assert list(sequential_table({}).columns) == list(table.columns)

@@ -9,16 +9,19 @@ import pandas as pd
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
 from reweigh.certainty.thresholds import rule_problems
 from reweigh.claims.model import claims_problems
+from reweigh.console import told_of
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
+from reweigh.flags import flag_table, notices_of
 from reweigh.io import read_text
 from reweigh.pool.few_trials import prior_of
-from reweigh.protocol.model import Protocol
-from reweigh.protocol.read import load_protocol
+from reweigh.protocol.model import Option, Protocol
+from reweigh.protocol.read import load_checked, load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables.problems import Problem, did_you_mean, format_report
 from reweigh.tables.review import TableRules, Tables, check_review, misspelt
+from reweigh.tables.specs import SPECS
 
 PROTOCOL, CLAIMS, PUBLISHED, PUBLISHED_TRIALS = "review.yaml", "claims.yaml", "published.csv", "published_trials.csv"
 BIAS = "risk_of_bias.csv"
@@ -71,10 +74,19 @@ def examine(
     for name, read in ((OVERRIDES, _overrides), (PUBLISHED_TRIALS, _published_trials), (CLAIMS, _claims)):
         if name in files:
             told = {p.value for p in problems if p.value}
-            problems += [p for p in read(files, protocol, tables) if p.value not in told]
+            problems += [p for p in read(files, protocol, tables) if name == OVERRIDES or p.value not in told]
     if protocol is not None and not problems:
         problems += _impossible(protocol, tables)
     return tables, protocol, problems
+
+
+def notices(files: Mapping[str, bytes], tables: Tables) -> list[str]:
+    """Lines on what a checked review does not use, or was read in a way that must be said."""
+    protocol = load_checked(files[PROTOCOL])
+    lost = build_candidates(tables.studies, tables.arms, tables.contrasts, protocol).excluded
+    typed = {name: content for name, content in files.items() if name in SPECS}
+    found = flag_table(notices_of(protocol, tables.arms, tables.contrasts, typed, lost), tables.studies)
+    return told_of(found.to_dict("records"), "flags.csv")  # type: ignore[arg-type]
 
 
 def _claims(files: Mapping[str, bytes], protocol: Protocol | None, tables: Tables) -> list[Problem]:
@@ -134,8 +146,8 @@ def table_rules(protocol: Protocol) -> TableRules:
         for what, conditions in (("include", chosen.include), ("exclude", chosen.exclude)):
             wanted |= {column: f"sets.{name}.{what}" for column in conditions if column not in wanted}
     for choice, option, patch in _options(protocol):
-        conditions = (*patch.include, *patch.exclude)
-        wanted |= {c: f"multiverse.choices.{choice}.{option}" for c in conditions if c not in wanted}
+        columns = (*patch.include, *patch.exclude)
+        wanted |= {c: f"multiverse.choices.{choice}.{option}" for c in columns if c not in wanted}
     for name, grouping in protocol.groupings.items():
         if name in wanted:
             wanted[grouping.column] = wanted.get(grouping.column, f"groupings.{name}")
@@ -150,7 +162,7 @@ def table_rules(protocol: Protocol) -> TableRules:
     )
 
 
-def _options(protocol: Protocol) -> Iterator[tuple[str, str, object]]:
+def _options(protocol: Protocol) -> Iterator[tuple[str, str, Option]]:
     choices = protocol.multiverse.choices if protocol.multiverse else {}
     return ((name, key, option) for name, options in choices.items() for key, option in options.items())
 
@@ -197,9 +209,9 @@ def _disagreements(protocol: Protocol, tables: Tables, missing: set[str]) -> lis
     named += [(f"preferences.{i}.study", p.study) for i, p in enumerate(protocol.preferences)]
     named += [(f"sets.{k}.preferences", p.study) for k, s in protocol.sets.items() for p in s.preferences]
     named += [
-        (f"multiverse.choices.{choice}.{key}", one.study)
+        (f"multiverse.choices.{choice}.{key}", one)
         for choice, key, option in _options(protocol)
-        for one in (*option.preferences, *option.readings)
+        for one in [*(p.study for p in option.preferences), *(r.study for r in option.readings)]
     ]
     for study, where in dict(reversed([(s, w) for w, s in named])).items() if ids else ():
         if study not in ids:
@@ -241,7 +253,16 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
             if analysis.set_name == "main" and len(mine):
                 for one in validate(reported(mine, analysis, protocol)):
                     file, row = mine.loc[[one.index], "rows"].iloc[0][0]
-                    problems.append(Problem(file, row, one.column, "" if pd.isna(one.value) else f"{one.value}", one.message, "see docs/protocol.md"))
+                    problems.append(
+                        Problem(
+                            file,
+                            row,
+                            one.column,
+                            "" if one.value is None or one.value != one.value else f"{one.value}",
+                            one.message,
+                            "see docs/protocol.md",
+                        )
+                    )
     return list(dict.fromkeys(problems))
 
 

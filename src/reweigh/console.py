@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
+import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from reweigh.text.numbers import difference_decimals, effect_text
+
 FORMATS = ("svg", "pdf", "png")
 KEYS = ("reviews", "figure_formats", "as_of")
 HEADLINE = "## What was pooled"
+_SHOWN = 3  # notices of one rule in the terminal; flags.csv has all
 
 
 def prepare_jobs(source: Path) -> None:
@@ -28,12 +34,30 @@ def prepare_jobs(source: Path) -> None:
 
 @contextmanager
 def logged(path: str | Path) -> Iterator[None]:
-    """Write what stops a script to its log as well as to the terminal."""
+    """Write what stops a script to its log as well as to the terminal, and what it warns of once, in one line."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _once_and_plain(warnings.showwarning)
+            yield
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except Exception:
         Path(path).write_text(traceback.format_exc(), encoding="utf-8")
         raise
+
+
+def _once_and_plain(show: Callable[..., None]) -> Callable[..., None]:
+    """How warnings are shown: our own by their text alone, each once; others as Python does."""
+    said: set[str] = set()
+
+    def plain(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if not category.__module__.startswith("reweigh"):
+            show(message, category, *where)
+        elif str(message) not in said:
+            said.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    return plain
 
 
 def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:
@@ -79,13 +103,84 @@ def _near(value: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def print_summaries(reviews: Sequence[str]) -> None:
-    """Print what was pooled in each review, from its summary.md, and where the plots lie."""
+def print_results(reviews: Sequence[str], since: float | None = None) -> None:
+    """Print per review what was pooled, from how many rows, where the plots and reasons are, and what must be said.
+
+    Last of all comes what went wrong since a time (seconds of the epoch; None: nothing did): every error report that a
+    job wrote to its log, in full.
+    """
+    logs = [(path, path.stat()) for path in sorted(Path("logs").rglob("*.log"))]
+    failed = [path for path, told in logs if since is not None and told.st_mtime >= since and told.st_size]
     for review in reviews:
-        path = Path("results") / review / "summary.md"
-        if not path.exists():
-            continue
-        text = path.read_text(encoding="utf-8")
+        bad = any(path.is_relative_to(Path("logs") / review) for path in failed)
+        if not bad and (Path("results") / review / "pooled.csv").exists():
+            print("\n" + _result(review))
+    for path in failed:
+        print(f"\n--- {path}\n{path.read_text(encoding='utf-8', errors='replace').rstrip()}")
+    if since is not None and not failed:
+        print("\nNo job wrote an error report; Snakemake's own lines above say what stopped the run.")
+
+
+def _result(review: str) -> str:
+    """What a person wants to know at the end of a run."""
+    folder = Path("results") / review
+    summary, page = folder / "summary.md", folder / "report.html"
+    pooled = folder / "pooled.csv"
+    if summary.exists() and summary.stat().st_mtime >= pooled.stat().st_mtime:
+        text = summary.read_text(encoding="utf-8")
         title = text.partition("\n")[0].removeprefix("# ")
         headline = text.partition(HEADLINE)[2].partition("\n## ")[0].strip()
-        print(f"\n{title}\n{headline}\nForest plots: results/{review}/figures/forest/  Summary: {path}")
+    else:
+        title = review
+        rows = _rows(pooled)
+        main = dict(reversed([(row["analysis"], row) for row in rows if row["set"] == "main"]))
+        headline = (
+            "\n".join(_estimate(row) for row in rows if main.get(row["analysis"]) is row) or "- nothing was pooled"
+        )
+    fates = [row["status"] for row in _rows(folder / "rows.csv")]
+    used = fates.count("chosen")
+    places = [f"Forest plots: {folder}/figures/forest/", *([f"Page: {page}"] if page.exists() else [])]
+    reasons = [str(p) for p in (folder / "exclusions.csv", folder / "not_pooled.csv") if p.exists()]
+    told = f"{len(fates)} rows: {used} used, {len(fates) - used} not"
+    lines = [title, headline, f"{told}; why: {', '.join(reasons)}", "  ".join(places)]
+    return "\n".join([*lines, *told_of(_rows(folder / "flags.csv"), f"{folder}/flags.csv")])
+
+
+def told_of(flags: Sequence[Mapping[str, str]], where: str) -> list[str]:
+    """Lines for the terminal: notices, those of one rule together, and the number of suspicious rows."""
+    by_rule: dict[str, list[str]] = {}
+    for row in flags:
+        if row["kind"] == "notice":
+            by_rule.setdefault(row["rule"], []).append(row["words"] + (f" ({row['file']})" if row["file"] else ""))
+    lines = [
+        f"Note: {'; '.join(said[:_SHOWN])}"
+        + (f"; and {len(said) - _SHOWN} more in {where}" if len(said) > _SHOWN else "")
+        for said in by_rule.values()
+    ]
+    suspicious = [row["rule"] for row in flags if row["kind"] == "flag"]
+    return lines + ([f"Suspicious numbers: {len(suspicious)}, see {where}"] if suspicious else [])
+
+
+def _estimate(row: Mapping[str, str]) -> str:
+    numbers = [float(row[c] or "nan") for c in ("estimate_natural", "ci_lower_natural", "ci_upper_natural")]
+    decimals = None if row["scale"] == "log" else difference_decimals((numbers[2] - numbers[1]) / 2)
+    effect = effect_text(*numbers, decimals=decimals)
+    return f"- {row['analysis']}: {row['measure']} {effect}; k = {row['k']}"
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def locked(folder: Path = Path(".snakemake/locks")) -> str:
+    """What to type where a run that was killed has left its lock, "" where there is none."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return ""
+    return (
+        "This folder is locked: another run is at work here, or one was killed. If none is at work, type\n"
+        "    snakemake --unlock && snakemake\n"
+        "What was finished is kept, what was not is made again."
+    )

@@ -99,7 +99,7 @@ def flags_of(
     yield from spreads_by_p(arms, contrasts, studies)
     yield from same_controls(arms, {one.study for one in protocol.shared_arms})
     yield from duplicates(arms, contrasts)
-    yield from labels(arms, contrasts)
+    yield from labels(arms, contrasts, studies)
     yield from changes_and_finals(effects, arms)
     if ARMS in typed:
         yield from percentages(arms, read_text(typed[ARMS]))
@@ -153,7 +153,7 @@ def spreads(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
             if not least / NEAR - _unit(sd) <= sd <= most * NEAR + _unit(sd):
                 yield _at("sd_against_se", row, sd=sd, se=se, from_se=se * sqrt(n))
         yield from _by_range(row, n, sd)
-        yield from _by_scale(row, n, mean, sd, protocol)
+        yield from _by_scale(row, n, mean, sd)
     yield from _by_others(arms, protocol)
 
 
@@ -166,8 +166,8 @@ def _by_range(row: pd.Series, n: float, sd: float) -> Iterator[Flag]:
         yield _at("sd_against_range", row, sd=sd, min=least, max=most, n=int(n), low=low, high=high)
 
 
-def _by_scale(row: pd.Series, n: float, mean: float, sd: float, protocol: Protocol) -> Iterator[Flag]:
-    low, high = _scale(row, protocol)
+def _by_scale(row: pd.Series, n: float, mean: float, sd: float) -> Iterator[Flag]:
+    low, high = float(row["scale_min"]), float(row["scale_max"])
     about = f"{row['outcome']} {row.get('outcome_definition') or ''}"
     # Only values lie on the scale; a change may lie as far below it as above.
     if isnan(low) or _CHANGE.search(about) or not low <= mean <= high:
@@ -179,23 +179,16 @@ def _by_scale(row: pd.Series, n: float, mean: float, sd: float, protocol: Protoc
         yield _at("sd_off_scale", row, sd=sd, low=low, high=high, mean=mean, most=most)
 
 
-def _scale(row: pd.Series, protocol: Protocol) -> tuple[float, float]:
-    """Scale of a row: its own, else the outcome's where all trials are on one."""
-    if pd.notna(row["scale_min"]) and pd.notna(row["scale_max"]):
-        return float(row["scale_min"]), float(row["scale_max"])
-    return np.nan, np.nan
-
-
 def _by_others(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
     """SDs that look like SEs, and SEs that look like SDs, beside those of the other trials on the same scale."""
     n = arms["n"].astype(float)
     implied = arms["sd"].astype(float).fillna(arms["se"].astype(float) * np.sqrt(n))
-    known = arms[implied.notna() & (n > 1)].assign(implied=implied)
+    known = arms.assign(implied=implied)[implied.notna() & (n > 1)]
     for key, group in known.groupby(["outcome", "scale_min", "scale_max"], dropna=False, sort=False):
         outcome = protocol.outcomes.get(str(key[0]))
         by_study = group.groupby("study_id", sort=False)["implied"].median()
         # Trials that do not name their scale may be on several: more of them must agree.
-        unknown = pd.isna(key[1]) and (outcome is None or outcome.measure != "MD")
+        unknown = group["scale_min"].isna().all() and (outcome is None or outcome.measure != "MD")
         for _, row in group.iterrows():
             others = by_study.drop(row["study_id"])
             if len(others) < (OTHERS if unknown else OTHER_SDS):
@@ -221,7 +214,7 @@ def spreads_by_p(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFr
         return
     at = ["study_id", "outcome"]
     sides = arms[arms["sd"].notna() & arms["mean"].notna() & (arms["n"] > 1)].assign(time=_times(arms))
-    groups = {key: group for key, group in sides.groupby([*at, "time"], sort=False)}
+    groups = dict(list(sides.groupby([*at, "time"], sort=False)))
     for _, test in tested.assign(time=_times(tested)).iterrows():
         group = groups.get((test["study_id"], test["outcome"], test["time"]))
         if group is None or sorted(group["role"]) != ["control", "intervention"]:
@@ -284,7 +277,7 @@ def duplicates(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
         )
         means = group["mean"].notna().all() and (group["sd"].notna() | group["se"].notna()).all()
         # Few events repeat by chance: only counts that say something are held against each other.
-        counts = group["events"].notna().all() and (group["events"] >= 5).all() and group["n"].nunique() > 1
+        counts = group["events"].notna().all() and (group["events"] >= 5).all() and len(set(group["n"])) > 1
         if means or counts:
             first = seen.setdefault((key[2], key[3], numbers), (str(key[0]), int(group["row"].iloc[0])))
             if first[0] != key[0]:
@@ -293,25 +286,35 @@ def duplicates(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
     told: dict[tuple[object, ...], tuple[str, int]] = {}
     numbers_of = ("estimate", "se", "ci_lower", "ci_upper", "n_intervention", "n_control")
     for (_, row), time in zip(full.iterrows(), _times(full), strict=True):
-        numbers = tuple(None if pd.isna(row[c]) else float(row[c]) for c in numbers_of)
-        first = told.setdefault(
-            (row["outcome"], time, row["measure"], numbers), (str(row["study_id"]), int(row["row"]))
-        )
-        if first[0] != row["study_id"] and numbers[-1] is not None:
+        given = tuple(None if pd.isna(row[c]) else float(row[c]) for c in numbers_of)
+        first = told.setdefault((row["outcome"], time, row["measure"], given), (str(row["study_id"]), int(row["row"])))
+        if first[0] != row["study_id"] and given[-1] is not None:
             yield _at("duplicate_trial", row, CONTRASTS, other=first[0], other_row=first[1])
 
 
-def labels(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
-    """Two labels under one comparison."""
+def labels(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
+    """Two labels under one comparison; that of studies.csv may be part of the others, or hold them."""
+    own = dict(zip(studies["study_id"], studies["label"].fillna("").astype(str), strict=True))
     seen: dict[tuple[str, str], tuple[str, int]] = {}
     for file, table in ((ARMS, arms), (CONTRASTS, contrasts)):
         told = set()
         for _, row in table[table["label"].fillna("") != ""].iterrows():
             key = (str(row["study_id"]), str(row["comparison_id"]))
-            label, first = seen.setdefault(key, (str(row["label"]), int(row["row"])))
+            listed, here = own.get(row["study_id"], ""), str(row["label"]).casefold()
+            other = listed not in ("", row["study_id"]) and here not in listed.casefold()
+            other = other and listed.casefold() not in here
+            first_seen = (listed, 0) if other else (str(row["label"]), int(row["row"]))
+            label, first = seen.setdefault(key, first_seen)
             if label != row["label"] and (key, row["label"]) not in told:
                 told.add((key, row["label"]))
-                yield _at("two_labels", row, file, study=row["label"], other=label, other_row=first)
+                yield _at(
+                    "two_labels",
+                    row,
+                    file,
+                    study=row["label"],
+                    other=label,
+                    where=f"row {first}" if first else "studies.csv",
+                )
 
 
 def changes_and_finals(effects: pd.DataFrame, arms: pd.DataFrame) -> Iterator[Flag]:
@@ -333,14 +336,13 @@ def percentages(arms: pd.DataFrame, typed: pd.DataFrame) -> Iterator[Flag]:
     """Percentages that no whole count gives at their printed decimals, and shares typed as percentages."""
     if "percent" not in typed:
         return
-    lines = [i for i in arms.index if pd.notna(arms.at[i, "percent"]) and pd.isna(arms.at[i, "person_time"])]
+    given = arms[arms["percent"].notna() & arms["person_time"].isna()]
     printed = {float(text): len(text.partition(".")[2]) for text in typed["percent"] if _plain(text)}
     decimals: dict[float, int] = {}
     for text in typed["percent"]:
         if _plain(text):
             decimals[float(text)] = max(printed[float(text)], len(text.partition(".")[2]))
-    for i in lines:
-        row = arms.loc[i]
+    for _, row in given.iterrows():
         percent, n = float(row["percent"]), row["n"]
         if pd.isna(n):
             continue
@@ -351,7 +353,7 @@ def percentages(arms: pd.DataFrame, typed: pd.DataFrame) -> Iterator[Flag]:
         if abs(100 * near / float(n) - percent) >= unit * (1 - 1e-9):
             shown = f"{near} ({100 * near / float(n):.{max(1, decimals.get(percent, 0))}f}%)"
             yield _at("percent_no_count", row, percent=f"{percent:g}", n=int(n), nearest=shown)
-    for outcome, group in arms.loc[lines].groupby("outcome", sort=False):
+    for outcome, group in given.groupby("outcome", sort=False):
         values = group["percent"].astype(float)
         if len(values) >= 4 and (values < 1).all() and (values > 0).sum() >= 2:
             yield _at("percent_below_one", group.iloc[0], rows=len(values), outcome=outcome)
@@ -408,7 +410,7 @@ def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
         if outcome.type == "binary" and outcome.better == "higher" and (given or named):
             share[name] = int(given[1]) if given else int(named or 0)
     rows = arms[arms["outcome"].isin(list(share)) & arms["events"].notna()]
-    if rows["outcome"].nunique() < 2:
+    if len(set(rows["outcome"])) < 2:
         return
     for _, group in rows.assign(time=_times(rows)).groupby(["study_id", "comparison_id", "time", "role"], sort=False):
         by_outcome = {str(o): list(g.to_dict("records")) for o, g in group.groupby("outcome", sort=False)}
@@ -418,8 +420,8 @@ def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
             for more, less in zip(by_outcome[high], by_outcome[low], strict=True):
                 # With as many patients or fewer, more of them cannot have the larger relief.
                 if more["events"] > less["events"] and not more["n"] > less["n"]:
-                    said = {"high": int(more["events"]), "low": int(less["events"]), "outcome": high, "other": low}
-                    yield _at("half_above_third", pd.Series(more), other_row=int(less["row"]), **said)
+                    counts = {"high": int(more["events"]), "low": int(less["events"]), "other_row": int(less["row"])}
+                    yield _at("half_above_third", pd.Series(more), ARMS, outcome=high, other=low, **counts)
 
 
 def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
@@ -436,7 +438,7 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
     )
     for study, group in rows.groupby("study_id", sort=False):
         most = total.get(study, np.nan)
-        if isnan(most) or group["comparison_id"].nunique() > 1:
+        if isnan(most) or len(set(group["comparison_id"])) > 1:
             continue
         whole: dict[tuple[str, int], float] = {}
         at_once = [one for _, one in group.groupby(["outcome", "time"], sort=False)]
@@ -459,7 +461,7 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
 
 
 def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
-    """One trial whose interval lies on the other side of no effect than every other interval that excludes no effect."""
+    """One trial whose interval excludes no effect on the one side where all others that exclude it do on the other."""
     main = effects[(effects["set"] == "main") & effects["estimate"].notna()]
     for analysis, group in main.groupby("analysis", sort=False):
         z = (group["estimate"] / group["se"]).to_numpy(dtype=float)

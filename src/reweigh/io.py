@@ -38,9 +38,9 @@ def unguarded(text: str) -> str:
 
 
 def frame(path: str, rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """Rows as the table of this name, with all of its columns (optional ones where a row has them)."""
+    """Rows as the table of this name, with all of its columns."""
     given = dict.fromkeys(name for row in rows for name in row)
-    columns = [name for name, column in schema_of(path).columns.items() if name in given or not column.optional]
+    columns = schema_of(path).columns
     return pd.DataFrame(rows, columns=[*columns, *(name for name in given if name not in columns)])
 
 
@@ -53,8 +53,8 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
         If a column is missing or unknown, or a cell is not of its kind: that is a mistake of ours, not of the data.
     """
     schema = schema_of(path)
-    own = [name for name in table if name not in schema.columns]
-    needed = [name for name, column in schema.columns.items() if name in table or not column.optional]
+    own = [name for name in map(str, table) if name not in schema.columns]
+    needed = list(schema.columns)
     absent = [name for name in needed if name not in table]
     if absent or (own and schema.own_at is None):
         raise ValueError(f"{Path(path).name}: columns missing: {absent}; columns that it does not have: {own}")
@@ -62,7 +62,7 @@ def csv_text(table: pd.DataFrame, path: str | Path) -> str:
     table = table[[*needed[:at], *own, *needed[at:]]]
     if wrong := [name for name in needed if not _fits(table[name], schema.columns[name].kind)]:
         raise ValueError(f"{Path(path).name}: cells that are not of their column's kind: {wrong}")
-    texts = {name: table[name].map(guarded) for name in table if not _numeric(schema, name)}
+    texts = {name: table[name].map(guarded) for name in map(str, table) if not _numeric(schema, name)}
     return table.assign(**texts).rename(columns=guarded).to_csv(index=False, lineterminator="\n", float_format="%.12g")
 
 
@@ -103,7 +103,7 @@ def read_csv(path: str | Path | IO[str], numbers: Collection[str] = (), name: st
     """
     schema = schema_of(name or path)
     table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8").rename(columns=unguarded)
-    for column in table:
+    for column in map(str, table):
         if _numeric(schema, column, numbers):
             cells = pd.to_numeric(table[column].where(table[column] != ""))
             table[column] = cells if cells.dtype == "int64" else cells.astype(float)

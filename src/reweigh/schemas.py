@@ -2,8 +2,8 @@
 
 TABLES has a block per table: `# file | columns that name a row`, `> what a row is`, and the columns in order. A line with
 bars says what columns are (`names | kind | unit | meaning`); a line without takes them as the first block says them. `@file`
-takes all columns of that table, `?` marks one that not every stage writes yet, `...` stands for the columns of a user's
-own tables. `<x>_natural`, `guarded_<x>` and the codes of a column of words need no words where `<x>` has some.
+takes all columns of that table, `...` stands for the columns of a user's own tables. `<x>_natural`, `guarded_<x>` and the
+codes of a column of words need no words where `<x>` has some.
 
 Kinds: id (names something), text, codes (see `reweigh.text.codes`), yes/no, integer, number.
 """
@@ -178,7 +178,7 @@ tau_mean tau_sd tau_median tau_mode tau_lower tau_upper tau_central_lower tau_ce
 new_mean new_sd new_median new_mode new_lower new_upper new_central_lower new_central_upper | number | analysis scale | the same of the effect in a new trial
 p_better p_important | number | probability | that the mean effect is on the better side, and that it exceeds the smallest important difference
 p_better_new p_important_new | number | probability | the same for the effect in a new trial
-note ?note_codes
+note note_codes
 
 # meta_regression.csv | analysis regression coefficient
 > One coefficient of one meta-regression (Knapp-Hartung).
@@ -204,7 +204,7 @@ k | integer | effects | effects pooled
 trials | integer | trials | trials that give them
 scale estimate se ci_lower ci_upper statistic df p_value estimate_natural ci_lower_natural ci_upper_natural
 tau2_between tau2_within | number | analysis scale squared | variance between trials, and between effects within trials
-note ?note_codes
+note
 
 # crossover_sweep_pooled.csv | analysis correlation
 > One main analysis with its crossover trials at one correlation.
@@ -221,13 +221,13 @@ model scale k comparisons estimate se ci_lower ci_upper estimate_natural ci_lowe
 # sequential.csv | analysis look
 > One look of the trial sequential analysis of one main analysis, or the reason why there is none. Trials are added by year;
 > boundaries are of Z (Lan-DeMets alpha spending), information is in participants.
-analysis measure scale ?model
-?interval | id | | method of the interval
+analysis measure scale model
+interval | id | | method of the interval
 difference difference_natural | number | analysis scale | the smallest important difference
 assumed | text | | control risk or SD and heterogeneity that the information size rests on, and where they come from
-?assumed_codes
-?i2 ?d2 | number | percent | I2, and diversity D2, that it rests on
-?tau2
+assumed_codes
+i2 d2 | number | percent | I2, and diversity D2, that it rests on
+tau2
 alpha power | number | probability | settings of the protocol
 sides | integer | | one or two
 spending pooling | id | | alpha spending function; estimator of tau2
@@ -248,15 +248,15 @@ verdict | id | | first boundary crossed: `upper`, `lower`, `futility`, `none`
 reached | yes/no | | whether the required size is reached
 adjusted_p_value | number | probability | repeated P
 undated | text | ids | trials left out for want of a year
-note ?note_codes
+note note_codes
 
 # robustness/leave_one_out.csv | analysis left_out
 > One analysis without one of its trials, by the main model.
 analysis outcome window measure set model
 left_out | id | | the comparison that is left out
-label k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
-?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
-note ?note_codes
+label k comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+guarded_ci_lower guarded_ci_upper guarded_p_value guarded_ci_lower_natural guarded_ci_upper_natural
+note note_codes
 
 # robustness/cumulative.csv | analysis order step
 > One analysis after each trial, by the main model.
@@ -264,44 +264,45 @@ analysis outcome window measure set model
 order | id | | trials added by `year` or by `precision`
 step | integer | | number of the step
 added | id | | the comparison that is added
-label year k ?comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
-?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
-note ?note_codes
+label year k comparisons estimate se ci_lower ci_upper p_value tau2 q estimate_natural ci_lower_natural ci_upper_natural i2
+guarded_ci_lower guarded_ci_upper guarded_p_value guarded_ci_lower_natural guarded_ci_upper_natural
+note note_codes
 
 # robustness/influence.csv | analysis comparison_id
 > Case diagnostics of one trial in one analysis, as metafor's `influence()` gives them.
-analysis outcome window measure set model comparison_id label k ?comparisons
+analysis outcome window measure set model comparison_id label k comparisons
 rstudent dffits dfbetas cook_d cov_r tau2_del q_del hat | number | | studentised deleted residual, DFFITS, DFBETAS, Cook's distance, covariance ratio, tau2 and Q without it, hat value
 weight | number | percent | weight of the effect in the pool
 baujat_x baujat_y | number | | coordinates of the Baujat plot
 influential | yes/no | | whether metafor's rules call the trial influential
-note ?note_codes
+note note_codes
 
 # robustness/fragility.csv | analysis criterion
 > Smallest set of trials whose removal changes one conclusion of one analysis.
-analysis outcome window measure set model k ?comparisons
+analysis outcome window measure set model k comparisons
 criterion | id | | the conclusion: significance, direction, smallest important difference
-verdict | text | | `changes`, `at least`, `one left` or `not applicable`
-?verdict_code
+verdict | text | | in words
+verdict_code | codes | | `changes`, `at_least`, `robust`, `one_left` or `not_applicable`
 size | integer | trials | trials in the smallest set
 removed | text | ids | one such set
-?removed_codes
+removed_codes
 labels | text | | its trials as printed
 sets | integer | | how many such sets there are
 tried | integer | | how many removals were tried
 before | text | | the conclusion with all trials
-?before_code
+before_code
 after | text | | the conclusion without the set
-?after_code
+after_code
 estimate ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural
-?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value ?guarded_ci_lower_natural ?guarded_ci_upper_natural
-note ?note_codes
+guarded_ci_lower guarded_ci_upper guarded_p_value guarded_ci_lower_natural guarded_ci_upper_natural
+note note_codes
 
 # robustness/small_study.csv | analysis method
-> One test of funnel plot asymmetry, or one effect adjusted for it; below ten trials only the reason why there is none.
+> One test of funnel plot asymmetry, or one effect adjusted for it; below the protocol's `minimum_trials` the reason why
+> there is none.
 analysis outcome window measure set model
 method | id | | Egger and related tests, trim and fill, PET-PEESE, selection model, limit meta-analysis, fail-safe N
-k ?comparisons
+k comparisons
 bias bias_se | number | | slope or intercept that tells of asymmetry, and its standard error
 statistic df p_value estimate se ci_lower ci_upper estimate_natural ci_lower_natural ci_upper_natural
 k0 | integer | trials | trials filled in
@@ -309,12 +310,12 @@ side | id | | on which side
 weight | number | share | selection model: relative chance of publication of a trial that is not significant
 g2 | number | percent | limit meta-analysis: share of the heterogeneity left
 fail_safe_n | integer | trials | fail-safe N
-note ?note_codes
+note note_codes
 
 # robustness/subsets.csv | analysis
 > All subsets of two trials or more of one analysis (a seeded sample beyond 16 trials); `robustness/subsets.npz` holds each
 > subset's numbers.
-analysis outcome window measure set model k ?comparisons
+analysis outcome window measure set model k comparisons
 subsets | integer | | number of subsets
 complete | yes/no | | whether these are all
 lowest median highest | number | analysis scale | range of the estimate
@@ -322,17 +323,17 @@ better excludes_no_effect | number | percent | subsets on the better side; whose
 split_by split_label | text | | trial whose presence splits the estimates most
 split_share | number | percent | share of their variance that this explains
 mean_with mean_without | number | analysis scale | mean estimate of the subsets with and without it
-note ?note_codes
+note note_codes
 
 # robustness/multiverse.csv | analysis options
 > One specification: one choice for each option of the protocol's multiverse. `distinct` numbers those that differ.
 analysis outcome window
 options | text | | what is chosen of each option
-?option_codes
-distinct k ?comparisons measure
-?pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
+option_codes
+distinct k comparisons measure
+pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
 tau2_method ci_method estimate se ci_lower ci_upper
-p_value tau2 i2 ?guarded_ci_lower ?guarded_ci_upper ?guarded_p_value reason ?reason_code
+p_value tau2 i2 guarded_ci_lower guarded_ci_upper guarded_p_value reason reason_code
 better excludes_no_effect better_and_excludes exceeds_important | yes/no | | whether each statement holds
 benefit | number | see unit | the effect, benefit counted as positive
 unit | id | | smallest important differences, or standard errors
@@ -345,7 +346,7 @@ distinct | integer | | distinct analyses
 name words | text | | the statement, in words, or the choice
 holds of | integer | analyses | in how many it holds, of how many that can say
 share | number | percent | the same in percent
-note ?note_codes
+note note_codes
 unit | id | | unit of `range`
 options | integer | | options of the choice
 range | number | see unit | by how much the choice moves the estimate at most
@@ -355,13 +356,13 @@ flips | number | percent | how often it changes whether the interval excludes no
 > Two computed sentences on one analysis.
 analysis
 fragility | text | | how fragile it is
-?fragility_codes
+fragility_codes
 alternatives | text | | what the defensible alternatives say
-?alternatives_codes
+alternatives_codes
 
 # certainty.csv | analysis domain
 > One GRADE domain of one analysis by the main model.
-analysis outcome window measure set model k ?comparisons
+analysis outcome window measure set model k comparisons
 certainty start | id | | final and starting level: high, moderate, low, very low
 domain judgement | text | | GRADE domain, and the judgement in words
 levels | integer | levels | levels down
@@ -479,7 +480,7 @@ p_value
 p_operator | id | | `<` and the like where P is a bound
 t f z df oe v | number | | statistics as reported; observed minus expected events and their variance
 better direction | id | | which direction is better; whom a result without a sign favours
-n_intervention n_control
+n_intervention n_control | integer | patients | patients analysed
 paired | yes/no | | whether the test was paired
 p_test | id | | which test it was
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
@@ -496,7 +497,7 @@ yi | number | analysis scale | the effect
 vi | number | analysis scale squared | its sampling variance
 
 # figures/index.csv | kind analysis
-> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `sweep` and `bubble`.
+> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `forest_bmj`, `sweep` and `bubble`.
 kind analysis title caption
 
 # figures/robustness.csv | analysis kind
@@ -520,12 +521,11 @@ figure title caption
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; `optional` where not every stage writes it yet."""
+    """What the cells of a column are."""
 
     kind: str
     unit: str
     meaning: str
-    optional: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -561,9 +561,7 @@ def schemas() -> Mapping[str, Schema]:
                 elif name.startswith("@"):
                     schema.columns |= {n: c for n, c in found[name[1:]].columns.items() if n not in schema.columns}
                 else:
-                    plain = name.removeprefix("?")
-                    column = said or _as_said(plain, general | schema.columns)
-                    schema.columns[plain] = replace(column, optional=plain != name)
+                    schema.columns[name] = said or _as_said(name, general | schema.columns)
     return found
 
 
@@ -572,7 +570,7 @@ def _lines(block: str) -> Iterator[tuple[list[str], Column | None]]:
     for line in block.splitlines():
         if not line.startswith(("#", ">")):
             names, *said = (part.strip() for part in line.split("|"))
-            yield names.split(), Column(*said) if said else None
+            yield names.split(), Column(said[0], said[1], said[2]) if said else None
 
 
 def _as_said(name: str, known: Mapping[str, Column]) -> Column:

@@ -4,10 +4,18 @@ rule check:
     input:
         files=review_files,
         others=lambda wildcards: data_files(
-            wildcards, "claims.yaml", "certainty_overrides.csv"
+            wildcards, "claims.yaml", "certainty_overrides.csv", "published_trials.csv"
         ),
         tools="data/risk_of_bias_tools.yaml",
         source=library("check"),
+    params:
+        # A misspelt file name is no input: it is a reason to check again.
+        names=lambda wildcards: sorted(
+            path.name
+            for path in (Path("data") / wildcards.review).iterdir()
+            if path.is_file()
+        ),
+    priority: 1
     output:
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",

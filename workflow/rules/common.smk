@@ -2,17 +2,22 @@
 import csv
 import os
 import sys
+import time
 from pathlib import Path
 
 SOURCE = Path(workflow.basedir) / "src"
 if str(SOURCE) not in sys.path:
     sys.path.insert(0, str(SOURCE))
 
-from reweigh.console import config_error, prepare_jobs, print_summaries
+from reweigh.console import config_error, locked, prepare_jobs, print_results
 from reweigh.imports import closure
 from reweigh.text.files import file_name
 
 prepare_jobs(SOURCE)
+
+STARTED = time.time()
+if workflow.is_main_process and "--unlock" not in sys.argv and (told := locked()):
+    print(told, file=sys.stderr)
 
 ENVIRONMENT = "../../environment.yml"
 TABLES = (

@@ -7,6 +7,8 @@ rule report:
         studies="work/{review}/checked/studies.csv",
         effects="results/{review}/effects.csv",
         rows="results/{review}/rows.csv",
+        not_pooled="results/{review}/not_pooled.csv",
+        flags="results/{review}/flags.csv",
         worked="results/{review}/worked",
         sweep="results/{review}/crossover_sweep.csv",
         pooled="results/{review}/pooled.csv",

@@ -307,14 +307,15 @@ def _inconsistency(effects: pd.DataFrame, pooled: Row, bounds: Bounds, t: Thresh
     lines = sorted({0.0, *(bounds or ())})
     known = isfinite(low) and isfinite(high)
     crossed = [x for x in lines if known and low < x < high and not ci[0] < x < ci[1]]
-    reach: dict[str, object] = {}
-    if known:
-        at = ",".join(f"{natural(pooled, x):.12g}" for x in crossed)
-        reach = {"lower": natural(pooled, low), "upper": natural(pooled, high), "guarded": guarded, "crossed": at}
-    codes = code("heterogeneity", i2=i2, tau=_number(pooled, "tau"), **reach, **_printed(pooled))
     y = effects["estimate"].to_numpy(dtype=float)
     both = low < lines[0] and high > lines[-1] if known else k == 2 and y.min() < 0 < y.max()
-    if i2 >= t.i2_very_serious and both:
+    worst = i2 >= t.i2_very_serious and both
+    reach: dict[str, object] = {}
+    if known:
+        at = "" if worst else ",".join(f"{natural(pooled, x):.12g}" for x in crossed)
+        reach = {"lower": natural(pooled, low), "upper": natural(pooled, high), "guarded": guarded, "crossed": at}
+    codes = code("heterogeneity", i2=i2, tau=_number(pooled, "tau"), **reach, **_printed(pooled))
+    if worst:
         return _ruled(name, -2, "IN3", codes)
     return _ruled(name, -1, "IN2", codes) if i2 >= t.i2_serious or crossed else _ruled(name, 0, "IN1", codes)
 

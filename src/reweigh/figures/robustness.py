@@ -14,16 +14,14 @@ from reweigh.figures.funnel import draw_funnel
 from reweigh.figures.gosh import draw_gosh
 from reweigh.figures.style import RecordFigure
 from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS
-from reweigh.pool.core import pool
+from reweigh.pool.refit import COUNTS, refit
 from reweigh.protocol.model import Protocol
 from reweigh.robustness.adjusted import trim_and_fill
 from reweigh.robustness.multiverse import Multiverse
-from reweigh.robustness.removal import cumulative, influence, leave_one_out
-from reweigh.robustness.small_study import MINIMUM
+from reweigh.robustness.removal import influence, leave_one_out
 from reweigh.robustness.subsets import Subsets, split
-from reweigh.robustness.tables import COUNTS, Analysis
-from reweigh.sequential.cumulative import chronological
-from reweigh.tables.times import years_of
+from reweigh.robustness.tables import Analysis
+from reweigh.sequential.cumulative import chronological, cumulative
 
 
 class Figure(NamedTuple):
@@ -53,12 +51,12 @@ def robustness_figures(
     """
     main = effects[effects["set"] == "main"]
     for analysis, group in main.groupby("analysis", sort=False):
-        if len(group) >= 2:
-            for kind, figure in _of_analysis(Analysis(group, protocol), subsets.get(str(analysis))):
+        one = Analysis(group, protocol)
+        if one.k >= 2 and not one.cannot:
+            for kind, figure in _of_analysis(one, subsets.get(str(analysis))):
                 yield Figure(kind, str(analysis), figure)
     words = {name: chosen.label for name, chosen in protocol.sets.items()}
-    listed = getattr(protocol, "multiverse", None)
-    for choice, options in listed.choices.items() if listed is not None else ():
+    for choice, options in protocol.multiverse.choices.items() if protocol.multiverse else ():
         words |= {f"{choice}.{name}": option.label for name, option in options.items() if option.label}
     for analysis, found in multiverses.items():
         outcome, _, window = analysis.partition(".")
@@ -73,23 +71,23 @@ def heading(protocol: Protocol, outcome: str, window: str) -> str:
 
 
 def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, RecordFigure]]:
-    y, v, labels, level = one.yi, one.vi, one.labels, one.protocol.level
+    trials, model, y, v = one.trials, one.model, one.trials.yi, one.trials.vi
+    labels, level = one.labels, one.level
     head = heading(one.protocol, str(one.identity["outcome"]), str(one.identity["window"]))
     measure = MEASURE_LABELS[one.measure]
-    whole = pool(y, v, **one.options)
+    whole = refit(trials, model, level=level)
     estimate, tau2 = float(whole.estimate[0]), float(whole.tau2[0])
     band = (estimate, float(whole.ci_lower[0]), float(whole.ci_upper[0]))
     yield "leave_one_out", draw_removals(
-        leave_one_out(y, v, **one.options), [f"Without {name}" for name in labels], band,
+        leave_one_out(trials, model, level), [f"Without {name}" for name in labels], band,
         f"{head}: without each trial", measure, "Each row pools all trials but one.", log=one.log,
     )  # fmt: skip
-    years = years_of(one.frame)
-    order, undated = chronological(years.tolist(), one.ids)
+    order, undated = chronological(one.years.tolist(), one.ids)
     if len(order) >= 2:
         names = [f"+ {labels[i]}" for i in order]
         note = "Each row adds a trial, by year of publication."
         note += f" Without a year, left out: {', '.join(labels[i] for i in undated)}." if len(undated) else ""
-        result = cumulative(y, v, order, **one.options)
+        result = cumulative(trials, model, order, level)
         title = f"{head}: cumulative by year"
         yield "cumulative", draw_removals(result, names, band, title, measure, note, log=one.log)
     yield (
@@ -109,7 +107,8 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     if one.k < 3:
         return
     for contours in (False, True):
-        filled = trim_and_fill(y, v, tau2_method=one.model.tau2) if one.k >= MINIMUM and not contours else None
+        enough = one.k >= one.protocol.robustness.minimum_trials
+        filled = trim_and_fill(trials, model, level=level) if enough and not contours else None
         added = (filled.filled_yi, filled.filled_vi) if filled is not None and filled.k0 else None
         kind, words = ("contour_funnel", "contour-enhanced funnel plot") if contours else ("funnel", "funnel plot")
         yield (
@@ -119,7 +118,7 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
             ),
         )
     yield "radial", draw_radial(y, v, estimate, tau2, f"{head}: radial plot", level=level)
-    found = influence(y, v, **one.options)
+    found = influence(trials, model, level)
     if np.isfinite(found.hat).all():
         yield "influence", draw_influence(found, labels, f"{head}: influence of each trial")
         yield "baujat", draw_baujat(found, labels, f"{head}: Baujat plot")

@@ -39,21 +39,14 @@ def draw_sequential(
     Parameters
     ----------
     found
-        A trial sequential analysis with at least one look (its ``reason`` is empty).
+        A trial sequential analysis.
     unit
         Of the information.
     favours
         What positive and negative Z favour; printed at the ends of the axis.
 
-    Raises
-    ------
-    ValueError
-        Where the analysis could not be done.
-
     Wetterslev, Thorlund, Brok and Gluud 2008, Journal of Clinical Epidemiology 61:64-75.
     """
-    if found.reason or found.boundaries is None:
-        raise ValueError(f"nothing to draw: {found.reason}")
     reached = "reached" if found.reached else f"{100 * found.fraction[-1]:.0f}% reached"
     crossed = {"upper": "crossed", "lower": "crossed", "futility": "not crossed; futility", "none": "not crossed"}
     note = (
@@ -75,11 +68,10 @@ def draw_sequential(
     if found.futility is not None:
         inner = found.futility.upper * (found.direction if found.design.sides == 1 else 1)
         ok = np.isfinite(inner)
-        edge = found.futility.fraction[ok] * found.required if hasattr(found.futility, "fraction") else at[ok]
         for values in (inner, -inner) if found.design.sides == 2 else (inner,):
-            ax.plot(edge, values[ok], color=FAINT, lw=1.3, gid="futility", zorder=3)
+            ax.plot(at[ok], values[ok], color=FAINT, lw=1.3, gid="futility", zorder=3)
         if found.design.sides == 2:
-            ax.fill_between(edge, inner[ok], -inner[ok], color=FAINT, alpha=0.15, linewidth=0, zorder=0)
+            ax.fill_between(at[ok], inner[ok], -inner[ok], color=FAINT, alpha=0.15, linewidth=0, zorder=0)
     for sign in (-1, 1) if found.design.sides == 2 else (found.direction,):
         ax.axhline(sign * found.conventional, color=MUTED, lw=0.9, ls=(0, (3, 2.5)), zorder=1)
     ax.axhline(0, color=INK, lw=0.8, zorder=1)

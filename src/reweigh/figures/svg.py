@@ -172,7 +172,6 @@ def cut_font(weight: str, characters: Set[str] = _COMMON) -> bytes:
     from fontTools import subset
     from fontTools.ttLib import TTFont
 
-    face = TTFont(FONT_FILES[weight], recalcTimestamp=False, lazy=True)
     options = subset.Options()
     options.hinting = False
     options.notdef_outline = True
@@ -185,8 +184,9 @@ def cut_font(weight: str, characters: Set[str] = _COMMON) -> bytes:
     options.recalc_timestamp = False
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=sorted(map(ord, characters)))
-    cutter.subset(face)
-    face.flavor = "woff"
     out = io.BytesIO()
-    face.save(out)
+    with TTFont(FONT_FILES[weight], recalcTimestamp=False, lazy=True) as face:
+        cutter.subset(face)
+        face.flavor = "woff"
+        face.save(out)
     return out.getvalue()

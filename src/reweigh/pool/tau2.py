@@ -205,7 +205,7 @@ def climb(
     low: Floats,
     top: Floats,
     width: int,
-    grid_score: Callable[[slice, Floats], Floats],
+    grid_score: Callable[[slice | Ints, Floats], Floats],
     score: Callable[[Ints, Floats], tuple[Floats, Floats]],
     height: Callable[[Ints, Floats], Floats],
     start: Floats | None = None,
@@ -222,7 +222,7 @@ def climb(
     width
         Numbers that ``grid_score`` holds per set and grid point.
     grid_score, score, height
-        First derivative on a grid (d, points) for a slice of sets; first and second derivative, and the
+        First derivative on a grid (d, points) for some of the sets; first and second derivative, and the
         log-likelihood, at tau2 (n,) of the sets (n,).
     start
         Where to begin (D,), if it lies in the right bracket.
@@ -242,7 +242,9 @@ def climb(
     hidden = np.flatnonzero(~rising[:, 0] & ~rising[:, 1])
     if hidden.size:
         fine = grid[hidden, 1][:, None] * np.linspace(0, 1, _FIRST_CELL + 1)
-        up = np.stack([score(hidden, fine[:, i])[0] > 0 for i in range(_FIRST_CELL + 1)], axis=1)
+        up, rows = np.empty(fine.shape, dtype=bool), max(1, _CHUNK // (fine.shape[1] * width))
+        for i in range(0, hidden.size, rows):
+            up[i : i + rows] = grid_score(hidden[i : i + rows], fine[i : i + rows]) > 0
         at, part = np.nonzero(up[:, :-1] & ~up[:, 1:])
         owner = np.concatenate([owner, hidden[at]])
         left, right = np.concatenate([left, fine[at, part]]), np.concatenate([right, fine[at, part + 1]])

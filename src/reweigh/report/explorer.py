@@ -19,13 +19,12 @@ from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.forest.catalogue import plot
 from reweigh.figures.forest.table import forest_table
 from reweigh.measures import MEASURE_LABELS
-from reweigh.pool.core import Pooled
 from reweigh.pool.refit import cannot, refit, trials_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
 from reweigh.quantile import z_critical
 from reweigh.report.inputs import Inputs, records
-from reweigh.report.words import window_label
+from reweigh.report.words import upper_first, window_label
 from reweigh.text.codes import has, join, words
 from reweigh.text.numbers import decimals_of, row_text
 from reweigh.text.pool import SENTENCES
@@ -48,8 +47,13 @@ SAID = dict(SENTENCES) | {
     "no_prediction_interval": "this model has no prediction interval",
     "no_bootstrap": "the bootstrap prediction interval is not computed for subsets",
 }
-OF_CORE = ("estimate", "tau2", "i2", "q", "q_p_value")
-OF_INTERVAL = ("ci_lower", "ci_upper", "pi_lower", "pi_upper", "p_value")
+FIELDS = {
+    "q": ("q", "q_p_value"),
+    "core": ("estimate", "tau2", "i2"),
+    "interval": ("ci_lower", "ci_upper", "pi_lower", "pi_upper", "p_value"),
+    "guarded": ("guarded_ci_lower", "guarded_ci_upper"),
+}
+"""Numbers of a subset by what they depend on; models share the parts that are the same."""
 
 Bools = NDArray[np.bool_]
 
@@ -114,7 +118,7 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
         "level": protocol.level,
         "models": {name: _said(model, own=name in own) for name, model in (own | OTHERS).items()},
         "model": protocol.models_of("main")[0].name,
-        "fields": [OF_CORE, OF_INTERVAL],
+        "fields": FIELDS,
         "all_up_to": ALL_UP_TO,
         "analyses": analyses,
         "reasons": [[words(codes, SAID), has(codes, "hartung_knapp_narrow")] for codes in reasons],
@@ -122,26 +126,29 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
 
 
 def _said(model: Model, *, own: bool) -> dict[str, Any]:
-    """What the page says of a model, and its guarded sister where its interval is Hartung-Knapp's."""
+    """What the page says of a model, and where its numbers are."""
     return {
         "own": own,
-        "what": describe_model(model.model_copy(update={"note": ""})),
-        "core": _core(model),
+        "label": _label(model) if own else model.name,
+        "what": upper_first(describe_model(model.model_copy(update={"note": ""}))),
         "i2": "Q-based" if model.i2 == "Q" else "tau2-based",
-        "guarded": _guarded(model),
+        "parts": _parts(model),
     }
 
 
-def _guarded(model: Model) -> str:
-    """The model like a Hartung-Knapp one whose interval is guarded, "" for other models."""
-    name = f"{TAU2.get(model.tau2)}, {INTERVAL_LABELS['hartung-knapp guarded']}"
-    own = model.interval == "hartung-knapp" and model.pooling == "inverse variance"
-    return name if own and name in OTHERS else ""
+def _parts(model: Model) -> dict[str, str]:
+    """The parts of FIELDS that a model has, each by the key that it shares with others."""
+    iv = model.pooling == "inverse variance"
+    parts = {"q": model.pooling if iv else model.name, "core": f"{model.tau2} {model.i2}" if iv else model.name}
+    parts["interval"] = model.name
+    return parts | ({"guarded": model.name} if model.interval == "hartung-knapp" else {})
 
 
-def _core(model: Model) -> str:
-    """Models of one core share their estimate and heterogeneity and differ in their intervals."""
-    return f"{model.tau2} {model.i2}" if model.pooling == "inverse variance" else model.name
+def _label(model: Model) -> str:
+    """`cochrane: REML, Hartung-Knapp`; the name alone where it says how."""
+    how = f"{TAU2.get(model.tau2, model.tau2)}, {INTERVAL_LABELS[model.interval]}"
+    told = model.pooling != "inverse variance" or INTERVAL_LABELS[model.interval].lower() in model.name.lower()
+    return model.name if told else f"{model.name}: {how}"
 
 
 def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
@@ -181,8 +188,6 @@ def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
         wanted = [m for m in OTHERS.values() if m.tau2 in FEWER and m.interval in ("hartung-knapp", "wald")]
     else:
         wanted = []
-    # Where a Hartung-Knapp interval is too narrow, the guarded one stands beside it.
-    wanted += [OTHERS[sister] for model in own if (sister := _guarded(model)) and OTHERS[sister] not in wanted]
     known = {_kind(model) for model in own}
     return (*own, *(model for model in wanted if _kind(model) not in known))
 
@@ -250,13 +255,12 @@ def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[s
 
 
 def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, int]) -> dict[str, Any]:
-    """The models that can pool the trials; their numbers (per core OF_CORE, per model OF_INTERVAL) and reasons.
+    """The models that can pool the trials; their numbers, part after part, and reasons.
 
     Also each trial's weight where it is not the inverse of its variance, and why the other models cannot.
     """
     trials, there = trials_of(one.frame), subsets(one.k)
-    by_core: dict[str, list[NDArray[np.float64]]] = {}
-    by_model: list[NDArray[np.float64]] = []
+    parts: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     codes: list[NDArray[np.uint8]] = []
     weights: dict[str, list[float | None]] = {}
     able, unable = [], {}
@@ -268,8 +272,9 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
         model = asked.model_copy(update={"prediction_interval": "none"}) if bootstrap else asked
         result = refit(trials, model, mask=there, level=protocol.level, tau2_interval=False)
         able.append(asked.name)
-        by_core.setdefault(_core(asked), _core_of(result, model))
-        by_model += [getattr(result, name) for name in OF_INTERVAL]
+        names = {"i2": "i2_q" if model.i2 == "Q" else "i2_tau2"}
+        for part in _parts(asked).items():
+            parts.setdefault(part, [getattr(result, names.get(name, name)) for name in FIELDS[part[0]]])
         also = "no_bootstrap" if bootstrap else "no_prediction_interval" if model.prediction_interval == "none" else ""
         narrow = np.where(result.narrow, "hartung_knapp_narrow", "")
         said = np.array([join([*str(r).split("; "), n, also]) for r, n in zip(result.reason, narrow, strict=True)])
@@ -279,7 +284,7 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
         if asked.pooling != "inverse variance" and asked.tau2 == "EE":
             everyone = result.weights[int(there.all(axis=1).argmax())]
             weights[asked.name] = [None if np.isnan(w) else float(w) for w in everyone]
-    columns = [*(values for of_core in by_core.values() for values in of_core), *by_model]
+    columns = [values for part in parts.values() for values in part]
     little = np.dtype(precision).newbyteorder("<")
     return {
         "models": able,
@@ -288,11 +293,6 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
         "numbers": _base64(np.concatenate(columns).astype(little).tobytes()) if columns else "",
         "codes": _base64(np.concatenate(codes).tobytes()) if codes else "",
     }
-
-
-def _core_of(result: Pooled, model: Model) -> list[NDArray[np.float64]]:
-    names = {"i2": "i2_q" if model.i2 == "Q" else "i2_tau2"}
-    return [getattr(result, names.get(name, name)) for name in OF_CORE]
 
 
 def _base64(content: bytes) -> str:

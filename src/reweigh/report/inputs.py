@@ -33,6 +33,8 @@ class Inputs:
     figures: pd.DataFrame
     #: Eligible trials with a row that an analysis could not use.
     not_pooled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Suspicious numbers, and what was not used and must be said.
+    flags: pd.DataFrame = field(default_factory=pd.DataFrame)
     bayes: pd.DataFrame = field(default_factory=pd.DataFrame)
     meta_regression: pd.DataFrame = field(default_factory=pd.DataFrame)
     dependence: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from reweigh.measures import MEASURE_LABELS
+from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
 from reweigh.report.inputs import Inputs, records
@@ -53,6 +54,12 @@ MEDIAN_WORDS = {
     "quantile": "by quantile estimation",
 }
 FAMILY_WORDS = {"rhodes2015": "log-t", "turner2015": "log-normal"}
+POOLING_WORDS = {
+    "inverse variance": "",
+    "mantel-haenszel": " pooled by Mantel-Haenszel",
+    "mantel-haenszel for counts": " pooled by Mantel-Haenszel where the measure is of counts",
+    "peto": " pooled by Peto's method",
+}
 #: Characters by which a value would leave its field.
 _BIBTEX = re.compile(r"[{}\\@%]")
 UNKNOWN_WORDS = {
@@ -138,7 +145,8 @@ def _synthesis(protocol: Protocol) -> str:
     if len(models) > 1:
         text += f" Beside it stands {_join([_model(m) for m in models[1:]])}."
     text += f" Intervals are at the {100 * protocol.level:g}% level. Ratios were pooled on the log scale. "
-    text += "Heterogeneity is given as tau2 with its Q-profile interval, tau2-based I2 and Cochran's Q. "
+    text += "Heterogeneity is given as tau2 with its Q-profile interval, "
+    text += f"{I2_DEFINITIONS[models[0].i2]} I2 and Cochran's Q. "
     if protocol.bayes:
         priors = "; ".join(
             f"{m}: {FAMILY_WORDS.get(p.family, p.family)}, {p.source}" for m, p in protocol.bayes.items()
@@ -151,7 +159,9 @@ def _synthesis(protocol: Protocol) -> str:
 def _model(model: Model) -> str:
     tau2 = TAU2_WORDS[model.tau2]
     start = tau2 if model.tau2 == "EE" else f"a random-effects model with tau2 by {tau2}"
-    pooling = "" if model.pooling == "inverse variance" else f" pooled by {model.pooling.title()}"
+    pooling = POOLING_WORDS[model.pooling]
+    if model.pooling.startswith("mantel-haenszel") and not model.exact:
+        pooling += " (0.5 added in trials with a zero cell)"
     return f"{start}{pooling} and {INTERVAL_WORDS[model.interval]}{PREDICTION_WORDS[model.prediction_interval]}"
 
 
@@ -161,8 +171,8 @@ def _subgroups(protocol: Protocol) -> str:
     ]
     shared = "one tau2 for all subgroups" if protocol.subgroup_tau2 == "common" else "a tau2 of each subgroup's own"
     return (
-        f"Every main analysis was split by {_join([lower_first(n) for n in names])}, with {shared}; a test for "
-        "subgroup differences needs two subgroups of two or more trials each."
+        f"Every main analysis was split by {_join([lower_first(n) for n in names])}, with {shared}; the test for "
+        "subgroup differences takes every subgroup that has an estimate, those of one trial included."
     )
 
 

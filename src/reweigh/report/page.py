@@ -111,7 +111,7 @@ def report_page(inputs: Inputs) -> str:
         "trial_columns": [c.replace("_", " ") for c in trials.characteristic_columns(inputs)],
         "states": trials.STATES,
         "dated": any(trial["year"] for trial in studies),
-        "annotated": any(trial["reasons"] or trial["note"] for trial in studies),
+        "annotated": any(trial["reasons"] or trial["note"] or trial["flags"] for trial in studies),
         "bias_figures": bias_figures,
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),

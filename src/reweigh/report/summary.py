@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
+from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
 from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many, not_pooled
@@ -40,6 +41,8 @@ def summary(inputs: Inputs) -> str:
         parts += ["## Several effects per trial", _dependence(inputs.dependence)]
     if left_out := _not_pooled(inputs):
         parts += ["## Eligible and not pooled", left_out]
+    if len(inputs.flags):
+        parts += ["## To be wary of", _flags(inputs.flags)]
     parts += ["## What became of every reported row", _fate(inputs.rows), "## Files", _files(inputs)]
     return "\n\n".join(parts) + "\n"
 
@@ -71,13 +74,19 @@ def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
 def _models(protocol: Protocol) -> str:
     models = {model.name: model for set_name in protocol.sets for model in protocol.models_of(set_name)}
     main = protocol.models_of("main")[0]
-    lines = [f"- **{escaped(m.name)}**{' (main)' if m == main else ''}: {describe_model(m)}" for m in models.values()]
+    lines = [
+        f"- **{escaped(m.name)}**{' (main)' if m == main else ''}: {escaped(describe_model(m))}"
+        for m in models.values()
+    ]
     assumed = protocol.assumptions
     lines.append(
         f"- Crossover trials: correlation of the two periods {assumed.crossover_correlation:g} (continuous), "
         f"phi {assumed.crossover_phi:g} (binary). {escaped(assumed.source)}".rstrip()
     )
-    lines.append("- Ratio measures are pooled on the log scale and printed on the natural scale. I2 is tau2-based.")
+    lines.append(
+        "- Ratio measures are pooled on the log scale and printed on the natural scale. "
+        f"I2 is {I2_DEFINITIONS[main.i2]}."
+    )
     return "\n".join(lines)
 
 
@@ -181,6 +190,15 @@ def _not_pooled(inputs: Inputs) -> str:
     analyses = [f"{outcome}.{window}" for outcome in inputs.protocol.outcomes for window in inputs.protocol.windows]
     lines = [(analysis, not_pooled(analysis, inputs)) for analysis in analyses]
     return "\n".join(f"- `{analysis}`: {escaped('; '.join(trials))}" for analysis, trials in lines if trials)
+
+
+def _flags(flags: pd.DataFrame) -> str:
+    """How many numbers look suspicious, and what was not used."""
+    notices = flags[flags["kind"] == "notice"]
+    found = len(flags) - len(notices)
+    many = "1 suspicious number is" if found == 1 else f"{whole(found)} suspicious numbers are"
+    head = f"{many} flagged (`flags.csv` has each with its rule); nothing was changed."
+    return "\n".join([head, *(f"- {escaped(words)}" for words in notices["words"])])
 
 
 def _fate(rows: pd.DataFrame) -> str:

@@ -25,7 +25,7 @@ def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
     main = inputs.effects[inputs.effects["set"] == "main"]
     in_main, in_any = set(main["study_id"]), set(inputs.effects["study_id"])
     used = main.groupby("study_id", sort=False)["analysis"].unique()
-    out = []
+    flags, out = records(inputs.flags), []
     for study in records(inputs.studies):
         name = str(study["study_id"])
         excluded = str(study.get("eligible", "yes")) == "no"
@@ -41,6 +41,7 @@ def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
                 "columns": _characteristics(study, inputs),
                 "links": _links(study),
                 "note": nice(study.get("note", "")),
+                "flags": [nice(flag["words"]) for flag in flags if flag["study_id"] == name],
                 "lights": _lights(name, inputs),
             }
         )

@@ -10,23 +10,25 @@ import scipy  # its parts load when they are used: optimize takes a while
 from numpy.typing import ArrayLike
 from scipy import special
 
-from reweigh.pool.core import Pooled, pool
+from reweigh.pool.core import Pooled
+from reweigh.pool.refit import Trials, refit
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.tau2 import Floats, residuals
+from reweigh.protocol.models import Model
 from reweigh.quantile import two_sided_p
-from reweigh.robustness.removal import _pair
-from reweigh.robustness.small_study import AsymmetryTest, _line, regression_test
+from reweigh.robustness.removal import generic, only_inverse_variance
+from reweigh.robustness.small_study import AsymmetryTest, _line, fit_line, pair, regression_test
+from reweigh.text.codes import code, join
 
-FAIL_SAFE_WARNING = (
-    "fail-safe N assumes that the missing trials average no effect and ignores heterogeneity; the Cochrane Handbook "
-    "(10.4.4.3 of version 5.1) advises against it"
-)
+FAIL_SAFE_WARNING = "fail_safe_discouraged"
 _MAX_ROUNDS = 100
+UNSELECTED = Model(name="without selection", tau2="ML", interval="wald")
+"""The selection model with the same weight for every result."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrimFill:
-    """Trim and fill; NaN where ``reason`` says why."""
+    """Trim and fill; NaN where ``reason`` has the code of why."""
 
     estimator: str
     #: Where trials are missing: "left" or "right".
@@ -54,7 +56,7 @@ class PetPeese:
 
 @dataclass(frozen=True, slots=True)
 class SelectionModel:
-    """Three-parameter step-function selection model; NaN where ``reason`` says why."""
+    """Three-parameter step-function selection model; NaN where ``reason`` has the code of why."""
 
     step: float
     alternative: str
@@ -109,56 +111,48 @@ class FailSafe:
 
 
 def trim_and_fill(
-    yi: ArrayLike,
-    vi: ArrayLike,
-    *,
-    estimator: str = "L0",
-    side: str | None = None,
-    tau2_method: str = "REML",
-    ci_method: str = "wald",
-    level: float = 0.95,
+    trials: Trials, model: Model, *, estimator: str = "L0", side: str | None = None, level: float = 0.95
 ) -> TrimFill:
-    """Impute the trials that an asymmetric funnel lacks, and pool again.
+    """Impute the trials that an asymmetric funnel lacks, and pool again by the model.
 
     ``estimator`` "L0" or "R0"; ``side`` "left", "right", or None for the side opposite to the slope of the effects on
-    their standard errors. ``yi``, ``vi`` (k,) on the analysis scale. Raises ValueError on an unknown option.
-    Duval and Tweedie 2000, Biometrics 56:455-63.
+    their standard errors. Raises ValueError on an unknown option. Duval and Tweedie 2000, Biometrics 56:455-63.
     """
-    y, v = _pair(yi, vi)
-    k = len(y)
+    y, v, k = trials.yi, trials.vi, len(trials.yi)
     if estimator not in ("L0", "R0") or side not in (None, "left", "right"):
         raise ValueError(f"estimator {estimator!r} or side {side!r} is not known: L0, R0; left, right or None")
     none = np.zeros(0)
-    if k < 3 or np.ptp(y) == 0:
-        reason = f"{k} trials: trim and fill needs three" if k < 3 else "all effects are equal: nothing to trim"
+    reason = only_inverse_variance(trials, model)
+    if not reason and (k < 3 or np.ptp(y) == 0):
+        reason = code("few_for_trim_and_fill", k=k) if k < 3 else "nothing_to_trim"
+    if reason:
         return TrimFill(estimator, side or "", 0, np.nan, np.nan, None, none, none, reason)
     if side is None:
         # Equal standard errors have no slope: metafor and we then look on the left.
         x = np.sqrt(v)
         slope = 0.0
         if np.ptp(x) > 1e-10 * x.max():
-            slope = float(meta_regression(y, v, {"sei": x}, tau2_method=tau2_method, minimum=None).estimate[1])
+            slope = float(meta_regression(y, v, {"sei": x}, tau2_method=model.tau2, minimum=None).estimate[1])
         side = "right" if slope < 0 else "left"
     sign = -1.0 if side == "right" else 1.0
     order = np.argsort(sign * y, kind="stable")
     turned, variance = sign * y[order], v[order]
     k0, k0_se, centre = 0, np.nan, np.nan
+    by_size = replace(trials, yi=turned, vi=variance)
     for _ in range(_MAX_ROUNDS):
         before = k0
-        kept = slice(0, k - k0)
-        centre = float(pool(turned[kept], variance[kept], tau2_method=tau2_method, ci_method="wald").estimate[0])
+        centre = float(refit(by_size.take(np.arange(k - k0)), model, level=level).estimate[0])
         k0, k0_se = _missing_trials(turned - centre, estimator)
         if k0 == before:
             break
     else:
-        return TrimFill(estimator, side, k0, np.nan, np.nan, None, none, none, "trim and fill did not converge")
+        return TrimFill(estimator, side, k0, np.nan, np.nan, None, none, none, "trim_and_fill_no_end")
     filled = sign * (2 * centre - turned[k - k0 :]) if k0 else none
     filled_v = variance[k - k0 :] if k0 else none
-    both = np.concatenate([y, filled]), np.concatenate([v, filled_v])
-    result = pool(*both, tau2_method=tau2_method, ci_method=ci_method, level=level)
-    p = 0.5**k0 if estimator == "R0" else np.nan
-    p = 0.5 ** (k0 + 1) if estimator == "R0" else p
-    reason = "" if np.isfinite(k0_se) else "the variance formula of the number of missing trials is negative here"
+    both = generic(np.concatenate([y, filled]), np.concatenate([v, filled_v]), trials.measure)
+    result = refit(both, model, level=level)
+    p = 0.5 ** (k0 + 1) if estimator == "R0" else np.nan
+    reason = "" if np.isfinite(k0_se) else "k0_variance_negative"
     return TrimFill(estimator, side, k0, k0_se, p, result, filled, filled_v, reason)
 
 
@@ -198,7 +192,7 @@ def selection_model(
     ``alternative``: the direction in which a result is "significant", "greater" or "less". ``yi``, ``vi`` (k,) on the
     analysis scale. Raises ValueError on an unknown option. Vevea and Hedges 1995, Psychometrika 60:419-35.
     """
-    y, v = _pair(yi, vi)
+    y, v = pair(yi, vi)
     if alternative not in ("greater", "less") or not 0 < step < 1:
         raise ValueError(f"alternative {alternative!r} (greater or less) with step {step} (0 to 1) is not possible")
     nothing = SelectionModel(step, alternative)
@@ -207,14 +201,12 @@ def selection_model(
     above = sign * y < critical
     if len(y) < 4 or above.all() or not above.any():
         where = "above" if above.all() else "below"
-        reason = f"{len(y)} trials for three parameters: four are needed"
-        return replace(
-            nothing, reason=reason if len(y) < 4 else f"every result has a one-sided p {where} {step}: no weight"
-        )
+        few = code("few_for_selection", k=len(y))
+        return replace(nothing, reason=few if len(y) < 4 else code("no_weight", where=where, step=step))
     model = _Selection(sign * y, v, critical, above)
     best, highest = _fit_selection(model)
     if best is None:
-        return replace(nothing, reason="the likelihood has no inner maximum: the parameters cannot be told apart")
+        return replace(nothing, reason="no_inner_maximum")
     boundary = bool(best[1] == 0)
     hessian = model.hessian(best)
     free = [0, 2] if boundary else [0, 1, 2]
@@ -224,20 +216,19 @@ def selection_model(
     variances = np.where(np.diag(covariance) > 0, np.diag(covariance), np.nan)
     se, delta_se = math.sqrt(variances[0]), math.sqrt(variances[2])
     half = special.ndtri((1 + level) / 2) * se
-    plain = pool(y, v, tau2_method="ML", ci_method="wald")
+    plain = refit(generic(y, v), UNSELECTED)
     null = model.value(np.array([sign * plain.estimate[0], plain.tau2[0], 1.0]))
     height = model.value(best)
     lrt = max(0.0, 2 * (height - null))
-    reasons = ["tau2 is 0, at the edge of the model: standard errors take it as known"] if boundary else []
+    reasons = ["tau2_at_edge"] if boundary else []
     if highest is not None and model.value(highest) > height + 1e-6:
-        reasons.append(
-            f"the likelihood has a higher maximum elsewhere: estimate {sign * highest[0]:.3g}, tau2 {highest[1]:.3g}, "
-            f"delta {highest[2]:.3g}, log-likelihood higher by {model.value(highest) - height:.2f}"
-        )
+        higher = {"estimate": sign * highest[0], "tau2": highest[1], "delta": highest[2]}
+        higher |= {"higher": model.value(highest) - height}
+        reasons.append(code("higher_maximum", **{name: float(value) for name, value in higher.items()}))
     return SelectionModel(
         step, alternative, float(mu), se, float(mu - half), float(mu + half),
         float(two_sided_p(np.array([mu / se]), np.array([np.inf]))[0]), float(tau2), float(delta), delta_se,
-        float(height), lrt, float(special.chdtrc(1, lrt)), "; ".join(reasons),
+        float(height), lrt, float(special.chdtrc(1, lrt)), join(reasons),
     )  # fmt: skip
 
 
@@ -294,7 +285,7 @@ class _Selection:
 def _fit_selection(model: _Selection) -> tuple[Floats | None, Floats | None]:
     """The maximum uphill of the model without selection, and the highest that further starts reach; None if none."""
     y, v = model.y, model.v
-    plain = pool(y, v, tau2_method="ML", ci_method="wald")
+    plain = refit(generic(y, v), UNSELECTED)
     tau2, scale = float(plain.tau2[0]), float(np.median(v))
     first = _climb(model, float(plain.estimate[0]), max(tau2, 1e-3 * scale), 1.0)
     found = [first] if first is not None else []
@@ -357,33 +348,31 @@ def _polish(model: _Selection, at: Floats, free: bool) -> Floats:
     return at
 
 
-def limit_meta(
-    yi: ArrayLike, vi: ArrayLike, *, method: str = "beta0", tau2_method: str = "REML", level: float = 0.95
-) -> LimitMeta:
+def limit_meta(trials: Trials, model: Model, *, method: str = "beta0", level: float = 0.95) -> LimitMeta:
     """Limit meta-analysis: the effect in a trial of infinite precision, small-study effects taken into account.
 
     ``method`` as in metasens: "beta0" (regression on the heterogeneity-inflated standard error, evaluated at tau),
-    "betalim" (with an intercept through the shrunken effects) or "mulim" (their common-effect mean). ``yi``, ``vi``
-    (k,) on the analysis scale. Raises ValueError on an unknown method. Rücker and others 2011, Biostatistics 12:122-42.
+    "betalim" (with an intercept through the shrunken effects) or "mulim" (their common-effect mean); tau2 is the
+    model's. Raises ValueError on an unknown method. Rücker and others 2011, Biostatistics 12:122-42.
     """
-    y, v = _pair(yi, vi)
+    y, v, k = trials.yi, trials.vi, len(trials.yi)
     if method not in ("beta0", "betalim", "mulim"):
         raise ValueError(f"method {method!r} is not known: use one of beta0, betalim, mulim")
-    k = len(y)
     missing = np.full(k, np.nan)
-    if k < 3:
-        return LimitMeta(method, missing, reason=f"{k} trials: it needs three")
-    tau2 = float(pool(y, v, tau2_method=tau2_method, ci_method="wald").tau2[0])
-    if np.ptp(v) <= 1e-10 * v.max():
-        reason = "all trials have the same variance: no small-study effect to see"
+    reason = only_inverse_variance(trials, model)
+    if not reason and (k < 3 or np.ptp(v) <= 1e-10 * v.max()):
+        reason = code("few_for_limit", k=k) if k < 3 else "same_variance"
+    if reason:
         return LimitMeta(method, missing, reason=reason)
+    tau2 = float(refit(trials, model, level=level).tau2[0])
     inflated = _line("", y, np.sqrt(v + tau2), 1 / (v + tau2), level)
     plain = _line("", y, np.sqrt(v), 1 / v, level)
     if reason := inflated.reason or plain.reason:
         return LimitMeta(method, missing, reason=reason)
     beta, alpha = inflated.limit, inflated.bias
     limits = beta + np.sqrt(tau2 / (v + tau2)) * (y - beta)
-    radial = _line("", limits, np.sqrt(v), 1 / v, level)
+    # Without heterogeneity the effects shrink to one value, which this line fits exactly.
+    radial = fit_line(limits, np.sqrt(v), 1 / v)
     w = 1 / v
     normal = float(special.ndtri((1 + level) / 2))
     if method == "beta0":
@@ -395,19 +384,15 @@ def limit_meta(
     elif method == "mulim":
         estimate, se = (w * limits).sum() / w.sum(), 1 / math.sqrt(w.sum())
     else:
-        estimate, se = radial.limit, 1 / (np.sqrt(w).std(ddof=1) * math.sqrt(k - 1))
+        estimate, se = radial.intercept, 1 / (np.sqrt(w).std(ddof=1) * math.sqrt(k - 1))
     q = float((w * (y - (w * y).sum() / w.sum()) ** 2).sum())
-    q_resid = _rss(y, v, plain)
+    q_resid = float(((y - plain.limit - plain.bias * np.sqrt(v)) ** 2 / v).sum())
     z = limits / np.sqrt(v)
-    g2 = 100 * _rss(limits, v, radial) / float(((z - z.mean()) ** 2).sum()) if np.ptp(z) > 0 else np.nan
+    g2 = 100 * radial.rss / float(((z - z.mean()) ** 2).sum()) if np.ptp(z) > 0 else np.nan
     return LimitMeta(
         method, limits, float(estimate), float(se), float(estimate - normal * se), float(estimate + normal * se),
         float(two_sided_p(np.array([estimate / se]), np.array([np.inf]))[0]), alpha, beta, q, q - q_resid, q_resid, g2,
     )  # fmt: skip
-
-
-def _rss(y: Floats, v: Floats, line: AsymmetryTest) -> float:
-    return float(((y - line.limit - line.bias * np.sqrt(v)) ** 2 / v).sum())
 
 
 def fail_safe_n(
@@ -424,12 +409,12 @@ def fail_safe_n(
     ``weighted``: Orwin's mean by inverse variance (metafor from 5.0) instead of plain. Raises ValueError on an unknown
     method. Always carries FAIL_SAFE_WARNING.
     """
-    y, v = _pair(yi, vi)
+    y, v = pair(yi, vi)
     if method not in ("Rosenthal", "Orwin", "Rosenberg"):
         raise ValueError(f"method {method!r} is not known: use one of Rosenthal, Orwin, Rosenberg")
     k, w = len(y), 1 / v
     if k == 0:
-        return FailSafe(method, np.nan, np.nan, np.nan, FAIL_SAFE_WARNING, "no trials")
+        return FailSafe(method, np.nan, np.nan, np.nan, FAIL_SAFE_WARNING, "no_trials")
     if method == "Rosenthal":
         z = abs(float((y * np.sqrt(w)).sum())) / math.sqrt(k)
         n, p = k * (z / special.ndtri(1 - alpha)) ** 2 - k, float(special.ndtr(-z))
@@ -438,7 +423,7 @@ def fail_safe_n(
     if method == "Orwin":
         goal = mean / 2 if target is None else math.copysign(target, mean)
         if goal == 0:
-            return FailSafe(method, np.inf, np.nan, goal, FAIL_SAFE_WARNING, "no number of trials brings a mean to 0")
+            return FailSafe(method, np.inf, np.nan, goal, FAIL_SAFE_WARNING, "no_mean_to_undo")
         return FailSafe(method, _whole(k * (mean - goal) / goal), np.nan, goal, FAIL_SAFE_WARNING, "")
     n = k * ((mean * w.sum() / special.ndtri(1 - alpha / 2)) ** 2 - w.sum()) / w.sum()
     z = mean * math.sqrt(w.sum())

@@ -1,121 +1,81 @@
-"""Two computed sentences per analysis: how fragile it is, and what the defensible alternatives say."""
+"""Two conclusions per analysis, as codes: how fragile it is, and what the defensible alternatives say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from reweigh.text.numbers import p_text
+from reweigh.text.codes import code, has, join, parse
+from reweigh.text.robustness import listed, sentence
+
+#: Egger and others 1997 judge at 10%.
+ASYMMETRY = 0.1
 
 
-def conclusion_sentences(analysis: str, tables: Mapping[str, pd.DataFrame]) -> tuple[str, str]:
-    """Sentences about one analysis from the robustness tables.
+def conclusions_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row per analysis, from "fragility", "leave_one_out", "small_study" and "multiverse_summary".
 
-    ``tables``: "fragility", "leave_one_out", "small_study", "multiverse_summary" (any may be missing), as
-    `reweigh.robustness.tables` makes them or as read from their files. The first sentence names the fragility set.
+    Columns: analysis, then each conclusion as codes and as a sentence.
     """
-    mine = {name: table[table["analysis"] == analysis] for name, table in tables.items() if "analysis" in table}
-    return _fragility(mine), _alternatives(mine)
+    rows = []
+    for analysis in tables["fragility"]["analysis"].drop_duplicates():
+        mine = {name: _records(table[table["analysis"] == analysis]) for name, table in tables.items()}
+        fragile = _fragility(mine["fragility"], mine["leave_one_out"])
+        others = join([_multiverse(mine["multiverse_summary"]), _small_study(mine["small_study"])])
+        rows.append((analysis, fragile, sentence(fragile), others, sentence(others)))
+    return pd.DataFrame(
+        rows, columns=["analysis", "fragility_codes", "fragility", "alternatives_codes", "alternatives"]
+    )
 
 
-def _fragility(mine: Mapping[str, pd.DataFrame]) -> str:
-    rows = mine.get("fragility", pd.DataFrame())
-    if rows.empty:
-        return "Its fragility was not examined."
-    first = rows.iloc[0]
-    if "criterion" not in rows or not _text(first, "criterion"):
-        note = _text(first, "note")
-        return f"{note[:1].upper()}{note[1:]}."
-    significance = rows[rows["criterion"] == "significance"].iloc[0]
-    start = _text(significance, "before")
-    verdict = _text(significance, "verdict")
-    if verdict == "not applicable":
-        return f"Its fragility cannot be examined: {_text(significance, 'note')}."
-    if verdict == "one left":
-        labels = mine.get("leave_one_out", pd.DataFrame())
-        names = " or ".join(labels["label"].astype(str)) if "label" in labels else "either trial"
-        return f"{_cap(start)}; without {names} a single trial remains, so nothing pooled is left to compare with."
-    text = f"{_cap(start)}, {_removal(significance)}"
-    rest = []
-    for name, what in (
-        ("direction", "the direction"),
-        ("important difference", "the side of the smallest important difference"),
-    ):
-        row = rows[rows["criterion"] == name].iloc[0]
-        if _text(row, "verdict") != "not applicable":
-            rest.append(f"{what} {_short(row)}")
-    return text + (f"; {', '.join(rest)}" if rest else "") + "."
+def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows with "" where a number is missing."""
+    return rows.astype(object).where(rows.notna(), "").to_dict("records")
 
 
-def _removal(row: pd.Series) -> str:
-    verdict, size = _text(row, "verdict"), int(row["size"])
-    if verdict == "changes":
-        sets = int(row["sets"])
-        others = "" if sets == 1 else f" (one of {sets:,} such sets)"
-        return f"until {_trials(row)} {'is' if size == 1 else 'are'} left out{others}: then {_text(row, 'after')}"
-    if verdict == "at least":
-        return f"and no removal of fewer than {size} trials changes that"
-    return "and no removal that leaves two trials changes that"
+def _fragility(rows: list[dict[Any, Any]], without: list[dict[Any, Any]]) -> str:
+    """Codes named after the criteria, with the verdict on each."""
+    first = rows[0]
+    if not first.get("criterion"):
+        return str(first["note_codes"])
+    if first["verdict_code"] == "not_applicable":
+        return code("fragility_impossible", why=first["note_codes"])
+    out = []
+    for row in rows:
+        if row["verdict_code"] != "not_applicable":
+            names = [one.parameters["label"] for one in parse(row["removed_codes"])]
+            trials = (
+                listed([str(one["label"]) for one in without], "or")
+                if row["verdict_code"] == "one_left"
+                else listed(names)
+            )
+            said = {"verdict": row["verdict_code"], "start": row["before_code"], "size": int(row["size"])}
+            said |= {"sets": int(row["sets"]), "after": row["after_code"], "trials": trials}
+            out.append(code(row["criterion"].replace(" ", "_"), **said))
+    return join(out[:1] if first["verdict_code"] == "one_left" else out)
 
 
-def _short(row: pd.Series) -> str:
-    verdict, size = _text(row, "verdict"), int(row["size"])
-    if verdict == "changes":
-        return f"changes without {_trials(row)}" if size <= 3 else f"takes the removal of {size} trials to change"
-    return f"holds against every removal of fewer than {size} trials" if verdict == "at least" else "never changes"
+def _multiverse(rows: list[dict[Any, Any]]) -> str:
+    said: dict[str, object] = {}
+    for row in rows:
+        if row["kind"] == "statement" and row["of"] > 0 and row["name"] != "excludes_no_effect":
+            said |= {row["name"]: int(row["holds"]), f"{row['name']}_of": int(row["of"])}
+    moving = [row["name"] for row in rows if row["kind"] == "choice" and row["range"] != "" and row["range"] > 0]
+    if said and moving:
+        said["moved"] = moving[0]
+    return code("multiverse", **said) if said else ""
 
 
-def _trials(row: pd.Series) -> str:
-    names = _text(row, "labels").split(", ")
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _alternatives(mine: Mapping[str, pd.DataFrame]) -> str:
-    parts = []
-    rows = mine.get("multiverse_summary", pd.DataFrame())
-    statements = rows[rows["kind"] == "statement"].set_index("name") if "kind" in rows else pd.DataFrame()
-    if len(statements):
-        said = []
-        for name, words in (
-            ("better", "favour the intervention"),
-            ("better_and_excludes", "do so with an interval that excludes no effect"),
-            ("exceeds_important", "exceed the smallest important difference"),
-        ):
-            holds, of = (int(statements.loc[name, column]) for column in ("holds", "of"))
-            if of > 0:
-                said.append(f"{holds:,} of {of:,} {words}")
-        choices = rows[(rows["kind"] == "choice") & (rows["range"] > 0)]
-        most = f", most moved by the choice of {_plain(choices.iloc[0]['name'])}" if len(choices) else ""
-        parts.append(f"of the distinct defensible analyses {', '.join(said)}{most}")
-    parts.append(_small_study(mine.get("small_study", pd.DataFrame())))
-    return _cap("; ".join(filter(None, parts))) + "."
-
-
-def _small_study(rows: pd.DataFrame) -> str:
-    if rows.empty:
-        return "small-study effects were not examined"
-    egger = rows[rows["method"] == "Egger"]
-    if egger.empty:
-        note = _text(rows.iloc[0], "note")
-        return f"small-study effects were not tested ({note.partition(':')[0]})" if note else ""
-    p = float(egger.iloc[0]["p_value"])
-    if np.isnan(p):
-        return f"Egger's test is not possible ({_text(egger.iloc[0], 'note')})"
-    # Egger and others 1997 judge at 10%.
-    verdict = "shows" if p < 0.1 else "shows no clear"
-    return f"Egger's test {verdict} funnel plot asymmetry ({p_text(p)})"
-
-
-def _plain(name: object) -> str:
-    return str(name).replace("_", " ")
-
-
-def _text(row: pd.Series, name: str) -> str:
-    value = row.get(name, "")
-    return "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
-
-
-def _cap(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _small_study(rows: list[dict[Any, Any]]) -> str:
+    egger = next((row for row in rows if row["method"] == "Egger"), None)
+    if egger is None:
+        first = parse(rows[0]["note_codes"])[0]
+        if first.name == "below_minimum":
+            return code("not_tested_few", k=first.parameters["k"])
+        return code("not_tested_same", **first.parameters) if has(str(first), "same_as") else str(first)
+    if egger["p_value"] == "":
+        return code("egger_impossible", why=egger["note_codes"])
+    p = float(egger["p_value"])
+    return code("egger", p=p, asymmetry="yes" if p < ASYMMETRY else "no")

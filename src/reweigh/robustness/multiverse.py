@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from reweigh.effects.aggregate import by_trial
 from reweigh.effects.candidates import build_candidates
-from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members, options_of
+from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members
 from reweigh.measures import MEASURES_OF_TYPE
-from reweigh.pool.core import pool
+from reweigh.pool.refit import COUNTS, Trials, refit, trials_of
 from reweigh.pool.tau2 import Floats
-from reweigh.protocol.model import Preference, Protocol, StudySet
-from reweigh.protocol.windows import window_of
+from reweigh.protocol.model import Assumptions, Option, Preference, Protocol, Reading, StudySet
+from reweigh.protocol.models import PRESETS, Model
+from reweigh.text.codes import code
 
-TAU2, INTERVAL = "tau2", "interval"
+MODEL = POOLING, TAU2, INTERVAL = "pooling", "tau2", "interval"
 """Names of the choices that belong to the model; every other choice belongs to the data."""
+HOW = ("measure", "pooling", "tau2_method", "ci_method")
+RESULTS = (
+    "estimate", "se", "ci_lower", "ci_upper", "p_value", "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value",
+    "tau2", "i2",
+)  # fmt: skip
+"""Columns of an analysis: how it was pooled (empty below two trials), and what came out."""
 STATEMENTS = {
     "better": "better than control",
     "excludes_no_effect": "interval excludes no effect",
@@ -34,21 +44,22 @@ MOST = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Effects and variances (k,) on the analysis scale of one way to choose the data.
+    """Trials of one way to choose the data.
 
     ``sign``: -1 where lower is better, else 1. ``important``: bounds of the smallest important difference around 0,
     analysis scale, None where there is none.
     """
 
-    yi: Floats
-    vi: Floats
-    measure: str
+    trials: Trials
     sign: int
     important: tuple[float, float] | None = None
+    #: Number of trials; None where each effect is one.
+    k: int | None = None
 
 
 Build = Callable[[Mapping[str, str]], Dataset | str]
-"""Takes an option of each data choice; gives the data, or the reason why there are none."""
+"""Takes an option of each data choice; gives the data, or the code of why there are none."""
+COCHRANE = (PRESETS["cochrane"],)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +67,8 @@ class Multiverse:
     """A multiverse: one row per combination, each pointing to the analysis that it is.
 
     ``specifications``: the choices as columns, ``analysis`` (position in ``analyses``). ``analyses``: one row per
-    distinct analysis: measure, tau2_method, ci_method, k, estimate, se, ci_lower, ci_upper, p_value, tau2, i2,
-    benefit (in ``unit``, above 0 is better), the columns of STATEMENTS (True, False or missing) and reason.
+    distinct analysis: the columns of HOW and RESULTS, k, comparisons, benefit (in ``unit``, above 0 is better), the
+    columns of STATEMENTS (True, False or missing; by the guarded interval) and reason_code.
     """
 
     choices: dict[str, tuple[str, ...]]
@@ -67,16 +78,20 @@ class Multiverse:
     unit: str
 
 
-def run(choices: Mapping[str, Sequence[str]], build: Build, *, level: float = 0.95) -> Multiverse:
+def run(
+    choices: Mapping[str, Sequence[str]], build: Build, *, models: Sequence[Model] = COCHRANE, level: float = 0.95
+) -> Multiverse:
     """Run every combination of the choices, each distinct analysis once.
 
     Parameters
     ----------
     choices
-        Options by choice, the main option first. TAU2 and INTERVAL, which must be there, hold methods of
-        :func:`reweigh.pool.pool`; all others go to ``build``.
+        Options by choice, the main option first. TAU2 and INTERVAL, which must be there, and POOLING, by default that
+        of the first model, are those of a Model; all others go to ``build``.
     build
         The data of a combination of data options; called once for each.
+    models
+        What the model choices do not say is that of the first of these with the same pooling.
 
     Raises
     ------
@@ -94,75 +109,69 @@ def run(choices: Mapping[str, Sequence[str]], build: Build, *, level: float = 0.
             raise ValueError(f"choice {name!r} is missing: name one method at least")
     if prod(len(v) for v in options.values()) > MOST:
         raise ValueError(f"{prod(len(v) for v in options.values()):,} combinations: more than {MOST:,}")
-    data_names = [name for name in options if name not in (TAU2, INTERVAL)]
+    model_names = [name for name in MODEL if name in options]
+    data_names = [name for name in options if name not in MODEL]
+    ways = [_model(models, dict(zip(model_names, w, strict=True))) for w in product(*(options[n] for n in model_names))]
+    counted = any(model.pooling != "inverse variance" for model in models)
     datasets: list[Dataset | str] = []
     known: dict[Any, int] = {}
     of_data: list[int] = []
     for values in product(*(options[name] for name in data_names)):
         found = build(dict(zip(data_names, values, strict=True)))
-        key = found if isinstance(found, str) else _key(found)
+        key = found if isinstance(found, str) else _key(found, counted)
         if key not in known:
             known[key] = len(datasets)
             datasets.append(found)
         of_data.append(known[key])
-    methods = list(product(options[TAU2], options[INTERVAL]))
-    analyses, position = _analyses(datasets, methods, level)
-    names = [*data_names, TAU2, INTERVAL]
+    analyses, position = _analyses(datasets, ways, level)
+    names = [*data_names, *model_names]
     grid = pd.DataFrame(list(product(*(options[n] for n in names))), columns=names)
-    grid["analysis"] = position[np.repeat(of_data, len(methods)), np.tile(np.arange(len(methods)), len(of_data))]
+    grid["analysis"] = position[np.repeat(of_data, len(ways)), np.tile(np.arange(len(ways)), len(of_data))]
     units = [d.important for d in datasets if not isinstance(d, str)]
     unit = "smallest important differences" if units and all(units) else "standard errors"
     analyses["benefit"] = _benefit(analyses, datasets, unit)
     return Multiverse({n: options[n] for n in names}, grid, analyses.drop(columns="dataset"), unit)
 
 
-def _key(data: Dataset) -> tuple[object, ...]:
-    order = np.lexsort([data.vi, data.yi])
-    return data.yi[order].tobytes(), data.vi[order].tobytes(), data.measure, data.sign
+def _model(models: Sequence[Model], said: Mapping[str, str]) -> Model | str:
+    """The model of some model choices, or the code of there being none."""
+    pooling = said.get(POOLING, models[0].pooling)
+    base = next(model for model in models if model.pooling == pooling)
+    try:
+        return Model.model_validate({**base.model_dump(), **said})
+    except ValidationError:
+        return code("no_such_model", **{POOLING: pooling, **said})
+
+
+def _key(data: Dataset, counted: bool) -> tuple[object, ...]:
+    t = data.trials
+    order = np.lexsort([t.vi, t.yi])
+    counts = t.counts[:, order].tobytes() if counted else b""
+    return t.yi[order].tobytes(), t.vi[order].tobytes(), counts, t.measure, data.sign
 
 
 def _analyses(
-    datasets: Sequence[Dataset | str], methods: Sequence[tuple[str, str]], level: float
+    datasets: Sequence[Dataset | str], ways: Sequence[Model | str], level: float
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Distinct analyses, and the position (datasets, methods) of each; one trial or none knows no model."""
-    width = max((len(d.yi) for d in datasets if not isinstance(d, str)), default=0)
-    yi, vi = np.zeros((len(datasets), width)), np.ones((len(datasets), width))
-    there = np.zeros((len(datasets), width), dtype=bool)
-    for i, data in enumerate(datasets):
-        if not isinstance(data, str):
-            n = len(data.yi)
-            yi[i, :n], vi[i, :n], there[i, :n] = data.yi, data.vi, True
-    k = there.sum(axis=1)
-    position = np.empty((len(datasets), len(methods)), dtype=np.intp)
-    frames, start = [], 0
-    for m, (tau2, interval) in enumerate(methods):
-        at = np.flatnonzero(k >= 2) if m else np.arange(len(datasets))
-        position[at, m] = start + np.arange(len(at))
-        single = np.flatnonzero(k < 2)
-        position[single, m] = position[single, 0]
-        p = pool(yi[at], vi[at], mask=there[at], tau2_method=tau2, ci_method=interval, level=level)
-        pooled = k[at] >= 2
-        frame = pd.DataFrame({"dataset": at, "k": p.k})
-        here = [datasets[i] for i in at.tolist()]
-        frame["measure"] = ["" if isinstance(data, str) else data.measure for data in here]
-        frame["tau2_method"], frame["ci_method"] = np.where(pooled, tau2, ""), np.where(pooled, interval, "")
-        for name in ("estimate", "se", "ci_lower", "ci_upper", "p_value", "tau2"):
-            frame[name] = getattr(p, name)
-        frame["i2"] = p.i2_tau2
-        frame["reason"] = [
-            data if isinstance(data, str) else ("" if n >= 2 else str(why))
-            for data, n, why in zip(here, p.k, p.reason, strict=True)
-        ]
-        frames.append(frame)
+    """Distinct analyses, and the position (datasets, ways) of each; one trial or none knows no model."""
+    batches = list(_batches(datasets))
+    several = np.array([not isinstance(data, str) and len(data.trials.yi) >= 2 for data in datasets])
+    position = np.empty((len(datasets), len(ways)), dtype=np.intp)
+    first = next((w for w, model in enumerate(ways) if isinstance(model, Model)), 0)
+    frames: list[pd.DataFrame] = []
+    start = 0
+    for w in sorted(range(len(ways)), key=lambda w: w != first):
+        at, model = np.flatnonzero(several) if frames else np.arange(len(datasets)), ways[w]
+        position[at, w] = start + np.arange(len(at))
+        position[~several, w] = position[~several, first]
+        frames.append(_fits(datasets, batches, model, level).iloc[at])
         start += len(at)
     table = pd.concat(frames, ignore_index=True)
-    signs = np.array([1 if isinstance(d, str) else d.sign for d in datasets])[table["dataset"]]
-    bounds = np.array(
-        [(np.nan, np.nan) if isinstance(d, str) or d.important is None else d.important for d in datasets]
-    )
-    near = np.where(signs > 0, bounds[table["dataset"], 1], -bounds[table["dataset"], 0])
+    data = [datasets[i] for i in table["dataset"]]
+    signs = np.array([1 if isinstance(d, str) else d.sign for d in data])
+    near = np.array([np.nan if isinstance(d, str) or d.important is None else _near(d) for d in data])
     benefit = signs * table["estimate"].to_numpy()
-    low, high = table["ci_lower"].to_numpy(), table["ci_upper"].to_numpy()
+    low, high = (table[f"guarded_ci_{end}"].to_numpy() for end in ("lower", "upper"))
     missing = np.isnan(benefit)
     excludes = (low > 0) | (high < 0)
     statements: tuple[tuple[str, Any, Any], ...] = (
@@ -176,16 +185,62 @@ def _analyses(
     return table, position
 
 
+def _near(data: Dataset) -> float:
+    """Smallest important benefit, above 0."""
+    low, high = data.important or (np.nan, np.nan)
+    return high if data.sign > 0 else -low
+
+
+def _batches(datasets: Sequence[Dataset | str]) -> Iterator[tuple[list[int], Trials, NDArray[np.bool_]]]:
+    """Data sets of one measure: their positions, their trials (D, k) and which of those there are."""
+    measures = dict.fromkeys(data.trials.measure for data in datasets if not isinstance(data, str))
+    for measure in measures:
+        at = [i for i, data in enumerate(datasets) if not isinstance(data, str) and data.trials.measure == measure]
+        here = [data.trials for data in datasets if not isinstance(data, str) and data.trials.measure == measure]
+        shape = len(here), max(len(t.yi) for t in here)
+        there = np.zeros(shape, dtype=bool)
+        # Where there is no trial any counts do.
+        together = Trials(measure, np.zeros(shape), np.ones(shape), np.ones((4, *shape)))
+        for i, t in enumerate(here):
+            n = len(t.yi)
+            there[i, :n], together.yi[i, :n], together.vi[i, :n], together.counts[:, i, :n] = True, t.yi, t.vi, t.counts
+        yield at, together, there
+
+
+def _fits(
+    datasets: Sequence[Dataset | str],
+    batches: Sequence[tuple[list[int], Trials, NDArray[np.bool_]]],
+    model: Model | str,
+    level: float,
+) -> pd.DataFrame:
+    """Every data set by one model, with the reason where it gives nothing."""
+    k = [0 if isinstance(data, str) else data.k or len(data.trials.yi) for data in datasets]
+    columns: dict[str, Any] = {"dataset": np.arange(len(datasets)), "k": k, "comparisons": np.zeros_like(k)}
+    columns |= {name: np.full(len(datasets), "", dtype=object) for name in HOW}
+    columns |= {name: np.full(len(datasets), np.nan) for name in RESULTS}
+    reason = np.array([data if isinstance(data, str) else "" for data in datasets], dtype=object)
+    for at, trials, there in batches:
+        columns["comparisons"][at], columns["measure"][at] = there.sum(axis=1), trials.measure
+        if isinstance(model, str):
+            reason[at] = model
+            continue
+        p = refit(trials, model, mask=there, level=level)
+        for name in RESULTS:
+            columns[name][at] = p.i2_tau2 if name == "i2" else getattr(p, name)
+        for name in HOW[1:]:
+            columns[name][at] = np.where(p.k >= 2, getattr(p, name), "")
+        reason[at] = np.where((p.k >= 2) & np.isfinite(p.estimate), "", p.reason)
+    return pd.DataFrame(columns | {"reason_code": reason})
+
+
 def _benefit(analyses: pd.DataFrame, datasets: Sequence[Dataset | str], unit: str) -> Floats:
     sizes = []
     for i, se in zip(analyses["dataset"], analyses["se"], strict=True):
         data = datasets[i]
         if isinstance(data, str):
             sizes.append(np.nan)
-        elif unit == "standard errors" or data.important is None:
-            sizes.append(data.sign * se)
         else:
-            sizes.append(data.important[1] if data.sign > 0 else data.important[0])
+            sizes.append(data.sign * (se if unit == "standard errors" else _near(data)))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(analyses["estimate"] / np.array(sizes, dtype=np.float64))
 
@@ -230,236 +285,256 @@ def _span(values: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(high - low)
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """What an option changes in the protocol; what is None or empty stays as in the main analysis."""
-
-    label: str = ""
-    measure: str | None = None
-    include: Mapping[str, tuple[str, ...]] | None = None
-    exclude: Mapping[str, tuple[str, ...]] | None = None
-    crossover: str | None = None
-    unknown_direction: str | None = None
-    shared_arms: str | None = None
-    preferences: tuple[Preference, ...] = ()
-    #: Which of several times in the window: "nearest" to its nominal day, "earliest" or "latest".
-    time: str | None = None
-    #: Keys of the protocol's assumptions.
-    assumptions: Mapping[str, Any] | None = None
-    #: (study, outcome, "sd" or "se"): what an unlabelled figure after a mean is taken for.
-    readings: tuple[tuple[str, str, str], ...] = ()
-    tau2: str | None = None
-    interval: str | None = None
-
-
-Choices = Mapping[str, Mapping[str, Patch]]
+Choices = Mapping[str, Mapping[str, Option]]
 _MEMBERSHIP = ("include", "exclude")
-_MODEL = (TAU2, INTERVAL)
-_CORRELATIONS = ("crossover_correlation", "crossover_phi")
-_ASSUMPTIONS = (*_CORRELATIONS, "zero_cells", "md_variance", "smd_variance", "p_inequality_as_equality")
+_SINGLE = ("measure", "crossover", "unknown_direction", "shared_arms", "time")
+_OF_SET = ("label", *_MEMBERSHIP, "crossover", "unknown_direction", "shared_arms", "preferences")
 
 
-def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Patch]]:
+def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Option]]:
     """Choices of a protocol for one outcome, each with its main option first.
 
     From its key ``multiverse`` where it has one. Without: its sensitivity sets, those that change the same thing as
-    options of one choice; its measures; the tau2 methods and intervals of its models.
+    options of one choice; its measures; the tau2 methods and intervals of its models, and their poolings where the main
+    one is not by inverse variance.
     """
-    found: dict[str, dict[str, Patch]] = {}
-    listed = getattr(protocol, "multiverse", None)
-    if listed is not None:
-        measures = (None, "", *MEASURES_OF_TYPE[protocol.outcomes[outcome].type])
-        for name, options in listed.choices.items():
-            patches = {key: patch_of(option) for key, option in options.items()}
-            if fitting := {key: patch for key, patch in patches.items() if patch.measure in measures}:
+    found: dict[str, dict[str, Option]] = {}
+    if protocol.multiverse is not None:
+        measures = (None, *MEASURES_OF_TYPE[protocol.outcomes[outcome].type])
+        for name, options in protocol.multiverse.choices.items():
+            if fitting := {key: option for key, option in options.items() if option.measure in measures}:
                 found[name] = fitting
     else:
+        called: dict[tuple[str, ...], str] = {}
         for name, chosen in protocol.sets.items():
-            patch = Patch(
-                chosen.label, None, chosen.include or None, chosen.exclude or None, chosen.crossover,
-                chosen.unknown_direction, chosen.shared_arms, chosen.preferences,
-            )  # fmt: skip
-            if name != "main" and (touched := _touched(patch)):
-                twin = next((c for c, o in found.items() if _touched(list(o.values())[-1]) == touched), None)
+            option = Option.model_validate({key: getattr(chosen, key) for key in _OF_SET})
+            touched = _touched(option)
+            if name == "main" or not touched:
+                continue
+            if touched not in called:
                 # A choice is called by the one column or key that it changes.
-                called = name if len(touched) > 1 else touched[0] if isinstance(touched[0], str) else touched[0][-1]
-                called = twin or (name if called in found else called)
-                found.setdefault(called, {"main": Patch(protocol.sets["main"].label)})[name] = patch
+                what = touched[0].rpartition(" ")[2] if len(touched) == 1 else name
+                called[touched] = name if what in found else what
+                found[called[touched]] = {"main": Option(label=protocol.sets["main"].label)}
+            found[called[touched]][name] = option
     of = protocol.outcomes[outcome]
-    if of.also and not any(p.measure for options in found.values() for p in options.values()):
-        found["measure"] = {m: Patch(m, measure=m) for m in (of.measure, *of.also)}
+    if of.also and not any(o.measure for options in found.values() for o in options.values()):
+        found["measure"] = {m: Option(label=m, measure=m) for m in (of.measure, *of.also)}
     models = protocol.models_of("main")
+    if models[0].pooling != "inverse variance" and len({m.pooling for m in models}) > 1:
+        found[POOLING] = {m.pooling: Option() for m in models}
     if TAU2 not in found:
-        found[TAU2] = {m.tau2: Patch(tau2=m.tau2) for m in models}
+        found[TAU2] = {m.tau2: Option() for m in models}
     if INTERVAL not in found:
-        found[INTERVAL] = {m.interval: Patch(interval=m.interval) for m in models}
+        found[INTERVAL] = {m.interval: Option() for m in models}
     return found
 
 
-def _is_membership(patch: Patch) -> bool:
-    return {t if isinstance(t, str) else t[0] for t in _touched(patch)} <= {*_MEMBERSHIP}
-
-
-def _touched(patch: Patch) -> tuple[str | tuple[str, ...], ...]:
-    out: list[str | tuple[str, ...]] = []
-    for field in fields(patch):
-        value = getattr(patch, field.name)
-        if field.name != "label" and value:
-            out.append((field.name, *sorted(value)) if isinstance(value, Mapping) else field.name)
+def _touched(option: Option) -> tuple[str, ...]:
+    """What an option changes: keys of the protocol, and `include` and `exclude` with the column."""
+    out: list[str] = []
+    for key in Option.model_fields:
+        value = getattr(option, key)
+        if key in _MEMBERSHIP:
+            out += [f"{key} {column}" for column in sorted(value)]
+        elif key != "label" and value not in (None, ()):
+            out.append(key)
     return tuple(out)
 
 
-def patch_of(option: Any) -> Patch:
-    """Patch from an option of the protocol's ``multiverse`` (any object with the same attributes)."""
-    names = {field.name for field in fields(Patch)} - {"assumptions", "readings"}
-    values = {n: getattr(option, n) for n in names if getattr(option, n, None)}
-    assumed = {n: getattr(option, n) for n in _ASSUMPTIONS if getattr(option, n, None) is not None}
-    readings = tuple((r.study, r.outcome, r.use) for r in getattr(option, "readings", ()))
-    return Patch(**values, assumptions=assumed or None, readings=readings)
+def _is_membership(option: Option) -> bool:
+    return all(touched.startswith(_MEMBERSHIP) for touched in _touched(option))
 
 
-@dataclass(slots=True)
+class How(NamedTuple):
+    """How the effects of all trials are computed; None and empty: as in the main analysis."""
+
+    measure: str | None
+    crossover: str | None
+    unknown_direction: str | None
+    shared_arms: str | None
+    time: str | None
+    assumptions: tuple[tuple[str, Any], ...]
+    preferences: tuple[Preference, ...]
+    readings: tuple[Reading, ...]
+
+
+def how_of(options: Iterable[Option]) -> How:
+    """What options say together; of two that name the same thing the later one holds."""
+    single: dict[str, Any] = dict.fromkeys(_SINGLE)
+    assumed: dict[str, Any] = {}
+    preferences: list[Preference] = []
+    readings: list[Reading] = []
+    for option in options:
+        single |= {name: value for name in _SINGLE if (value := getattr(option, name))}
+        assumed |= {n: v for n in _ASSUMED if (v := getattr(option, n)) is not None}
+        preferences += option.preferences
+        readings += option.readings
+    return How(**single, assumptions=tuple(sorted(assumed.items())), preferences=(*preferences,), readings=(*readings,))
+
+
+_ASSUMED = tuple(name for name in Option.model_fields if name in Assumptions.model_fields)
+
+
 class ProtocolBuilder:
     """The data of a combination of options: `select()` on the protocol that the options make.
 
     A trial's effect depends on how it is computed, not on which other trials are in: `select` runs once for each way
     to compute, with all trials, and the sets are cut out of its result.
+
+    Parameters
+    ----------
+    studies, arms, contrasts
+        The checked tables; only rows of the outcome are looked at.
+    protocol, outcome, window, choices
+        What is analysed, and the choices of :func:`choices_of`.
     """
 
-    studies: pd.DataFrame
-    arms: pd.DataFrame
-    contrasts: pd.DataFrame
-    protocol: Protocol
-    outcome: str
-    window: str
-    choices: Choices
-    _effects: dict[object, pd.DataFrame]
-    _members: dict[object, frozenset[str]]
-    _built: dict[object, pd.DataFrame]
-    _converted: dict[object, pd.DataFrame]
+    def __init__(
+        self,
+        studies: pd.DataFrame,
+        arms: pd.DataFrame,
+        contrasts: pd.DataFrame,
+        protocol: Protocol,
+        outcome: str,
+        window: str,
+        choices: Choices,
+    ) -> None:
+        self.studies, self.protocol, self.choices = studies, protocol, choices
+        self.outcome, self.window = outcome, window
+        self.arms, self.contrasts = (t[t["outcome"] == outcome].reset_index(drop=True) for t in (arms, contrasts))
+        # Many options lead to the same candidates, effects and chosen rows: each table is kept once, by its content.
+        self._tables: list[pd.DataFrame] = []
+        self._known: dict[Hashable, int] = {}
+        self._candidates, self._converted = cache(self._build), cache(self._convert)
+        self._chosen, self._members = cache(self._choose), cache(self._inside)
 
     def __call__(self, options: Mapping[str, str]) -> Dataset | str:
-        """Data of these options, or why there are none."""
-        patches = [self.choices[name][option] for name, option in options.items()]
-        effects = self._computed(patches)
-        inside = self._inside(patches)
-        mine = effects[effects["study_id"].isin(inside)] if len(effects) else effects
+        """Data of these options, or the code of why there are none."""
+        chosen = [self.choices[name][option] for name, option in options.items()]
+        effects = self._tables[self._effects(chosen)]
+        mine = effects[effects["study_id"].isin(self._trials(chosen))]
         if mine.empty:
-            return "no trial has a usable result"
-        outcome = self.protocol.outcomes[self.outcome]
-        measure = str(mine["measure"].iloc[0])
-        return Dataset(
-            mine["estimate"].to_numpy(dtype=np.float64),
-            mine["variance"].to_numpy(dtype=np.float64),
-            measure,
-            outcome.benefit,
-            outcome.bounds(measure, self.protocol.certainty.ratio),
-        )
+            return "no_usable_result"
+        outcome, trials = self.protocol.outcomes[self.outcome], trials_of(mine)
+        bounds = outcome.bounds(trials.measure, self.protocol.certainty.ratio)
+        return Dataset(trials, outcome.benefit, bounds, mine["study_id"].nunique())
 
     def idle(self) -> dict[str, str]:
-        """Data choices that change nothing whatever the others are, with the reason."""
-        data = {name: options for name, options in self.choices.items() if name not in _MODEL}
-        computing = {n: o for n, o in data.items() if not all(_is_membership(p) for p in o.values())}
-        found: dict[str, str] = {}
-        keys: dict[object, int] = {}
-        grid, usable = [], set()
-        for patches in product(*(options.values() for options in computing.values())):
-            effects = self._computed(patches)
-            usable |= set(effects["study_id"])
-            columns = ("comparison_id", "measure", "estimate", "variance")
-            grid.append(keys.setdefault(tuple(map(tuple, (effects[c] for c in columns))), len(keys)))
-        shaped = np.array(grid).reshape([len(options) for options in computing.values()])
-        for axis, name in enumerate(computing):
-            if (shaped == shaped.take([0], axis=axis)).all():
-                found[name] = "no result of this outcome and window depends on it"
-        sets = {n: o for n, o in data.items() if n not in computing}
-        which = list(product(*(options.values() for options in sets.values())))
-        inside = [self._inside(patches) & usable for patches in which]
-        for axis, name in enumerate(sets):
-            by_rest: dict[object, set[frozenset[str]]] = {}
-            for patches, trials in zip(which, inside, strict=True):
-                rest = tuple(id(p) for i, p in enumerate(patches) if i != axis)
-                by_rest.setdefault(rest, set()).add(trials)
-            if all(len(values) == 1 for values in by_rest.values()):
-                found[name] = "no trial with a usable result here is touched by it"
-        return found
+        """Data choices that change nothing whatever the others are, with the code of the reason."""
+        data = {name: options for name, options in self.choices.items() if name not in MODEL}
+        sets = {n: o for n, o in data.items() if all(map(_is_membership, o.values()))}
+        computing = {n: o for n, o in data.items() if n not in sets}
+        usable: set[str] = set()
 
-    def _inside(self, patches: Iterable[Patch]) -> frozenset[str]:
+        def effects(options: Iterable[Option]) -> int:
+            at = self._effects(options)
+            usable.update(self._tables[at]["study_id"])
+            return at
+
+        found = dict.fromkeys(_inert(computing, effects), "nothing_depends")
+        return found | dict.fromkeys(_inert(sets, lambda options: self._trials(options) & usable), "nobody_touched")
+
+    def _trials(self, options: Iterable[Option]) -> frozenset[str]:
         main = self.protocol.setting("main")
         include, exclude = dict(main.include), dict(main.exclude)
-        for patch in patches:
-            include |= patch.include or {}
-            exclude |= patch.exclude or {}
-        key = (tuple(sorted(include.items())), tuple(sorted(exclude.items())))
-        if key not in self._members:
-            chosen = StudySet(label="", include=include, exclude=exclude)
-            self._members[key] = frozenset(self.studies.loc[members(self.studies, chosen)[0], "study_id"])
-        return self._members[key]
+        for option in options:
+            include |= option.include
+            exclude |= option.exclude
+        return self._members(tuple(sorted(include.items())), tuple(sorted(exclude.items())))
 
-    def _computed(self, patches: Sequence[Patch]) -> pd.DataFrame:
-        merged: dict[str, Any] = {}
-        assumed: dict[str, Any] = {}
-        preferences: tuple[Preference, ...] = ()
-        readings: tuple[tuple[str, str, str], ...] = ()
-        for patch in patches:
-            single = ("measure", "crossover", "unknown_direction", "shared_arms", "time")
-            merged |= {n: getattr(patch, n) for n in single if getattr(patch, n)}
-            assumed |= patch.assumptions or {}
-            preferences += patch.preferences
-            readings += patch.readings
-        key = (tuple(sorted(merged.items())), tuple(sorted(assumed.items())), preferences, readings)
-        if key not in self._effects:
-            self._effects[key] = self._select(merged, assumed, preferences, readings)
-        return self._effects[key]
+    def _inside(self, include: tuple[Any, ...], exclude: tuple[Any, ...]) -> frozenset[str]:
+        chosen = StudySet(label="", include=dict(include), exclude=dict(exclude))
+        return frozenset(self.studies.loc[members(self.studies, chosen)[0], "study_id"])
 
-    def _select(
-        self,
-        merged: Mapping[str, Any],
-        assumed: Mapping[str, Any],
-        preferences: tuple[Preference, ...],
-        readings: Iterable[tuple[str, str, str]],
-    ) -> pd.DataFrame:
-        main, outcome = self.protocol.setting("main"), self.protocol.outcomes[self.outcome]
-        every = StudySet(
-            label="every trial",
-            crossover=merged.get("crossover", main.crossover),
-            unknown_direction=merged.get("unknown_direction", main.unknown_direction),
-            shared_arms=merged.get("shared_arms", main.shared_arms),
-            preferences=(*preferences, *main.preferences),
-        )
+    def _effects(self, options: Iterable[Option]) -> int:
+        """Position of the table of every trial's effect."""
+        how, main = how_of(options), self.protocol.setting("main")
+        measure = how.measure or self.protocol.outcomes[self.outcome].measure
         window = self.protocol.windows[self.window]
-        ends = {"earliest": window.lower, "latest": window.upper}
-        if window.nominal is not None and np.isfinite(end := ends.get(merged.get("time", ""), np.inf)):
-            window = window.model_copy(update={"nominal": end})
-        measure = str(merged.get("measure", outcome.measure))
-        asked = self.protocol.model_copy(
-            update={
-                "outcomes": {self.outcome: outcome.model_copy(update={"measure": measure, "also": ()})},
-                "windows": {self.window: window},
-                "assumptions": self.protocol.assumptions.model_copy(update=dict(assumed)),
-            }
-        )
-        # The candidates are the same for all choices but these, and their effects for all but the options.
-        rows = (window.nominal, every.shared_arms, tuple(readings))
-        if rows not in self._built:
-            self._built[rows] = self._candidates(asked, str(every.shared_arms), readings)
-        table = self._built[rows]
-        if table.empty:
-            return pd.DataFrame(columns=["study_id", "comparison_id", "measure", "estimate", "variance"])
-        how = (rows, measure, options_of(every, asked))
-        if how not in self._converted:
-            self._converted[how] = convert(table, Analysis(self.outcome, measure, "main"), every, asked)[[*CHOOSING]]
-        chosen = choose(self._converted[how], every)
-        if every.shared_arms != "keep":
-            independent = {one.study for one in asked.independent_comparisons}
-            chosen = by_trial(chosen, asked.assumptions.comparison_correlation, independent)
-        return chosen.assign(measure=measure)
+        end = {"earliest": window.lower, "latest": window.upper}.get(how.time or "", np.inf)
+        nominal = end if window.nominal is not None and np.isfinite(end) else window.nominal
+        candidates = self._candidates(nominal, how.readings, how.shared_arms or main.shared_arms)
+        how_read = how.crossover or main.crossover, how.unknown_direction or main.unknown_direction
+        foreign = _FOREIGN.get(self.protocol.outcomes[self.outcome].type, ())
+        assumptions = tuple(one for one in how.assumptions if one[0] not in foreign)
+        found = self._converted(candidates, measure, assumptions, *how_read)
+        return self._chosen(found, measure, how.preferences, (how.shared_arms or main.shared_arms) != "keep")
 
-    def _candidates(self, asked: Protocol, shared_arms: str, readings: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
+    def _keep(self, key: Hashable, table: pd.DataFrame) -> int:
+        if key not in self._known:
+            self._known[key] = len(self._tables)
+            self._tables.append(table)
+        return self._known[key]
+
+    def _build(self, nominal: float | None, readings: tuple[Reading, ...], shared_arms: str) -> int:
         arms = self.arms
-        for study, of, use in readings:
-            arms = read_as(arms, study, of, use)
-        return build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
+        for reading in readings:
+            arms = read_as(arms, reading.study, reading.outcome, reading.use)
+        window = self.protocol.windows[self.window].model_copy(update={"nominal": nominal})
+        asked = self._asked(self.protocol.outcomes[self.outcome].measure, windows={self.window: window})
+        table = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
+        return self._keep(table.to_csv(), table)
+
+    def _convert(
+        self, candidates: int, measure: str, assumptions: tuple[tuple[str, Any], ...], crossover: str, direction: str
+    ) -> int:
+        table = self._tables[candidates]
+        if table.empty:
+            return self._keep("nothing", pd.DataFrame(columns=[*CHOOSING, *COUNTS, "design"]))
+        setting = StudySet.model_validate({"label": "", "crossover": crossover, "unknown_direction": direction})
+        asked = self._asked(measure, assumptions=self.protocol.assumptions.model_copy(update=dict(assumptions)))
+        found = convert(table, Analysis(self.outcome, measure, "main"), setting, asked)
+        events = {"events_intervention": found.get("events1"), "events_control": found.get("events2")}
+        found = found.assign(**events)[[*CHOOSING, *COUNTS, "design"]]
+        return self._keep((candidates, *found["reason_code"], found[_NUMBERS].to_numpy(dtype=float).tobytes()), found)
+
+    def _choose(self, converted: int, measure: str, preferences: tuple[Preference, ...], joined: bool) -> int:
+        every = StudySet(label="every trial", preferences=(*preferences, *self.protocol.setting("main").preferences))
+        found = choose(self._tables[converted], every)
+        if joined:
+            independent = {one.study for one in self.protocol.independent_comparisons}
+            found = by_trial(found, self.protocol.assumptions.comparison_correlation, independent)
+            # Comparisons that are one effect have no counts of their own.
+            found.loc[found["parts"].map(len) > 0, [*COUNTS]] = np.nan
+        found = found.assign(measure=measure)
+        numbers = found[_NUMBERS].to_numpy(dtype=float).tobytes()
+        return self._keep((measure, *found["comparison_id"], numbers), found)
+
+    def _asked(self, measure: str, **update: Any) -> Protocol:
+        """The protocol with this outcome alone."""
+        outcome = self.protocol.outcomes[self.outcome].model_copy(update={"measure": measure, "also": ()})
+        return self.protocol.model_copy(update={"outcomes": {self.outcome: outcome}, **update})
+
+
+_NUMBERS = ["estimate", "variance"]
+#: Assumptions that no conversion of a type of outcome reads; left out, the same conversion is not made twice.
+_FOREIGN = {"continuous": ("crossover_phi", "zero_cells"), "binary": ("crossover_correlation", "smd_variance")}
+
+
+def _inert(choices: Choices, value: Callable[[Iterable[Option]], Hashable]) -> list[str]:
+    """Choices along which the value never differs, whatever those say that matter.
+
+    Each is tried in every combination of the choices that matter, with the others at their first options and with all
+    of them at their last; the product of all would be larger by orders of magnitude.
+    """
+    inert: list[str] = list(choices)
+    matters: str | None = ""
+    while matters is not None:
+        matters = next((name for name in inert if _matters(name, inert, choices, value)), None)
+        inert = [name for name in inert if name != matters]
+    return inert
+
+
+def _matters(name: str, inert: Sequence[str], choices: Choices, value: Callable[[Iterable[Option]], Hashable]) -> bool:
+    for end in (0, -1):
+        held = {n: [list(o.values())[end]] if n in inert else list(o.values()) for n, o in choices.items()}
+        for others in product(*(options for n, options in held.items() if n != name)):
+            at = dict(zip((n for n in held if n != name), others, strict=True))
+            # In the order of the choices: of two options that say the same thing the later one holds.
+            if len({value([(at | {name: option})[n] for n in choices]) for option in choices[name].values()}) > 1:
+                return True
+    return False
 
 
 def read_as(arms: pd.DataFrame, study: str, outcome: str, use: str) -> pd.DataFrame:
@@ -472,20 +547,6 @@ def read_as(arms: pd.DataFrame, study: str, outcome: str, use: str) -> pd.DataFr
     return arms
 
 
-def protocol_builder(
-    studies: pd.DataFrame,
-    arms: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    protocol: Protocol,
-    outcome: str,
-    window: str,
-    choices: Choices,
-) -> ProtocolBuilder:
-    """Builder for :func:`run` from the checked tables; only rows of the outcome are looked at."""
-    mine = [table[table["outcome"] == outcome].reset_index(drop=True) for table in (arms, contrasts)]
-    return ProtocolBuilder(studies, mine[0], mine[1], protocol, outcome, window, choices, {}, {}, {}, {})
-
-
 def multiverse_of(
     studies: pd.DataFrame,
     arms: pd.DataFrame,
@@ -494,64 +555,10 @@ def multiverse_of(
     outcome: str,
     window: str,
 ) -> tuple[Multiverse, dict[str, str]]:
-    """Multiverse of one outcome and window of a protocol, and the choices that make no difference with the reason."""
+    """Multiverse of one outcome and window of a protocol, and the choices that change nothing with the code of why."""
     choices = choices_of(protocol, outcome)
-    inert = dict(_cannot_matter(choices, studies, arms, contrasts, protocol, outcome, window))
+    build = ProtocolBuilder(studies, arms, contrasts, protocol, outcome, window, choices)
+    inert = build.idle()
     live = {name: options for name, options in choices.items() if name not in inert}
-    build = protocol_builder(studies, arms, contrasts, protocol, outcome, window, live)
-    inert |= build.idle()
-    live = {name: options for name, options in live.items() if name not in inert}
-    names = {n: [_method(p, n) or key for key, p in o.items()] if n in _MODEL else list(o) for n, o in live.items()}
-    return run(names, build, level=protocol.level), inert
-
-
-def _method(patch: Patch, name: str) -> str:
-    return str(getattr(patch, name) or "")
-
-
-def _cannot_matter(
-    choices: Choices,
-    studies: pd.DataFrame,
-    arms: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    protocol: Protocol,
-    outcome: str,
-    window: str,
-) -> Iterator[tuple[str, str]]:
-    """Choices of how to compute that cannot matter, seen from the rows of this outcome and window alone."""
-    tables = [t[t["outcome"] == outcome] for t in (arms, contrasts)]
-    for at, table in enumerate(tables):
-        when = zip(table["timepoint_days"].astype(float), table["timepoint"].fillna(""), strict=True)
-        tables[at] = table[np.array([window_of(protocol.windows, *one) == window for one in when], dtype=bool)]
-    arm_rows, contrast_rows = tables
-    present = {*arm_rows["study_id"], *contrast_rows["study_id"]}
-    mine = studies[studies["study_id"].isin(present)]
-    binary = protocol.outcomes[outcome].type == "binary"
-    for name, options in choices.items():
-        if name in _MODEL:
-            continue
-        touched = {t if isinstance(t, str) else t[0] for p in options.values() for t in _touched(p)}
-        keys = {k for p in options.values() for k in (p.assumptions or {})}
-        if touched <= {*_MEMBERSHIP}:
-            continue
-        if touched <= {"crossover", "assumptions"} and keys <= {*_CORRELATIONS}:
-            wrong = "crossover_correlation" if binary else "crossover_phi"
-            if not mine["design"].eq("crossover").any():
-                yield name, "no crossover trial reports this outcome here"
-            elif touched == {"assumptions"} and keys == {wrong}:
-                yield name, f"{wrong} does not bear on this type of outcome"
-        elif touched == {"assumptions"} and keys == {"zero_cells"} and not binary:
-            yield name, "the outcome is not binary"
-        elif touched == {"preferences"}:
-            asked = {(p.study, p.outcome) for o in options.values() for p in o.preferences}
-            both = {*arm_rows["study_id"]} & {*contrast_rows["study_id"]}
-            if not any(of == outcome and study in both for study, of in asked):
-                yield name, "the trial does not report this outcome here in both tables"
-        elif touched == {"readings"}:
-            asked = {(r[0], r[1]) for o in options.values() for r in o.readings}
-            if not any(of == outcome and study in {*arm_rows["study_id"]} for study, of in asked):
-                yield name, "the figure is not of this outcome and window"
-        elif touched == {"time"}:
-            rows = pd.concat([t[["study_id", "timepoint_days"]] for t in tables]).drop_duplicates()
-            if not rows["study_id"].duplicated().any():
-                yield name, "no trial reports two times in this window"
+    names = {n: [getattr(o, n, None) or key if n in MODEL else key for key, o in os.items()] for n, os in live.items()}
+    return run(names, build, models=protocol.models_of("main"), level=protocol.level), inert

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from scipy import special
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.tau2 import Floats
 from reweigh.quantile import two_sided_p
-from reweigh.robustness.removal import _pair
+from reweigh.text.codes import code
 
 MINIMUM = 10
 """Fewest trials for a test of funnel plot asymmetry: Sterne and others 2011, BMJ 343:d4002."""
@@ -22,7 +23,7 @@ MODELS = ("lm", "rma")
 
 @dataclass(frozen=True, slots=True)
 class AsymmetryTest:
-    """One test of funnel plot asymmetry; NaN where ``reason`` says why."""
+    """One test of funnel plot asymmetry; NaN where ``reason`` has the code of why."""
 
     test: str
     #: Trials that the test could use.
@@ -85,7 +86,7 @@ def regression_test(
     "hartung-knapp"). Raises ValueError on an unknown option, a missing ``ni``, or impossible effects.
     Sterne and Egger 2005, in Publication Bias in Meta-Analysis, chapter 6.
     """
-    y, v = _pair(yi, vi)
+    y, v = pair(yi, vi)
     if model not in MODELS or predictor not in PREDICTORS:
         raise ValueError(f"model {model!r} with predictor {predictor!r} is not known: {MODELS}, {PREDICTORS}")
     bad = np.flatnonzero(~np.isfinite(y) | ~np.isfinite(v) | ~(v > 0))
@@ -111,7 +112,7 @@ def regression_test(
         found = AsymmetryTest(
             name, len(y), float(fit.estimate[1]), float(fit.se[1]), float(fit.statistic[1]), fit.df,
             float(fit.p_value[1]), float(fit.estimate[0]), float(fit.se[0]), float(fit.ci_lower[0]),
-            float(fit.ci_upper[0]), "" if np.isfinite(fit.se[1]) else fit.reason,
+            float(fit.ci_upper[0]), "" if np.isfinite(fit.se[1]) else "exact_fit",
         )  # fmt: skip
     grows = predictor in ("ni", "sqrtni")
     missing = dict.fromkeys(("limit", "limit_se", "limit_ci_lower", "limit_ci_upper"), np.nan)
@@ -124,10 +125,10 @@ def begg(yi: ArrayLike, vi: ArrayLike, *, exact: bool = True) -> AsymmetryTest:
     ``statistic`` is the normal deviate of Kendall's score, its variance corrected for ties. ``exact``: p from the
     permutation distribution where there are no ties, as metafor; else from the normal deviate, as meta.
     """
-    y, v = _pair(yi, vi)
+    y, v = pair(yi, vi)
     k = len(y)
     if k < 3:
-        return _missing("Begg", k, f"{k} trials: the rank test needs three")
+        return _missing("Begg", k, code("few_for_rank_test", k=k))
     w = 1 / v
     standard = (y - (w * y).sum() / w.sum()) / np.sqrt(v - 1 / w.sum())
     score = float((np.sign(standard[:, None] - standard) * np.sign(v[:, None] - v)).sum() / 2)
@@ -136,21 +137,11 @@ def begg(yi: ArrayLike, vi: ArrayLike, *, exact: bool = True) -> AsymmetryTest:
     variance = (k * (k - 1) * (2 * k + 5) - sum((t * (t - 1) * (2 * t + 5)).sum() for t in ties)) / 18
     variance += a2 * b2 / (2 * k * (k - 1)) + a3 * b3 / (9 * k * (k - 1) * (k - 2))
     if variance <= 0:
-        return _missing("Begg", k, "all effects or all variances are tied: they have no ranks to compare")
+        return _missing("Begg", k, "all_tied")
     se = float(np.sqrt(variance))
     tied = any((t > 1).any() for t in ties)
     p = _p(score / se, np.inf) if tied or not exact else _kendall_p(k, score)
     return AsymmetryTest("Begg", k, score, se, score / se, np.inf, p)
-
-
-def kendall_tau(yi: ArrayLike, vi: ArrayLike) -> float:
-    """Kendall's tau-b of Begg's test; NaN where all are tied."""
-    y, v = _pair(yi, vi)
-    w = 1 / v
-    standard = (y - (w * y).sum() / w.sum()) / np.sqrt(v - 1 / w.sum())
-    one, two = np.sign(standard[:, None] - standard), np.sign(v[:, None] - v)
-    pairs = np.sqrt(np.abs(one).sum() * np.abs(two).sum())
-    return float((one * two).sum() / pairs) if pairs > 0 else np.nan
 
 
 def harbord(ai: ArrayLike, n1i: ArrayLike, ci: ArrayLike, n2i: ArrayLike) -> AsymmetryTest:
@@ -200,6 +191,14 @@ def pustejovsky(yi: ArrayLike, vi: ArrayLike, n1i: ArrayLike, n2i: ArrayLike) ->
     return _weighted("Pustejovsky-Rodgers", yi, np.sqrt(1 / n1 + 1 / n2), 1 / np.asarray(vi, dtype=np.float64))
 
 
+def pair(yi: ArrayLike, vi: ArrayLike) -> tuple[Floats, Floats]:
+    """Effects and variances as arrays (k,). Raises ValueError on other shapes."""
+    y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
+    if y.ndim != 1 or y.shape != v.shape:
+        raise ValueError(f"yi and vi must both have shape (k,), not {y.shape} and {v.shape}")
+    return y, v
+
+
 def _weighted(name: str, yi: ArrayLike, x: Floats, w: Floats) -> AsymmetryTest:
     y = np.asarray(yi, dtype=np.float64)
     if y.shape != x.shape:
@@ -214,33 +213,50 @@ def _without_limit(found: AsymmetryTest) -> AsymmetryTest:
     return replace(found, limit=np.nan, limit_se=np.nan, limit_ci_lower=np.nan, limit_ci_upper=np.nan)
 
 
-def _line(name: str, y: Floats, x: Floats, w: Floats, level: float = 0.95) -> AsymmetryTest:
-    """Weighted least squares of y on x with an estimated dispersion, t with k - 2 degrees of freedom."""
-    k, df = len(y), len(y) - 2.0
+class Line(NamedTuple):
+    """Weighted least squares of y on x: the line, its residual sum of squares (0 where it fits exactly) and x."""
+
+    intercept: float
+    slope: float
+    rss: float
+    #: Weighted mean and sum of squares of x.
+    middle: float
+    sxx: float
+
+
+def fit_line(y: Floats, x: Floats, w: Floats) -> Line:
+    """Weighted least squares of ``y`` on ``x``, all (k,)."""
     middle = (w * x).sum() / w.sum()
     centred = x - middle
     sxx = (w * centred * centred).sum()
     slope = (w * centred * y).sum() / sxx
     mean = (w * y).sum() / w.sum()
-    intercept = mean - slope * middle
     residual = y - mean - slope * centred
     rss = (w * residual * residual).sum()
-    if rss <= 1e-24 * (w * y * y).sum():
-        return _missing(name, k, "the regression fits the effects exactly: no standard error")
-    dispersion = rss / df
-    se, limit_se = np.sqrt(dispersion / sxx), np.sqrt(dispersion * (1 / w.sum() + middle**2 / sxx))
+    exact = rss <= 1e-24 * (w * y * y).sum()
+    return Line(float(mean - slope * middle), float(slope), 0.0 if exact else float(rss), float(middle), float(sxx))
+
+
+def _line(name: str, y: Floats, x: Floats, w: Floats, level: float = 0.95) -> AsymmetryTest:
+    """Weighted least squares of y on x with an estimated dispersion, t with k - 2 degrees of freedom."""
+    k, df = len(y), len(y) - 2.0
+    line = fit_line(y, x, w)
+    if line.rss == 0:
+        return _missing(name, k, "exact_fit")
+    dispersion = line.rss / df
+    se, limit_se = np.sqrt(dispersion / line.sxx), np.sqrt(dispersion * (1 / w.sum() + line.middle**2 / line.sxx))
     half = special.stdtrit(df, (1 + level) / 2) * limit_se
     return AsymmetryTest(
-        name, k, float(slope), float(se), float(slope / se), df, _p(slope / se, df),
-        float(intercept), float(limit_se), float(intercept - half), float(intercept + half), "",
+        name, k, line.slope, float(se), float(line.slope / se), df, _p(line.slope / se, df),
+        line.intercept, float(limit_se), float(line.intercept - half), float(line.intercept + half), "",
     )  # fmt: skip
 
 
 def _cannot(x: Floats, v: Floats) -> str:
     if len(x) < 3:
-        return f"{len(x)} usable trials: a regression test needs three"
+        return code("few_for_regression", k=len(x))
     if np.ptp(x) <= 1e-10 * np.abs(x).max():
-        return "all trials have the same value of the predictor: no slope can be estimated"
+        return "same_predictor"
     return ""
 
 

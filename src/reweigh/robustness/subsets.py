@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations, islice
 from math import comb
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from reweigh.pool.core import Pooled, pool
+from reweigh.pool.core import Pooled
+from reweigh.pool.refit import Trials, refit
 from reweigh.pool.tau2 import Floats
-from reweigh.robustness.removal import _pair, _pool_masks
+from reweigh.protocol.models import Model
+from reweigh.text.codes import code
 
 Bools = NDArray[np.bool_]
 
@@ -26,13 +28,11 @@ REMOVALS = 1_000_000
 _ELEMENTS = 2**18
 
 CRITERIA = ("significance", "direction", "important difference")
-FEW_FOR_SUBSETS = "subsets need three trials: two trials have one subset of two, themselves"
-NO_SID = "no smallest important difference is given for this measure"
 
 
 @dataclass(frozen=True, slots=True)
 class Subsets:
-    """Pooled results of S subsets of k trials, analysis scale, I2 (tau2-based) in percent."""
+    """Pooled results of S subsets of k trials that have an estimate, analysis scale, I2 in percent."""
 
     #: (S, k): which trials are in.
     member: Bools
@@ -41,7 +41,9 @@ class Subsets:
     ci_upper: Floats
     tau2: Floats
     i2: Floats
-    #: Whether these are all subsets of two trials or more; else a sample without repetition.
+    #: Whether the guarded interval excludes no effect.
+    excludes: Bools
+    #: Whether all subsets of two trials or more were pooled; else a sample without repetition.
     complete: bool
     reason: str
 
@@ -62,8 +64,8 @@ class Fragility:
     """The smallest set of trials whose removal changes one conclusion."""
 
     criterion: str
-    #: "changes", "at least" (``size`` trials: nothing smaller does, the search ended there), "robust" (no removal that
-    #: leaves two trials does), "one left" (only a single trial would remain) or "not applicable".
+    #: "changes", "at_least" (``size`` trials: nothing smaller does, the search ended there), "robust" (no removal that
+    #: leaves two trials does), "one_left" (only a single trial would remain) or "not_applicable".
     verdict: str
     size: int
     #: Positions of the removed trials: of the smallest sets the one that moves the estimate most.
@@ -72,41 +74,42 @@ class Fragility:
     sets: int
     #: Removals tried.
     tried: int
-    #: Conclusion with all trials, and after the removal.
+    #: Codes of the conclusion with all trials, and after the removal.
     before: str
-    after: str
-    estimate: float
-    ci_lower: float
-    ci_upper: float
-    reason: str
+    after: str = ""
+    #: After the removal; the interval is the model's own, the guarded one decides on significance.
+    estimate: float = np.nan
+    ci_lower: float = np.nan
+    ci_upper: float = np.nan
+    guarded_ci_lower: float = np.nan
+    guarded_ci_upper: float = np.nan
+    guarded_p_value: float = np.nan
+    #: Code of why no removal is named.
+    reason: str = ""
 
 
-def all_subsets(
-    yi: ArrayLike,
-    vi: ArrayLike,
-    *,
-    tau2_method: str = "REML",
-    ci_method: str = "hartung-knapp",
-    level: float = 0.95,
-    sample: int = SAMPLE,
-    seed: int = 0,
-) -> Subsets:
+def all_subsets(trials: Trials, model: Model, *, level: float = 0.95, sample: int = SAMPLE, seed: int = 0) -> Subsets:
     """Pool every subset of two trials or more, up to 16 trials; beyond, ``sample`` distinct ones drawn with ``seed``.
 
-    ``yi``, ``vi`` (k,) on the analysis scale. Each trial is in a sampled subset with probability 1/2. Raises
-    ValueError as :func:`reweigh.pool.pool`. Olkin, Dahabreh and Trikalinos 2012, Research Synthesis Methods 3:214-23.
+    Each trial is in a sampled subset with probability 1/2. Olkin, Dahabreh and Trikalinos 2012, Research Synthesis
+    Methods 3:214-23.
     """
-    y, v = _pair(yi, vi)
-    k = len(y)
+    k = len(trials.yi)
     member = _every(k) if k <= ALL_UP_TO else _sampled(k, sample, seed)
     rows = _rows(k)
     parts = [
-        _pool_masks(y, v, member[i : i + rows], tau2_method, ci_method, level, "hartung-knapp", tau2_interval=False)
+        refit(trials, model, mask=member[i : i + rows], level=level, tau2_interval=False)
         for i in range(0, max(len(member), 1), rows)
     ]
-    fields = dict(zip(_RESULTS, (*_RESULTS[:4], "i2_tau2"), strict=True))
+    # tau2 of a common-effect model is 0 by assumption: its heterogeneity shows in Q alone.
+    i2 = "i2_q" if model.i2 == "Q" or model.tau2 == "EE" else "i2_tau2"
+    fields = dict(zip(_RESULTS, (*_RESULTS[:4], i2), strict=True))
     values: dict[str, Any] = {n: np.concatenate([getattr(part, f) for part in parts]) for n, f in fields.items()}
-    return Subsets(member=member, **values, complete=k <= ALL_UP_TO, reason=FEW_FOR_SUBSETS if k < 3 else "")
+    excludes = np.concatenate([(part.guarded_ci_lower > 0) | (part.guarded_ci_upper < 0) for part in parts])
+    # Some subsets of trials with few events have no Mantel-Haenszel mean.
+    some = np.isfinite(values["estimate"])
+    values = {n: v[some] for n, v in (values | {"member": member, "excludes": excludes}).items()}
+    return Subsets(**values, complete=k <= ALL_UP_TO, reason="few_for_subsets" if k < 3 else "")
 
 
 def _rows(k: int) -> int:
@@ -155,6 +158,7 @@ def pack(subsets: Mapping[str, Subsets]) -> bytes:
     for name, one in subsets.items():
         arrays[f"{name}/member"] = np.packbits(one.member, axis=1)
         arrays |= {f"{name}/k": np.array(one.member.shape[1]), f"{name}/complete": np.array(one.complete)}
+        arrays[f"{name}/excludes"] = np.packbits(one.excludes)
         arrays |= {f"{name}/{value}": getattr(one, value).astype(np.float32) for value in _RESULTS}
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
@@ -169,21 +173,29 @@ def unpack(content: bytes) -> dict[str, Subsets]:
             k = int(stored[f"{name}/k"])
             member = np.unpackbits(stored[f"{name}/member"], axis=1, count=k).astype(bool)
             values: dict[str, Any] = {value: stored[f"{name}/{value}"].astype(np.float64) for value in _RESULTS}
-            complete, reason = bool(stored[f"{name}/complete"]), FEW_FOR_SUBSETS if k < 3 else ""
-            found[name] = Subsets(member=member, **values, complete=complete, reason=reason)
+            excludes = np.unpackbits(stored[f"{name}/excludes"], count=len(member)).astype(bool)
+            complete, reason = bool(stored[f"{name}/complete"]), "few_for_subsets" if k < 3 else ""
+            found[name] = Subsets(member=member, **values, excludes=excludes, complete=complete, reason=reason)
     return found
 
 
-def verdicts(
-    estimate: Floats, ci_lower: Floats, ci_upper: Floats, important: tuple[float, float] | None
-) -> dict[str, NDArray[np.int8]]:
-    """Codes of each conclusion, (D,) each.
+#: Codes of the conclusions by the numbers of :func:`_conclusions`.
+CODES: Mapping[str, Mapping[int, str]] = {
+    "significance": {1: "excludes_no_effect", 0: "includes_no_effect"},
+    "direction": {-1: "below", 0: "at", 1: "above"},
+    "important difference": {-1: "important_below", 0: "short", 1: "important_above"},
+}
 
-    significance: 1 if the interval excludes 0 (analysis scale), else 0; an interval that does not exist excludes
-    nothing. direction: sign of the estimate. important difference: -1, 0 or 1 as the estimate lies beyond the lower
-    bound, between the bounds or beyond the upper one.
+
+def _conclusions(result: Pooled, important: tuple[float, float] | None) -> dict[str, NDArray[np.int8]]:
+    """Each conclusion as a number, (D,).
+
+    significance: 1 if the guarded interval excludes 0 (analysis scale), else 0; an interval that does not exist
+    excludes nothing. direction: sign of the estimate. important difference: -1, 0 or 1 as the estimate lies beyond the
+    lower bound, between the bounds or beyond the upper one.
     """
-    excludes = (ci_lower > 0) | (ci_upper < 0)
+    estimate = np.nan_to_num(result.estimate)
+    excludes = (result.guarded_ci_lower > 0) | (result.guarded_ci_upper < 0)
     out = {"significance": excludes.astype(np.int8), "direction": np.sign(estimate).astype(np.int8)}
     if important is not None:
         low, high = important
@@ -191,95 +203,78 @@ def verdicts(
     return out
 
 
-WORDS = {
-    "significance": {1: "the interval excludes no effect", 0: "the interval includes no effect"},
-    "direction": {-1: "below no effect", 0: "at no effect", 1: "above no effect"},
-    "important difference": {
-        -1: "beyond the smallest important difference, below no effect",
-        0: "short of the smallest important difference",
-        1: "beyond the smallest important difference, above no effect",
-    },
-}
+AFTER = ("estimate", "ci_lower", "ci_upper", "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value")
+
+
+class _Hit(NamedTuple):
+    """The removal of one size that moves the estimate most among those that change a conclusion."""
+
+    move: float
+    removed: tuple[int, ...]
+    after: int
+    numbers: dict[str, Any]
 
 
 def fragility(
-    yi: ArrayLike,
-    vi: ArrayLike,
+    trials: Trials,
+    model: Model,
     *,
     important: tuple[float, float] | None = None,
-    tau2_method: str = "REML",
-    ci_method: str = "hartung-knapp",
     level: float = 0.95,
     limit: int = REMOVALS,
 ) -> tuple[Fragility, ...]:
     """Smallest removals that change significance, direction and the crossing of the smallest important difference.
 
     Sizes are tried in increasing order, each in full, while at most ``limit`` removals have been tried; two trials
-    must remain. ``important``: bounds (lower, upper) of the smallest important difference around 0, analysis scale.
-    Raises ValueError as :func:`reweigh.pool.pool`. The idea is that of Atal and others 2019, Journal of Clinical
-    Epidemiology 111:32-40, who change events where this removes trials.
+    must remain, and a removal after which nothing can be estimated changes nothing. ``important``: bounds (lower,
+    upper) of the smallest important difference around 0, analysis scale. The idea is that of Atal and others 2019,
+    Journal of Clinical Epidemiology 111:32-40, who change events where this removes trials.
     """
-    y, v = _pair(yi, vi)
-    k = len(y)
+    k = len(trials.yi)
     if k < 2:
-        return tuple(_none(name, "fragility needs two trials", k) for name in CRITERIA)
-    model = (tau2_method, ci_method, level)
-    whole = pool(y, v, tau2_method=tau2_method, ci_method=ci_method, level=level)
-    if np.isnan(whole.ci_lower[0]):
+        return tuple(_none(name, "few_for_fragility", k) for name in CRITERIA)
+    whole = refit(trials, model, level=level)
+    if np.isnan(whole.guarded_ci_lower[0]):
         return tuple(_none(name, str(whole.reason[0]), k) for name in CRITERIA)
-    start = {name: int(code[0]) for name, code in _codes(whole, important).items()}
+    start = {name: int(number[0]) for name, number in _conclusions(whole, important).items()}
     open_, tried, found, size = set(start), 0, {}, 0
     for size in range(1, k - 1):
         if not open_ or tried + comb(k, size) > limit:
             break
-        hits: dict[str, list[tuple[float, tuple[int, ...], Pooled, int]]] = {name: [] for name in open_}
+        hits: dict[str, list[_Hit]] = {name: [] for name in open_}
         counts = dict.fromkeys(open_, 0)
         for removed in _batches(k, size):
             there = np.ones((len(removed), k), dtype=bool)
             np.put_along_axis(there, removed, False, axis=1)
-            result = _pool_masks(y, v, there, *model, "hartung-knapp", tau2_interval=False)
-            for name, code in _codes(result, important).items():
-                changed = np.flatnonzero(code != start[name]) if name in open_ else np.zeros(0, dtype=np.intp)
+            result = refit(trials, model, mask=there, level=level, tau2_interval=False)
+            move = np.abs(result.estimate - whole.estimate[0])
+            numbers = _conclusions(result, important)
+            for name in open_:
+                changed = np.flatnonzero((numbers[name] != start[name]) & np.isfinite(move))
                 if changed.size:
                     counts[name] += changed.size
-                    move = np.abs(result.estimate[changed] - whole.estimate[0])
-                    best = int(changed[np.argmax(move)])
-                    hits[name].append((float(move.max()), tuple(removed[best].tolist()), result, best))
+                    best = int(changed[np.argmax(move[changed])])
+                    values = {n: float(getattr(result, n)[best]) for n in AFTER}
+                    hits[name].append(_Hit(move[best], tuple(removed[best].tolist()), int(numbers[name][best]), values))
         tried += comb(k, size)
         for name in [n for n in open_ if hits[n]]:
-            _, removed_ids, result, at = max(hits[name], key=lambda hit: hit[0])
-            after = int(_codes(result, important)[name][at])
+            hit = max(hits[name], key=lambda one: one.move)
             found[name] = Fragility(
-                name, "changes", size, removed_ids, counts[name], tried, WORDS[name][start[name]], WORDS[name][after],
-                float(result.estimate[at]), float(result.ci_lower[at]), float(result.ci_upper[at]), "",
+                name, "changes", size, hit.removed, counts[name], tried, CODES[name][start[name]],
+                CODES[name][hit.after], **hit.numbers,
             )  # fmt: skip
             open_.remove(name)
     reached_end = tried == sum(comb(k, m) for m in range(1, k - 1))
     for name in open_:
-        verdict = ("one left" if k == 2 else "robust") if reached_end else "at least"
+        verdict = ("one_left" if k == 2 else "robust") if reached_end else "at_least"
         m = k - 1 if reached_end else size
-        reason = ONE_LEFT if k == 2 else ROBUST if reached_end else _ended(k, m, tried, limit)
-        found[name] = Fragility(
-            name, verdict, m, (), 0, tried, WORDS[name][start[name]], "", np.nan, np.nan, np.nan, reason
-        )  # fmt: skip
-    return tuple(found[n] if n in found else _none(n, NO_SID, k) for n in CRITERIA)
-
-
-ONE_LEFT = "without one of two trials a single trial remains: nothing is pooled, and it speaks for itself alone"
-ROBUST = "no removal that leaves two trials changes it; a single trial would remain"
-
-
-def _ended(k: int, size: int, tried: int, limit: int) -> str:
-    done = f"all {tried:,} removals of up to {size - 1} trials were tried" if size > 1 else "nothing was tried"
-    return f"{done}; the {comb(k, size):,} of {size} would exceed the limit of {limit:,}"
+        reason = verdict if reached_end else code("search_ended", size=m, tried=tried, next=comb(k, m), limit=limit)
+        found[name] = Fragility(name, verdict, m, (), 0, tried, CODES[name][start[name]], reason=reason)
+    return tuple(found[n] if n in found else _none(n, "no_important_difference", k) for n in CRITERIA)
 
 
 def _none(name: str, reason: str, k: int) -> Fragility:
-    return Fragility(name, "not applicable", k, (), 0, 0, "", "", np.nan, np.nan, np.nan, reason)
-
-
-def _codes(result: Pooled, important: tuple[float, float] | None) -> dict[str, NDArray[np.int8]]:
-    return verdicts(result.estimate, result.ci_lower, result.ci_upper, important)
+    return Fragility(name, "not_applicable", k, (), 0, 0, "", reason=reason)
 
 
 def _batches(k: int, size: int) -> Iterator[NDArray[np.intp]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,6 +11,8 @@ import scipy  # its parts load when they are used: optimize takes a while
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from reweigh.pool.refit import Trials
+from reweigh.protocol.models import Model
 from reweigh.sequential.boundaries import (
     Boundaries,
     Futility,
@@ -20,20 +22,23 @@ from reweigh.sequential.boundaries import (
     fixed_drift,
     futility_boundaries,
 )
-from reweigh.sequential.cumulative import Pool, PoolMethod, chronological, cumulative_pool, effects_and_variances
-from reweigh.sequential.inference import Stagewise, repeated_p, stagewise_inference
+from reweigh.sequential.cumulative import chronological, cumulative
+from reweigh.sequential.inference import TOO_EXTREME, Stagewise, repeated_p, stagewise_inference
 from reweigh.sequential.integration import Floats
+from reweigh.text.codes import code, join
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Verdict = Literal["upper", "lower", "futility", "none"]
 
-NO_TRIALS = "no trials"
-NO_DATES = "no trial has a date: nothing can be put in order"
-NO_BOUNDARY = "no look has a boundary: {}"
+TURNED: Mapping[Verdict, Verdict] = {"upper": "lower", "lower": "upper", "futility": "futility", "none": "none"}
 #: A last look this close below the required information counts as having reached it.
 _NEARLY = 1e-3
+
+
+class NoAnalysisError(Exception):
+    """There is no analysis; the code of the reason is its text (`reweigh.text.sequential`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,9 @@ class Design:
 class SequentialAnalysis:
     """A trial sequential analysis; arrays have one element per look, on the scale of the estimates.
 
-    What cannot be computed is NaN and ``note`` (per look) or a ``reason`` says why. ``reason`` is "" where the
-    analysis could be done; else there is no look. The classic plot is ``z`` against ``information`` with
-    ``boundaries.upper`` and ``.lower`` against ``boundaries.fraction * required`` (the planned final look
-    included), the same of ``futility``, and the lines at -+ ``conventional``.
+    What cannot be computed is NaN; ``note`` (per look) and ``p_reason`` hold the codes of why. The classic plot is
+    ``z`` against ``information`` with ``boundaries.upper`` and ``.lower`` against ``boundaries.fraction * required``
+    (the planned final look included), the same of ``futility``, and the lines at -+ ``conventional``.
     """
 
     design: Design
@@ -96,7 +100,7 @@ class SequentialAnalysis:
     ci_upper: Floats
     note: tuple[str, ...]
     #: With the planned final look; in the direction +1 and in fractions of ``required``.
-    boundaries: Boundaries | None
+    boundaries: Boundaries
     futility: Futility | None
     #: First boundary crossed; efficacy counts before futility, which does not bind.
     verdict: Verdict
@@ -110,7 +114,6 @@ class SequentialAnalysis:
     stagewise: Stagewise | None
     #: Study ids left out because they have no date.
     undated: tuple[str, ...]
-    reason: str
 
     def to_frame(self) -> pd.DataFrame:
         """One row per look."""
@@ -122,7 +125,7 @@ class SequentialAnalysis:
         ]
         columns: dict[str, Any] = {"look": np.arange(1, len(self.note) + 1), "date": list(self.date)}
         columns["study_id"] = ["; ".join(ids) for ids in self.study_id]
-        return pd.DataFrame(columns | {n: getattr(self, n) for n in names} | {"note": list(self.note)})
+        return pd.DataFrame(columns | {n: getattr(self, n) for n in names} | {"note_codes": list(self.note)})
 
 
 def merge_looks(information: ArrayLike, required: float, min_step: float = 0.01) -> NDArray[np.intp]:
@@ -169,7 +172,8 @@ def sequential_analysis(
     ``estimate`` and ``se`` of the cumulative meta-analysis on its analysis scale (log for ratios), cumulative
     ``information`` in the unit of ``required`` (participants, as a rule), all of shape (k,). ``null`` is the
     value of no effect; ``direction`` the sign of the effect a one-sided design looks for. A look beyond the
-    required information spends all alpha; later ones have no boundary. Raises ValueError on impossible input.
+    required information spends all alpha; later ones have no boundary. Raises ValueError on impossible input,
+    NoAnalysisError where there is no trial.
 
     Wetterslev, Thorlund, Brok and Gluud 2008, J Clin Epidemiol 61:64-75.
     """
@@ -189,40 +193,42 @@ def sequential_analysis(
         raise ValueError(f"direction must be 1 or -1, not {direction}")
     at = merge_looks(total, required, design.min_step)
     if not at.size:
-        return not_done(NO_TRIALS, required=required, design=design, direction=direction, undated=undated)
+        raise NoAnalysisError("no_trials")
 
     inflation = _inflation(total[at] / required, design) if design.adjust_power else 1.0
     fraction = total[at] / (required * inflation)
     bounds, fut, power = _planned(fraction, design, inflation)
     reached = bool(fraction[-1] >= 1 - _NEARLY)
 
-    sign = direction if design.sides == 1 else 1
-    n, z = at.size, (mean[at] - null) / error[at]
+    # In the direction +1; the result of a one-sided design that looks for a decrease is turned over at the end.
+    sign, n, two_sided = (direction if design.sides == 1 else 1), at.size, design.sides == 2
+    z = sign * (mean[at] - null) / error[at]
     critical, missing = bounds.upper[:n], np.full(n, np.nan)
     inner = fut.upper[:n] if fut else missing
-    open_side = np.where(np.isnan(critical), np.nan, np.inf)
     margin = critical * error[at]
-    # In the direction looked for; a one-sided design that looks for a decrease is turned over.
-    upper, lower = critical, (-critical if design.sides == 2 else missing)
-    f_upper, f_lower = inner, (-inner if design.sides == 2 else missing)
-    ci_lower, ci_upper = mean[at] - margin, mean[at] + (margin if design.sides == 2 else open_side)
-    if sign < 0:
-        upper, lower, f_upper, f_lower = missing, -critical, missing, -inner
-        ci_lower, ci_upper = mean[at] - open_side, mean[at] + margin
-
-    crossed = _first(sign * z >= critical if design.sides == 1 else np.abs(z) >= critical)
-    futile = _first(sign * z <= inner if design.sides == 1 else np.abs(z) <= inner)
+    size = np.abs(z) if two_sided else z
+    crossed, futile = _first(size >= critical), _first(size <= inner)
     verdict: Verdict = "none" if futile is None else "futility"
     if crossed is not None:
-        verdict = "upper" if (sign if design.sides == 1 else z[crossed]) > 0 else "lower"
+        verdict = "upper" if z[crossed] > 0 else "lower"
     with_boundary = np.flatnonzero(np.isfinite(critical))
-    p_value, p_reason, stagewise = np.nan, NO_BOUNDARY.format(bounds.reason[n - 1]), None
+    p_value, p_reason, stagewise = np.nan, code("no_p_value", why=bounds.reason[n - 1]), None
     if with_boundary.size:
         now = int(with_boundary[-1])
-        p_value, p_reason = repeated_p(sign * z[now], bounds, now)
+        p_value, p_reason = repeated_p(z[now], bounds, now)
         stop = now if crossed is None else crossed
-        stagewise = stagewise_inference(sign * z[stop], bounds, stop, float(error[at[stop]]), null, sign)
+        stagewise = stagewise_inference(z[stop], bounds, stop, float(error[at[stop]]))
+        low, high = _turned(sign, stagewise.ci_lower, stagewise.ci_upper)
+        stagewise = replace(
+            stagewise, estimate=null + sign * stagewise.estimate, ci_lower=null + low, ci_upper=null + high
+        )
+    nearly = reached and fraction[-1] < 1
+    notes = [_note(bounds.reason[i], fut.reason[i] if fut else "", nearly and i == n - 1) for i in range(n)]
     starts = np.concatenate([[0], at[:-1] + 1])
+    lower, upper = _turned(sign, -critical if two_sided else missing, critical)
+    futility_lower, futility_upper = _turned(sign, -inner if two_sided else missing, inner)
+    open_side = np.where(np.isnan(critical), np.nan, np.inf)
+    ci_lower, ci_upper = _turned(sign, sign * mean[at] - margin, sign * mean[at] + (margin if two_sided else open_side))
     return SequentialAnalysis(
         design=design,
         required=required * inflation,
@@ -237,22 +243,19 @@ def sequential_analysis(
         fraction=fraction,
         estimate=mean[at],
         se=error[at],
-        z=z,
+        z=sign * z,
         upper=upper,
         lower=lower,
-        futility_upper=f_upper,
-        futility_lower=f_lower,
+        futility_upper=futility_upper,
+        futility_lower=futility_lower,
         alpha_spent=bounds.spent[:n],
         beta_spent=fut.spent[:n] if fut else missing,
         ci_lower=ci_lower,
         ci_upper=ci_upper,
-        note=tuple(
-            _note(bounds.reason[i], fut.reason[i] if fut else "", reached and fraction[-1] < 1 and i == n - 1)
-            for i in range(n)
-        ),
+        note=(*notes[:-1], join([notes[-1], p_reason if p_reason == TOO_EXTREME else ""])),
         boundaries=bounds,
         futility=fut,
-        verdict=verdict,
+        verdict=TURNED[verdict] if sign < 0 else verdict,
         crossed_look=crossed,
         futility_look=futile,
         reached=reached,
@@ -260,52 +263,46 @@ def sequential_analysis(
         p_reason=p_reason,
         stagewise=stagewise,
         undated=tuple(str(i) for i in undated),
-        reason="",
     )
 
 
+def _turned(sign: int, low: Any, high: Any) -> tuple[Any, Any]:
+    """Lower and upper limit, turned over around 0 where ``sign`` is -1."""
+    return (low, high) if sign > 0 else (-high, -low)
+
+
 def trial_sequential_analysis(
-    yi: ArrayLike,
-    vi: ArrayLike,
+    trials: Trials,
+    model: Model,
     participants: ArrayLike,
     date: Sequence[Any],
     study_id: Sequence[str],
     required: float,
     *,
-    pool: PoolMethod | Pool = "DL",
     design: Design | None = None,
     direction: int = 1,
     null: float = 0.0,
 ) -> SequentialAnalysis:
     """Trial sequential analysis from the trials themselves.
 
-    ``yi`` and ``vi`` are effects and sampling variances on the analysis scale, ``participants`` the information of
-    each trial, all of shape (k,). Trials enter by date, ties by study id; undated ones are left out and listed.
-    ``pool`` names a built-in cumulative meta-analysis or is a function of (yi, vi) that returns
-    estimate and standard error. Without a date nothing is computed and ``reason`` says so. Raises ValueError on
-    impossible input.
+    ``model`` of the cumulative meta-analysis; ``participants`` the information of each trial, shape (k,). Trials enter
+    by date, ties by study id; undated ones are left out and listed. Raises ValueError on impossible input,
+    NoAnalysisError where no trial has a date.
 
     Wetterslev, Thorlund, Brok and Gluud 2008, J Clin Epidemiol 61:64-75.
     """
-    y, v = effects_and_variances(yi, vi)
     size = np.asarray(participants, dtype=np.float64)
-    if not size.shape == y.shape == (len(study_id),):
-        raise ValueError(f"{y.size} effects, {size.size} numbers of participants, {len(study_id)} study ids")
+    if not size.shape == trials.yi.shape == (len(study_id),):
+        raise ValueError(f"{trials.yi.size} effects, {size.size} numbers of participants, {len(study_id)} study ids")
     order, without = chronological(date, study_id)
     for i in order[~(size[order] > 0) | ~np.isfinite(size[order])].tolist():
         raise ValueError(f"trial {study_id[i]} has {size[i]} participants")
-    undated = tuple(str(study_id[i]) for i in without)
     if not order.size:
-        why = NO_DATES if y.size else NO_TRIALS
-        return not_done(why, required=required, design=design, direction=direction, undated=undated)
-    if callable(pool):
-        results = [pool(y[order[:k]], v[order[:k]]) for k in range(1, order.size + 1)]
-        estimate, se = (np.array([r[i] for r in results], dtype=np.float64) for i in (0, 1))
-    else:
-        estimate, se = cumulative_pool(y[order], v[order], pool)
+        raise NoAnalysisError("no_dates" if len(study_id) else "no_trials")
+    pooled = cumulative(trials, model, order)
     return sequential_analysis(
-        estimate,
-        se,
+        pooled.estimate,
+        pooled.se,
         np.cumsum(size[order]),
         required,
         design=design,
@@ -313,25 +310,8 @@ def trial_sequential_analysis(
         null=null,
         study_id=[study_id[i] for i in order],
         date=[date[i] for i in order],
-        undated=undated,
+        undated=tuple(str(study_id[i]) for i in without),
     )
-
-
-def not_done(
-    reason: str,
-    *,
-    required: float = np.nan,
-    design: Design | None = None,
-    direction: int = 1,
-    undated: Sequence[str] = (),
-) -> SequentialAnalysis:
-    """Return the empty result of an analysis that cannot be done, with its reason."""
-    design, none = design or Design(), np.zeros(0)
-    return SequentialAnalysis(
-        design, required, np.nan, np.nan, direction, float(-special.ndtri(design.alpha / design.sides)),
-        (), (), np.zeros(0, dtype=np.intp), none, none, none, none, none, none, none, none, none, none, none, none,
-        none, (), None, None, "none", None, None, False, np.nan, reason, None, tuple(str(i) for i in undated), reason,
-    )  # fmt: skip
 
 
 def _planned(fraction: Floats, design: Design, inflation: float) -> tuple[Boundaries, Futility | None, float]:
@@ -363,6 +343,10 @@ def _first(condition: NDArray[np.bool_]) -> int | None:
 
 
 def _note(efficacy: str, futility: str, early: bool) -> str:
-    parts = [f"boundary: {efficacy}"] if efficacy else []
-    parts += [f"futility: {futility}"] if futility and futility != efficacy else []
-    return "; ".join(parts + ([f"within {_NEARLY:.1%} of the required information: taken as reached"] if early else []))
+    return join(
+        [
+            code("boundary", why=efficacy) if efficacy else "",
+            code("futility", why=futility) if futility and futility != efficacy else "",
+            code("nearly_reached", share=_NEARLY) if early else "",
+        ]
+    )

@@ -18,9 +18,8 @@ SPENDING: tuple[Spending, ...] = ("obrien-fleming", "pocock", "power")
 NEGLIGIBLE = 1e-9
 #: Smallest step between looks, relative to the later one; closer looks need an integration grid out of proportion.
 MIN_STEP = 5e-4
-UNREACHABLE = f"unreachable: less than {NEGLIGIBLE:g} of the error may be spent here (RTSA draws Z = 20)"
-SPENT = "the required information was reached at an earlier look: no error is left to spend"
-NOT_OPEN = "the error spent so far does not reach Z = 0: no futility boundary yet"
+#: Codes of why a look has no boundary; `reweigh.text.sequential` has their words.
+UNREACHABLE, SPENT, NOT_OPEN = "unreachable", "spent", "not_open"
 
 
 def spend(fraction: ArrayLike, error: float, method: Spending = "obrien-fleming", rho: float = 1.0) -> Floats:
@@ -52,7 +51,7 @@ def spend(fraction: ArrayLike, error: float, method: Spending = "obrien-fleming"
 class Boundaries:
     """Efficacy boundaries on the Z scale; arrays have one element per look.
 
-    A boundary that does not exist is NaN and ``reason`` says why.
+    A boundary that does not exist is NaN and ``reason`` holds the code of why.
     """
 
     fraction: Floats

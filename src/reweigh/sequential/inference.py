@@ -10,10 +10,11 @@ from scipy import special
 
 from reweigh.sequential.boundaries import Boundaries, limits_of, search, spend
 from reweigh.sequential.integration import REACH, root_of, states_before, tail
+from reweigh.text.codes import code
 
-TOO_EXTREME = "|Z| is above 25: the p-value is below 1e-130"
 #: Beyond it the tails leave the range of floating-point numbers.
 _Z_MAX = 25.0
+TOO_EXTREME = code("extreme_z", most=_Z_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,10 @@ def repeated_p(z: float, bounds: Boundaries, look: int) -> tuple[float, str]:
     return float(np.exp(root_of(excess, min(low, 2 * high), high))), ""
 
 
-def stagewise_inference(z: float, bounds: Boundaries, look: int, se: float, null: float, sign: int) -> Stagewise:
+def stagewise_inference(z: float, bounds: Boundaries, look: int, se: float) -> Stagewise:
     """p-value, median unbiased estimate and interval when looks are ordered by stage, then by Z.
+
+    ``z`` in the direction looked for; estimate and interval as distances from no effect in that direction.
 
     Fairbanks and Madsen 1982, Biometrika 69:69-74; Tsiatis, Rosner and Mehta 1984, Biometrics 40:797-803.
     """
@@ -72,11 +75,11 @@ def stagewise_inference(z: float, bounds: Boundaries, look: int, se: float, null
     p = upward(0.0)
     p = min(1.0, 2 * min(p, 1 - p) if bounds.sides == 2 else p)
     middle, low, high = (
-        null + float(sign * turn * unit) * _solve_increasing(upward, q, turn * z / np.sqrt(time), 1 / np.sqrt(time))
+        turn * unit * _solve_increasing(upward, q, turn * z / np.sqrt(time), 1 / np.sqrt(time))
         for q in (0.5, bounds.tail, 1 - bounds.tail)
     )
     if bounds.sides == 1:
-        high = sign * np.inf
+        high = np.inf
     return Stagewise(look, p, middle, min(low, high), max(low, high), "")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reweigh.sequential.boundaries import fixed_drift
+from reweigh.text.codes import code, join
 
 Measure = Literal["MD", "SMD", "RR"]
 MEASURES: tuple[Measure, ...] = ("MD", "SMD", "RR")
@@ -45,7 +46,7 @@ class InformationSize:
     min_trials: int | None
     #: The fewest trials, the next three numbers, and the number asked for.
     by_trials: tuple[TrialCount, ...]
-    #: Why something asked for is missing, else "".
+    #: Codes of why something asked for is missing, else "".
     reason: str
 
 
@@ -106,7 +107,7 @@ def required_information_size(
         if not 0 <= percent <= 100:
             raise ValueError(f"{name} is in percent, 0 to 100, not {percent}")
         if percent == 100:
-            reasons.append(f"{name} is 100%: no number of participants suffices")
+            reasons.append(code("no_size", of=name))
         else:
             adjusted[name] = _up(fixed / (1 - percent / 100))
     by_tau2: int | None = None
@@ -116,10 +117,10 @@ def required_information_size(
         fewest, by_trials = _equal_trials(z, effect, trial_variance, tau2, trials)
         by_tau2 = by_trials[-1 if trials else 0].total if trials is None or trials >= fewest else None
         if by_tau2 is None:
-            reasons.append(f"tau2 = {tau2:g} asks for at least {fewest} trials, however large; {trials} cannot suffice")
+            reasons.append(code("too_few_trials", tau2=tau2, fewest=fewest, trials=trials))
     return InformationSize(
         measure, effect, alpha, beta, sides, exact, fixed, adjusted["I2"], adjusted["D2"], by_tau2, fewest, by_trials,
-        "; ".join(reasons),
+        join(reasons),
     )  # fmt: skip
 
 

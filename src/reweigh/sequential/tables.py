@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reweigh.pool.core import pool
-from reweigh.protocol.model import Protocol
-from reweigh.sequential.analysis import Design, SequentialAnalysis, trial_sequential_analysis
-from reweigh.sequential.information import InformationSize, diversity, required_information_size
+from reweigh.effects.absolute import control_risk
+from reweigh.io import frame
+from reweigh.pool.refit import Trials, refit, trials_of
+from reweigh.protocol.model import Outcome, Protocol
+from reweigh.protocol.models import Model
+from reweigh.sequential.analysis import Design, NoAnalysisError, SequentialAnalysis, trial_sequential_analysis
+from reweigh.sequential.information import MEASURES, InformationSize, diversity, required_information_size
 from reweigh.tables.times import years_of
-
-COLUMNS = (
-    "analysis", "measure", "scale", "difference", "difference_natural", "assumed", "alpha", "power", "sides",
-    "spending", "pooling", "size_fixed", "size_by_i2", "size_by_d2", "size_by_tau2", "adjustment", "required", "look",
-    "date", "study_id", "trials", "information", "fraction", "estimate", "se", "z", "upper", "lower",
-    "futility_upper", "futility_lower", "alpha_spent", "beta_spent", "ci_lower", "ci_upper", "verdict", "reached",
-    "adjusted_p_value", "undated", "note",
-)  # fmt: skip
-MEASURES = ("MD", "SMD", "RR")
-CROSSOVER = "patients of crossover trials counted once"
+from reweigh.text.codes import code, join, words
+from reweigh.text.sequential import SENTENCES
 
 
-def sequential_analyses(
-    effects: pd.DataFrame, protocol: Protocol
-) -> dict[str, tuple[dict[str, Any], SequentialAnalysis | None, str]]:
+@dataclass(slots=True)
+class Found:
+    """What was found for one main analysis."""
+
+    #: What every row of it says.
+    head: dict[str, Any] = field(default_factory=dict)
+    result: SequentialAnalysis | None = None
+    #: Code of why there is no result.
+    reason: str = ""
+
+
+def sequential_analyses(effects: pd.DataFrame, protocol: Protocol) -> dict[str, Found]:
     """Trial sequential analysis of every main analysis of its outcome's main measure.
 
     Parameters
@@ -35,128 +41,126 @@ def sequential_analyses(
         effects.csv, with `year`.
     protocol
         Smallest important differences and the settings under `sequential`.
-
-    Returns
-    -------
-    By analysis: what is said of it in every row, the analysis or None, and the reason why there is none.
     """
-    found: dict[str, tuple[dict[str, Any], SequentialAnalysis | None, str]] = {}
+    found: dict[str, Found] = {}
     for analysis, group in effects[effects["set"] == "main"].groupby("analysis", sort=False):
         outcome = protocol.outcomes[str(group["outcome"].iloc[0])]
         if group["measure"].iloc[0] == outcome.measure:
-            found[str(analysis)] = _one(group.reset_index(drop=True), protocol)
+            one = found[str(analysis)] = Found()
+            try:
+                one.result = _analyse(group.reset_index(drop=True), outcome, protocol, one.head)
+            except NoAnalysisError as why:
+                one.reason = str(why)
     return found
 
 
-def _one(group: pd.DataFrame, protocol: Protocol) -> tuple[dict[str, Any], SequentialAnalysis | None, str]:
-    settings = protocol.sequential
-    outcome, measure = protocol.outcomes[str(group["outcome"].iloc[0])], str(group["measure"].iloc[0])
-    head: dict[str, Any] = {
-        "measure": measure, "scale": group["scale"].iloc[0], "alpha": settings.alpha, "power": settings.power,
-        "sides": settings.sides, "spending": settings.spending, "pooling": settings.pooling,
-        "adjustment": settings.adjustment,
-    }  # fmt: skip
+def _analyse(group: pd.DataFrame, outcome: Outcome, protocol: Protocol, head: dict[str, Any]) -> SequentialAnalysis:
+    """One analysis; ``head`` is filled on the way. Raises NoAnalysisError where there is none."""
+    settings, measure = protocol.sequential, outcome.measure
+    model = _model(settings.pooling)
+    head |= {"measure": measure, "scale": group["scale"].iloc[0], "model": model.name, "interval": model.interval}
+    head |= {name: getattr(settings, name) for name in SETTINGS}
     if measure not in MEASURES:
-        return head, None, f"no information size for {measure}"
+        raise NoAnalysisError(code("no_information_size", measure=measure))
     difference = outcome.important(measure, protocol.certainty.ratio)
     if difference is None:
-        return head, None, f"the protocol has no smallest important difference for {measure}"
+        raise NoAnalysisError(code("no_important_difference", measure=measure))
     natural = float(np.exp(difference)) if head["scale"] == "log" else difference
     head |= {"difference_natural": natural, "difference": difference}
     years = years_of(group)
+    head["undated"] = "; ".join(group.loc[np.isnan(years), "study_id"])
     dated = group.assign(year=years)[~np.isnan(years)]
     if len(dated) < 2:
-        undated = "; ".join(group.loc[np.isnan(years), "study_id"])
-        reason = "no dates" if dated.empty else "one dated trial: there is nothing to accumulate"
-        return head | {"undated": undated}, None, reason
+        raise NoAnalysisError("no_dates" if dated.empty else "one_dated")
     crossover = dated["design"] == "crossover"
     size = dated["n_intervention"].where(crossover, dated["n_intervention"] + dated["n_control"])
     if size.isna().any():
-        return head, None, "the number of patients is not reported for every trial"
-    extra, assumed, reason = _spread(dated, measure, settings.control_risk.get(str(group["outcome"].iloc[0])))
-    if reason:
-        return head, None, reason
-    try:
-        needed, heterogeneity = _required(dated, measure, natural, extra, protocol)
-    except ValueError as why:
-        return head, None, str(why)
+        raise NoAnalysisError("no_patients")
+    risk = settings.control_risk.get(str(group["outcome"].iloc[0]))
+    spread, assumed = _spread(dated, measure, risk, natural)
+    trials = trials_of(dated)
+    needed, share = _required(trials, natural, spread, protocol)
     sizes = {"fixed": needed.fixed, "i2": needed.by_i2, "d2": needed.by_d2, "tau2": needed.by_tau2}
-    head |= {f"size_{'' if k == 'fixed' else 'by_'}{k}": v for k, v in sizes.items()}
-    head |= {"assumed": "; ".join(filter(None, [*assumed, heterogeneity, CROSSOVER if crossover.any() else ""]))}
+    head |= share | {f"size_{'' if k == 'fixed' else 'by_'}{k}": v for k, v in sizes.items()}
+    assumed += [code("heterogeneity", **share), "crossover_once" if crossover.any() else ""]
+    head["assumed_codes"] = join(assumed)
     required = sizes[settings.adjustment]
     if required is None:
-        return head, None, needed.reason or f"no information size adjusted by {settings.adjustment}"
-    design = Design(
-        alpha=settings.alpha, beta=1 - settings.power, sides=settings.sides, spending=settings.spending,
-        futility=settings.futility,
-    )  # fmt: skip
+        raise NoAnalysisError(needed.reason or code("not_adjusted", by=settings.adjustment))
     result = trial_sequential_analysis(
-        dated["estimate"].to_numpy(dtype=float), dated["variance"].to_numpy(dtype=float), size.to_numpy(dtype=float),
-        [int(y) for y in dated["year"]], list(dated["comparison_id"]), float(required), pool=settings.pooling,
-        design=design, direction=1 if (outcome.better == "higher") else -1,
+        trials, model, size.to_numpy(dtype=float), [int(y) for y in dated["year"]], list(dated["comparison_id"]),
+        float(required), direction=1 if outcome.better == "higher" else -1, design=Design(
+            alpha=settings.alpha, beta=1 - settings.power, sides=settings.sides, spending=settings.spending,
+            futility=settings.futility,
+        ),
     )  # fmt: skip
-    undated = "; ".join(group.loc[np.isnan(years), "study_id"])
-    head |= {"required": result.required, "undated": undated}
-    return head, result if not result.reason else None, result.reason
+    head["required"] = result.required
+    return result
 
 
-def _spread(group: pd.DataFrame, measure: str, control_risk: float | None) -> tuple[dict[str, float], list[str], str]:
-    """Control risk of a risk ratio, SD of a mean difference; how it was found, or why it was not."""
+SETTINGS = ("alpha", "power", "sides", "spending", "pooling", "adjustment")
+
+
+def _model(pooling: str) -> Model:
+    """The model of the cumulative meta-analysis: inverse variance, and the Wald interval that Z is made of."""
+    named = "common effect" if pooling == "common" else f"random effects, tau2 by {pooling}"
+    return Model.model_validate({"name": named, "tau2": "EE" if pooling == "common" else pooling, "interval": "wald"})
+
+
+def _spread(
+    group: pd.DataFrame, measure: str, given: float | None, difference: float
+) -> tuple[Mapping[str, float], list[str]]:
+    """Control risk of a risk ratio or SD of a mean difference, and the codes of how it was found.
+
+    Raises NoAnalysisError where the trials do not tell.
+    """
     if measure == "RR":
-        if control_risk is not None:
-            return {"control_risk": control_risk}, [f"control risk {control_risk:g} (protocol)"], ""
-        counts = group[["events_control", "n_control"]].dropna()
-        risk = float(counts["events_control"].sum() / counts["n_control"].sum()) if len(counts) else np.nan
+        risk = control_risk(group) if given is None else given
         if not 0 < risk < 1:
-            return {}, [], "no control risk: the trials give no counts, or no events"
-        return {"control_risk": risk}, [f"control risk {risk:.4g} (all control patients together)"], ""
+            raise NoAnalysisError("no_control_risk")
+        if risk * difference >= 1:
+            raise NoAnalysisError(code("impossible_risk", control_risk=float(risk), ratio=difference))
+        source = "trials" if given is None else "protocol"
+        return {"control_risk": float(risk)}, [code("control_risk", risk=float(risk), source=source)]
     if measure == "MD":
         arms = [
             group[[f"n_{side}", f"sd_{side}"]].dropna().to_numpy(dtype=float) for side in ("intervention", "control")
         ]
         n, sd = np.concatenate(arms).T
-        if not len(n) or (n - 1).sum() <= 0:
-            return {}, [], "no SD: the trials give none"
-        pooled = float(np.sqrt(((n - 1) * sd**2).sum() / (n - 1).sum()))
-        return {"sd": pooled}, [f"SD {pooled:.4g} (pooled over all arms)"], ""
-    return {}, [], ""
+        pooled = float(np.sqrt(((n - 1) * sd**2).sum() / max((n - 1).sum(), 1.0)))
+        if not pooled > 0:
+            raise NoAnalysisError("no_sd")
+        return {"sd": pooled}, [code("pooled_sd", sd=pooled)]
+    return {}, []
 
 
 def _required(
-    group: pd.DataFrame, measure: str, difference: float, extra: dict[str, Any], protocol: Protocol
-) -> tuple[InformationSize, str]:
-    """Information size, adjusted by the heterogeneity of all dated trials (DL)."""
-    vi = group["variance"].to_numpy(dtype=float)
-    found = pool(group["estimate"].to_numpy(dtype=float), vi, tau2_method="DL", ci_method="wald")
-    tau2, i2 = float(found.tau2[0]), float(found.i2_q[0])
-    d2 = diversity(vi, tau2)
+    trials: Trials, difference: float, spread: Mapping[str, float], protocol: Protocol
+) -> tuple[InformationSize, dict[str, float]]:
+    """Information size, adjusted by the heterogeneity of all dated trials (DL), and that: I2 and D2 in percent."""
+    found = refit(trials, _model("DL"))
+    tau2 = float(found.tau2[0])
+    share = {"i2": float(found.i2_q[0]), "d2": diversity(trials.vi, tau2), "tau2": tau2}
+    settings = protocol.sequential
+    given: dict[str, Any] = {**share, **spread}
     needed = required_information_size(
-        measure, difference, alpha=protocol.sequential.alpha, beta=1 - protocol.sequential.power,  # type: ignore[arg-type]
-        sides=protocol.sequential.sides, i2=i2, d2=d2, tau2=tau2, **extra,
+        trials.measure, difference, alpha=settings.alpha, beta=1 - settings.power,  # type: ignore[arg-type]
+        sides=settings.sides, **given,
     )  # fmt: skip
-    return needed, f"I2 {i2:.1f}%, D2 {d2:.1f}%, tau2 {tau2:.4g} (DL)"
+    return needed, share
 
 
-def sequential_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """One row per look of each sequential analysis, or one row with the reason why there is none.
-
-    Returns
-    -------
-    COLUMNS: estimates, boundaries (of Z) and adjusted intervals on the analysis scale; information in participants.
-    """
-    parts: list[pd.DataFrame] = []
-    for analysis, (head, result, reason) in sequential_analyses(effects, protocol).items():
-        said = {"analysis": analysis, **head}
-        if result is None:
-            parts.append(pd.DataFrame([said | {"note": reason}]))
+def sequential_table(found: Mapping[str, Found]) -> pd.DataFrame:
+    """One row per look of each sequential analysis, or one row with the reason why there is none (sequential.csv)."""
+    rows: list[dict[Any, Any]] = []
+    for analysis, one in found.items():
+        said = {"analysis": analysis, "assumed_codes": "", **one.head}
+        if one.result is None:
+            rows.append(said | {"note_codes": one.reason})
             continue
-        frame = result.to_frame()
-        said |= {
-            "verdict": result.verdict, "reached": "yes" if result.reached else "no",
-            "adjusted_p_value": result.p_value,
-        }  # fmt: skip
-        parts.append(frame.assign(**said))
-    if not parts:
-        return pd.DataFrame(columns=list(COLUMNS))
-    together = pd.concat([part.reindex(columns=list(COLUMNS)).astype(object) for part in parts], ignore_index=True)
-    return together.infer_objects()
+        said |= {"verdict": one.result.verdict, "reached": "yes" if one.result.reached else "no"}
+        said |= {"adjusted_p_value": one.result.p_value}
+        rows += [said | look for look in one.result.to_frame().to_dict("records")]
+    for row in rows:
+        row |= {name: words(row[f"{name}_codes"], SENTENCES) for name in ("assumed", "note")}
+    return frame("sequential.csv", rows)

@@ -143,8 +143,25 @@ def _percent_off(d: pd.DataFrame) -> pd.Series:
     return (gap > unit * (1 + 1e-9)) & (d["events"] <= d["n"]) & d["person_time"].isna()
 
 
+def _is_one(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda d: d[name] == 1
+
+
 def _not_a_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
     return lambda d: d["measure"].isin(RATIOS) & (d["estimate_scale"] != "log") & (d[name] <= 0)
+
+
+def _natural_or_log(d: pd.DataFrame) -> pd.Series:
+    """Ratios with an SE, no interval and no scale, whose outcome does not show that they are on the natural one.
+
+    Ratios above 0 on both sides of 1 are no logarithms: those would lie on both sides of 0.
+    """
+    bare = d["measure"].isin(RATIOS) & d["estimate_scale"].isna() & d["estimate"].notna() & d["se"].notna()
+    bare &= d["ci_lower"].isna() | d["ci_upper"].isna()
+    by = d[bare].groupby(["outcome", "measure"], dropna=False)["estimate"]
+    evident = (by.transform("min") > 0) & (by.transform("min") < 1) & (by.transform("max") > 1)
+    shown: pd.Series = bare & ~evident.reindex(d.index, fill_value=False)
+    return shown
 
 
 def _width(d: pd.DataFrame) -> pd.Series:
@@ -201,10 +218,7 @@ ARMS = TableSpec(
             "contradicts events and n ({events} of {n})",
             "100 * events / n, rounded, or an empty cell",
         ),
-        *(
-            Rule(name, lambda d, name=name: d[name] == 1, "leaves a difference no variance", "below 1")
-            for name in ("correlation", "phi")
-        ),
+        *(Rule(name, _is_one(name), "leaves a difference no variance", "below 1") for name in ("correlation", "phi")),
         Rule("se", lambda d: d["se"] > d["sd"], "is above sd ({sd})", "a standard error: sd / sqrt(n) or the like"),
         *_interval("mean"),
         _LEVEL_RULE,
@@ -276,6 +290,12 @@ CONTRASTS = TableSpec(
             for name in ("estimate", "ci_lower", "ci_upper")
         ),
         _LEVEL_RULE,
+        Rule(
+            "estimate_scale",
+            _natural_or_log,
+            "the cell is empty: is {estimate} a ratio or its logarithm? With an SE and no interval it may be either",
+            "natural or log",
+        ),
         Rule(
             "estimate_scale",
             lambda d: (d["estimate_scale"] == "log") & ~d["measure"].isin(RATIOS),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from math import isnan
 
+from reweigh.text import robustness
 from reweigh.text.codes import Sentence, has, words
 from reweigh.text.numbers import Row, count_text, fixed, needed_decimals, p_text, percent_text, ratio, span_text
 
@@ -147,7 +148,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "no_information": "optimal information size not judged: {why}",
     "few_trials": lambda p: f"{count_text(int(p['k']), int(p['comparisons']))}: no test",
     "egger": lambda p: f"Egger's test {p_text(float(p['p']))} ({count_text(int(p['k']), int(p['comparisons']))})",
-    "no_egger": "no test: {why}",
+    "no_egger": lambda p: f"no test: {words(p['why'], robustness.SENTENCES)}",
     "lost": lambda p: f"{p['domain']}: {p['judgement']} ({p['levels']}; {words(p['figures'], SENTENCES)})",
     "nothing_lost": "no level taken off",
     "ruled": "rule {rule} said {judgement} ({levels})",

@@ -11,20 +11,20 @@ _SD_OR_SE = "Kanellopoulou 2025, Cochrane Evid Synth Methods 3(2), doi 10.1002/c
 
 SENTENCES: Mapping[str, Sentence] = {
     "sd_like_se": (
-        "SD {sd} looks like an SE: SDs of the other trials on this scale are near {usual}, and {sd} x sqrt({n}) is {as_se}"
+        "SD {sd} looks like an SE: SDs of the other trials are near {usual}, and {sd} x sqrt({n}) is {as_se}"
     ),
     "se_like_sd": (
-        "SE {se} looks like an SD: it makes an SD of {as_sd}, and those of the other trials on this scale are near {usual}"
+        "SE {se} looks like an SD: it makes an SD of {as_sd}, and those of the other trials are near {usual}"
     ),
     "sd_against_ci": "SD {sd} does not fit its interval, which makes it {from_ci}",
     "sd_against_se": "SD {sd} does not fit its SE {se}, which makes it {from_se}",
-    "sd_against_range": "SD {sd} cannot be: values from {min} to {max} of {n} patients have one between {low} and {high}",
+    "sd_against_range": "SD {sd} cannot be: {n} values from {min} to {max} have one between {low} and {high}",
     "sd_against_p": "SD looks like an SE: as SDs the arms give P {p_as_sd}, as SEs {p_as_se}; {p} is printed",
     "sd_off_scale": "SD {sd} cannot be: on a scale from {low} to {high} a mean of {mean} allows at most {most}",
     "ci_off_centre": "the mean {mean} is not in the middle of its interval ({low} to {high})",
     "same_controls": "the control row is that of comparison {other} (row {other_row}): are these the same patients?",
     "duplicate_trial": "the same numbers stand under {other} (row {other_row}): one trial published twice?",
-    "two_labels": "{study} is also called {other} (row {other_row})",
+    "two_labels": "{study} is also called {other} ({where})",
     "change_and_final": "{analysis} pools change scores ({changes}) and final values ({finals}) as SMD",
     "percent_no_count": "no whole number of {n} patients is {percent}%; nearest: {nearest}",
     "percent_below_one": "all {rows} percentages of {outcome} are below 1: are they shares?",
@@ -32,7 +32,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "overall_better": "the overall judgement is {overall}, but {domain} is {worst}",
     "half_above_third": "{high} with {outcome}, but {low} with {other} (row {other_row})",
     "n_above_randomised": "n is {n}, but {randomised} were randomised",
-    "opposes_all": "the effect opposes all {others} others in {analysis} whose interval excludes no effect: is the direction right?",
+    "opposes_all": ("the effect opposes all {others} others of {analysis} that exclude no effect: is it turned round?"),
     "outcome_without_rows": "no row has the outcome {outcome}",
     "rows_of_other_outcome": "{rows} rows of {outcome}, which is not in the protocol",
     "one_side_only": "{rows} rows of {comparisons} comparisons have one side only",

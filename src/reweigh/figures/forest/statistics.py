@@ -30,6 +30,8 @@ SHOWN = (
     "no_trials", "one_trial", "few_for_prediction_interval", "no_test_based_interval", "common_effect", "not_reported",
 )  # fmt: skip
 
+NARROW = "hartung_knapp_narrow"
+
 Row = Mapping[Any, Any]
 
 
@@ -146,8 +148,10 @@ def model_notes(main: Row, others: Sequence[Row], span: Callable[[Row, str], str
     for row in (main, *others):
         new = [one for one in codes.parse(words(row, "note_codes")) if str(one) not in seen]
         seen.update(map(str, new))
-        if text := _pooled_note(new, row, span):
-            yield sentence(text) if row is main else f"{model_text(row)}: {symbols(text)}"
+        # What changes the reading of the interval stands alone.
+        for some in ([one for one in new if one.name == NARROW], [one for one in new if one.name != NARROW]):
+            if text := _pooled_note(some, row, span):
+                yield sentence(text) if row is main else f"{model_text(row)}: {symbols(text)}"
 
 
 def subgroup_notes(parts: Sequence[tuple[str, Row]], span: Callable[[Row, str], str]) -> Iterator[str]:
@@ -167,9 +171,10 @@ def _pooled_note(notes: Sequence[Code], row: Row, span: Callable[[Row, str], str
         if one.name in SHOWN:
             continue
         text = clean(codes.sentence(one, pool.SENTENCES))
-        if one.name == "hartung_knapp_narrow":
-            predicted = span(row, "guarded_pi") if not math.isnan(number(row, "pi_lower")) else ""
-            text += f": {span(row, 'guarded_ci')}" + (f", prediction interval {predicted}" if predicted else "")
+        if one.name == NARROW:
+            p, predicted = number(row, "guarded_p_value"), span(row, "guarded_pi")
+            text += f": {span(row, 'guarded_ci')}" + (f" ({p_text(p)})" if not math.isnan(p) else "")
+            text += f", prediction interval {predicted}" if predicted else ""
         said.append(text)
     return "; ".join(said)
 

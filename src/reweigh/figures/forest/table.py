@@ -245,7 +245,7 @@ def _subgroups(
 
     subgroups.csv may hold the value of the column or its printed name.
     """
-    rows: list[Row] = subgroups.drop_duplicates("subgroup").to_dict("records")
+    rows: list[Row] = list(subgroups.drop_duplicates("subgroup").to_dict("records"))
     column = str(rows[0]["column"])
     # A trial without a value is in no subgroup.
     rows.append({"subgroup": NOT_REPORTED, "column": column})
@@ -421,7 +421,12 @@ class _Lines:
         return [*self.trials, *self.lost] if self.layout.journal else self.trials
 
     def counts(self) -> list[str]:
-        """How many of the listed trials are pooled, where not all are."""
+        """How many of the listed trials are pooled, where not all are, and who stands in both arms."""
+        crossed = any(words(trial, "design") == "crossover" for trial in self.trials)
+        both = ["Patients of crossover trials stand in both arms"] * (crossed and bool(self.arms))
+        return self._pooled_of_listed() + both
+
+    def _pooled_of_listed(self) -> list[str]:
         if not self.lost:
             return []
 
@@ -523,12 +528,15 @@ def _arm_columns(trials: Sequence[Row], layout: Layout) -> dict[str, Column]:
         return any(_known(trials, f"{what}_{arm}") for arm in ARMS)
 
     kind = CONTINUOUS if not any_arm("events") else RATE if any_arm("person_time") else BINARY
-    return {
+    found = {
         f"{column.name}_{arm}": column
         for arm in ARMS
         for column in layout.columns[kind]
         if column.name == "events" or _known(trials, f"{column.name}_{arm}")
     }
+    # A layout that joins n to means prints it alone where no trial has a mean.
+    alone = Column("n", "Total", ("n",))
+    return found or {f"n_{arm}": alone for arm in ARMS if _known(trials, f"n_{arm}")}
 
 
 def _arm_formats(trials: Sequence[Row], columns: Mapping[str, Column]) -> dict[str, tuple[str, Callable[[Row], str]]]:

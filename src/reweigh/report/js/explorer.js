@@ -4,7 +4,6 @@
   const form = byId("x-controls");
   if (!form) return;
   const data = json("explorer-data");
-  const [ofCore, ofInterval] = data.fields;
   const select = { question: byId("x-analysis"), a: byId("x-measure"), set: byId("x-set"), model: byId("x-model"), r: byId("x-r") };
   let state = {}, rows = [];
 
@@ -23,24 +22,32 @@
   const interval = (a, low, high) => `${printed(a, low)} to ${printed(a, high)}`;
   const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : p >= 0.04995 && p < 0.05 ? "< 0.05" : `= ${fixed(p, p >= 0.0495 && p < 0.05 ? 4 : p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
   const percent = (x) => `${fixed(x, x >= 99.5 && x < 100 ? 1 : 0)}%`;
+  // Percentages with one decimal that add up to 100.0, rounded as the forest plots' (printed_shares in figures/forest).
+  const shares = (weights) => {
+    const sum = weights.reduce((x, y) => x + y, 0), scaled = weights.map((one) => (sum ? (1000 * one) / sum : 0));
+    const whole = scaled.map((one) => Math.floor(one + 0.5 + 1e-9)), over = whole.reduce((x, y) => x + y, 0) - (sum ? 1000 : 0), step = over > 0 ? -1 : 1;
+    const off = (i) => Math.abs(whole[i] + step - scaled[i]), late = (i) => Number(off(i) > 0.75);
+    const open = scaled.map((_, i) => i).filter((i) => step * (scaled[i] - whole[i]) > 0);
+    const first = open.sort((i, j) => late(i) - late(j) || off(i) * scaled[i] - off(j) * scaled[j]).slice(0, Math.abs(over));
+    for (const i of first) whole[i] += step;
+    return whole.map((one) => one / 10);
+  };
   const symbols = (text) => text.replaceAll("tau2", "τ²").replaceAll("I2", "I²").replaceAll("H2", "H²");
   const countText = (k, comparisons) => { const trials = `${k} trial${k === 1 ? "" : "s"}`; return k === comparisons ? trials : `${comparisons} comparisons from ${trials}`; };
   const small = (x) => (x === 0 ? "0" : x < 0.0001 ? "<0.0001" : x >= 99.995 ? fixed(x, x < 999.95 ? 1 : 0) : fixed(x, x >= 0.0095 ? 2 : 1 - Math.floor(Math.log10(x))));
 
-  // Packed results: columns one after another; those of each core (estimate, heterogeneity), then of each model.
+  // Packed results: columns one after another, those of each part (estimate, interval ...) that a model has; models share parts.
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
+  const partsOf = (model) => Object.entries(data.models[model].parts).map(([kind, key]) => [`${kind} ${key}`, data.fields[kind]]);
   const unpack = (set) => {
     if (set.columns) return set;
     const numbers = set.single ? new Float32Array(bytes(set.numbers)) : new Float64Array(bytes(set.numbers));
-    const cores = [...new Set(set.models.map((one) => data.models[one].core))];
-    const size = numbers.length / (cores.length * ofCore.length + set.models.length * ofInterval.length);
+    const parts = new Map(set.models.flatMap(partsOf)), size = numbers.length / [...parts.values()].flat().length;
     let at = 0;
-    const take = (names) => Object.fromEntries(names.map((name) => [name, numbers.subarray(at++ * size, at * size)]));
-    set.columns = { core: {}, model: {} };
-    for (const one of cores) set.columns.core[one] = take(ofCore);
-    for (const one of set.models) set.columns.model[one] = take(ofInterval);
+    set.columns = {};
+    for (const [part, names] of parts) set.columns[part] = Object.fromEntries(names.map((name) => [name, numbers.subarray(at++ * size, at * size)]));
     const codes = new Uint8Array(bytes(set.codes));
-    set.columns.codes = Object.fromEntries(set.models.map((one, i) => [one, codes.subarray(i * size, (i + 1) * size)]));
+    set.reasons = Object.fromEntries(set.models.map((one, i) => [one, codes.subarray(i * size, (i + 1) * size)]));
     return set;
   };
   // Row of a subset, or why it was not computed.
@@ -54,15 +61,14 @@
     return 1 + k + i * k - (i * (i + 1)) / 2 + (j - i - 1);
   };
   const lookUp = (set, model, inside) => {
-    const { columns } = unpack(set);
+    const { columns, reasons, models } = unpack(set);
     if (!inside.some(Boolean)) return { reason: "no trial is ticked" };
     if (set.unable[model]) return { reason: set.unable[model] };
-    if (!columns.model[model]) return { reason: `“${model}” was not computed for these trials` };
+    if (!models.includes(model)) return { reason: `“${model}” was not computed for these trials` };
     const row = place(inside.length, inside);
     if (typeof row === "string") return { reason: row };
-    const [note, narrow] = data.reasons[columns.codes[model][row]], found = { note, narrow };
-    for (const part of [columns.core[data.models[model].core], columns.model[model]])
-      for (const [name, values] of Object.entries(part)) found[name] = values[row];
+    const [note, narrow] = data.reasons[reasons[model][row]], found = { note, narrow };
+    for (const [part] of partsOf(model)) for (const [name, values] of Object.entries(columns[part])) found[name] = values[row];
     return Number.isNaN(found.estimate) ? { reason: found.note || "not estimable" } : found;
   };
 
@@ -167,7 +173,7 @@
     select.r.value = state.r;
   };
 
-  const sentence = (a, found, k, count, guarded) => {
+  const sentence = (a, found, k, count) => {
     const figures = make("p", { className: "figures" });
     const say = (name, text) => figures.append(make("span", {}, `${name} ${text}`), " ");
     const level = `${100 * data.level}%`;
@@ -181,7 +187,7 @@
       say("τ² =", small(found.tau2));
       if (!Number.isNaN(found.i2)) say(`I² (${symbols(data.models[state.model].i2)}) =`, percent(found.i2));
       if (!Number.isNaN(found.q)) say("Q =", `${fixed(found.q, 2)}, P ${pText(found.q_p_value)}`);
-      if (guarded) say("guarded", `${printed(a, guarded.estimate)} (${interval(a, guarded.ci_lower, guarded.ci_upper)})`);
+      if (found.narrow) say("guarded interval", interval(a, found.guarded_ci_lower, found.guarded_ci_upper));
     }
     return [head, figures, ...(found.note ? [make("p", { className: "quiet" }, symbols(found.note))] : [])];
   };
@@ -192,16 +198,16 @@
     const found = set ? lookUp(set, state.model, inside) : { reason: "this crossover correlation was computed for the main set only, not for this one" };
     const all = set ? lookUp(set, state.model, inside.map(() => true)) : found;
     const ticked = (set ?? sets()[0]).trials.filter((one) => !state.without.has(one[0]));
-    const { guarded: sister } = data.models[state.model], guarded = found.narrow && set.models.includes(sister) ? lookUp(set, sister, inside) : null;
-    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, symbols(`${found.reason[0].toUpperCase()}${found.reason.slice(1)}.`))] : sentence(a, found, k, countText(new Set(ticked.map((one) => one[8])).size, k), guarded)));
+    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, symbols(`${found.reason[0].toUpperCase()}${found.reason.slice(1)}.`))] : sentence(a, found, k, countText(new Set(ticked.map((one) => one[8])).size, k))));
     const fixedWeights = set?.weights[state.model], weightOf = (one, i) => (fixedWeights ? fixedWeights[i] ?? 0 : 1 / (one[6] + (found.tau2 || 0)));
     const weights = (set ?? sets()[0]).trials.map((one, i) => (inside[i] && !found.reason ? weightOf(one, i) : 0));
     const sum = weights.reduce((x, y) => x + y, 0), most = Math.max(...weights);
     const order = rows.map((one) => (set ?? sets()[0]).trials.findIndex((trial) => trial[0] === one.id));
+    const percents = shares(weights);
     for (const [i, one] of rows.entries()) {
       const share = sum ? weights[order[i]] / sum : 0, y = set?.trials[order[i]]?.[3] ?? 0;
       one.element.classList.toggle("out", !inside[i]);
-      one.weight.textContent = share && k > 1 ? `${fixed(100 * share, 1)}%` : "";
+      one.weight.textContent = share && k > 1 ? `${fixed(percents[order[i]], 1)}%` : "";
       const side = sum && share ? 4 + 10 * Math.sqrt(weights[order[i]] / most) : 6;
       one.marks.square.style.width = one.marks.square.style.height = `${side}px`;
       one.marks.square.style.left = `${scale(y)}%`;
