@@ -10,14 +10,10 @@ import contextlib
 import re
 import runpy
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
-
-from reweigh.protocol.read import load_checked
-from reweigh.report.inputs import installed
-from reweigh.risk_of_bias import read_tools
 
 ROOT = Path(__file__).parent.parent
 TABLES = ("studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv")
@@ -30,13 +26,6 @@ DRAWERS = (
     "figures.further.bubbles", "figures.robustness.robustness_figures", "figures.sequential_plot.sequential_figures",
     "figures.risk_of_bias.risk_of_bias_figures", "figures.timeline.timelines",
 )  # fmt: skip
-
-
-#: What every script reads again is read once here.
-ONCE = {
-    "protocol.read.load_checked": lru_cache(4)(load_checked), "risk_of_bias.read_tools": cache(read_tools),
-    "report.inputs.installed": cache(installed),
-}  # fmt: skip
 
 
 class Named(SimpleNamespace):
@@ -113,8 +102,6 @@ def build(files: Mapping[str, bytes], folder: Path, *, review: str = "made", fig
     for name, content in files.items():
         (data / name).write_bytes(content)
     with contextlib.ExitStack() as undrawn:
-        for name, once in ONCE.items():
-            undrawn.enter_context(patch(f"reweigh.{name}", once))
         for name in () if figures else DRAWERS:
             undrawn.enter_context(patch(f"reweigh.{name}", lambda *_, **__: []))
         if not figures:

@@ -231,6 +231,8 @@ def design_matrix(
                 if not isinstance(value, str) or not value:
                     raise ValueError(f"moderator {name!r} is missing or not text at index {i}: {value!r}")
             levels = sorted(set(values.tolist()))
+            if not levels:
+                raise ValueError(f"moderator {name!r} has no value")
             first = (reference or {}).get(name, levels[0])
             if first not in levels:
                 raise ValueError(f"moderator {name!r} has no category {first!r}: use one of {', '.join(levels)}")
@@ -293,7 +295,9 @@ def _terms(
     for name, columns in members.items():
         qm, m = _quadratic(estimate, covariance, np.array(columns, dtype=np.intp)), len(columns)
         own = np.isin(np.arange(len(d)), np.array(columns) - start)
-        vif = np.linalg.det(r[np.ix_(own, own)]) * np.linalg.det(r[np.ix_(~own, ~own)]) / np.linalg.det(r)
+        vif = np.nan
+        if np.isfinite(r).all():  # not so where the moderators fit the effects exactly
+            vif = np.linalg.det(r[np.ix_(own, own)]) * np.linalg.det(r[np.ix_(~own, ~own)]) / np.linalg.det(r)
         out.append(Term(name, qm / (m if np.isfinite(df) else 1), m, _omnibus_p(qm, m, df), float(vif)))
     return tuple(out)
 
