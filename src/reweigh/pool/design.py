@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reweigh.pool.tau2 import Fit, Floats, Ints, climb, fall_to
+from reweigh.pool.tau2 import Fit, Floats, Ints, at_zero, climb, fall_to
 
 
 class Wls(NamedTuple):
@@ -86,9 +86,9 @@ def typical_variance(v: Floats, x: Floats) -> Floats:
 def estimate(method: str, y: Floats, v: Floats, x: Floats) -> Fit:
     """tau2 (B,) of the mixed-effects model, closed forms untruncated; Viechtbauer and others 2015, appendix."""
     sets, k, p = x.shape
-    zero, none = np.zeros(sets), np.zeros(sets, dtype=np.intp)
+    plain, zero = at_zero(sets), np.zeros(sets)
     if method == "EE":
-        return Fit(zero, none, none + 1)
+        return plain
     if method in ("EB", "PM"):
         return solve_q(y, v, x, np.full(sets, float(k - p)))
     ols = y - (x @ (np.swapaxes(x, -1, -2) @ y[..., None]))[..., 0]
@@ -107,12 +107,12 @@ def estimate(method: str, y: Floats, v: Floats, x: Floats) -> Fit:
         )
     if method == "HE":
         leverage = (x * x).sum(axis=2)
-        return Fit((squares - ((1 - leverage) * v).sum(axis=1)) / (k - p), none, none + 1)
+        return plain._replace(tau2=(squares - ((1 - leverage) * v).sum(axis=1)) / (k - p))
     if method == "SJ":
         crude = y.var(axis=1)
         q = q_statistic(y, v, x, crude)
-        return Fit(np.where(crude > 0, crude * q / (k - p), 0.0), none, none + 1)
+        return plain._replace(tau2=np.where(crude > 0, crude * q / (k - p), 0.0))
     q = q_statistic(y, v, x, zero)
     if method == "HS":
-        return Fit((q - k) / (1 / v).sum(axis=1), none, none + 1)
-    return Fit((q - (k - p)) * typical_variance(v, x) / (k - p), none, none + 1)
+        return plain._replace(tau2=(q - k) / (1 / v).sum(axis=1))
+    return plain._replace(tau2=(q - (k - p)) * typical_variance(v, x) / (k - p))
