@@ -409,7 +409,12 @@ class Generator:
         ns = [min(self.size(), 10**6), min(self.size(), 10**6)]
         if study["design"] == "crossover":
             ns[1] = ns[0]
-        measures = [*MEASURES_OF_TYPE[outcome["type"]], outcome["measure"], outcome["measure"], *outcome.get("also", ())]
+        measures = [
+            *MEASURES_OF_TYPE[outcome["type"]],
+            outcome["measure"],
+            outcome["measure"],
+            *outcome.get("also", ()),
+        ]
         if outcome["type"] == "continuous":
             measures += ["p_only", "p_only", "SMD_paired"]
         if outcome["type"] == "time_to_event" or "PETO" in measures:
@@ -502,8 +507,14 @@ class Generator:
             window = dice.choice(list(protocol["windows"]))
             ratio = outcome["measure"] in RATIO_MEASURES
             rules: list[Row] = [{"rule": rule} for rule in ("benefit", "harm", "important_benefit", "equivalence", "no_important_harm", "inconsistent")]  # fmt: skip
-            rules += [{"rule": "certainty_at_least", "level": "low"}, {"rule": "certainty_at_most", "level": "moderate"}]
-            rules += [{"rule": "claimed_value", "value": 0.6 if ratio else 0.1}, {"rule": "dose_trend", "column": "dose"}]
+            rules += [
+                {"rule": "certainty_at_least", "level": "low"},
+                {"rule": "certainty_at_most", "level": "moderate"},
+            ]
+            rules += [
+                {"rule": "claimed_value", "value": 0.6 if ratio else 0.1},
+                {"rule": "dose_trend", "column": "dose"},
+            ]
             kinds = sorted({study["kind"] for study in studies} - {""})
             if kinds:
                 rules.append({"rule": "subgroup_larger", "column": "kind", "larger": kinds[:1]})

@@ -96,7 +96,9 @@ def stage(rule: str, folder: Path, review: str) -> None:
     runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), {"snakemake": job}, "__main__")
 
 
-def build(files: Mapping[str, bytes], folder: Path, *, review: str = "made", figures: bool, as_of: int | None = None) -> Path:
+def build(
+    files: Mapping[str, bytes], folder: Path, *, review: str = "made", figures: bool, as_of: int | None = None
+) -> Path:
     """Build a review from its files, all the way to the page; its folder of results.
 
     Parameters

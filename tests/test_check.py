@@ -366,6 +366,7 @@ def yaml_bytes(raw: object) -> bytes:
 MUTANTS = int(os.environ.get("REWEIGH_MUTANTS", "1000"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("review", REVIEWS)
 def test_a_mutant_is_refused_at_its_place_or_built(tmp_path, review, seed):

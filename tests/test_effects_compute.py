@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
@@ -571,7 +570,7 @@ def test_options_refuse_nonsense_and_are_frozen() -> None:
     for bad in ({"r": 2}, {"zero_cells": "some"}, {"level": 95}, {"median_method": "x"}, {"smd_variance": "XX"}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             Options(**bad)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(ValidationError):
         Options().r = 0.3  # type: ignore[misc]
 
 

@@ -85,7 +85,6 @@ def test_quantile_estimation_does_not_depend_on_the_unit(unit: float) -> None:
 def test_skewness_is_seen() -> None:
     statistic, critical = conv.skewness_test([100, 100], [20, 20], [10, 10], [30, 90])
     assert (statistic >= critical).tolist() == [False, True]
-    assert conv.bowley_skewness(10, 20, 90) == pytest.approx(0.75)
 
 
 def test_contrast_se_as_conv_wald() -> None:
@@ -94,7 +93,7 @@ def test_contrast_se_as_conv_wald() -> None:
         if row["lb"] is None:
             se = np.abs(np.log(row["out"])) / z_from_p(row["pval"])
         else:
-            se = conv.se_from_ci(row["lb"], row["ub"], log=True)
+            se = conv.se_from_ci(np.log(row["lb"]), np.log(row["ub"]))
         assert se**2 == pytest.approx(vi, rel=1e-10)
 
 
@@ -128,7 +127,7 @@ def test_change_and_its_correlation_are_inverse() -> None:
 
 def test_small_ones() -> None:
     assert conv.design_effect(0.02, 15) == pytest.approx(1.28)
-    assert conv.ci_asymmetry(2, 1, 4, log=True) == pytest.approx(0)
+    assert conv.ci_asymmetry(*np.log([2, 1, 4])) == pytest.approx(0)
     assert conv.ci_asymmetry(2, 1, 4) == pytest.approx(1 / 3)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shlex
 import sys
 import traceback
 import warnings
@@ -23,13 +24,14 @@ _SHOWN = 3  # notices of one rule in the terminal; flags.csv has all
 
 
 def prepare_jobs(source: Path) -> None:
-    """Let scripts find the library without an installed copy, and keep each of them on one core.
+    """Let scripts find the library without an installed copy, keep each on one core, and let Ctrl-C end it in silence.
 
     Scripts run in a Python of their own and inherit the environment.
     """
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH", "")]))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.environ["REWEIGH_JOB"] = "1"
 
 
 @contextmanager
@@ -39,8 +41,6 @@ def logged(path: str | Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.showwarning = _once_and_plain(warnings.showwarning)
             yield
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
     except Exception:
         Path(path).write_text(traceback.format_exc(), encoding="utf-8")
         raise
@@ -175,12 +175,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-def locked(folder: Path = Path(".snakemake/locks")) -> str:
-    """What to type where a run that was killed has left its lock, "" where there is none."""
+def locked(arguments: Sequence[str] = (), folder: Path = Path(".snakemake/locks")) -> str:
+    """What to type where a run that was killed has left its lock, "" where there is none.
+
+    `arguments` are those of this run, which the command repeats.
+    """
     if not folder.is_dir() or not any(folder.iterdir()):
         return ""
     return (
         "This folder is locked: another run is at work here, or one was killed. If none is at work, type\n"
-        "    snakemake --unlock && snakemake\n"
+        f"    snakemake --unlock && {shlex.join(['snakemake', *arguments])}\n"
         "What was finished is kept, what was not is made again."
     )

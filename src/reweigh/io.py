@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -119,8 +120,14 @@ def read_text(content: bytes | str | Path) -> pd.DataFrame:
     Raises ValueError where it is no table.
     """
     dialect = dialect_of(content if isinstance(content, bytes) else Path(content).read_bytes())
-    text = io.StringIO(dialect.text)
-    table = pd.read_csv(text, sep=dialect.delimiter, dtype=str, keep_default_na=False, index_col=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose their end
+        try:
+            table = pd.read_csv(
+                io.StringIO(dialect.text), sep=dialect.delimiter, dtype=str, keep_default_na=False, index_col=False
+            )
+        except pd.errors.ParserWarning:
+            raise ValueError("a row has more cells than the header") from None
     table = pd.DataFrame({name: table[name].str.strip().map(dialect.number) for name in table})
     return table.loc[(table != "").any(axis=1)].reset_index(drop=True)
 

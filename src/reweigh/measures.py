@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 OutcomeType = Literal["continuous", "binary", "rate", "time_to_event"]
 Scale = Literal["log", "natural"]
+SmdVariance = Literal["LS", "LS2", "UB", "AV", "RevMan"]
+MdVariance = Literal["separate", "pooled"]
+ZeroCells = Literal["only0", "needed", "all", "tacc", "none"]
+"""Variances of mean differences and continuity corrections that `reweigh.effects.measures` has."""
 
 
 @dataclass(frozen=True, slots=True)

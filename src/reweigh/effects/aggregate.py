@@ -56,18 +56,11 @@ def aggregate(
     """One effect per cluster: labels in order of appearance, effects and variances.
 
     Weighted by the inverse covariance, or the plain mean; Borenstein and others 2009, chapter 24; metafor's
-    ``aggregate(struct="CS")``.
+    ``aggregate(struct="CS")``. Raises ValueError on impossible data, a ``rho`` outside [-1, 1], or one for which a
+    covariance is not positive definite.
 
-    Parameters
-    ----------
-    v
-        Variances (k,), with ``rho``, the correlation of the sampling errors within a cluster; or the covariance
-        matrix (k, k), without.
-
-    Raises
-    ------
-    ValueError
-        On impossible data, a ``rho`` outside [-1, 1], or one for which a covariance is not positive definite.
+    ``v``: variances (k,), with ``rho``, the correlation of the sampling errors within a cluster; or the covariance
+    matrix (k, k), without.
     """
     y, phi = checked(yi, v)
     given = np.asarray(v).ndim == 2
@@ -130,12 +123,8 @@ def by_trial(chosen: pd.DataFrame, rho: float, independent: Container[str]) -> p
 def counted_once(part: pd.DataFrame, arm: tuple[str, str] | None) -> tuple[float, float, str]:
     """Patients of each group of the comparisons of one trial, each counted once, and the role of the shared group.
 
-    Parameters
-    ----------
-    part
-        Comparisons with n_intervention, n_control and design.
-    arm
-        The shared arm that the protocol names: its role, and whether its n is "split" among the rows or "repeated".
+    ``part``: comparisons with n_intervention, n_control and design. ``arm``: the shared arm that the protocol names, by
+    its role, and whether its n is "split" among the rows or "repeated".
 
     Without a name the shared group is that whose arm has the same label in all comparisons (arm1, arm2) where the
     other's has not; else that whose n is the same, the control group before the other. In a crossover trial every

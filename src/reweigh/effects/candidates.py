@@ -55,28 +55,16 @@ class Candidates:
 
 
 def build_candidates(
-    studies: pd.DataFrame,
-    arms: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    protocol: Protocol,
-    shared_arms: str = "combine",
+    studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, protocol: Protocol, shared_arms: str = "combine"
 ) -> Candidates:
     """Pair arms into comparisons and add the reported contrasts.
 
-    Parameters
-    ----------
-    studies, arms, contrasts
-        The checked tables; `row` is the row number in the file.
-    protocol
-        Its outcomes, windows and shared arms.
-    shared_arms
-        "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the
-        shared arm's n among them, "keep" leaves them. Comparisons share an arm where the protocol says so, or where
-        label, n and results of one of its sides are the same in all of them.
+    Returns candidates with window and the distance to its nominal day; `order` is the order of listing.
 
-    Returns
-    -------
-    Candidates with window and the distance to its nominal day; `order` is the order of listing.
+    ``studies``, ``arms``, ``contrasts``: the checked tables, `row` being the row number in the file. ``shared_arms``:
+    "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the shared
+    arm's n among them, "keep" leaves them. Comparisons share an arm where the protocol says so, or where label, n and
+    results of one of its sides are the same in all of them.
     """
     excluded: list[dict[str, Any]] = []
     frames = []

@@ -8,7 +8,7 @@ import pandas as pd
 from reweigh.effects.arms import arm_effects
 from reweigh.effects.contrasts import contrast_effects
 from reweigh.effects.table import LOG_REPORTED, Options, Problem, Rows, read, validate
-from reweigh.effects.work import DISPLAY, Work
+from reweigh.effects.work import Work
 from reweigh.measures import RATIO_MEASURES
 from reweigh.quantile import z_critical
 
@@ -34,10 +34,9 @@ def compute(
     options = options or Options()
     problems = [] if checked else validate(table)
     if problems:
-        shown = "\n".join(str(p) for p in problems[:_SHOWN_PROBLEMS])
-        more = f"\n... and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
-        msg = f"{len(problems)} impossible value(s):\n{shown}{more}"
-        raise ValueError(msg)
+        shown = [str(problem) for problem in problems[:_SHOWN_PROBLEMS]]
+        shown += [f"... and {len(problems) - _SHOWN_PROBLEMS} more"] * (len(problems) > _SHOWN_PROBLEMS)
+        raise ValueError("\n".join([f"{len(problems)} impossible value(s):", *shown]))
     rows, _ = read(table)
     rows.traced = trace
     w = Work(rows)
@@ -81,21 +80,16 @@ def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFra
     half = z_critical(options.level) * se
     with np.errstate(over="ignore"):  # a limit beyond the largest number is infinite
         natural = [np.where(log, np.exp(np.where(log, v, 0.0)), v) for v in (yi, yi - half, yi + half)]
+    numbers = {"estimate": yi, "variance": vi, "se": se, "scale": np.where(log, "log", "natural").astype(object)}
+    numbers |= dict(zip(("estimate_natural", "ci_lower_natural", "ci_upper_natural"), natural, strict=True))
+    words = {"route": w.route, "within": w.within, "derivation_codes": w.derivation.chains()}
+    words |= {"assumption_codes": w.assumptions.chains()}
     return pd.DataFrame(
         {
-            "estimate": yi,
-            "variance": vi,
-            "se": se,
-            "scale": np.where(log, "log", "natural").astype(object),
-            "estimate_natural": natural[0],
-            "ci_lower_natural": natural[1],
-            "ci_upper_natural": natural[2],
+            **numbers,
             "corrected": w.corrected & ~lost,
-            **{name: w.shown[name] for name in DISPLAY},
-            "route": np.where(lost, "", w.route).astype(object),
-            "within": np.where(lost, "", w.within).astype(object),
-            "derivation_codes": np.where(lost, "", w.derivation.chains()).astype(object),
-            "assumption_codes": np.where(lost, "", w.assumptions.chains()).astype(object),
+            **w.shown,
+            **{name: np.where(lost, "", cells).astype(object) for name, cells in words.items()},
             "flag_codes": w.flags.chains(),
             "reason_code": w.reason,
         },

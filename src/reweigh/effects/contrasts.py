@@ -9,13 +9,13 @@ import numpy as np
 from reweigh.effects import conversions as conv
 from reweigh.effects import crossover, measures
 from reweigh.effects.conversions import Floats
-from reweigh.effects.design import correlation, finish, pairing
+from reweigh.effects.design import correlation, design_effect, finish, pairing
 from reweigh.effects.measures import Bools
 from reweigh.effects.notes import Texts
 from reweigh.effects.table import Options, Rows
 from reweigh.effects.work import Work
 from reweigh.measures import RATIO_MEASURES
-from reweigh.quantile import t_from_p, z_from_p
+from reweigh.quantile import t_critical, t_from_p, z_from_p
 
 #: Reported measures that can become each target, besides the target itself.
 CONVERTIBLE = {"SMD": ("SMD_paired", "MD", "p_only"), "HR": ("OE_V",), "PETO": ("OE_V",)}
@@ -59,14 +59,9 @@ def contrast_effects(x: Rows, options: Options) -> Work:
     factor = factor * _scale(x, w, plain, estimate, se)
     w.put(plain, (estimate[plain] * factor[plain], deff[plain] * (se * factor)[plain] ** 2))
     t = _signed_t(x, w, p_only & to_smd, estimate / se, paired, options)
-    _smd_from_t(x, w, t, estimate, se, to_smd & w.alive, paired, deff, options)
-    w.step(
-        (plain | (to_smd & paired)) & (deff != 1) & w.alive,
-        "multiplied_variance",
-        effect=deff,
-        se=np.sqrt(w.vi / deff),
-        vi=w.vi,
-    )
+    _smd_from_t(w, t, estimate, se, to_smd & w.alive, paired, deff, options)
+    multiplied = (plain | (to_smd & paired)) & (deff != 1) & w.alive
+    w.step(multiplied, "multiplied_variance", effect=deff, se=np.sqrt(w.vi / deff), vi=w.vi)
     _flip(x, w, ~p_only)
     _check_direction(x, w, ~p_only)
     tier = np.isin(source, TESTS) | p_only
@@ -88,10 +83,8 @@ def _compatible(w: Work, target: Texts, reported: Texts) -> None:
 
 
 def _design_effect(x: Rows, w: Work) -> Floats:
-    cluster = x.words["design"] == "cluster"
-    known = cluster & ~np.isnan(x["icc"]) & ~np.isnan(x["cluster_size"])
+    cluster, known, effect = design_effect(x)
     w.flags.add(cluster & ~known, "clustering_presumed")
-    effect = np.where(known, conv.design_effect(x["icc"], x["cluster_size"]), 1.0)
     w.derivation.add(known, "variance_by_design_effect", effect=effect)
     w.assumptions.add(known, "icc", icc=x["icc"], size=x["cluster_size"])
     w.step(known, "variance_by_design_effect", icc=x["icc"], size=x["cluster_size"], effect=effect)
@@ -104,9 +97,6 @@ def _o_minus_e(x: Rows, w: Work, rows: Bools) -> None:
     w.put(ok, measures.from_o_minus_e(x["oe"][ok], x["v"][ok]))
     w.derivation.add(ok, "o_minus_e")
     w.step(ok, "o_minus_e", oe=x["oe"], v=x["v"], yi=w.yi, vi=w.vi)
-
-
-# --- estimate and SE -----------------------------------------------------------------------------------------
 
 
 def is_log(x: Rows) -> Bools:
@@ -169,12 +159,12 @@ def _standard_error(
     by_t = (reported == "MD") & (df > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         limit = np.where(np.isnan(low), high, low)
-        half = conv.se_from_ci(-np.abs(limit - estimate), np.abs(limit - estimate), x["ci_level"], df=ci_df)
+        half = conv.se_from_ci(-np.abs(limit - estimate), np.abs(limit - estimate), x["ci_level"], ci_df)
         of_p = np.where(by_t, t_from_p(p, df), z_from_p(p))
         statistics = {T: np.abs(x["t"]), F: np.sqrt(x["f"]), Z: np.abs(x["z"]), P: of_p}
         choices = {
             PRINTED: x["se"],
-            CI: conv.se_from_ci(low, high, x["ci_level"], df=ci_df),
+            CI: conv.se_from_ci(low, high, x["ci_level"], ci_df),
             LIMIT: half,
             **{code: np.abs(estimate) / statistic for code, statistic in statistics.items()},
             FROM_N: _se_from_n(x, estimate, paired, options),
@@ -183,12 +173,12 @@ def _standard_error(
     for code, value in choices.items():
         take = rows & (source == NONE) & np.isfinite(value) & (value > 0)
         se[take], source[take] = value[take], code
-    _note_source(x, w, source, by_t, options)
+    _note_source(x, w, source, by_t)
     if w.traced:
-        numbers = {"estimate": estimate, "low": low, "high": high, "limit": limit, "df": df, "se": se}
-        _trace_source(
-            x, w, source, by_t, paired, conv.ci_quantile(x["ci_level"], ci_df), statistics, options, **numbers
-        )
+        said = {"estimate": estimate, "size": np.abs(estimate), "low": low, "high": high, "limit": limit, "df": df}
+        said |= {"se": se, "quantile": t_critical(ci_df, x["ci_level"]), "level": 100 * x["ci_level"]}
+        said["statistic"] = np.select([source == code for code in TESTS], [statistics[code] for code in TESTS], np.nan)
+        _trace_source(x, w, source, by_t, paired, options, said)
     printed = np.where(source == PRINTED, choices[CI] / se, 1.0)
     w.flags.add(rows & (np.abs(printed - 1) > 0.1), "se_and_ci_disagree")
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -214,61 +204,48 @@ def _se_from_n(x: Rows, d: Floats, paired: Bools, options: Options) -> Floats:
     return np.where(np.isin(reported, ["SMD", "SMD_paired"]), np.sqrt(var), np.nan)
 
 
-def _note_source(x: Rows, w: Work, source: Sources, by_t: Bools, options: Options) -> None:
-    log, reported = is_log(x), x.words["reported_measure"]
-    some = source > NONE
+def _note_source(x: Rows, w: Work, source: Sources, by_t: Bools) -> None:
+    log, some, reported = is_log(x), source > NONE, x.words["reported_measure"]
     w.derivation.add(some & log, "reported_log", measure=reported)
     w.derivation.add(some & ~log, "reported", measure=reported)
+    level, by = {"level": 100 * x["ci_level"]}, np.where(by_t, "t", "z").astype(object)
+    parameters: dict[int, dict[str, Any]] = {CI: level, LIMIT: level, P: {**_printed_p(x), "by": by}}
     for code, name in SOURCES.items():
-        if code in (CI, LIMIT):
-            w.derivation.add(source == code, name, level=100 * x["ci_level"])
-        elif code == P:
-            by = np.where(by_t, "t", "z").astype(object)
-            w.derivation.add(source == code, name, **_printed_p(x), by=by)
-        else:
-            w.derivation.add(source == code, name)
+        w.derivation.add(source == code, name, **parameters.get(code, {}))
     w.flags.add((source == P) & ~by_t & (reported == "MD"), "z_for_t")
     _flag_inequality(x, w, source == P)
     w.flags.add(source == LIMIT, "one_limit")
 
 
 def _trace_source(
-    x: Rows,
-    w: Work,
-    source: Sources,
-    by_t: Bools,
-    paired: Bools,
-    quantile: Floats,
-    statistics: dict[int, Floats],
-    options: Options,
-    **numbers: Floats,
+    x: Rows, w: Work, source: Sources, by_t: Bools, paired: Bools, options: Options, said: dict[str, Any]
 ) -> None:
     """Record how the SE came about."""
-    log = is_log(x)
-    where = np.where(log, "Handbook 6.3.2", "Handbook 6.3.1").astype(object)
-    w.step(source == PRINTED, "se_printed", **numbers, scale=np.where(log, " (log scale)", ""))
-    said = numbers | {"quantile": quantile, "level": 100 * x["ci_level"], "source": where}
-    w.step(source == CI, "ci_to_se", **said, limits=np.where(log, "log of the limits: ", ""))
-    w.step(source == LIMIT, "limit_to_se", **said)
-    for code, name in ((T, "t"), (F, "sqrt(F)"), (Z, "z")):
-        said = numbers | {"size": np.abs(numbers["estimate"]), "statistic": statistics[code], "source": where}
-        w.step(source == code, "test_to_se", **said, name=name)
-    said |= {"statistic": statistics[P], "p": x["p_value"]}
-    w.step((source == P) & ~by_t, "z_of_p_to_se", **said)
-    w.step((source == P) & by_t, "t_of_p_to_se", **said)
-    within = (x.words["reported_measure"] == "SMD_paired") | paired
+    log, of_difference = is_log(x), x.words["reported_measure"] == "SMD_paired"
     r = np.where(np.isnan(x["r"]), options.r, x["r"])
-    factor = np.where(x.words["reported_measure"] == "SMD_paired", 1.0, 2 * (1 - r))
-    by_n = source == FROM_N
-    w.step(by_n & ~within, "n_to_se", **numbers, n1=x["n1"], n2=x["n2"])
-    w.step(by_n & within, "n_to_paired_se", **numbers, n=np.fmin(x["n1"], x["n2"]), factor=factor)
+    said |= {"n1": x["n1"], "n2": x["n2"], "n": np.fmin(x["n1"], x["n2"]), "p": x["p_value"]}
+    said |= {
+        "factor": np.where(of_difference, 1.0, 2 * (1 - r)),
+        "name": np.select([source == T, source == F], ["t", "sqrt(F)"], "z"),
+    }
+    said |= {"source": np.where(log, "Handbook 6.3.2", "Handbook 6.3.1"), "scale": np.where(log, " (log scale)", "")}
+    said["limits"] = np.where(log, "log of the limits: ", "")
+    within = of_difference | paired
+    for rows, name in (
+        (source == PRINTED, "se_printed"),
+        (source == CI, "ci_to_se"),
+        (source == LIMIT, "limit_to_se"),
+        (np.isin(source, [T, F, Z]), "test_to_se"),
+        ((source == P) & ~by_t, "z_of_p_to_se"),
+        ((source == P) & by_t, "t_of_p_to_se"),
+        ((source == FROM_N) & ~within, "n_to_se"),
+        ((source == FROM_N) & within, "n_to_paired_se"),
+    ):
+        w.step(rows, name, **said)
 
 
 def _flag_inequality(x: Rows, w: Work, rows: Bools) -> None:
     w.flags.add(rows & np.isin(x.words["p_operator"], ["<", "<="]), "p_bound_as_p", **_printed_p(x))
-
-
-# --- to the target -------------------------------------------------------------------------------------------
 
 
 def _unpaired_factor(x: Rows, w: Work, rows: Bools, estimate: Floats, se: Floats, options: Options) -> Floats:
@@ -347,17 +324,10 @@ def _signed_t(x: Rows, w: Work, rows: Bools, from_estimate: Floats, paired: Bool
 
 
 def _smd_from_t(
-    x: Rows,
-    w: Work,
-    t: Floats,
-    estimate: Floats,
-    se: Floats,
-    rows: Bools,
-    paired: Bools,
-    deff: Floats,
-    options: Options,
+    w: Work, t: Floats, estimate: Floats, se: Floats, rows: Bools, paired: Bools, deff: Floats, options: Options
 ) -> None:
     """Hedges' g of rows with a t: two-sample, paired, or a two-sample test made on crossover data."""
+    x = w.x
     if not rows.any():
         return
     n1, n2 = x["n1"], x["n2"]
@@ -385,9 +355,8 @@ def _smd_from_paired_t(
     w.derivation.add(of, "measure", kind=name)
     w.flags.add(of & (x["n1"] != x["n2"]), "unequal_n_paired")
     if w.traced:
-        j = measures.hedges_j(n - 1)
-        said = {"j": j, "df": n - 1, "near": 1 - 3 / (4 * (n - 1) - 1), "t": t, "n": n, "d": j * t / np.sqrt(n)}
-        w.step(of, name, **said, r=r, origin=origin, yi=w.yi, v=w.vi / deff)
+        said = measures.factor(n - 1)
+        w.step(of, name, **said, t=t, n=n, d=said["j"] * t / np.sqrt(n), r=r, origin=origin, yi=w.yi, v=w.vi / deff)
 
 
 def _smd_from_two_sample_t(
@@ -410,23 +379,23 @@ def _smd_from_two_sample_t(
     w.derivation.add(crossed, "measure", kind="SMD on crossover data")
     w.flags.add(crossed, "two_sample_on_crossover")
     if w.traced:
-        df, total = n1 + n2 - 2, e1 + e2
         said: dict[str, Any] = {
             "t": t,
             "d": d,
+            "n": n,
             "n1": n1,
             "n2": n2,
-            "df": df,
-            "near": 1 - 3 / (4 * df - 1),
             "g": g,
             "yi": g,
             "vi": w.vi,
+            "r": r,
+            "origin": origin,
         }
-        said |= {"n": n, "r": r, "origin": origin}
-        w.step(of, "SMD of t RevMan" if revman else "SMD of t", **said, j=measures.hedges_j(df, exact=not revman))
+        said |= measures.factor(n1 + n2 - 2, exact=not revman)
+        w.step(of, "SMD of t RevMan" if revman else "SMD of t", **said)
         w.step(crossed, "variance_on_crossover", **said)
         # the variance of a cluster trial rests on the effective sample size, and so does its J
-        said |= {"n1": e1, "n2": e2, "total": total, "df": total - 2, "j": measures.hedges_j(total - 2)}
+        said |= {"n1": e1, "n2": e2, "total": e1 + e2} | measures.factor(e1 + e2 - 2)
         w.step(of & ~crossed, f"smd_variance_{options.smd_variance}", **said)
 
 

@@ -17,13 +17,6 @@ from reweigh.effects.work import Work
 from reweigh.measures import BINARY_MEASURES
 
 _ARMS = ("intervention", "control")
-_INDEPENDENT = {
-    "RR": measures.rr,
-    "OR": measures.odds_ratio,
-    "RD": measures.rd,
-    "PETO": measures.peto,
-    "AS": measures.arcsine,
-}
 
 
 def _events(x: Rows, w: Work, k: int) -> Floats:
@@ -79,7 +72,8 @@ def binary_effects(x: Rows, options: Options) -> Work:
         for key, value in zip(cells, (c1, m1, c2, m2, used, low, high), strict=True):
             cells[key][of] = value
         yi, vi = np.full((2, len(c1)), np.nan)
-        yi[~both], vi[~both] = _INDEPENDENT[name](c1[~both], m1[~both], c2[~both], m2[~both])
+        alone = c1[~both], m1[~both], c2[~both], m2[~both]
+        yi[~both], vi[~both] = measures.peto(*alone) if name == "PETO" else measures.from_arms(name, *alone)
         if both.any():
             yi[both], vi[both] = crossover.binary(name, c1[both], m1[both], c2[both], m2[both], used[both])
             w.flags.add(of & paired & (np.abs(cells["used"] - phi) > 1e-12), "phi_capped", phi=cells["used"])
@@ -107,7 +101,7 @@ def _trace(w: Work, measure: Texts, paired: Bools, options: Options, **v: Floats
             oe, variance = measures.o_minus_e(c1, m1, c2, m2)
             w.step(of, "PETO", **now, events=c1 + c2, total=m1 + m2, oe=oe, v=variance)
         else:
-            a, b = crossover.arm_variances(name, c1, m1, c2, m2)
+            a, b = measures.arm_variances(name, c1, m1, c2, m2)
             w.step(of & ~paired, name, **now, a=a, b=b)
             w.step(of & paired, f"crossover {name}", **now, a=a, b=b)
 
@@ -175,9 +169,9 @@ def rate_effects(x: Rows, options: Options) -> Work:
     c1, c2, corrected = measures.correct_zero_rates(e1, t1, e2, t2, options.zero_cells, options.correction)
     w.corrected = corrected & w.alive
     w.step(w.corrected, "corrected_rates", e1=c1, e2=c2)
-    for name, formula in (("IRR", measures.irr), ("IRD", measures.ird)):
+    for name in ("IRR", "IRD"):
         rows = (measure == name) & w.alive
-        w.put(rows, formula(c1[rows], t1[rows], c2[rows], t2[rows]))
+        w.put(rows, measures.from_arms(name, c1[rows], t1[rows], c2[rows], t2[rows]))
         w.derivation.add(rows, "measure", kind=name)
         w.step(rows, name, e1=c1, t1=t1, e2=c2, t2=t2, yi=w.yi, vi=w.vi)
     w.derivation.add(w.corrected, "zero_rate", amount=options.correction)

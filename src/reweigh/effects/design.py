@@ -26,16 +26,21 @@ def pairing(x: Rows, measured: Bools, assumed: Bools) -> Texts:
     return np.select([measured, assumed], ["measured", "assumed"], ignored).astype(object)
 
 
+def design_effect(x: Rows) -> tuple[Bools, Bools, Floats]:
+    """Cluster trials, those of them with ICC and cluster size, and the design effect of each row, else 1."""
+    cluster = np.asarray(x.words["design"] == "cluster", dtype=bool)
+    known = cluster & ~np.isnan(x["icc"]) & ~np.isnan(x["cluster_size"])
+    return cluster, known, np.where(known, conv.design_effect(x["icc"], x["cluster_size"]), 1.0)
+
+
 def note_design(x: Rows, w: Work, options: Options) -> Floats:
     """Flags of the design, and the design effect of each row (1 unless a cluster trial)."""
     design = x.words["design"]
     if options.crossover == "as_independent":
         w.flags.add(design == "crossover", "as_independent")
     w.flags.add(design == "first_period", "first_period")
-    cluster = np.asarray(design == "cluster", dtype=bool)
-    known = cluster & ~np.isnan(x["icc"]) & ~np.isnan(x["cluster_size"])
+    cluster, known, effect = design_effect(x)
     w.fail(cluster & ~known, "no_cluster_numbers")
-    effect = np.where(known, conv.design_effect(x["icc"], x["cluster_size"]), 1.0)
     w.derivation.add(known, "n_by_design_effect", effect=effect, icc=x["icc"], size=x["cluster_size"])
     w.step(known, "design_effect", icc=x["icc"], size=x["cluster_size"], effect=effect)
     return effect

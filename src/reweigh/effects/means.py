@@ -21,6 +21,7 @@ from reweigh.measures import CONTINUOUS_MEASURES, STANDARDISED_MEASURES
 from reweigh.quantile import t_from_p
 
 SD, SE, CI, RANGE, QUARTILES, BOTH = range(1, 7)
+Sources = np.ndarray[tuple[int], np.dtype[np.int64]]
 ARMS = {1: "intervention", 2: "control"}
 
 
@@ -31,7 +32,7 @@ class Arm(NamedTuple):
     n: Floats
     mean: Floats
     sd: Floats
-    source: np.ndarray[tuple[int], np.dtype[np.int64]]
+    source: Sources
     from_median: Bools
     skewed: Bools
 
@@ -41,16 +42,18 @@ class Arm(NamedTuple):
         return ARMS[self.k].capitalize()
 
 
+def _whole(given: list[Floats]) -> Bools:
+    return np.asarray(~np.isnan(given).any(axis=0), dtype=bool)
+
+
 def printed_changes(x: Rows) -> Bools:
     """Rows where both arms report mean and SD of the change from baseline."""
-    given = [x[f"change_{c}{k}"] for k in (1, 2) for c in ("mean", "sd")]
-    return np.asarray(~np.isnan(given).any(axis=0), dtype=bool)
+    return _whole([x[f"change_{c}{k}"] for k in (1, 2) for c in ("mean", "sd")])
 
 
 def computed_changes(x: Rows, options: Options) -> Bools:
     """Rows where the change is computed from baseline and final values of both arms."""
-    given = [x[f"baseline_{c}{k}"] for k in (1, 2) for c in ("mean", "sd")]
-    known = np.asarray(~np.isnan(given).any(axis=0), dtype=bool)
+    known = _whole([x[f"baseline_{c}{k}"] for k in (1, 2) for c in ("mean", "sd")])
     return known & ~printed_changes(x) & options.change_scores
 
 
@@ -59,7 +62,7 @@ def _arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
     changed = printed_changes(x)
     n, level = x[f"n{k}"], x[f"ci_level{k}"]
     five = {c: x[f"{c}{k}"] for c in ("median", "q1", "q3", "min", "max")}
-    scenario = np.where(n >= 5, conv.five_number_scenario(*five.values()), 0)
+    scenario = np.where(n >= 5, conv.five_number_scenario(*list(five.values())[1:]), 0)
     asked = (scenario > 0) & (np.isnan(x[f"mean{k}"]) | np.isnan(x[f"sd{k}"]))
     five_mean, five_sd = np.full(x.n, np.nan), np.full(x.n, np.nan)
     skewed = np.zeros(x.n, dtype=bool)
@@ -90,22 +93,15 @@ def _arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
     used = (source >= RANGE) | from_median
     arm = Arm(k, n, mean, sd, source, from_median, skewed & used)
     if w.traced:
-        _trace_quantiles(w, arm, used, scenario, five, five_mean, five_sd, options)
+        _trace_quantiles(w, arm, used, scenario, {**five, "mean": five_mean, "sd": five_sd}, options)
         _trace_arm(x, w, arm, changed)
     return arm
 
 
 def _trace_quantiles(
-    w: Work,
-    arm: Arm,
-    used: Bools,
-    scenario: np.ndarray[tuple[int], np.dtype[np.int64]],
-    five: dict[str, Floats],
-    mean: Floats,
-    sd: Floats,
-    options: Options,
+    w: Work, arm: Arm, used: Bools, scenario: Sources, given: dict[str, Floats], options: Options
 ) -> None:
-    numbers: dict[str, Any] = {"arm": arm.name, "n": arm.n, **five, "mean": mean, "sd": sd}
+    numbers: dict[str, Any] = {"arm": arm.name, "n": arm.n, **given}
     if options.median_method == "luo-wan-shi":
         numbers |= conv.five_number_constants(arm.n)
         for code, name in ((1, "luo_range"), (2, "luo_quartiles"), (3, "luo_both")):
@@ -152,11 +148,9 @@ def mean_effects(x: Rows, options: Options) -> Work:
     w = Work(x)
     a, b = _arm(x, w, 1, options), _arm(x, w, 2, options)
     for arm in (a, b):
-        name = ARMS[arm.k]
-        w.fail(np.isnan(arm.n), "no_n", arm=name)
-        w.fail(np.isnan(arm.mean), "no_mean", arm=name)
-        w.fail(np.isnan(arm.sd), "no_spread", arm=name)
-        w.fail(arm.sd == 0, "zero_sd", arm=name)
+        for name, value in (("no_n", arm.n), ("no_mean", arm.mean), ("no_spread", arm.sd)):
+            w.fail(np.isnan(value), name, arm=ARMS[arm.k])
+        w.fail(arm.sd == 0, "zero_sd", arm=ARMS[arm.k])
     _note_sources(w, a, b, options)
     for arm in (a, b):
         with np.errstate(invalid="ignore"):
@@ -190,11 +184,8 @@ def mean_effects(x: Rows, options: Options) -> Work:
         "MD": "MD pooled" if options.md_variance == "pooled" else "MD",
         "SMD": "SMD RevMan" if options.smd_variance == "RevMan" else "SMD",
     }
-    said = {
-        "SMD": {"variance": options.smd_variance},
-        "GLASS": {"variance": glass_variance},
-        "SMDH": {"version": options.smdh_version},
-    }
+    said: dict[str, dict[str, str]] = {"SMD": {"variance": options.smd_variance}, "GLASS": {"variance": glass_variance}}
+    said["SMDH"] = {"version": options.smdh_version}
     between = options.standardiser == "between"
     within: dict[str, Callable[..., Pair]] = {
         "MD": crossover.md,
@@ -215,7 +206,7 @@ def mean_effects(x: Rows, options: Options) -> Work:
     finish(w, np.ones(x.n, dtype=bool))
     if w.traced:
         numbers = {"n1": n1, "m1": m1, "s1": s1, "n2": n2, "m2": m2, "s2": s2, "df": df}
-        _trace_independent(w, measure, ~paired & w.alive, name_of, glass_variance, options, numbers)
+        _trace_independent(w, ~paired & w.alive, name_of, glass_variance, options, numbers)
         _trace_paired(w, measure, paired & w.alive, between, numbers | {"n": n, "r": r, "origin": origin})
     return w
 
@@ -225,28 +216,22 @@ def _paired_name(name: str, *, between: bool) -> str:
 
 
 def _trace_independent(
-    w: Work,
-    measure: Texts,
-    rows: Bools,
-    name_of: dict[str, str],
-    glass_variance: str,
-    options: Options,
-    numbers: dict[str, Floats],
+    w: Work, rows: Bools, name_of: dict[str, str], glass_variance: str, options: Options, numbers: dict[str, Floats]
 ) -> None:
     """Record estimate and variance of two independent groups."""
+    measure = w.x.words["measure"]
     n1, s1, n2, s2 = (numbers[name] for name in ("n1", "s1", "n2", "s2"))
     pooled = measures.pooled_sd(n1, s1, n2, s2)
     sd = np.select([measure == "SMD", measure == "SMDH"], [pooled, np.sqrt((s1**2 + s2**2) / 2)], s2)
     with np.errstate(invalid="ignore", divide="ignore"):
         d = (numbers["m1"] - numbers["m2"]) / sd
     for name in CONTINUOUS_MEASURES:
-        j = measures.hedges_j(numbers["df"], exact=name_of.get(name) != "SMD RevMan")
-        said = {"yi": w.yi, "g": w.yi, "vi": w.vi, "sp": pooled, "sd": sd, "d": d, "j": j, "total": n1 + n2}
-        said |= numbers | {"near": 1 - 3 / (4 * numbers["df"] - 1)}
+        said = {"yi": w.yi, "g": w.yi, "vi": w.vi, "sp": pooled, "sd": sd, "d": d, "total": n1 + n2} | numbers
+        said |= measures.factor(numbers["df"], exact=name_of.get(name) != "SMD RevMan")
         of = rows & (measure == name)
         w.step(of, name_of.get(name, name), **said)
         if name == "SMDH":
-            factor = j**2 if options.smdh_version == "3.8" else np.ones(w.n)
+            factor = said["j"] ** 2 if options.smdh_version == "3.8" else np.ones(w.n)
             said |= {"fourth": s1**4 / (n1 - 1) + s2**4 / (n2 - 1), "second": s1**2 / (n1 - 1) + s2**2 / (n2 - 1)}
             w.step(of, "smdh_variance", **said, factor=factor, v=w.vi / factor, version=options.smdh_version)
         elif name == "GLASS":
@@ -259,7 +244,7 @@ def _trace_paired(w: Work, measure: Texts, rows: Bools, between: bool, numbers: 
     """Record estimate and variance of crossover trials."""
     n, r, m1, s1, m2, s2 = (np.asarray(numbers[k], dtype=np.float64) for k in ("n", "r", "m1", "s1", "m2", "s2"))
     by = np.sqrt((s1**2 + s2**2) / 2) if between else np.sqrt(s1**2 + s2**2 - 2 * r * s1 * s2)
-    said = numbers | {"df": n - 1, "j": measures.hedges_j(n - 1), "near": 1 - 3 / (4 * (n - 1) - 1), "md": m1 - m2}
+    said = numbers | measures.factor(n - 1) | {"md": m1 - m2}
     said |= {"yi": w.yi, "g": w.yi, "vi": w.vi, "sd": np.where(measure == "GLASS", s2, by)}
     for name in ("MD", "SMD", "GLASS", "ROM"):
         w.step(rows & (measure == name), _paired_name(name, between=between), **said)
@@ -327,15 +312,8 @@ def _to_target(
         factor = np.where(moves, (to_high - to_low) / np.where(moves, high - low, 1.0), 1.0)
         shift = np.where(moves & ~is_change, to_low - low * factor, 0.0)
         m, s = mean * factor + shift, sd * factor
-        said: dict[str, Any] = {
-            "arm": ARMS[k].capitalize(),
-            "low": low,
-            "high": high,
-            **limits,
-            "factor": factor,
-            "mean": mean,
-            "sd": sd,
-        }
+        said: dict[str, Any] = {"arm": ARMS[k].capitalize(), "low": low, "high": high, "factor": factor, **limits}
+        said |= {"mean": mean, "sd": sd}
         w.step(moves & ~is_change, "rescaled", **said, m=m, s=s)
         w.step(moves & is_change, "rescaled_change", **said, m=m, s=s)
         w.step(x.flip, "flipped", arm=ARMS[k].capitalize(), top=top, mean=m, m=top - m)

@@ -13,14 +13,12 @@ from reweigh.effects.selection import Selection, on_both_scales, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
 from reweigh.protocol.model import Protocol
+from reweigh.schemas import columns
 from reweigh.text.codes import has, join, parse, words
 from reweigh.text.effects import SENTENCES
 from reweigh.text.files import file_name
 
-SWEEP_COLUMNS = (
-    "analysis", "study_id", "comparison_id", "label", "parameter", "correlation", "limit", "scale", "estimate", "se",
-    "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural", "protocol",
-)  # fmt: skip
+SWEEP_COLUMNS = columns("crossover_sweep.csv")
 HIDDEN = frozenset({"row", "study_id", "comparison_id", "source_url", "source", "extracted_by", "label"})
 """Columns of the tables that a page says elsewhere or not at all."""
 
@@ -28,18 +26,8 @@ HIDDEN = frozenset({"row", "study_id", "comparison_id", "source_url", "source", 
 def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], protocol: Protocol) -> dict[str, str]:
     """One Markdown page per trial, outcome and window of the main set: what was reported, and each step to the effect.
 
-    Parameters
-    ----------
-    selection
-        What was chosen.
-    tables
-        "arms.csv" and "contrasts.csv" as checked.
-    protocol
-        The protocol.
-
-    Returns
-    -------
-    File name (`<comparison>.<outcome>.<window>.md`) to text.
+    ``tables``: "arms.csv" and "contrasts.csv" as checked. Returns the pages by their file names
+    (`<comparison>.<outcome>.<window>.md`).
     """
     main = selection.comparisons[selection.comparisons["set"] == "main"]
     labels = selection.effects.set_index(["analysis", "comparison_id"])["label"]
@@ -105,10 +93,8 @@ def _reported(rows: tuple[tuple[str, int], ...], tables: Mapping[str, pd.DataFra
 def crossover_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
     """Effect and SE of every crossover trial of the main set at the correlations 0.1 to 0.9.
 
-    Returns
-    -------
-    SWEEP_COLUMNS; `parameter` is r (continuous) or phi (binary, up to the limit that the margins allow), `protocol`
-    says "yes" at the protocol's own value.
+    Returns SWEEP_COLUMNS; `parameter` is r (continuous) or phi (binary, up to the limit that the margins allow),
+    `protocol` says "yes" at the protocol's own value.
     """
     every = selection.comparisons
     main = (every["set"] == "main") & (every["design"] == "crossover") & (every["unit"] == every["comparison_id"])
@@ -123,9 +109,8 @@ def crossover_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
 def dependence_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
     """Effect and SE of every trial of the main set whose comparisons share patients, by their correlation, 0 to 0.9.
 
-    Returns
-    -------
-    SWEEP_COLUMNS; `parameter` is rho, `comparison_id` the trial's, `protocol` says "yes" at the protocol's own value.
+    Returns SWEEP_COLUMNS; `parameter` is rho, `comparison_id` the trial's, `protocol` says "yes" at the protocol's own
+    value.
     """
     every, own = selection.comparisons, protocol.assumptions.comparison_correlation
     shared = every[(every["set"] == "main") & (every["unit"] != every["comparison_id"])]

@@ -32,7 +32,7 @@ def mean_sd_by_quantile_estimation(
     median, or both range and quartiles, are missing.
     """
     n, m, q1, q3, lo, hi = (np.atleast_1d(v) for v in floats(n, median, q1, q3, minimum, maximum))
-    scenario = np.where(np.isnan(m), 0, five_number_scenario(m, q1, q3, lo, hi))
+    scenario = np.where(np.isnan(m), 0, five_number_scenario(q1, q3, lo, hi))
     mean, sd = np.full(n.shape, np.nan), np.full(n.shape, np.nan)
     for code, columns in ((1, (0, 2, 4)), (2, (1, 2, 3)), (3, (0, 1, 2, 3, 4))):
         rows = scenario == code
@@ -134,13 +134,8 @@ def _beta(p: Floats, q: Floats) -> tuple[Floats, Floats, Floats]:
             return float(((betaincinv(a, b, p[i]) - q[i]) ** 2).sum())
 
         start = np.log([2.0, 2.0 * (1 - q[i].mean()) / q[i].mean()]).clip(*bounds[0])
-        fit = scipy.optimize.minimize(
-            distance,
-            start,
-            method="Nelder-Mead",
-            bounds=bounds,
-            options={"xatol": 1e-10, "fatol": 1e-18, "maxiter": 2000},
-        )
+        within = {"xatol": 1e-10, "fatol": 1e-18, "maxiter": 2000}
+        fit = scipy.optimize.minimize(distance, start, method="Nelder-Mead", bounds=bounds, options=within)
         a, b = np.exp(fit.x)
         loss[i], mean[i] = fit.fun, a / (a + b)
         sd[i] = np.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))

@@ -17,6 +17,7 @@ from reweigh.effects.table import Options
 from reweigh.protocol.model import Outcome, Protocol, StudySet
 from reweigh.protocol.models import resolve
 from reweigh.quantile import z_critical
+from reweigh.schemas import columns, schema_of
 from reweigh.text.codes import code, join, words
 from reweigh.text.effects import SENTENCES, in_words, needed
 
@@ -34,18 +35,7 @@ CHOOSING = (
     "reason_code", "estimate", "variance",
 )  # fmt: skip
 
-EFFECT_COLUMNS = (
-    "analysis", "outcome", "window", "measure", "set", "study_id", "comparison_id", "label", "year",
-    "design", "n_intervention", "n_control", "events_intervention", "events_control",
-    "mean_intervention", "sd_intervention", "mean_control", "sd_control",
-    "scale", "estimate", "se", "variance", "estimate_natural", "ci_lower_natural", "ci_upper_natural",
-    "corrected", "reported_as", "derivation", "derivation_codes", "assumptions", "assumption_codes", "flags",
-    "flag_codes", "source", "rows",
-)  # fmt: skip
-NOT_POOLED_COLUMNS = (
-    "analysis", "study_id", "comparison_id", "label", "file", "row", "n_intervention", "n_control",
-    "events_intervention", "events_control", "reason_code", "reason",
-)  # fmt: skip
+EFFECT_COLUMNS, NOT_POOLED_COLUMNS = columns("effects.csv"), columns("not_pooled.csv")
 _OF_ARMS = tuple(name for name in EFFECT_COLUMNS if name.startswith(("events_", "mean_", "sd_")))
 
 
@@ -116,29 +106,15 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     """Choose one result per trial, outcome and window for every analysis of the protocol.
 
     Among the candidates that can be converted: the table that the protocol prefers for the trial, then arms with
-    dispersion or counts before a contrast with CI or SE before an exact p, then the nearest nominal day, then the
-    first listed. Comparisons of one trial that share patients then become one effect (`aggregate.by_trial`), unless
-    the set keeps them or the protocol says that they are independent.
-
-    Parameters
-    ----------
-    studies, arms, contrasts
-        The checked tables.
-    protocol
-        The protocol.
-
-    Returns
-    -------
-    Selection; every row of `arms` and `contrasts` stands in `rows` exactly once.
+    dispersion or counts before a contrast with CI or SE before an exact p, then the nearest nominal day, then the first
+    listed. Comparisons of one trial that share patients then become one effect (`aggregate.by_trial`), unless the set
+    keeps them or the protocol says that they are independent. Returns Selection; every row of `arms` and `contrasts`
+    stands in `rows` exactly once.
     """
     built: dict[str, Candidates] = {}
     settings = {name: protocol.setting(name) for name in protocol.sets}
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
-    effects: list[pd.DataFrame] = []
-    comparisons: list[pd.DataFrame] = []
-    given: list[pd.DataFrame] = []
-    attempts: list[pd.DataFrame] = []
-    lost: list[pd.DataFrame] = []
+    effects, comparisons, given, attempts, lost = (list[pd.DataFrame]() for _ in range(5))
     for analysis in analyses(protocol):
         setting = settings[analysis.set_name]
         kind = str(setting.shared_arms)
@@ -178,9 +154,8 @@ def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol
     """Candidates of one outcome with the effect of each in one set and measure, or the reason why it has none."""
     given = reported(table, analysis, protocol)
     computed = compute(given, options_of(setting, protocol), checked=True)
-    shown = {"n1": "n_intervention", "n2": "n_control"}
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
-    found = found.assign(**{new: table[old] for old, new in shown.items()})
+    found = found.assign(n_intervention=table["n1"], n_control=table["n2"])
     blocked = found["blocked"] != ""
     found["reason_code"] = found["reason_code"].where(~blocked, found["blocked"])
     found.loc[blocked, ["estimate", "variance", "se"]] = np.nan
@@ -199,23 +174,13 @@ def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.
 def options_of(setting: StudySet, protocol: Protocol) -> Options:
     """What the protocol and a set of it decide about effect sizes."""
     assumed = protocol.assumptions
+    same = {name: getattr(assumed, name) for name in Options.model_fields if name in type(assumed).model_fields}
+    same["smd_variance"] = resolve(setting.models or protocol.models)[0].smd_variance or assumed.smd_variance
     return Options(
-        r=assumed.crossover_correlation,
-        phi=assumed.crossover_phi,
-        r_baseline=assumed.baseline_correlation,
-        change_scores=assumed.change_scores,
-        crossover=setting.crossover or "paired",
-        zero_cells=assumed.zero_cells,
-        md_variance=assumed.md_variance,
-        smd_variance=resolve(setting.models or protocol.models)[0].smd_variance or assumed.smd_variance,
-        smdh_version=assumed.smdh_version,
-        median_method=assumed.median_method,
-        standardiser=assumed.standardiser,
-        contrast_ci=assumed.contrast_ci,
-        p_inequality_as_equality=assumed.p_inequality_as_equality,
-        unknown_direction=setting.unknown_direction or "exclude",
-        level=protocol.level,
-    )
+        r=assumed.crossover_correlation, phi=assumed.crossover_phi, r_baseline=assumed.baseline_correlation,
+        crossover=setting.crossover or "paired", unknown_direction=setting.unknown_direction or "exclude",
+        level=protocol.level, **same,
+    )  # fmt: skip
 
 
 def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
@@ -224,12 +189,8 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     preferred: dict[tuple[str, str], str] = {}
     for preference in setting.preferences:
         preferred.setdefault((preference.study, preference.outcome), f"{preference.use}.csv")
-    wanted = pd.Series(
-        [preferred.get(key, "") for key in zip(usable["study_id"], usable["outcome"], strict=True)],
-        index=usable.index,
-        dtype=object,
-    )
-    usable["against"] = (wanted != "") & (wanted != usable["file"])
+    keys = zip(usable["study_id"], usable["outcome"], usable["file"], strict=True)
+    usable["against"] = [preferred.get((study, outcome), file) != file for study, outcome, file in keys]
     ways = zip(usable["route"], usable["within"], strict=True)
     usable["tier"] = [BEHIND.get(way, TIERS.index(way[0])) for way in ways]
     usable = usable.sort_values(["against", "tier", "distance", "order"], kind="stable")
@@ -246,14 +207,13 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
 
 def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, studies: pd.DataFrame) -> pd.DataFrame:
     outcome = protocol.outcomes[analysis.outcome]
-    frame = chosen.drop(columns=["better"], errors="ignore").rename(
-        columns={
-            "route": "reported_as",
-            "events1": "events_intervention",
-            "events2": "events_control", "mean1": "mean_intervention", "sd1": "sd_intervention",
-            "mean2": "mean_control", "sd2": "sd_control", "rows": "row_keys",
-        }
-    )  # fmt: skip
+    shown = {
+        f"{name}{at}": f"{name}_{arm}"
+        for name in ("events", "mean", "sd")
+        for at, arm in ((1, "intervention"), (2, "control"))
+    }
+    frame = chosen.drop(columns=["better"], errors="ignore")
+    frame = frame.rename(columns={"route": "reported_as", "rows": "row_keys", **shown})
     frame = frame.assign(
         analysis=[analysis.id(window, outcome) for window in frame["window"]],
         measure=analysis.measure,
@@ -266,8 +226,7 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     columns = ["study_id", "label", "year", *protocol.study_columns]
     described = derive_groupings(studies, protocol).reindex(columns=list(dict.fromkeys(columns)))
     described = described[[c for c in described if c not in frame or c == "study_id"]]
-    frame = frame.merge(described, on="study_id", how="left", validate="many_to_one")
-    return frame
+    return frame.merge(described, on="study_id", how="left", validate="many_to_one")
 
 
 def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
@@ -382,12 +341,15 @@ def _lost(parts: list[pd.DataFrame], studies: pd.DataFrame, protocol: Protocol) 
     table[numbers] = table[numbers].astype("Float64").astype(float)
     table["reason"] = table["reason_code"].map(said)
     table["label"] = table["study_id"].map(studies.set_index("study_id")["label"])
-    at = [
-        table[name].map({one: i for i, one in enumerate(known)})
-        for name, known in (("outcome", protocol.outcomes), ("window", protocol.windows))
-    ]
-    ranked = table.assign(_outcome=at[0], _window=at[1]).sort_values(["_outcome", "_window"], kind="stable")
-    return ranked[list(NOT_POOLED_COLUMNS)].reset_index(drop=True)
+    return _by_protocol(table, protocol)[list(NOT_POOLED_COLUMNS)].reset_index(drop=True)
+
+
+def _by_protocol(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """The rows in the order of the protocol's outcomes and windows, as listed within each."""
+    for column, known in (("window", protocol.windows), ("outcome", protocol.outcomes)):
+        at = {name: i for i, name in enumerate(known)}
+        table = table.iloc[np.argsort(table[column].map(at).to_numpy(), kind="stable")]
+    return table
 
 
 def said(cell: str) -> str:
@@ -419,17 +381,13 @@ def _assemble(
     effects: list[pd.DataFrame], protocol: Protocol, more: tuple[str, ...] = ()
 ) -> tuple[pd.DataFrame, np.ndarray]:
     extra = [c for c in protocol.study_columns if c not in EFFECT_COLUMNS]
-    at = EFFECT_COLUMNS.index("n_intervention")
-    columns = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:], *more]
+    at = schema_of("effects.csv").own_at
+    names = [*EFFECT_COLUMNS[:at], *extra, *EFFECT_COLUMNS[at:], *more]
     parts = [e for e in effects if not e.empty]
     if not parts:
-        return pd.DataFrame(columns=columns), np.arange(0)
-    together = pd.concat(parts, ignore_index=True).reindex(columns=columns)
-    order = {name: i for i, name in enumerate(protocol.windows)}
-    ranked = together.assign(_outcome=together["outcome"].map({o: i for i, o in enumerate(protocol.outcomes)}))
-    ranked = ranked.assign(_window=ranked["window"].map(order), _listed=np.arange(len(ranked)))
-    ranked = ranked.sort_values(["_outcome", "_window", "_listed"], kind="stable")
-    return ranked[columns].reset_index(drop=True), ranked["_listed"].to_numpy()
+        return pd.DataFrame(columns=names), np.arange(0)
+    ranked = _by_protocol(pd.concat(parts, ignore_index=True).reindex(columns=names), protocol)
+    return ranked.reset_index(drop=True), ranked.index.to_numpy()
 
 
 def _ledger(
@@ -442,13 +400,10 @@ def _ledger(
 ) -> pd.DataFrame:
     """Every row once: chosen, else not chosen, else excluded at the first stage that stops it."""
     what = ["row", "study_id", "comparison_id", "outcome", "timepoint", "arm"]
-    rows = pd.concat(
-        [
-            arms.reindex(columns=what).assign(file="arms.csv"),
-            contrasts.reindex(columns=what).assign(file="contrasts.csv"),
-        ],
-        ignore_index=True,
-    )
+    parts = [
+        table.reindex(columns=what).assign(file=f) for f, table in (("arms.csv", arms), ("contrasts.csv", contrasts))
+    ]
+    rows = pd.concat(parts, ignore_index=True)
     keys = list(zip(rows["file"], rows["row"].astype(int), strict=True))
     fate = ("status", "stage", "reason_code", "reason", "needed", "used_in")
     state: dict[tuple[str, int], dict[str, str]] = {key: dict.fromkeys(fate, "") for key in keys}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,47 +29,33 @@ def sweep(
     A trial's own correlation gives way to those asked.  Rows without an effect, and rows whose effect needs no
     correlation (a printed paired SE), are left out.
     """
-    options = replace(options or Options(), crossover="paired")
-    if "design" not in table:
-        return _tidy([])
-    rows = table[table["design"].eq("crossover").to_numpy(dtype=bool)]
+    options = (options or Options()).model_copy(update={"crossover": "paired"})
+    rows = table[table["design"].eq("crossover").to_numpy(dtype=bool)] if "design" in table else table[:0]
     if rows.empty:
-        return _tidy([])
-    index = rows.index
-    rows = rows.reset_index(drop=True)
-    base = compute(rows, options)
+        return pd.DataFrame(columns=_COLUMNS)
+    index, rows = rows.index, rows.reset_index(drop=True)
+    limit = _phi_limit(rows, compute(rows, options), options)
     binary = rows["measure"].isin(list(BINARY_MEASURES)).to_numpy(dtype=bool)
-    limit = _phi_limit(rows, base, options)
-    values = sorted({*correlations, options.r, options.phi})
-    parts = [_at(rows, np.full(len(rows), value), options, binary, limit) for value in values]
-    capped = np.where(binary & np.isfinite(limit), limit, np.nan)
-    if binary.any():
-        parts.append(_at(rows.loc[binary], capped[binary], options, binary[binary], limit[binary]))
+    parts: list[pd.DataFrame] = []
+    for parameter, own, of in (("r", options.r, ~binary), ("phi", options.phi, binary)):
+        given = rows[of].drop(columns=["discordant1", "discordant2"], errors="ignore")
+        asked: list[Any] = [*sorted({*correlations, own}), *([limit[of]] if parameter == "phi" else [])]
+        for value in asked if len(given) else ():
+            found = compute(given.assign(r=value, phi=value), options).assign(row=given.index, parameter=parameter)
+            parts.append(found.assign(correlation=value, limit=limit[of], protocol=value == own))
     every = pd.concat(parts, ignore_index=True)
-    asked = np.where(every["parameter"] == "r", every["correlation"].isin([*correlations, options.r]), True)
-    asked &= np.where(
-        every["parameter"] == "phi",
-        every["correlation"].isin([*correlations, options.phi]) | (every["correlation"] == every["limit"]),
-        True,
-    )
     within = every["limit"].isna() | (every["correlation"] <= every["limit"] + 1e-12)
-    every = every[asked & within & every["estimate"].notna()].drop_duplicates(["row", "correlation"])
+    every = every[within & every["estimate"].notna()].drop_duplicates(["row", "correlation"])
     moves = every.groupby("row")["variance"].transform("nunique") > 1
     single = every.groupby("row")["variance"].transform("size") == 1
     every = every[moves | (single & (every["parameter"] == "phi"))].sort_values(["row", "correlation"])
-    every["protocol"] = every["correlation"] == np.where(every["parameter"] == "r", options.r, options.phi)
-    every["row"] = index.to_numpy()[every["row"].to_numpy()]
-    return _tidy([every])
+    return every.assign(row=index.to_numpy()[every["row"].to_numpy()])[_COLUMNS].reset_index(drop=True)
 
 
-_COLUMNS = (
-    "row parameter correlation limit estimate variance se estimate_natural ci_lower_natural ci_upper_natural protocol"
-)
-
-
-def _tidy(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    frame = pd.concat(parts) if parts else pd.DataFrame(columns=_COLUMNS.split())
-    return frame[_COLUMNS.split()].reset_index(drop=True)
+_COLUMNS = [
+    "row", "parameter", "correlation", "limit", "estimate", "variance", "se", "estimate_natural", "ci_lower_natural",
+    "ci_upper_natural", "protocol",
+]  # fmt: skip
 
 
 def _phi_limit(rows: pd.DataFrame, base: pd.DataFrame, options: Options) -> Floats:
@@ -84,10 +70,3 @@ def _phi_limit(rows: pd.DataFrame, base: pd.DataFrame, options: Options) -> Floa
         e1, n1, e2, n2, _ = measures.correct_zero_cells(measure, e1, n1, e2, n2, options.zero_cells, options.correction)
         limit[of] = crossover.phi_limits(e1 / n1, e2 / n2)[1]
     return limit
-
-
-def _at(rows: pd.DataFrame, value: Floats, options: Options, binary: measures.Bools, limit: Floats) -> pd.DataFrame:
-    drop = ["discordant1", "discordant2"]
-    asked = rows.drop(columns=[c for c in drop if c in rows]).assign(r=value, phi=value)
-    out = compute(asked, options)
-    return out.assign(row=rows.index, parameter=np.where(binary, "phi", "r"), correlation=value, limit=limit)

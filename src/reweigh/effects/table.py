@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from reweigh.effects.conversions import Floats
-from reweigh.effects.measures import MD_VARIANCES, SMD_VARIANCES, ZERO_CELL_POLICIES, Bools
-from reweigh.measures import MEASURES, RATIO_MEASURES
+from reweigh.effects.measures import Bools
+from reweigh.measures import MEASURES, RATIO_MEASURES, MdVariance, SmdVariance, ZeroCells
+from reweigh.protocol.base import Closed
 
 Strings = NDArray[np.object_]
 
@@ -41,67 +45,40 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 COLUMNS = (*CATEGORIES, *NUMERIC_COLUMNS, "flip")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the protocol decides about effect sizes.
+Correlation = Annotated[float, Field(ge=-1, le=1)]
 
-    r, phi: assumed within-person correlations of crossover trials (continuous, binary).
-    r_baseline: assumed correlation of baseline and final value.
-    change_scores: whether baselines, where given, turn final values into changes.
-    crossover: "paired", or "as_independent" as older reviews did.
-    zero_cells, correction: see `measures.correct_zero_cells`.
-    md_variance: "separate" or "pooled", see `measures.md`.
-    smd_variance: "LS", "LS2", "UB", "AV" or "RevMan", see `measures.smd_variance`.
-    smdh_version: whose variance of SMDH, that of metafor "3.8" or "5".
-    median_method: "luo-wan-shi", "wan", "lognormal" (Shi 2020b) or "quantile" (McGrath 2020).
-    p_inequality_as_equality: whether p < 0.001 is converted as p = 0.001.
-    unknown_direction: what an exact p without a direction is taken for, or "exclude".
-    standardiser: of crossover SMDs, the SD "between" persons or that of the "difference".
-    contrast_ci: "normal" or "t" quantile behind the CI of a reported difference.
-    level: of the intervals given back, between 0 and 1.
-    """
 
-    r: float = 0.5
-    phi: float = 0.2
-    r_baseline: float = 0.5
+class Options(Closed):
+    """What the protocol decides about effect sizes; raises ValueError on a value outside its range."""
+
+    #: Assumed within-person correlations of crossover trials (continuous, binary), and of baseline and final value.
+    r: Correlation = 0.5
+    phi: Correlation = 0.2
+    r_baseline: Correlation = 0.5
+    #: Whether baselines, where given, turn final values into changes.
     change_scores: bool = True
-    crossover: str = "paired"
-    zero_cells: str = "only0"
-    correction: float = 0.5
-    md_variance: str = "separate"
-    smd_variance: str = "LS"
-    smdh_version: str = "3.8"
-    median_method: str = "luo-wan-shi"
+    #: Paired, or as independent as older reviews did.
+    crossover: Literal["paired", "as_independent"] = "paired"
+    #: See `measures.correct_zero_cells`.
+    zero_cells: ZeroCells = "only0"
+    correction: Annotated[float, Field(gt=0)] = 0.5
+    #: See `measures.md` and `measures.smd_variance`.
+    md_variance: MdVariance = "separate"
+    smd_variance: SmdVariance = "LS"
+    #: Whose variance of SMDH, by the version of metafor.
+    smdh_version: Literal["3.8", "5"] = "3.8"
+    #: "lognormal" is Shi 2020b, "quantile" McGrath 2020.
+    median_method: Literal["luo-wan-shi", "wan", "lognormal", "quantile"] = "luo-wan-shi"
+    #: Whether p < 0.001 is converted as p = 0.001.
     p_inequality_as_equality: bool = False
-    unknown_direction: str = "exclude"
-    standardiser: str = "between"
-    contrast_ci: str = "normal"
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        """Refuse values outside their range."""
-        allowed = {
-            "crossover": ("paired", "as_independent"),
-            "zero_cells": ZERO_CELL_POLICIES,
-            "md_variance": MD_VARIANCES,
-            "smd_variance": SMD_VARIANCES,
-            "smdh_version": ("3.8", "5"),
-            "median_method": ("luo-wan-shi", "wan", "lognormal", "quantile"),
-            "unknown_direction": ("exclude", "favours_intervention", "favours_control"),
-            "standardiser": ("between", "difference"),
-            "contrast_ci": ("normal", "t"),
-        }
-        for name, values in allowed.items():
-            if getattr(self, name) not in values:
-                msg = f"{name} must be one of {', '.join(values)}, not {getattr(self, name)!r}"
-                raise ValueError(msg)
-        for name, low, high in (("r", -1, 1), ("phi", -1, 1), ("r_baseline", -1, 1)):
-            if not low <= getattr(self, name) <= high:
-                msg = f"{name} must lie between {low} and {high}, not {getattr(self, name)}"
-                raise ValueError(msg)
-        if not 0 < self.level < 1 or not self.correction > 0:
-            msg = f"level must lie between 0 and 1 and correction above 0, not {self.level}, {self.correction}"
-            raise ValueError(msg)
+    #: What an exact p without a direction is taken for.
+    unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] = "exclude"
+    #: Of crossover SMDs: the SD between persons, or that of the differences.
+    standardiser: Literal["between", "difference"] = "between"
+    #: Quantile behind the CI of a reported difference.
+    contrast_ci: Literal["normal", "t"] = "normal"
+    #: Of the intervals given back.
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +123,11 @@ class Rows:
 def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
     """Columns as arrays, with a problem for every cell that is no number where a number belongs."""
     rows, problems = Rows(len(table)), []
-    missing = np.full(len(table), np.nan)
+    missing = pd.Series(np.nan, index=table.index)
     for column in NUMERIC_COLUMNS:
-        if column not in table:
-            rows.numbers[column] = missing
-            continue
-        raw = table[column]
-        if raw.dtype == np.float64:
-            values = raw.to_numpy()
-            bad = np.isinf(values)
-        else:
-            values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-            bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
+        raw = table.get(column, missing)
+        values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
         if bad.any():
             bad[bad] = [not (isinstance(v, str) and v.strip() == "") for v in raw[bad]]
             problems += _problems(table, column, bad, "not a finite number")
@@ -206,34 +176,36 @@ def _problems(table: pd.DataFrame, column: str, bad: Bools, message: str) -> lis
 def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     """Pairs of column and impossible rows; comparisons with a missing value are never impossible."""
     yield "measure", x.words["measure"] == "", "every row needs a measure"
-    for arm in (1, 2):
-        n, events = x[f"n{arm}"], x[f"events{arm}"]
-        yield f"n{arm}", ~(n > 0) & ~np.isnan(n), "must be above 0"
-        yield f"events{arm}", events < 0, "must not be negative"
-        counts = np.isnan(x[f"time{arm}"])
-        yield f"events{arm}", counts & (events > n), f"more events than n{arm}"
-        percent = x[f"percent{arm}"]
-        yield f"percent{arm}", (percent < 0) | (percent > 100), "must lie between 0 and 100"
-        yield f"time{arm}", x[f"time{arm}"] <= 0, "must be above 0"
-        yield f"scale_min{arm}", x[f"scale_min{arm}"] >= x[f"scale_max{arm}"], f"not below scale_max{arm}"
-        for spread in ("sd", "se", "baseline_sd", "change_sd"):
-            yield f"{spread}{arm}", x[f"{spread}{arm}"] <= 0, "must be above 0"
-        low, mean, high = x[f"ci_lower{arm}"], x[f"mean{arm}"], x[f"ci_upper{arm}"]
-        yield f"ci_lower{arm}", low >= high, f"not below ci_upper{arm}"
-        yield f"mean{arm}", (mean < low) | (mean > high), "outside its confidence interval"
-        single = (n <= 1) & (~np.isnan(x[f"sd{arm}"]) | ~np.isnan(x[f"se{arm}"]) | ~np.isnan(low) | ~np.isnan(high))
-        yield f"n{arm}", single, "a group of one has no SD, SE or CI"
-        five = [f"{c}{arm}" for c in ("min", "q1", "median", "q3", "max")]
-        for i, lower in enumerate(five):
-            for upper in five[i + 1 :]:
-                yield lower, x[lower] > x[upper], f"above {upper}"
-    yield from _contrast_checks(x)
-    for column, low_limit, high_limit in (("r", -1.0, 1.0), ("phi", -1.0, 1.0), ("icc", 0.0, 1.0)):
-        bad = (x[column] < low_limit) | (x[column] > high_limit)
-        yield column, bad, f"must lie between {low_limit:g} and {high_limit:g}"
+    estimate, reported = x["estimate"], x.words["reported_measure"]
+    ratio = np.isin(reported, list(RATIO_MEASURES)) & (x.words["estimate_scale"] != "log")
+    for column in ("estimate", "ci_lower", "ci_upper"):
+        yield column, ratio & (x[column] <= 0), "a ratio must be above 0"
+    yield "estimate", (reported == "RD") & (np.abs(estimate) > 1), "a risk difference lies between -1 and 1"
+    per_arm = ("n", "time", "sd", "se", "baseline_sd", "change_sd")
+    for column in ("se", "df", "v", *(f"{name}{arm}" for arm in (1, 2) for name in per_arm)):
+        yield column, x[column] <= 0, "must be above 0"
+    for column in ("f", "events1", "events2"):
+        yield column, x[column] < 0, "must not be negative"
+    limits = {"r": (-1, 1), "phi": (-1, 1), "icc": (0, 1), "percent1": (0, 100), "percent2": (0, 100)}
+    for column, (low, high) in limits.items():
+        yield column, (x[column] < low) | (x[column] > high), f"must lie between {low} and {high}"
+    for column in LEVELS:
+        yield column, (x[column] <= 0) | (x[column] >= 1), "must lie between 0 and 1 (or 0 and 100 percent)"
+    p = x["p_value"]
+    yield "p_value", (p <= 0) | (p > 1), "must lie above 0 and at most at 1 (p = 0.000 is p < 0.001)"
     yield "cluster_size", x["cluster_size"] < 1, "must be at least 1"
-    yield "scale_min", x["scale_min"] >= x["scale_max"], "not below scale_max"
-    yield "target_min", x["target_min"] >= x["target_max"], "not below target_max"
+    for name, arm in (("scale", ""), ("scale", "1"), ("scale", "2"), ("target", "")):
+        yield f"{name}_min{arm}", x[f"{name}_min{arm}"] >= x[f"{name}_max{arm}"], f"not below {name}_max{arm}"
+    for column, arm in (("estimate", ""), ("mean1", "1"), ("mean2", "2")):
+        lower, upper = x[f"ci_lower{arm}"], x[f"ci_upper{arm}"]
+        yield f"ci_lower{arm}", lower >= upper, f"not below ci_upper{arm}"
+        yield column, (x[column] < lower) | (x[column] > upper), "outside its confidence interval"
+    for arm in ("1", "2"):
+        n, spread = x[f"n{arm}"], [x[f"{name}{arm}"] for name in ("sd", "se", "ci_lower", "ci_upper")]
+        yield f"events{arm}", np.isnan(x[f"time{arm}"]) & (x[f"events{arm}"] > n), f"more events than n{arm}"
+        yield f"n{arm}", (n <= 1) & ~np.isnan(spread).all(axis=0), "a group of one has no SD, SE or CI"
+        for one, next_one in combinations([f"{name}{arm}" for name in ("min", "q1", "median", "q3", "max")], 2):
+            yield one, x[one] > x[next_one], f"above {next_one}"
     b, c = x["discordant1"], x["discordant2"]
     e1, e2, n = x["events1"], x["events2"], x["n1"]
     yield "discordant1", np.abs((e1 - e2) - (b - c)) > 1e-9, "does not fit the events of the arms"
@@ -241,23 +213,3 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
         yield column, (pairs < 0) | (pairs > n), "must lie between 0 and n1"
         yield column, pairs > events, "more discordant pairs than events"
         yield column, pairs > n - other, "more discordant pairs than patients without the event in the other arm"
-
-
-def _contrast_checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
-    estimate, low, high = x["estimate"], x["ci_lower"], x["ci_upper"]
-    reported = x.words["reported_measure"]
-    ratio = np.isin(reported, list(RATIO_MEASURES)) & (x.words["estimate_scale"] != "log")
-    for column, value in (("estimate", estimate), ("ci_lower", low), ("ci_upper", high)):
-        yield column, ratio & (value <= 0), "a ratio must be above 0"
-    risk = reported == "RD"
-    yield "estimate", risk & (np.abs(estimate) > 1), "a risk difference lies between -1 and 1"
-    yield "se", x["se"] <= 0, "must be above 0"
-    yield "ci_lower", low >= high, "not below ci_upper"
-    yield "estimate", (estimate < low) | (estimate > high), "outside its confidence interval"
-    for column in LEVELS:
-        yield column, (x[column] <= 0) | (x[column] >= 1), "must lie between 0 and 1 (or 0 and 100 percent)"
-    p = x["p_value"]
-    yield "p_value", (p <= 0) | (p > 1), "must lie above 0 and at most at 1 (p = 0.000 is p < 0.001)"
-    yield "f", x["f"] < 0, "must not be negative"
-    yield "df", x["df"] <= 0, "must be above 0"
-    yield "v", x["v"] <= 0, "must be above 0"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.effects.conversions import Floats
 from reweigh.effects.measures import Bools, Pair
-from reweigh.effects.notes import Notes, Texts, codes
+from reweigh.effects.notes import Notes, codes
 from reweigh.effects.table import Rows
 
 DISPLAY = ("mean1", "sd1", "mean2", "sd2", "events1", "events2")
@@ -24,33 +22,17 @@ class Step(NamedTuple):
     values: Mapping[str, float | str]
 
 
-@dataclass(slots=True)
 class Work:
     """Results so far of the rows `x`; a row has failed once it has a reason (a code)."""
 
-    x: Rows
-    n: int = field(init=False)
-    yi: Floats = field(init=False)
-    vi: Floats = field(init=False)
-    corrected: Bools = field(init=False)
-    shown: dict[str, Floats] = field(init=False)
-    route: Texts = field(init=False)
-    within: Texts = field(init=False)
-    reason: Texts = field(init=False)
-    derivation: Notes = field(init=False)
-    assumptions: Notes = field(init=False)
-    flags: Notes = field(init=False)
-    steps: list[list[Step]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Start with nothing known."""
-        self.n = self.x.n
-        self.yi, self.vi = np.full(self.n, np.nan), np.full(self.n, np.nan)
-        self.corrected = np.zeros(self.n, dtype=bool)
-        self.shown = {name: np.full(self.n, np.nan) for name in DISPLAY}
-        self.route, self.within, self.reason = (np.full(self.n, "", dtype=object) for _ in range(3))
-        self.derivation, self.assumptions, self.flags = Notes(self.n), Notes(self.n), Notes(self.n)
-        self.steps = [[] for _ in range(self.n)] if self.x.traced else []
+    def __init__(self, x: Rows) -> None:
+        self.x, self.n = x, x.n
+        self.yi, self.vi = np.full((2, x.n), np.nan)
+        self.corrected: Bools = np.zeros(x.n, dtype=bool)
+        self.shown = {name: np.full(x.n, np.nan) for name in DISPLAY}
+        self.route, self.within, self.reason = (np.full(x.n, "", dtype=object) for _ in range(3))
+        self.derivation, self.assumptions, self.flags = Notes(x.n), Notes(x.n), Notes(x.n)
+        self.steps: list[list[Step]] = [[] for _ in range(x.n)] if x.traced else []
 
     @property
     def alive(self) -> Bools:

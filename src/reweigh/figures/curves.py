@@ -23,8 +23,8 @@ from reweigh.figures.style import (
     symbols,
     text_width,
 )
-from reweigh.pool.intervals import two_sided_p
 from reweigh.protocol.models import INTERVAL_LABELS
+from reweigh.quantile import two_sided_p
 from reweigh.robustness.multiverse import Multiverse
 from reweigh.text.numbers import level_text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reweigh.pool.core import NO_TRIALS, prepare
+from reweigh.pool.core import check_choices, prepare
 from reweigh.pool.mixture import Law, normal_mixture, panels
 from reweigh.pool.priors import Prior
 from reweigh.pool.tau2 import Floats
@@ -18,10 +18,7 @@ _NEGLIGIBLE = 1e-7
 #: Log of the relative height at which the integrand is cut off.
 _CUT = 46.0
 _PANELS = 240
-
-IMPROPER = "posterior_improper"
-NO_NUMBER = (IMPROPER, "posterior_heavy_tail")
-"""Codes of why a posterior lacks its numbers, or some of them."""
+_SUMMARY = ("mean", "sd", "median", "mode", "lower", "upper", "central_lower", "central_upper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +77,9 @@ def posterior(
 ) -> Posterior:
     """Posterior of the normal-normal model; Röver 2020, Journal of Statistical Software 93(6), section 2.
 
+    Raises ValueError on data refused by :func:`reweigh.pool.pool`, a prior made for another measure, or an impossible
+    option.
+
     Parameters
     ----------
     yi, vi
@@ -94,11 +94,6 @@ def posterior(
         Smallest important difference as a signed value on the scale of ``yi``, on the better side of 0.
     mu_prior
         Mean and standard deviation of a normal prior of mu; uniform by default.
-
-    Raises
-    ------
-    ValueError
-        On data refused by :func:`reweigh.pool.pool`, a prior made for another measure, or an impossible option.
     """
     _check(prior, level, measure, better, important, mu_prior)
     sets = prepare(yi, vi)
@@ -106,11 +101,11 @@ def posterior(
         raise ValueError("yi and vi must have shape (k,)")
     k, unit = int(sets.k[0]), float(sets.scale[0])
     if k == 0:
-        return _missing(0, prior, level, NO_TRIALS)
+        return _missing(0, prior, level, "no_trials")
     # The posterior density of tau falls like tau^-tail, so its moments below tail - 1 exist.
     tail = prior.tail + k - (1 if mu_prior is None else 0)
     if not prior.proper and tail <= 1:
-        return _missing(k, prior, level, IMPROPER)
+        return _missing(k, prior, level, "posterior_improper")
     y, v, centre = sets.y[0], sets.v[0], float(sets.centre[0])
     given = None if mu_prior is None else ((mu_prior[0] - centre) / unit, mu_prior[1] / unit)
 
@@ -121,29 +116,23 @@ def posterior(
     new = normal_mixture(mass, mean, np.maximum(new_sd, 1e-300))
     missing = []
     out: dict[str, float] = {}
-    for name, law, moments, order, shift in (
-        ("mu", mu, (mean, sd), 2, centre),
-        ("tau", tau_law, (tau, np.zeros_like(tau)), 2, 0.0),
-        ("new", new, (mean, new_sd), 2, centre),
+    for name, law, moments, shift in (
+        ("mu", mu, (mean, sd), centre),
+        ("tau", tau_law, (tau, np.zeros_like(tau)), 0.0),
+        ("new", new, (mean, new_sd), centre),
     ):
         average = float(mass @ moments[0])
         variance = float(mass @ (moments[1] ** 2 + (moments[0] - average) ** 2))
-        has_sd = tail - 1 > order or (prior.tail == 1 and tail - 1 >= order) or (name == "mu" and given is not None)
-        has_mean = name != "tau" or tail - 1 > 1 or (prior.tail == 1 and tail - 1 >= 1)
-        missing += [] if has_sd else [f"sd of {name}"]
-        missing += [] if has_mean else [f"mean of {name}"]
+        has_sd = tail > 3 or (prior.tail == 1 and tail >= 3) or (name == "mu" and given is not None)
+        has_mean = name != "tau" or tail > 2 or (prior.tail == 1 and tail >= 2)
+        missing += [f"{what} of {name}" for what, has in (("sd", has_sd), ("mean", has_mean)) if not has]
         shortest, central = law.shortest(level), law.central(level)
-        values = {
-            "mean": average * unit + shift if has_mean else np.nan,
-            "sd": np.sqrt(variance) * unit if has_sd else np.nan,
-            "median": law.quantile(0.5) * unit + shift,
-            "mode": law.mode() * unit + shift,
-            "lower": shortest[0] * unit + shift,
-            "upper": shortest[1] * unit + shift,
-            "central_lower": central[0] * unit + shift,
-            "central_upper": central[1] * unit + shift,
-        }
-        out |= {f"{name}_{key}": float(value) for key, value in values.items()}
+        places = (law.quantile(0.5), law.mode(), *shortest, *central)
+        values = [
+            average * unit + shift if has_mean else np.nan, np.sqrt(variance) * unit if has_sd else np.nan,
+            *(place * unit + shift for place in places),
+        ]  # fmt: skip
+        out |= {f"{name}_{key}": float(value) for key, value in zip(_SUMMARY, values, strict=True)}
     for suffix, law in (("", mu), ("_new", new)):
         for name, limit in (("p_better", 0.0), ("p_important", important)):
             if better is None or limit is None:
@@ -168,10 +157,7 @@ def _check(
             f"the prior {prior.label} is for the {prior.measure}, not for {measure or 'an unnamed measure'}: "
             "rescale it with Prior.rescaled and say why"
         )
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must lie between 0 and 1")
-    if better not in (None, "lower", "higher"):
-        raise ValueError(f"better {better!r} is not known: use lower or higher")
+    check_choices(level, better=(better or "lower", ("lower", "higher")))
     if important is not None:
         if better is None or not np.isfinite(important):
             raise ValueError("important must be finite, and better must say on which side it is")

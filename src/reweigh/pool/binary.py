@@ -7,14 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reweigh.pool.core import Bools, Given, Options, Pooled, prepare, summarise_fit
-from reweigh.pool.tau2 import Fit, Floats
+from reweigh.effects.measures import from_arms
+from reweigh.pool.core import Bools, Given, Options, Pooled, check_choices, prepare, summarise_fit
+from reweigh.pool.tau2 import Floats, at_zero
 from reweigh.text.codes import join
 
 MEASURES = ("OR", "RR", "RD")
-NO_VARIANCE = "no_variance"
-UNINFORMATIVE = "uninformative_trials"
-NOT_ESTIMABLE = "not_estimable_counts"
 
 
 def mantel_haenszel(
@@ -35,6 +33,8 @@ def mantel_haenszel(
 ) -> Pooled:
     """Mantel-Haenszel pooled OR, RR (log scale) or RD: Handbook 10.4.2; Robins and others 1986 for the variances.
 
+    Raises ValueError on impossible counts (the message names the trial) or an unknown option.
+
     Parameters
     ----------
     a, n1, c, n2
@@ -51,19 +51,11 @@ def mantel_haenszel(
         "greenland-robins" (RevMan, meta) or "sato" (metafor).
     ci_method, pi_method
         Of the random-effects model; the common-effect interval is Wald's.
-
-    Raises
-    ------
-    ValueError
-        On impossible counts (the message names the trial) or an unknown option.
     """
-    for name, value, allowed in (
-        ("measure", measure, MEASURES),
-        ("model", model, ("common", "random")),
-        ("rd_variance", rd_variance, ("greenland-robins", "sato")),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} {value!r} is not known: use one of {', '.join(allowed)}")
+    check_choices(
+        level, measure=(measure, MEASURES), model=(model, ("common", "random")),
+        rd_variance=(rd_variance, ("greenland-robins", "sato")),
+    )  # fmt: skip
     if model == "common" and ci_method != "wald":
         raise ValueError(f"ci_method {ci_method!r} needs model='random': the common-effect interval is Wald's")
     options = Options("EE" if model == "common" else "DL", ci_method, level, pi_method)
@@ -74,7 +66,7 @@ def mantel_haenszel(
         told &= (a + c > 0) & ((measure == "RR") | (a + c < n1 + n2))
     empty = told & ((a == 0) | (c == 0) | (a == n1) | (c == n2))
     add = np.where(empty, correction, 0.0)
-    y, v = _effects(a + add, n1 + 2 * add, c + add, n2 + 2 * add, measure)
+    y, v = from_arms(measure, a + add, n1 + 2 * add, c + add, n2 + 2 * add)
     if measure == "RD" and not exact:
         y = a / n1 - c / n2
     told &= np.isfinite(v) & (v > 0)  # without a correction some variances do not exist
@@ -85,7 +77,7 @@ def mantel_haenszel(
     )
     w = np.where(told, 1 / np.where(told, v, 1.0), 0.0)
     q = (w * (np.where(told, y, 0.0) - mean[:, None]) ** 2).sum(axis=1)
-    sets, fit = prepare(y, v, told), _no_tau2(len(y))
+    sets, fit = prepare(y, v, told), at_zero(len(y))
     if model == "common":
         flat = se == 0
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,13 +99,7 @@ def mantel_haenszel(
 
 
 def peto(
-    a: ArrayLike,
-    n1: ArrayLike,
-    c: ArrayLike,
-    n2: ArrayLike,
-    *,
-    mask: ArrayLike | None = None,
-    level: float = 0.95,
+    a: ArrayLike, n1: ArrayLike, c: ArrayLike, n2: ArrayLike, *, mask: ArrayLike | None = None, level: float = 0.95
 ) -> Pooled:
     """Peto's log odds ratio, common effect: Yusuf and others 1985, Prog Cardiovasc Dis 27:335-71.
 
@@ -129,7 +115,7 @@ def peto(
         y = (a - n1 * events / total) * v
     told &= np.isfinite(v)
     sets = prepare(y, v, told)
-    pooled = replace(summarise_fit(sets, _no_tau2(len(y)), options), pooling="peto")
+    pooled = replace(summarise_fit(sets, at_zero(len(y)), options), pooling="peto")
     return _explain(pooled, told, there, *np.zeros((2, len(y)), dtype=bool))
 
 
@@ -157,17 +143,6 @@ def _counts(
                 raise ValueError(f"{name}[{', '.join(map(str, at))}] is {raw[name][at]:g}: it must be {rule}")
     fill = {"a": 0.0, "n1": 1.0, "c": 0.0, "n2": 1.0}
     return [np.atleast_2d(np.where(there, raw[name], fill[name])) for name in raw], np.atleast_2d(there)
-
-
-def _effects(a: Floats, n1: Floats, c: Floats, n2: Floats, measure: str) -> tuple[Floats, Floats]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if measure == "RD":
-            p, r = a / n1, c / n2
-            return p - r, np.asarray(p * (1 - p) / n1 + r * (1 - r) / n2)
-        if measure == "RR":
-            return np.log(a / n1) - np.log(c / n2), 1 / a - 1 / n1 + 1 / c - 1 / n2
-        b, d = n1 - a, n2 - c
-        return np.log(a / b) - np.log(c / d), 1 / a + 1 / b + 1 / c + 1 / d
 
 
 def _pool_counts(
@@ -203,16 +178,18 @@ def _pool_counts(
         return mean, np.where(able, np.sqrt(variance), np.nan), weight
 
 
-def _no_tau2(sets: int) -> Fit:
-    none = np.zeros(sets, dtype=np.intp)
-    return Fit(np.zeros(sets), none, none + 1)
-
-
 def _explain(pooled: Pooled, told: Bools, there: Bools, lost: Bools, flat: Bools) -> Pooled:
     """Add to the reasons that there is no mean, or that trials were left out; those have no weight."""
     left_out = there & ~told
     reasons = [
-        join([NOT_ESTIMABLE * bool(no), NO_VARIANCE * bool(nil), str(reason), UNINFORMATIVE * bool(out)])
+        join(
+            [
+                "not_estimable_counts" * bool(no),
+                "no_variance" * bool(nil),
+                str(reason),
+                "uninformative_trials" * bool(out),
+            ]
+        )
         for no, nil, reason, out in zip(lost, flat, pooled.reason, np.atleast_1d(left_out.any(axis=1)), strict=True)
     ]
     weights = np.where(left_out, np.nan, pooled.weights)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,20 +13,15 @@ from scipy import special
 from reweigh.pool import intervals
 from reweigh.pool.tau2 import CLOSED, Fit, Floats, Ints, estimate, pymare_tau2, q_statistic, residuals
 from reweigh.pool.tau2 import METHODS as TAU2_METHODS
+from reweigh.protocol.models import Interval
+from reweigh.quantile import two_sided_p, z_critical
 from reweigh.text.codes import join, words
 from reweigh.text.pool import SENTENCES
 
 Bools = NDArray[np.bool_]
 
-CI_METHODS = ("wald", "t", "hartung-knapp", "hartung-knapp guarded", "profile likelihood")
-
-# Codes of what is missing; `reweigh.text.pool` has their words.
-ONE_TRIAL, NO_TRIALS = "one_trial", "no_trials"
-FEW_FOR_PI = "few_for_prediction_interval"
+CI_METHODS = get_args(Interval)
 ALL_EQUAL = "all_effects_equal"
-COMMON_EFFECT = "common_effect"
-EMPTY_QP = "empty_q_profile"
-NO_HT = "no_test_based_interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +104,15 @@ class Pooled:
         return out | {"reason": words(out["reason"], SENTENCES)}
 
 
+def check_choices(level: float, **choices: tuple[str, Sequence[str]]) -> None:
+    """Raise ValueError on a level outside (0, 1), or on a choice that is not among those allowed."""
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise ValueError(f"{name} {value!r} is not known: use one of {', '.join(allowed)}")
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} must lie between 0 and 1")
+
+
 class Options(NamedTuple):
     """What :func:`pool` was asked for."""
 
@@ -118,15 +123,10 @@ class Options(NamedTuple):
 
     def check(self) -> None:
         """Raise ValueError on an unknown or impossible choice."""
-        for name, value, allowed in (
-            ("tau2_method", self.tau2_method, TAU2_METHODS),
-            ("ci_method", self.ci_method, CI_METHODS),
-            ("pi_method", self.pi_method, intervals.PI_METHODS),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name} {value!r} is not known: use one of {', '.join(allowed)}")
-        if not 0 < self.level < 1:
-            raise ValueError(f"level {self.level} must lie between 0 and 1")
+        check_choices(
+            self.level, tau2_method=(self.tau2_method, TAU2_METHODS), ci_method=(self.ci_method, CI_METHODS),
+            pi_method=(self.pi_method, intervals.PI_METHODS),
+        )  # fmt: skip
         if self.ci_method == "profile likelihood" and self.tau2_method != "ML":
             raise ValueError(f"the profile likelihood interval belongs to tau2_method 'ML', not {self.tau2_method!r}")
 
@@ -159,10 +159,7 @@ class Sets(NamedTuple):
 def prepare(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -> Sets:
     """Check and normalise data sets of shape (k,) or (D, k).
 
-    Raises
-    ------
-    ValueError
-        If shapes differ, or a value inside the mask is not finite or a variance not above 0.
+    Raises ValueError if shapes differ, or a value inside the mask is not finite or a variance not above 0.
     """
     y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
     if y.shape != v.shape or y.ndim not in (1, 2):
@@ -209,6 +206,8 @@ def pool(
 ) -> Pooled:
     """Pool effects by inverse variance: Viechtbauer 2005 for tau2, IntHout and others 2014 for Hartung-Knapp.
 
+    Raises ValueError on an unknown method, a level outside (0, 1), or data refused by :func:`prepare`.
+
     Parameters
     ----------
     yi, vi
@@ -229,16 +228,10 @@ def pool(
     tau2_interval
         False leaves out the Q-profile interval of tau2 and what follows from it (NaN): a third faster for thousands
         of subsets of which nobody asks for it.
-
-    Raises
-    ------
-    ValueError
-        On an unknown method, a level outside (0, 1), or data refused by :func:`prepare`.
     """
     o = Options(tau2_method, ci_method, level, pi_method)
     o.check()
-    if start not in ("own", "pymare"):
-        raise ValueError(f"start {start!r} is not known: use one of own, pymare")
+    check_choices(level, start=(start, ("own", "pymare")))
     sets = prepare(yi, vi, mask)
     guess = _pymare_tau2(tau2_method, sets, yi, vi) if start == "pymare" else None
     two = sets.k >= 2
@@ -262,6 +255,7 @@ def _pymare_tau2(method: str, sets: Sets, yi: ArrayLike, vi: ArrayLike) -> Float
     return None if tau2 is None else np.array([tau2]) / sets.scale**2
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # k = 0 and 1, sorted out at the end
 def summarise_fit(
     sets: Sets,
     fit: Fit,
@@ -275,13 +269,6 @@ def summarise_fit(
 
     ``limits`` replace the Q-profile limits of each set, ``given`` the inverse-variance mean and Q.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):  # k = 0 and 1, sorted out at the end
-        return _summary(sets, fit, o, limits, pymare, given)
-
-
-def _summary(
-    sets: Sets, fit: Fit, o: Options, limits: tuple[Floats, Floats] | None, pymare: bool, given: Given | None
-) -> Pooled:
     y, v, k, centre, scale, equal = sets
     two, random = k >= 2, o.tau2_method != "EE"
     tau2 = np.maximum(fit.tau2, 0.0)
@@ -297,7 +284,7 @@ def _summary(
     se = np.where(two, {"hartung-knapp": knapp, "hartung-knapp guarded": guarded}.get(o.ci_method, wald), wald)
     normal = o.ci_method in ("wald", "profile likelihood")
     df = np.where(two & (not normal), k - 1.0, np.inf)
-    quantile = intervals.t_quantile(df, (1 + o.level) / 2)
+    quantile = intervals.t_quantile(df, o.level)
     half = quantile * se
     lower, upper, statistic = mu - half, mu + half, (mu + centre / scale) / se
     if o.ci_method == "profile likelihood" and two.any():
@@ -307,7 +294,7 @@ def _summary(
     is_knapp = two & (o.ci_method == "hartung-knapp")
     safe = np.where(is_knapp, guarded, se)
     low_safe, high_safe = np.where(is_knapp, [mu - quantile * safe, mu + quantile * safe], [lower, upper])
-    common_half = special.ndtri((1 + o.level) / 2) / np.sqrt((1 / v).sum(axis=1))
+    common_half = z_critical(o.level) / np.sqrt((1 / v).sum(axis=1))
 
     q = q_statistic(y, v, np.zeros(len(y))) if given is None else given.q
     if limits is None:
@@ -324,11 +311,22 @@ def _summary(
     def only(where: Bools, value: Floats) -> Floats:
         return np.where(where, value, np.nan)
 
-    def share(h2: Floats) -> Floats:
-        return 100 * (1 - 1 / np.maximum(h2, 1.0))
-
     there, fitted = k >= 1, two & random
-    h2, h2_tau2 = np.maximum(q / (k - 1), 1.0), 1 + np.array([tau2, q_low, q_high]) / typical
+    # I2 and H2 with their intervals, by Q and by tau2.
+    ratios: dict[str, Floats] = {}
+    by_tau2 = 1 + np.array([tau2, q_low, q_high]) / typical
+    for name, able, values in (("q", two, (np.maximum(q / (k - 1), 1.0), h2_low, h2_high)), ("tau2", fitted, by_tau2)):
+        for end, h2 in zip(("", "_ci_lower", "_ci_upper"), values, strict=True):
+            ratios[f"h2_{name}{end}"] = only(able, h2)
+            ratios[f"i2_{name}{end}"] = only(able, 100 * (1 - 1 / np.maximum(h2, 1.0)))
+    limits_of = {
+        "ci": (lower, upper),
+        "guarded_ci": (low_safe, high_safe),
+        "pi": (pi_low, pi_high),
+        "guarded_pi": safe_pi,
+    }
+    ends = {f"{name}_{end}": x * scale + centre for name, pair in limits_of.items()
+            for end, x in zip(("lower", "upper"), pair, strict=True)}  # fmt: skip
     return Pooled(
         pooling="inverse variance" if given is None else given.pooling,
         tau2_method=o.tau2_method if given is None else given.tau2_method,
@@ -339,11 +337,9 @@ def _summary(
         estimate=only(there, mu * scale + centre),
         se=only(there, se * scale),
         wald_se=only(there, wald * scale),
-        ci_lower=lower * scale + centre,
-        ci_upper=upper * scale + centre,
         statistic=statistic,
         df=df,
-        p_value=intervals.two_sided_p(statistic, df),
+        p_value=two_sided_p(statistic, df),
         tau2=only(two, tau2 * scale**2),
         tau2_ci_lower=only(fitted, q_low * scale**2),
         tau2_ci_upper=only(fitted, q_high * scale**2),
@@ -351,37 +347,21 @@ def _summary(
         q=only(there, q),
         q_df=np.maximum(k - 1, 0),
         q_p_value=only(two, special.chdtrc(np.maximum(k - 1, 1), q)),
-        i2_q=only(two, share(h2)),
-        i2_q_ci_lower=only(two, share(h2_low)),
-        i2_q_ci_upper=only(two, share(h2_high)),
-        h2_q=only(two, h2),
-        h2_q_ci_lower=only(two, h2_low),
-        h2_q_ci_upper=only(two, h2_high),
-        i2_tau2=only(fitted, share(h2_tau2[0])),
-        i2_tau2_ci_lower=only(fitted, share(h2_tau2[1])),
-        i2_tau2_ci_upper=only(fitted, share(h2_tau2[2])),
-        h2_tau2=only(fitted, h2_tau2[0]),
-        h2_tau2_ci_lower=only(fitted, h2_tau2[1]),
-        h2_tau2_ci_upper=only(fitted, h2_tau2[2]),
-        pi_lower=pi_low * scale + centre,
-        pi_upper=pi_high * scale + centre,
-        guarded_ci_lower=low_safe * scale + centre,
-        guarded_ci_upper=high_safe * scale + centre,
-        guarded_p_value=intervals.two_sided_p(np.where(is_knapp, (mu + centre / scale) / guarded, statistic), df),
-        guarded_pi_lower=safe_pi[0] * scale + centre,
-        guarded_pi_upper=safe_pi[1] * scale + centre,
+        guarded_p_value=two_sided_p(np.where(is_knapp, (mu + centre / scale) / guarded, statistic), df),
         narrow=is_knapp & (half < common_half),
         weights=np.where(there[:, None], weights, 0.0),
-        path=_paths(fit, k, pymare, o.tau2_method),
+        path=paths(fit, k, pymare, o.tau2_method),
         reason=_reasons(
-            (NO_TRIALS, k == 0),
-            (ONE_TRIAL, k == 1),
+            ("no_trials", k == 0),
+            ("one_trial", k == 1),
             (ALL_EQUAL, two & equal & (np.isnan(se) | (fitted & (k >= 3) & np.isnan(pi_low)))),
-            (COMMON_EFFECT, two & (not random)),
-            (EMPTY_QP, fitted & q_empty),
-            (NO_HT, two & np.isnan(h2_high)),
-            (FEW_FOR_PI, fitted & (k < 3)),
+            ("common_effect", two & (not random)),
+            ("empty_q_profile", fitted & q_empty),
+            ("no_test_based_interval", two & np.isnan(h2_high)),
+            ("few_for_prediction_interval", fitted & (k < 3)),
         ),
+        **ratios,
+        **ends,
     )
 
 
@@ -398,14 +378,15 @@ def _prediction(sets: Sets, mu: Floats, wald: Floats, knapp: Floats, tau2: Float
         return low, high
     df = np.where(able, sets.k - (2.0 if o.pi_method == "t(k-2)" else 1.0), np.nan)
     se = knapp if o.pi_method == "hartung-knapp" else wald
-    half = intervals.t_quantile(df, (1 + o.level) / 2) * np.sqrt(tau2 + se * se)
+    half = intervals.t_quantile(df, o.level) * np.sqrt(tau2 + se * se)
     return mu - half, mu + half
 
 
-def _paths(fit: Fit, k: Ints, pymare: bool, method: str) -> NDArray[np.object_]:
+def paths(fit: Fit, k: Ints, pymare: bool, method: str) -> NDArray[np.object_]:
+    """How the tau2 of each data set was found."""
     begin = "PyMARE, then " if pymare else ""
     if method == "EE":
-        words = np.array(["tau2 is 0 by assumption"], dtype=object)[np.zeros(len(k), dtype=int)]
+        words = np.full(len(k), "tau2 is 0 by assumption", dtype=object)
     elif method in CLOSED:
         choices = np.array([f"{begin}closed form", "boundary: the closed form is negative, tau2 = 0"], dtype=object)
         words = choices[(fit.tau2 < 0).astype(int)]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from reweigh.effects.aggregate import aggregate
+from reweigh.effects.measures import ARM
 from reweigh.io import frame
-from reweigh.pool.core import pool
+from reweigh.pool.core import Pooled, pool
+from reweigh.pool.intervals import Coefficients
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
 from reweigh.protocol.model import Protocol
 
-ARM_VARIANCE = {
+MEAN = ("estimate", "se", "ci_lower", "ci_upper", "statistic", "df", "p_value")
+ARM_VARIANCE: Mapping[str, Callable[[float, float, float], Any]] = {
     "MD": lambda n, sd, e: sd**2 / n,
     "SMD": lambda n, sd, e: 1 / n,
-    "RR": lambda n, sd, e: 1 / e - 1 / n,
-    "OR": lambda n, sd, e: 1 / e + 1 / (n - e),
-    "RD": lambda n, sd, e: e / n * (1 - e / n) / n,
+    "RR": lambda n, sd, e: ARM["RR"](e, n)[1],
+    "OR": lambda n, sd, e: ARM["OR"](e, n)[1],
+    "RD": lambda n, sd, e: ARM["RD"](e, n)[1],
 }
 """What one arm adds to the variance of an effect, analysis scale (Gleser and Olkin 2009, chapter 19)."""
 
@@ -25,12 +31,9 @@ def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Pool every analysis in which a trial has several effects by models for dependent effects.
 
     The sampling covariance is that of `sampling_covariance`: a shared arm is one arm, and the n that the table had
-    split among its comparisons is added up again.
-
-    Returns
-    -------
-    One row per analysis and method: the naive pool (the set's main model, and REML with Hartung-Knapp), the
-    three-level model, cluster-robust (CR2, Satterthwaite) intervals around both, and one aggregated effect per trial.
+    split among its comparisons is added up again. Returns one row per analysis and method: the naive pool (the set's
+    main model, and REML with Hartung-Knapp), the three-level model, cluster-robust (CR2, Satterthwaite) intervals
+    around both, and one aggregated effect per trial.
     """
     rows: list[dict[str, object]] = []
     for analysis, group in effects.groupby("analysis", sort=False):
@@ -49,47 +52,33 @@ def _methods(group: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]
     yi, vi = (group[name].to_numpy(dtype=float) for name in ("estimate", "variance"))
     cluster, level = group["study_id"].to_numpy(), protocol.level
     rows: list[dict[str, object]] = []
-    chosen = [protocol.models_of(str(group["set"].iloc[0]))[0]]
-    named = [(m.name, m.tau2, m.interval) for m in chosen if m.pooling == "inverse variance"]
-    naive_tau2 = 0.0
+
+    def add(method: str, fit: Pooled | Coefficients, note: str, k: int = len(yi), **variances: float) -> None:
+        numbers = {key: float(np.atleast_1d(getattr(fit, key))[0]) for key in MEAN}
+        rows.append({"method": method, "k": k, **numbers, **variances, "note": note})
+
+    main = protocol.models_of(str(group["set"].iloc[0]))[0]
+    named = [(main.name, main.tau2, main.interval)] if main.pooling == "inverse variance" else []
     for name, tau2, interval in dict.fromkeys([*named, ("cochrane", "REML", "hartung-knapp")]):
-        found = pool(yi, vi, tau2_method=tau2, ci_method=interval, level=level)
-        naive_tau2 = float(np.nan_to_num(found.tau2[0]))
-        numbers = {
-            key: getattr(found, key)[0]
-            for key in ("estimate", "se", "ci_lower", "ci_upper", "statistic", "df", "p_value")
-        }
+        naive = pool(yi, vi, tau2_method=tau2, ci_method=interval, level=level)
         note = f"{name}: {tau2}, {interval}; the effects of a trial as if independent"
-        rows.append({"method": f"naive ({name})", "k": len(yi), **numbers, "tau2_between": found.tau2[0], "note": note})
+        add(f"naive ({name})", naive, note, tau2_between=naive.tau2[0])
     covariance, said = sampling_covariance(group, protocol)
     nested = three_level(yi, covariance, cluster, level=level)
-    rows.append(
-        {"method": "three-level model", "k": len(yi), **_first(nested), "tau2_between": nested.sigma2_between,
-         "tau2_within": nested.sigma2_within, "note": f"REML, t with trials - 1 degrees of freedom; {said}"}
-    )  # fmt: skip
-    for method, working, what in (
-        ("cluster-robust around the three-level model", nested.sigma, "CR2, Satterthwaite degrees of freedom"),
-        ("cluster-robust around the naive model", vi + naive_tau2, "CR2, Satterthwaite; REML weights"),
+    add("three-level model", nested, f"REML, t with trials - 1 degrees of freedom; {said}",
+        tau2_between=nested.sigma2_between, tau2_within=nested.sigma2_within)  # fmt: skip
+    naive_sigma = vi + np.nan_to_num(naive.tau2[0])
+    for around, working, what in (
+        ("three-level", nested.sigma, "CR2, Satterthwaite degrees of freedom"),
+        ("naive", naive_sigma, "CR2, Satterthwaite; REML weights"),
     ):
         robust = cluster_robust(yi, working, cluster, level=level)
-        rows.append(
-            {"method": method, "k": len(yi), **_first(robust), "note": "; ".join(filter(None, [what, robust.reason]))}
-        )
+        add(f"cluster-robust around the {around} model", robust, "; ".join(filter(None, [what, robust.reason])))
     _, one, variance = aggregate(yi, covariance, cluster)
     found = pool(one, variance, level=level)
-    numbers = {
-        key: getattr(found, key)[0] for key in ("estimate", "se", "ci_lower", "ci_upper", "statistic", "df", "p_value")
-    }
     note = f"one effect per trial by its covariance, then REML with Hartung-Knapp; {said}"
-    rows.append(
-        {"method": "aggregated by trial", "k": len(one), **numbers, "tau2_between": found.tau2[0], "note": note}
-    )
+    add("aggregated by trial", found, note, len(one), tau2_between=found.tau2[0])
     return rows
-
-
-def _first(fit: object) -> dict[str, float]:
-    keys = ("estimate", "se", "ci_lower", "ci_upper", "statistic", "df", "p_value")
-    return {key: float(np.atleast_1d(getattr(fit, key))[0]) for key in keys}
 
 
 def sampling_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray, str]:
@@ -104,9 +93,8 @@ def sampling_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.nda
     settled += [one.study for one in protocol.shared_arms] if known is not None else []
     pairs = (study[:, None] == study) & ~np.isin(study, settled) & ~np.eye(len(study), dtype=bool)
     rho = protocol.assumptions.comparison_correlation
-    covariance = (np.diag(variances) if known is None else known) + pairs * rho * np.sqrt(
-        np.outer(variances, variances)
-    )
+    covariance = np.diag(variances) if known is None else known
+    covariance = covariance + pairs * rho * np.sqrt(np.outer(variances, variances))
     assumed = f"correlation {rho:g} of the comparisons of a trial" if pairs.any() else ""
     return covariance, "; ".join(filter(None, (said, assumed))) or "no shared arms: sampling errors independent"
 
@@ -120,17 +108,15 @@ def _arm_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray
         return None, ""
     if measure not in ARM_VARIANCE:
         return None, f"no covariance of shared arms for {measure}"
-    arms = {"intervention": [], "control": []}  # type: dict[str, list[str]]
+    arms: dict[str, list[str]] = {"intervention": [], "control": []}
     parts: dict[str, list[float]] = {"intervention": [], "control": []}
     for _, row in group.iterrows():
         for side in arms:
-            one = shared.get(str(row["study_id"]))
-            is_shared = one is not None and one.arm == side
-            n = float(row[f"n_{side}"])
-            if one is not None and is_shared and one.n == "split":
-                n = float(group.loc[group["study_id"] == row["study_id"], f"n_{side}"].sum())
-            sd, events = float(row[f"sd_{side}"]), float(row[f"events_{side}"])
-            unit = row["study_id"] if is_shared else row["comparison_id"]
+            n, sd, events = (float(row[f"{name}_{side}"]) for name in ("n", "sd", "events"))
+            one, unit = shared.get(str(row["study_id"])), row["comparison_id"]
+            if one is not None and one.arm == side:
+                unit = row["study_id"]
+                n = group.loc[group["study_id"] == unit, f"n_{side}"].sum() if one.n == "split" else n
             arms[side].append(f"{unit}: {side}")
             parts[side].append(float(ARM_VARIANCE[measure](n, sd, events)))
     if not np.isfinite([*parts["intervention"], *parts["control"]]).all():

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
-from reweigh.pool.tau2 import Fit, Floats, Ints, climb, fall_to
+from reweigh.pool.tau2 import Fit, Floats, Ints, at_zero, climb, fall_to
 
 
 class Wls(NamedTuple):
@@ -76,6 +77,12 @@ def solve_q(y: Floats, v: Floats, x: Floats, target: Floats) -> Fit:
     return fall_to(target, q_and_slope)
 
 
+def q_profile(y: Floats, v: Floats, x: Floats, level: float) -> list[float]:
+    """Limits of the tau2 of the first data set, not capped: `reweigh.pool.intervals.q_profile` with a design."""
+    df, tail = y.shape[1] - x.shape[2], (1 - level) / 2
+    return [float(solve_q(y, v, x, np.array([special.chdtri(df, p)])).tau2[0]) for p in (tail, 1 - tail)]
+
+
 def typical_variance(v: Floats, x: Floats) -> Floats:
     """(k - p) / tr P at tau2 = 0, as metafor's I2 for models with moderators takes it."""
     zero = np.zeros(v.shape[0])
@@ -86,9 +93,9 @@ def typical_variance(v: Floats, x: Floats) -> Floats:
 def estimate(method: str, y: Floats, v: Floats, x: Floats) -> Fit:
     """tau2 (B,) of the mixed-effects model, closed forms untruncated; Viechtbauer and others 2015, appendix."""
     sets, k, p = x.shape
-    zero, none = np.zeros(sets), np.zeros(sets, dtype=np.intp)
+    plain, zero = at_zero(sets), np.zeros(sets)
     if method == "EE":
-        return Fit(zero, none, none + 1)
+        return plain
     if method in ("EB", "PM"):
         return solve_q(y, v, x, np.full(sets, float(k - p)))
     ols = y - (x @ (np.swapaxes(x, -1, -2) @ y[..., None]))[..., 0]
@@ -107,12 +114,12 @@ def estimate(method: str, y: Floats, v: Floats, x: Floats) -> Fit:
         )
     if method == "HE":
         leverage = (x * x).sum(axis=2)
-        return Fit((squares - ((1 - leverage) * v).sum(axis=1)) / (k - p), none, none + 1)
+        return plain._replace(tau2=(squares - ((1 - leverage) * v).sum(axis=1)) / (k - p))
     if method == "SJ":
         crude = y.var(axis=1)
         q = q_statistic(y, v, x, crude)
-        return Fit(np.where(crude > 0, crude * q / (k - p), 0.0), none, none + 1)
+        return plain._replace(tau2=np.where(crude > 0, crude * q / (k - p), 0.0))
     q = q_statistic(y, v, x, zero)
     if method == "HS":
-        return Fit((q - k) / (1 / v).sum(axis=1), none, none + 1)
-    return Fit((q - (k - p)) * typical_variance(v, x) / (k - p), none, none + 1)
+        return plain._replace(tau2=(q - k) / (1 / v).sum(axis=1))
+    return plain._replace(tau2=(q - (k - p)) * typical_variance(v, x) / (k - p))

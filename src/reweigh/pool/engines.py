@@ -18,19 +18,10 @@ Array = NDArray[np.float64]
 
 #: What is compared, and the unit in which a difference counts when the number itself is near 0.
 HEADLINE = {
-    "estimate": "se",
-    "se": "se",
-    "ci_lower": "se",
-    "ci_upper": "se",
-    "p_value": "p",
-    "tau2": "v",
-    "tau2_ci_lower": "v",
-    "tau2_ci_upper": "v",
-    "q": "1",
-    "i2_tau2": "1",
-    "pi_lower": "se",
-    "pi_upper": "se",
-}
+    **dict.fromkeys(("estimate", "se", "ci_lower", "ci_upper"), "se"), "p_value": "p",
+    **dict.fromkeys(("tau2", "tau2_ci_lower", "tau2_ci_upper"), "v"), "q": "1", "i2_tau2": "1",
+    **dict.fromkeys(("pi_lower", "pi_upper"), "se"),
+}  # fmt: skip
 
 
 class EngineDisagreement(ArithmeticError):  # noqa: N818
@@ -60,13 +51,8 @@ def second_engine(
 ) -> dict[str, float]:
     """Headline numbers of one data set (k,), named as in :class:`reweigh.pool.Pooled`; options as in ``pool``.
 
-    NaN where ``pool`` has none either; the bootstrap prediction interval is not computed here. Viechtbauer 2005
-    (matrix form of the estimators).
-
-    Raises
-    ------
-    ValueError
-        If there is no trial.
+    NaN where ``pool`` has none either; the bootstrap prediction interval is not computed here. Viechtbauer 2005 (matrix
+    form of the estimators). Raises ValueError if there is no trial.
     """
     y, v = np.asarray(yi, dtype=np.float64), np.asarray(vi, dtype=np.float64)
     k = y.size
@@ -83,22 +69,21 @@ def second_engine(
     tau2 = max(0.0, _tau2(tau2_method, y, v))
     out |= _mean(y, v, tau2, ci_method, level, pi_method if tau2_method != "EE" else "none")
     out |= {"tau2": tau2, "q": _q(y, v, 0.0)}
-    if tau2_method != "EE":
-        tail = (1 - level) / 2
-        for name, probability in (("tau2_ci_lower", 1 - tail), ("tau2_ci_upper", tail)):
-            out[name] = _where_q_is(y, v, float(stats.chi2.ppf(probability, k - 1)))
-        out["i2_tau2"] = 100 * tau2 / (tau2 + (k - 1) / np.trace(_projection(v, 0.0)))
-    return out
+    return out if tau2_method == "EE" else out | _heterogeneity(y, v, tau2, level)
+
+
+def _heterogeneity(y: Array, v: Array, tau2: float, level: float) -> dict[str, float]:
+    """Q-profile limits of tau2, and I2 by tau2."""
+    tail, k = (1 - level) / 2, len(y)
+    low, high = (_where_q_is(y, v, float(stats.chi2.ppf(p, k - 1))) for p in (1 - tail, tail))
+    i2 = 100 * tau2 / (tau2 + (k - 1) / float(np.trace(_projection(v, 0.0))))
+    return {"tau2_ci_lower": low, "tau2_ci_upper": high, "i2_tau2": i2}
 
 
 def compare(
     yi: ArrayLike,
     vi: ArrayLike,
     *,
-    tau2_method: str = "REML",
-    ci_method: str = "hartung-knapp",
-    level: float = 0.95,
-    pi_method: str = "hartung-knapp",
     first: Mapping[str, float] | None = None,
     tolerance: float = 1e-6,
     counts: ArrayLike | None = None,
@@ -106,8 +91,11 @@ def compare(
     pooling: str = "inverse variance",
     exact: bool = True,
     rd_variance: str = "greenland-robins",
+    **law: Any,
 ) -> Comparison:
     """Compare the two engines on one data set (k,).
+
+    Raises EngineDisagreement if a difference exceeds the tolerance, or only one engine has a number.
 
     Parameters
     ----------
@@ -117,22 +105,18 @@ def compare(
         Largest relative difference; near 0 in units of the standard error (effects) or smallest variance (tau2).
     counts, measure, pooling, exact, rd_variance
         Events and patients (4, k) where they are pooled by Mantel-Haenszel or Peto, and how.
-
-    Raises
-    ------
-    EngineDisagreement
-        If a difference exceeds the tolerance, or only one engine has a number.
+    law
+        tau2_method, ci_method, level and pi_method, as for :func:`second_engine`.
     """
     if first is None:
         from reweigh.pool.core import pool
 
-        first = pool(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method).row()
+        first = pool(yi, vi, **law).row()
     if counts is None:
-        second = second_engine(yi, vi, tau2_method=tau2_method, ci_method=ci_method, level=level, pi_method=pi_method)
+        second = second_engine(yi, vi, **law)
     else:
-        law = {"tau2_method": tau2_method, "ci_method": ci_method, "level": level, "pi_method": pi_method}
         second = counted(np.asarray(counts, dtype=np.float64).T, measure, pooling, exact, rd_variance, law)
-    names = [n for n in HEADLINE if n in first and not (n.startswith("pi_") and pi_method == "bootstrap")]
+    names = [n for n in HEADLINE if n in first and not (n.startswith("pi_") and law.get("pi_method") == "bootstrap")]
     units = {"se": second["se"], "p": 1e-12, "v": float(np.min(vi)), "1": 1.0}
     one = {n: float(first[n]) for n in names}
     difference = {n: _difference(one[n], second[n], units[HEADLINE[n]]) for n in names}
@@ -153,7 +137,7 @@ def counted(
     Trial by trial, in the order of the definitions: Mantel and Haenszel 1959, Robins and others 1986, Greenland and
     Robins 1985, Yusuf and others 1985.
     """
-    out = dict.fromkeys(HEADLINE, np.nan)
+    out, level = dict.fromkeys(HEADLINE, np.nan), float(law.get("level", 0.95))
     told = [
         (a, n1 - a, c, n2 - c)
         for a, n1, c, n2 in tables
@@ -171,17 +155,14 @@ def counted(
     q = float(np.sum((y - mean) ** 2 / v))
     if pooling == "peto" or law["tau2_method"] == "EE":
         se = se or np.nan  # no events, or only events, in every trial: no interval or test
-        half = float(stats.norm.ppf((1 + law["level"]) / 2)) * se
+        half = float(stats.norm.ppf((1 + level) / 2)) * se
         p = 2 * stats.norm.sf(abs(mean) / se)
         return out | {"estimate": mean, "se": se, "ci_lower": mean - half, "ci_upper": mean + half, "p_value": float(p),
                       "tau2": 0.0, "q": q}  # fmt: skip
-    k = len(y)
-    tau2 = max(0.0, (q - (k - 1)) / float(np.trace(_projection(v, 0.0))))
-    tail = (1 - law["level"]) / 2
-    out |= _mean(y, v, tau2, law["ci_method"], law["level"], law["pi_method"]) | {"tau2": tau2, "q": q}
-    for name, probability in (("tau2_ci_lower", 1 - tail), ("tau2_ci_upper", tail)):
-        out[name] = _where_q_is(y, v, float(stats.chi2.ppf(probability, k - 1)))
-    return out | {"i2_tau2": 100 * tau2 / (tau2 + (k - 1) / float(np.trace(_projection(v, 0.0))))}
+    tau2 = max(0.0, (q - (len(y) - 1)) / float(np.trace(_projection(v, 0.0))))
+    ci_method, pi_method = (law.get(name, "hartung-knapp") for name in ("ci_method", "pi_method"))
+    out |= _mean(y, v, tau2, ci_method, level, pi_method) | {"tau2": tau2, "q": q}
+    return out | _heterogeneity(y, v, tau2, level)
 
 
 def _one_table(t: Sequence[float], measure: str, pooling: str) -> tuple[float, float]:

@@ -12,9 +12,9 @@ from reweigh.measures import scale_of
 from reweigh.pool.bayes import Posterior, posterior
 from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
 from reweigh.protocol.model import Protocol
-from reweigh.text.codes import words
-from reweigh.text.pool import SENTENCES
+from reweigh.text.pool import noted
 
+_posterior = lru_cache(maxsize=1024)(posterior)
 FEW = 5
 """Up to this many trials the Bayesian model stands beside the main one."""
 
@@ -22,10 +22,7 @@ FEW = 5
 def prior_of(measure: str, protocol: Protocol) -> Prior | None:
     """The protocol's prior of tau for a measure, None where it has none.
 
-    Raises
-    ------
-    ValueError
-        If the prior was made for another measure and no rescaling is stated.
+    Raises ValueError if the prior was made for another measure and no rescaling is stated.
     """
     given = protocol.bayes.get(measure)  # type: ignore[call-overload]
     if given is None:
@@ -34,10 +31,8 @@ def prior_of(measure: str, protocol: Protocol) -> Prior | None:
         table = turner2015 if given.family == "turner2015" else rhodes2015
         prior = table(given.outcome, given.comparison)
     else:
-        numbers = {
-            name: getattr(given, name) for name in ("scale", "location", "df") if getattr(given, name) is not None
-        }
-        prior = tau_prior(given.family, **numbers)
+        numbers = {name: getattr(given, name) for name in ("scale", "location", "df")}
+        prior = tau_prior(given.family, **{name: value for name, value in numbers.items() if value is not None})
     return prior if given.rescale is None else prior.rescaled(given.rescale, given.rescale_reason)
 
 
@@ -45,31 +40,17 @@ def posterior_of(group: pd.DataFrame, prior: Prior, protocol: Protocol) -> Poste
     """Posterior of one analysis (rows of effects.csv); sets with the same effects share it."""
     measure, outcome = str(group["measure"].iloc[0]), str(group["outcome"].iloc[0])
     important = protocol.outcomes[outcome].important(measure, protocol.certainty.ratio)
+    better, level = protocol.outcomes[outcome].better, protocol.level
     values = tuple(group["estimate"].astype(float)), tuple(group["variance"].astype(float))
-    return _posterior(*values, prior, protocol.level, measure, protocol.outcomes[outcome].better, important)
-
-
-@lru_cache(maxsize=1024)
-def _posterior(
-    yi: tuple[float, ...],
-    vi: tuple[float, ...],
-    prior: Prior,
-    level: float,
-    measure: str,
-    better: str,
-    important: float | None,
-) -> Posterior:
-    return posterior(yi, vi, prior, level=level, measure=measure, better=better, important=important)
+    return _posterior(*values, prior, level=level, measure=measure, better=better, important=important)
 
 
 def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Posterior of every analysis of two to five trials whose measure has a prior in the protocol.
 
-    Returns
-    -------
-    One row per analysis: posterior of mu and tau and of the effect in a new trial (mean, sd, median, mode, shortest
-    and central interval), on the analysis scale, and the probabilities that the effect is on the better side and
-    that it exceeds the smallest important difference.
+    Returns one row per analysis: posterior of mu and tau and of the effect in a new trial (mean, sd, median, mode,
+    shortest and central interval), on the analysis scale, and the probabilities that the effect is on the better side
+    and that it exceeds the smallest important difference.
     """
     rows = []
     for analysis, group in effects.groupby("analysis", sort=False):
@@ -77,8 +58,7 @@ def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         if prior is None or not 2 <= len(group) <= FEW:
             continue
         found = asdict(posterior_of(group, prior, protocol))
-        reason = found.pop("reason")
+        codes = found.pop("reason")
         scale = scale_of(str(group["measure"].iloc[0]))
-        rows.append({"analysis": analysis, "scale": scale, **found, "note_codes": reason,
-                     "note": words(reason, SENTENCES)})  # fmt: skip
+        rows.append({"analysis": analysis, "scale": scale, **found, **noted(codes)})
     return frame("bayes.csv", rows)

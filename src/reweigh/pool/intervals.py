@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from reweigh.pool.tau2 import MEAN_KNOWN, Floats, Ints, log_likelihood, maximise, q_statistic, solve_q
+from reweigh.quantile import t_critical, two_sided_p, z_critical
 
 PI_METHODS = ("t(k-2)", "t(k-1)", "hartung-knapp", "bootstrap")
 _MAX_STEPS = 100
 
 
-def t_quantile(df: Floats, probability: float) -> Floats:
-    """Quantile of t, of the normal where ``df`` is infinite; missing where df < 1."""
+def t_quantile(df: Floats, level: float) -> Floats:
+    """`reweigh.quantile.t_critical` of many df, each distinct one once: subsets come by the thousand."""
     values, where = np.unique(df, return_inverse=True)
-    usable = np.where(values >= 1, values, np.nan)
-    quantile = np.where(
-        np.isinf(usable),
-        special.ndtri(probability),
-        special.stdtrit(np.where(np.isinf(usable), 1, usable), probability),
-    )
-    return np.asarray(quantile[where])
+    return np.asarray(t_critical(values, level)[where])
 
 
-def two_sided_p(statistic: Floats, df: Floats) -> Floats:
-    """Two-sided p value by t, by the normal where ``df`` is infinite."""
-    size = -np.abs(statistic)
-    normal = np.isinf(df)
-    return np.asarray(2 * np.where(normal, special.ndtr(size), special.stdtr(np.where(normal, 1, df), size)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficients:
+    """Tested coefficients of a model; arrays (p,), scale of the effects; ``df`` is infinite for a normal test."""
+
+    level: float
+    estimate: Floats
+    se: Floats
+    ci_lower: Floats
+    ci_upper: Floats
+    statistic: Floats
+    df: Any
+    p_value: Floats
+
+
+def tested(estimate: Floats, se: Floats, df: Any, level: float) -> dict[str, Any]:
+    """The fields of `Coefficients`."""
+    half, statistic = t_critical(df, level) * se, estimate / se
+    found = {"estimate": estimate, "se": se, "ci_lower": estimate - half, "ci_upper": estimate + half}
+    return found | {"level": level, "statistic": statistic, "df": df, "p_value": two_sided_p(statistic, df)}
 
 
 def q_profile(y: Floats, v: Floats, k: Ints, level: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
@@ -56,7 +68,7 @@ def higgins_thompson(q: Floats, k: Ints, level: float) -> tuple[Floats, Floats]:
         beyond = (np.log(q) - np.log(df)) / (np.sqrt(2 * q) - np.sqrt(2 * df - 1)) / 2
         within = np.sqrt(1 / (2 * (df - 1)) * (1 - 1 / (3 * (df - 1) ** 2)))
         se = np.where(q > k, beyond, np.where(k > 2, within, np.nan))
-        h, half = np.sqrt(np.maximum(q / df, 1.0)), special.ndtri((1 + level) / 2) * se
+        h, half = np.sqrt(np.maximum(q / df, 1.0)), z_critical(level) * se
         lower, upper = h * np.exp(-half), h * np.exp(half)
     return np.maximum(lower, 1.0) ** 2, np.maximum(upper, 1.0) ** 2
 
@@ -75,7 +87,7 @@ def profile_mean(
 
     ``mu``, ``tau2``: the ML estimates. Hardy and Thompson 1996, Statistics in Medicine 15:619-29.
     """
-    z = special.ndtri((1 + level) / 2)
+    z = z_critical(level)
     top = log_likelihood(y, v, tau2, "ML")
     se = 1 / np.sqrt((1.0 / (v + tau2[:, None])).sum(axis=1))
     limits = []

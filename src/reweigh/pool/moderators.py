@@ -10,8 +10,14 @@ import pandas as pd
 from reweigh.io import frame
 from reweigh.pool.regression import MetaRegression, meta_regression
 from reweigh.protocol.model import Protocol, Regression
-from reweigh.text.codes import code, join, words
-from reweigh.text.pool import SENTENCES
+from reweigh.text.codes import code, join
+from reweigh.text.pool import noted
+
+NUMBERS = (
+    "estimate", "se", "ci_lower", "ci_upper", "statistic", "p_value", "permutation_p_value", "guarded_ci_lower",
+    "guarded_ci_upper", "guarded_p_value",
+)  # fmt: skip
+"""What is said of each coefficient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +32,8 @@ class Regressed:
 def regressions(effects: pd.DataFrame, protocol: Protocol) -> dict[tuple[str, str], Regressed]:
     """Every meta-regression of the protocol on every main analysis of its outcomes' main measure.
 
-    A trial without a value of a moderator is left out of that regression, by name.
-
-    Returns
-    -------
-    By analysis and name of the regression.
+    A trial without a value of a moderator is left out of that regression, by name. Returns by analysis and name of the
+    regression.
     """
     found: dict[tuple[str, str], Regressed] = {}
     main = effects[(effects["set"] == "main")]
@@ -81,23 +84,14 @@ def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         fit = one.fit
         scale = effects.loc[effects["analysis"] == analysis, "scale"].iloc[0]
         head = {"analysis": analysis, "regression": name, "model": main, "scale": scale}
-        head |= {"note_codes": one.notes, "note": words(one.notes, SENTENCES)}
+        head |= noted(one.notes)
         if fit is None:
             rows.append({**head, "k": len(one.effects)})
             continue
-        whole = {
-            key: getattr(fit, key) for key in ("k", "df", "qm", "qm_df", "qm_p_value", "qe", "qe_df", "qe_p_value")
-        }
-        whole |= {"tau2": fit.tau2, "i2": fit.i2_tau2, "r2": fit.r2}
-        vif = {term.name: term.vif for term in fit.terms}
+        of_fit = ("k", "df", "qm", "qm_df", "qm_p_value", "qe", "qe_df", "qe_p_value", "tau2", "r2")
+        whole = {key: getattr(fit, key) for key in of_fit} | {"i2": fit.i2_tau2}
         for i, coefficient in enumerate(fit.names):
-            of_term = next(
-                (v for term, v in vif.items() if coefficient == term or coefficient.startswith(f"{term}:")), np.nan
-            )
-            numbers = (
-                "estimate", "se", "ci_lower", "ci_upper", "statistic", "p_value", "permutation_p_value",
-                "guarded_ci_lower", "guarded_ci_upper", "guarded_p_value",
-            )  # fmt: skip
-            values = {key: float(getattr(fit, key)[i]) for key in numbers}
-            rows.append({**head, "coefficient": coefficient, **values, "vif": of_term, **whole})
+            vif = [one.vif for one in fit.terms if coefficient == one.name or coefficient.startswith(f"{one.name}:")]
+            values = {key: float(getattr(fit, key)[i]) for key in NUMBERS}
+            rows.append({**head, "coefficient": coefficient, **values, "vif": next(iter(vif), np.nan), **whole})
     return frame("meta_regression.csv", rows)

@@ -10,27 +10,21 @@ from numpy.typing import ArrayLike
 from scipy import linalg, special
 
 from reweigh.effects.aggregate import checked, codes_of
-from reweigh.pool.intervals import t_quantile, two_sided_p
+from reweigh.pool.core import check_choices
+from reweigh.pool.intervals import Coefficients, tested
 from reweigh.pool.tau2 import Floats
+from reweigh.quantile import t_critical
 
 TESTS = ("wald", "t(k-p)", "t(clusters-p)")
 
 
-@dataclass(frozen=True, slots=True)
-class ThreeLevel:
-    """Three-level model by REML; coefficient arrays (p,), scale of ``yi``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreeLevel(Coefficients):
+    """Three-level model by REML."""
 
     k: int
     clusters: int
     test: str
-    level: float
-    estimate: Floats
-    se: Floats
-    ci_lower: Floats
-    ci_upper: Floats
-    statistic: Floats
-    df: float
-    p_value: Floats
     #: Variance between clusters (level 3) and between effects within clusters (level 2).
     sigma2_between: float
     sigma2_within: float
@@ -50,20 +44,11 @@ class ThreeLevel:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Robust:
-    """Cluster-robust results (CR2), arrays (p,)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robust(Coefficients):
+    """Cluster-robust results (CR2); ``df`` (p,) are Satterthwaite's."""
 
     clusters: int
-    level: float
-    estimate: Floats
-    se: Floats
-    ci_lower: Floats
-    ci_upper: Floats
-    statistic: Floats
-    #: Satterthwaite degrees of freedom.
-    df: Floats
-    p_value: Floats
     reason: str
 
 
@@ -79,6 +64,9 @@ def three_level(
 ) -> ThreeLevel:
     """Effects within clusters (trials) by REML: Konstantopoulos 2011, Research Synthesis Methods 2:61-76.
 
+    Raises ValueError on impossible data, fewer than two clusters, or when no cluster holds two units or more (the two
+    variances cannot be told apart).
+
     Parameters
     ----------
     yi
@@ -91,16 +79,9 @@ def three_level(
         Design (k, p); an intercept if not given.
     test
         "wald", "t(k-p)" or "t(clusters-p)".
-
-    Raises
-    ------
-    ValueError
-        On impossible data, fewer than two clusters, or when no cluster holds two units or more (the two variances
-        cannot be told apart).
     """
-    if test not in TESTS:
-        raise ValueError(f"test {test!r} is not known: use one of {', '.join(TESTS)}")
-    y, sampling, design = _check(yi, v, x, level)
+    check_choices(level, test=(test, TESTS))
+    y, sampling, design = _check(yi, v, x)
     k, p = design.shape
     outer = codes_of(cluster, k, "cluster")
     nested = codes_of(range(k) if inner is None else list(zip(cluster, inner, strict=True)), k, "inner")
@@ -121,7 +102,7 @@ def three_level(
     beta = beta + ordinary
     se = np.sqrt(np.diag(cov))
     df = {"wald": np.inf, "t(k-p)": float(k - p), "t(clusters-p)": float(clusters - p)}[test]
-    critical = float(t_quantile(np.array([df]), (1 + level) / 2)[0])
+    critical = float(t_critical(df, level))
     p0 = _gls(y, sampling, design)[2]
     q = float(y @ p0 @ y)
     typical = (k - p) / float(np.trace(p0))
@@ -137,14 +118,7 @@ def three_level(
         k=k,
         clusters=clusters,
         test=test,
-        level=level,
-        estimate=beta,
-        se=se,
-        ci_lower=beta - critical * se,
-        ci_upper=beta + critical * se,
-        statistic=beta / se,
-        df=df,
-        p_value=two_sided_p(beta / se, np.full(p, df)),
+        **tested(beta, se, df, level),
         sigma2_between=float(sigma2[0]),
         sigma2_within=float(sigma2[1]),
         i2_between=float(share[0]),
@@ -171,6 +145,8 @@ def cluster_robust(
 ) -> Robust:
     """CR2 standard errors with Satterthwaite df: Tipton 2015; Pustejovsky and Tipton 2018, equations 6 and 10.
 
+    Raises ValueError on impossible data, fewer than two clusters, or covariances between clusters.
+
     Parameters
     ----------
     yi, cluster, x
@@ -178,13 +154,9 @@ def cluster_robust(
     sigma
         Working covariance of the effects (k, k), or their variances (k,): vi + tau2, or ``ThreeLevel.sigma``. Its
         inverse gives the weights.
-
-    Raises
-    ------
-    ValueError
-        On impossible data, fewer than two clusters, or covariances between clusters.
     """
-    y, phi, design = _check(yi, sigma, x, level)
+    check_choices(level)
+    y, phi, design = _check(yi, sigma, x)
     k, p = design.shape
     codes = codes_of(cluster, k, "cluster")
     count = int(codes.max()) + 1
@@ -206,7 +178,6 @@ def cluster_robust(
         score = bread.T @ residual[own]
         meat += np.outer(score, score)
         pieces.append((own, bread))
-    se = np.sqrt(np.diag(meat))
     hat = design @ cov @ weighted.T
     df = np.empty(p)
     for j in range(p):
@@ -215,21 +186,8 @@ def cluster_robust(
             g[:, c] = (np.eye(k)[own] - hat[own]).T @ bread[:, j]
         middle = g.T @ phi @ g
         df[j] = np.trace(middle) ** 2 / np.sum(middle * middle)
-    critical = t_quantile(df, (1 + level) / 2)
-    statistic = beta / se
     few = "fewer than 4 degrees of freedom: the test is unreliable" if (df < 4).any() else ""
-    return Robust(
-        count,
-        level,
-        beta,
-        se,
-        beta - critical * se,
-        beta + critical * se,
-        statistic,
-        df,
-        two_sided_p(statistic, df),
-        few,
-    )
+    return Robust(clusters=count, **tested(beta, np.sqrt(np.diag(meat)), df, level), reason=few)
 
 
 def shared_arm_covariance(
@@ -243,6 +201,9 @@ def shared_arm_covariance(
 ) -> Floats:
     """Covariance matrix (k, k) of comparisons that share arms: Gleser and Olkin 2009, section 19.3.
 
+    Raises ValueError if lengths differ, an arm has two different variances, or a comparison has the same arm on both
+    sides.
+
     Parameters
     ----------
     arm1, arm2
@@ -253,52 +214,38 @@ def shared_arm_covariance(
     d, total
         For the SMD: effects, and patients in all arms of the trial; adds d_i d_j/(2 total) within shared arms and
         d^2/(2 total) to the variances.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, an arm has two different variances, or a comparison has the same arm on both sides.
     """
-    a, b = list(arm1), list(arm2)
-    one, two = np.asarray(v1, dtype=np.float64), np.asarray(v2, dtype=np.float64)
-    k = len(a)
-    if not (len(b) == k and one.shape == two.shape == (k,)):
+    labels, known = [*arm1, *arm2], np.concatenate([np.ravel(v1), np.ravel(v2)]).astype(np.float64)
+    k = len(labels) // 2
+    if not (len(arm1) == len(arm2) == np.size(v1) == np.size(v2)):
         raise ValueError("arm1, arm2, v1 and v2 must have one length")
-    known: dict[Hashable, float] = {}
-    for i in range(k):
-        if a[i] == b[i]:
-            raise ValueError(f"comparison {i} has arm {a[i]!r} on both sides")
-        for arm, variance in ((a[i], float(one[i])), (b[i], float(two[i]))):
-            if not (np.isfinite(variance) and variance > 0):
-                raise ValueError(f"comparison {i}: variance {variance} of arm {arm!r} must be finite and above 0")
-            if not np.isclose(known.setdefault(arm, variance), variance, rtol=1e-9):
-                raise ValueError(f"arm {arm!r} has two variances, {known[arm]} and {variance}: use its whole n")
-    arms = list(known)
-    side = np.zeros((k, len(arms)))
-    for i in range(k):
-        side[i, arms.index(a[i])], side[i, arms.index(b[i])] = 1.0, -1.0
-    out = side @ np.diag([known[arm] for arm in arms]) @ side.T
+    for i in np.flatnonzero(~(np.isfinite(known) & (known > 0))):
+        raise ValueError(f"comparison {i % k}: variance {known[i]} of arm {labels[i]!r} must be finite and above 0")
+    number = codes_of(labels, 2 * k, "arms")
+    same = number[:, None] == number
+    for i in np.flatnonzero(same[:k, k:].diagonal()):
+        raise ValueError(f"comparison {i} has arm {labels[i]!r} on both sides")
+    for i, j in np.argwhere(same & ~np.isclose(known[:, None], known, rtol=1e-9)):
+        raise ValueError(f"arm {labels[i]!r} has two variances, {known[i]} and {known[j]}: use its whole n")
+    sign = np.repeat([1.0, -1.0], k)
+    out = (same * np.outer(sign, sign * known)).reshape(2, k, 2, k).sum(axis=(0, 2))
     if (d is None) != (total is None):
         raise ValueError("d and total go together")
     if d is not None:
         effect, n = np.asarray(d, dtype=np.float64), np.asarray(total, dtype=np.float64)
-        related = (np.abs(side) @ np.abs(side).T) > 0
+        related = same.reshape(2, k, 2, k).any(axis=(0, 2))
         out = out + np.where(related, np.outer(effect, effect) / (np.sqrt(np.outer(n, n)) * 2), 0.0)
     return np.asarray(out)
 
 
-def _check(yi: ArrayLike, v: ArrayLike, x: ArrayLike | None, level: float) -> tuple[Floats, Floats, Floats]:
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must lie between 0 and 1")
+def _check(yi: ArrayLike, v: ArrayLike, x: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
     y, phi = checked(yi, v)
     k = y.size
     design = np.ones((k, 1)) if x is None else np.asarray(x, dtype=np.float64)
     if design.ndim != 2 or len(design) != k or not np.isfinite(design).all():
         raise ValueError(f"x must be finite of shape ({k}, p)")
-    if (
-        k <= design.shape[1]
-        or np.linalg.matrix_rank(design / np.maximum(np.abs(design).max(axis=0), 1e-300)) < design.shape[1]
-    ):
+    scaled = design / np.maximum(np.abs(design).max(axis=0), 1e-300)
+    if k <= design.shape[1] or np.linalg.matrix_rank(scaled) < design.shape[1]:
         raise ValueError(f"x: {design.shape[1]} columns, linearly dependent or too many for {k} effects")
     return y, phi, design
 

@@ -67,13 +67,10 @@ class Prior:
         if not (np.isfinite(factor) and factor > 0) or not why.strip():
             raise ValueError("a rescaling needs a factor above 0 and a reason")
         logs = self.family in ("log-normal", "log-t")
-        return replace(
-            self,
-            scale=self.scale if logs else self.scale * factor,
-            location=self.location + 2 * np.log(factor) if logs else self.location,
-            measure=None,
-            label=f"{self.label}, tau times {factor:g} ({why.strip()})",
-        )
+        label = f"{self.label}, tau times {factor:g} ({why.strip()})"
+        if logs:
+            return replace(self, location=self.location + 2 * np.log(factor), measure=None, label=label)
+        return replace(self, scale=self.scale * factor, measure=None, label=label)
 
 
 def _log_t(z: Floats, df: float) -> Floats:
@@ -86,12 +83,8 @@ def tau_prior(
 ) -> Prior:
     """A prior by family: "half-normal", "half-cauchy", "half-t" (df), "uniform"; Röver and others 2021, table 1.
 
-    "log-normal" and "log-t" (df, 5 by default) are distributions of log(tau^2) with ``location`` and ``scale``.
-
-    Raises
-    ------
-    ValueError
-        On an unknown family or a parameter that is missing or impossible.
+    "log-normal" and "log-t" (df, 5 by default) are distributions of log(tau^2) with ``location`` and ``scale``. Raises
+    ValueError on an unknown family or a parameter that is missing or impossible.
     """
     if family not in FAMILIES:
         raise ValueError(f"prior family {family!r} is not known: use one of {', '.join(FAMILIES)}")
@@ -175,29 +168,23 @@ RHODES_2015 = {
 
 def turner2015(outcome: str, comparison: str) -> Prior:
     """Log-normal prior for tau2 of the log odds ratio: see ``TURNER_2015`` for outcomes and source."""
-    mean, sd = _cell(TURNER_2015, TURNER_COMPARISONS, outcome, comparison, "Turner 2015")
-    prior = tau_prior("log-normal", sd, location=mean, measure="OR")
-    return replace(prior, label=f"{prior.label}, Turner 2015: {outcome}, {comparison}")
+    return _published(TURNER_2015, TURNER_COMPARISONS, "Turner 2015", outcome, comparison, "log-normal", "OR")
 
 
 def rhodes2015(outcome: str, comparison: str) -> Prior:
     """Log-t prior (5 df) for tau2 of the SMD: see ``RHODES_2015`` for outcomes and source."""
-    location, scale = _cell(RHODES_2015, RHODES_COMPARISONS, outcome, comparison, "Rhodes 2015")
-    prior = tau_prior("log-t", scale, location=location, df=5, measure="SMD")
-    return replace(prior, label=f"{prior.label}, Rhodes 2015: {outcome}, {comparison}")
+    return _published(RHODES_2015, RHODES_COMPARISONS, "Rhodes 2015", outcome, comparison, "log-t", "SMD")
 
 
-def _cell(
-    table: Mapping[str, tuple[tuple[float, float] | None, ...]],
-    columns: tuple[str, ...],
-    outcome: str,
-    comparison: str,
-    name: str,
-) -> tuple[float, float]:
+def _published(
+    table: Mapping[str, tuple[tuple[float, float] | None, ...]], columns: tuple[str, ...], name: str, outcome: str,
+    comparison: str, family: str, measure: str,
+) -> Prior:  # fmt: skip
     for kind, value, allowed in (("outcome", outcome, tuple(table)), ("comparison", comparison, columns)):
         if value not in allowed:
             raise ValueError(f"{name}: {kind} {value!r} is not known: use one of {'; '.join(allowed)}")
     cell = table[outcome][columns.index(comparison)]
     if cell is None:
         raise ValueError(f"{name}: the value for {outcome!r}, {comparison!r} could not be confirmed and is left out")
-    return cell
+    prior = tau_prior(family, cell[1], location=cell[0], measure=measure)
+    return replace(prior, label=f"{prior.label}, {name}: {outcome}, {comparison}")

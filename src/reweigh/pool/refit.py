@@ -69,34 +69,27 @@ def refit(
 ) -> Pooled:
     """Pool the trials, or the subsets of them that ``mask`` names, by a model of the protocol.
 
+    Returns D results. Where the model cannot pool these trials every number is missing, with the reason; nothing else
+    is put in its place.
+
     Parameters
     ----------
-    trials
-        One analysis.
     model
         Inverse variance (any tau2 and interval), Mantel-Haenszel (exact or corrected, common or random) or Peto.
     mask
         (D, k): which trials are in each data set; one set of all where not given.
-    level
-        Of all intervals.
-    tau2_interval, start
+    level, tau2_interval, start
         As in :func:`reweigh.pool.core.pool`.
-
-    Returns
-    -------
-    D results. Where the model cannot pool these trials every number is missing, with the reason; nothing else is
-    put in its place.
     """
     able = cannot(trials, model)
     there = np.ones((1, trials.yi.shape[-1]), dtype=bool) if mask is None else mask
     own = model.for_measure(trials.measure)
-    prediction = "hartung-knapp" if own.prediction_interval == "none" else own.prediction_interval
     if able:
         result = _nothing(there, own, level, able)
     elif own.pooling == "inverse variance":
         y, v = (np.broadcast_to(x, there.shape) for x in (trials.yi, trials.vi))
         result = pool(
-            y, v, mask=there, tau2_method=own.tau2, ci_method=own.interval, level=level, pi_method=prediction,
+            y, v, mask=there, tau2_method=own.tau2, ci_method=own.interval, level=level, pi_method=own.prediction,
             start=start, tau2_interval=tau2_interval,
         )  # fmt: skip
     else:
@@ -106,12 +99,17 @@ def refit(
         else:
             result = mantel_haenszel(
                 *counts, measure=trials.measure, model="common" if own.tau2 == "EE" else "random", exact=own.exact,
-                rd_variance=own.rd_variance, mask=there, ci_method=own.interval, level=level, pi_method=prediction,
+                rd_variance=own.rd_variance, mask=there, ci_method=own.interval, level=level, pi_method=own.prediction,
             )  # fmt: skip
-    if own.prediction_interval == "none":
-        none = np.full(len(result.k), np.nan)
-        return replace(result, pi_lower=none, pi_upper=none, guarded_pi_lower=none, guarded_pi_upper=none)
-    return result
+    return as_asked(result, own)
+
+
+def as_asked(result: Pooled, model: Model) -> Pooled:
+    """The result without prediction intervals, where the model asks for none."""
+    if model.prediction_interval != "none":
+        return result
+    none = np.full(len(result.k), np.nan)
+    return replace(result, pi_lower=none, pi_upper=none, guarded_pi_lower=none, guarded_pi_upper=none)
 
 
 def _nothing(there: Bools, model: Model, level: float, reason: str) -> Pooled:

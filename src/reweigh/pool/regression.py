@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from scipy import linalg, special
 
 from reweigh.pool import design
-from reweigh.pool.core import prepare
-from reweigh.pool.intervals import t_quantile, two_sided_p
+from reweigh.pool.core import check_choices, paths, prepare
+from reweigh.pool.intervals import Coefficients, tested
 from reweigh.pool.tau2 import METHODS as TAU2_METHODS
 from reweigh.pool.tau2 import Floats, Ints
+from reweigh.quantile import t_critical
 from reweigh.text.codes import code, join
 
 TESTS = ("wald", "t", "hartung-knapp")
@@ -32,25 +33,16 @@ class Term:
     vif: float
 
 
-@dataclass(frozen=True, slots=True)
-class MetaRegression:
-    """Mixed-effects meta-regression; coefficient arrays have shape (p,), the scale is that of ``yi``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaRegression(Coefficients):
+    """Mixed-effects meta-regression."""
 
     k: int
     tau2_method: str
     test: str
-    level: float
     names: tuple[str, ...]
     #: Columns (k, p), the moderators as the model saw them.
     x: Floats
-    estimate: Floats
-    se: Floats
-    ci_lower: Floats
-    ci_upper: Floats
-    statistic: Floats
-    #: Degrees of freedom of t; infinite for the normal.
-    df: float
-    p_value: Floats
     #: With the Hartung-Knapp factor taken as at least 1; the same where the test has no such factor.
     guarded_ci_lower: Floats
     guarded_ci_upper: Floats
@@ -97,6 +89,8 @@ def meta_regression(
 ) -> MetaRegression:
     """Regress effects on moderators: Knapp and Hartung 2003; Viechtbauer and others 2015.
 
+    Raises ValueError on missing moderator values, too few trials, linearly dependent columns, or an unknown option.
+
     Parameters
     ----------
     yi, vi
@@ -109,24 +103,14 @@ def meta_regression(
         Fewest trials per moderator (Handbook 10.11.5.1); None to go on below it, which ``reason`` then says.
     permutations, seed
         Number of random permutations of the moderator rows (Higgins and Thompson 2004) and their seed.
-
-    Raises
-    ------
-    ValueError
-        On missing moderator values, too few trials, linearly dependent columns, or an unknown option.
     """
-    for name, value, allowed in (("tau2_method", tau2_method, TAU2_METHODS), ("test", test, TESTS)):
-        if value not in allowed:
-            raise ValueError(f"{name} {value!r} is not known: use one of {', '.join(allowed)}")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must lie between 0 and 1")
+    check_choices(level, tau2_method=(tau2_method, TAU2_METHODS), test=(test, TESTS))
     sets = prepare(yi, vi)
     if len(sets.k) != 1:
         raise ValueError("yi and vi must have shape (k,)")
     k, unit = int(sets.k[0]), float(sets.scale[0])
     x, names, members = design_matrix(moderators, k, reference=reference, intercept=intercept)
-    few = minimum is not None and k < minimum * len(moderators)
-    if few:
+    if minimum is not None and k < minimum * len(moderators):
         raise ValueError(
             f"{k} trials for {len(moderators)} moderator(s): fewer than {minimum} per moderator (minimum=None goes on)"
         )
@@ -149,21 +133,16 @@ def meta_regression(
         reasons.append("regression_exact_fit")
     se = np.sqrt(np.diag(covariance))
     df = np.inf if test == "wald" else float(k - p)
-    quantile = t_quantile(np.array([df]), (1 + level) / 2)
-    half = quantile * se
     plain = np.sqrt(np.diag(cov[0])) * unit / (np.sqrt(factor[0]) if test == "hartung-knapp" else 1.0)
     guarded = plain * max(1.0, float(np.sqrt(factor[0]))) if test == "hartung-knapp" else se
-    statistic = estimate / se
+    guard, main = tested(estimate, guarded, df, level), tested(estimate, se, df, level)
     moving = np.arange(1 if intercept else 0, p)
     qm = _quadratic(estimate, covariance, moving)
     terms = _terms(estimate, covariance, members, df, intercept)
 
     zero = np.zeros(1)
     qe = float(design.q_statistic(y, v, q[None], zero)[0])
-    tail = (1 - level) / 2
-    limits = [
-        design.solve_q(y, v, q[None], np.array([special.chdtri(k - p, t)])).tau2[0] * unit**2 for t in (tail, 1 - tail)
-    ]
+    limits = [limit * unit**2 for limit in design.q_profile(y, v, q[None], level)]
     random = tau2_method != "EE"
     typical = float(design.typical_variance(v, q[None])[0])
     h2 = 1 + float(tau2[0]) / typical
@@ -174,25 +153,16 @@ def meta_regression(
         reasons.append(code("regression_few_trials", k=k, moderators=len(moderators)))
     permuted = np.full(p + 1, np.nan)
     if permutations > 0:
-        observed = np.append(np.abs(statistic), qm)
+        observed = np.append(np.abs(main["statistic"]), qm)
         permuted = _permute(y, v, q, back, moving, intercept, tau2_method, test, observed, permutations, seed)
     return MetaRegression(
         k=k,
         tau2_method=tau2_method,
         test=test,
-        level=level,
         names=names,
         x=x,
-        estimate=estimate,
-        se=se,
-        ci_lower=estimate - half,
-        ci_upper=estimate + half,
-        statistic=statistic,
-        df=df,
-        p_value=two_sided_p(statistic, np.full(p, df)),
-        guarded_ci_lower=estimate - quantile * guarded,
-        guarded_ci_upper=estimate + quantile * guarded,
-        guarded_p_value=two_sided_p(estimate / guarded, np.full(p, df)),
+        **main,
+        **{f"guarded_{name}": guard[name] for name in ("ci_lower", "ci_upper", "p_value")},
         permutation_p_value=permuted[:-1],
         qm_permutation_p_value=float(permuted[-1]),
         covariance=covariance,
@@ -203,14 +173,14 @@ def meta_regression(
         qe_df=k - p,
         qe_p_value=float(special.chdtrc(k - p, qe)),
         tau2=float(tau2[0]) * unit**2,
-        tau2_ci_lower=float(limits[0]) if random else np.nan,
-        tau2_ci_upper=float(limits[1]) if random else np.nan,
+        tau2_ci_lower=limits[0] if random else np.nan,
+        tau2_ci_upper=limits[1] if random else np.nan,
         i2_tau2=100 * (1 - 1 / h2) if random else np.nan,
         h2_tau2=h2 if random else np.nan,
         r2=r2,
         terms=terms,
         weights=100 * w[0] / w[0].sum(),
-        path=_path(tau2_method, float(fit.tau2[0]), int(fit.steps[0]), int(fit.maxima[0])),
+        path=str(paths(fit, sets.k, False, tau2_method)[0]),
         reason=join(reasons),
     )
 
@@ -222,7 +192,7 @@ def predict(fit: MetaRegression, rows: ArrayLike) -> dict[str, Floats]:
         raise ValueError(f"rows must have the {len(fit.names)} columns {', '.join(fit.names)}")
     mean = x @ fit.estimate
     variance = ((x @ fit.covariance) * x).sum(axis=1)
-    critical = t_quantile(np.array([fit.df]), (1 + fit.level) / 2)[0]
+    critical = t_critical(fit.df, fit.level)
     half, wide = critical * np.sqrt(variance), critical * np.sqrt(variance + fit.tau2)
     limits = {"ci_lower": mean - half, "ci_upper": mean + half, "pi_lower": mean - wide, "pi_upper": mean + wide}
     return {"estimate": mean, "se": np.sqrt(variance), **limits}
@@ -237,10 +207,7 @@ def design_matrix(
 ) -> tuple[Floats, tuple[str, ...], dict[str, list[int]]]:
     """Columns (k, p), their names, and which belong to each moderator.
 
-    Raises
-    ------
-    ValueError
-        On a value that is missing, a wrong length, or a categorical moderator with one category only.
+    Raises ValueError on a value that is missing, a wrong length, or a categorical moderator with one category only.
     """
     columns: list[Floats] = [np.ones(k)] if intercept else []
     names = [INTERCEPT] if intercept else []
@@ -360,12 +327,3 @@ def _permute(
     if intercept:
         out[0] = np.nan  # permuting the moderators does not make the intercept 0
     return out
-
-
-def _path(method: str, tau2: float, steps: int, maxima: int) -> str:
-    if method == "EE":
-        return "tau2 is 0 by assumption"
-    if method in ("DL", "HE", "HS", "SJ"):
-        return "closed form" if tau2 >= 0 else "boundary: the closed form is negative, tau2 = 0"
-    several = f"; the highest of {maxima} maxima" if maxima > 1 else ""
-    return (f"Newton, {steps} step{'s' * (steps != 1)}" if tau2 > 0 else "boundary: tau2 = 0") + several

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import special
 
 from reweigh.pool import design
 from reweigh.pool.core import Bools, Options, Pooled, prepare, summarise_fit
-from reweigh.pool.refit import Trials, refit
+from reweigh.pool.refit import Trials, as_asked, refit
 from reweigh.pool.tau2 import Fit
 from reweigh.protocol.models import Model
 from reweigh.text.codes import code
-
-FEW_SUBGROUPS = "few_subgroups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +42,17 @@ def subgroups(
 ) -> Subgroups:
     """Pool each subgroup and test the differences: Cochrane Handbook 10.11.3.1; Borenstein and Higgins 2013.
 
-    The test takes the subtotals of every subgroup that has an estimate, those of one trial too, and their Wald
-    standard errors whatever the interval is: as metafor, meta and RevMan, for Mantel-Haenszel and Peto alike.
+    The test takes the subtotals of every subgroup that has an estimate, those of one trial too, and their Wald standard
+    errors whatever the interval is: as metafor, meta and RevMan, for Mantel-Haenszel and Peto alike. Raises ValueError
+    if the number of groups is not that of the trials, or there is none.
 
     Parameters
     ----------
-    trials
-        One analysis of k trials.
     groups
         Subgroup of each trial, length k; results come in order of first appearance. None: in no subgroup.
-    model
-        Any model; what it cannot pool has a reason.
     tau2
         "separate": each subgroup its own; "common": that of the mixed-effects model with the subgroups as factor
         (inverse variance only).
-
-    Raises
-    ------
-    ValueError
-        If the number of groups is not that of the trials, or there is none.
     """
     names = list(groups)
     if len(names) != trials.yi.size:
@@ -71,9 +61,8 @@ def subgroups(
     if not labels:
         raise ValueError("no trials: there are no subgroups")
     member = np.array([[name == label for name in names] for label in labels])
-    plain = model if model.prediction_interval != "bootstrap" else model.model_copy(
-        update={"prediction_interval": "hartung-knapp"}
-    )  # fmt: skip
+    bootstrap = model.prediction_interval == "bootstrap"
+    plain = model.model_copy(update={"prediction_interval": "hartung-knapp"}) if bootstrap else model
     inverse = model.for_measure(trials.measure).pooling == "inverse variance"
     if tau2 == "separate" or not inverse or len(labels) == member.sum():
         # With one trial in every subgroup nothing is left to estimate a common tau2 from.
@@ -83,7 +72,7 @@ def subgroups(
     there = np.isfinite(pooled.estimate) & (pooled.wald_se > 0)
     df = int(there.sum()) - 1
     if df < 1:
-        return Subgroups(labels, tau2, pooled, np.nan, max(df, 0), np.nan, FEW_SUBGROUPS)
+        return Subgroups(labels, tau2, pooled, np.nan, max(df, 0), np.nan, "few_subgroups")
     w, means = 1 / pooled.wald_se[there] ** 2, pooled.estimate[there]
     q = float((w * (means - (w * means).sum() / w.sum()) ** 2).sum())
     ones = int((pooled.k[there] == 1).sum())
@@ -93,8 +82,7 @@ def subgroups(
 
 def _common(trials: Trials, member: Bools, model: Model, level: float) -> Pooled:
     """Subgroups at the tau2 of the model with one mean per subgroup."""
-    prediction = "hartung-knapp" if model.prediction_interval == "none" else model.prediction_interval
-    options = Options(model.tau2, model.interval, level, prediction)
+    options = Options(model.tau2, model.interval, level, model.prediction)
     options.check()
     inside = member.any(axis=0)
     ys, vs = (np.broadcast_to(x, member.shape) for x in (trials.yi, trials.vi))
@@ -103,13 +91,9 @@ def _common(trials: Trials, member: Bools, model: Model, level: float) -> Pooled
     of = member[:, inside]
     x = (of.T / np.sqrt(of.sum(axis=1)))[None]
     fit = design.estimate(options.tau2_method, y, v, x)
-    df = of.shape[1] - of.shape[0]
-    tail = (1 - options.level) / 2
-    limits = [design.solve_q(y, v, x, np.array([special.chdtri(df, p)])).tau2[0] for p in (tail, 1 - tail)]
+    low, high = design.q_profile(y, v, x, level)
     ratio = (scale / sets.scale) ** 2
     spread = Fit(fit.tau2[0] * ratio, np.repeat(fit.steps, len(ratio)), np.repeat(fit.maxima, len(ratio)))
-    pooled = summarise_fit(sets, spread, options, limits=(limits[0] * ratio, limits[1] * ratio))
+    pooled = summarise_fit(sets, spread, options, limits=(low * ratio, high * ratio))
     path = np.where(pooled.k >= 2, "common to all subgroups: " + pooled.path, pooled.path)
-    none = np.full(len(pooled.k), np.nan)
-    hidden: dict[str, Any] = dict.fromkeys(("pi_lower", "pi_upper", "guarded_pi_lower", "guarded_pi_upper"), none)
-    return replace(pooled, path=path, **(hidden if model.prediction_interval == "none" else {}))
+    return as_asked(replace(pooled, path=path), model)

@@ -10,41 +10,25 @@ import pandas as pd
 from reweigh.effects.measures import number_needed_text
 from reweigh.io import frame
 from reweigh.measures import STANDARDISED_MEASURES
-from reweigh.pool.bayes import NO_NUMBER
-from reweigh.pool.core import FEW_FOR_PI, NO_HT, Pooled
+from reweigh.pool.core import Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
-from reweigh.pool.refit import Trials, refit, trials_of
+from reweigh.pool.refit import refit, trials_of
 from reweigh.pool.subgroups import subgroups
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
 from reweigh.schemas import columns
-from reweigh.text.codes import code, has, join, words
-from reweigh.text.pool import SENTENCES
+from reweigh.text.codes import code, join, without
+from reweigh.text.pool import noted
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set")
 MODEL = ("model", "tau2_method", "ci_method", "pooling", "level", "scale")
 SIZE = ("k", "comparisons", "n_intervention", "n_control", "participants")
 MEAN = ("estimate", "se", "ci_lower", "ci_upper", "statistic", "df", "p_value")
+_ENDS = ("", "_ci_lower", "_ci_upper")
 HETEROGENEITY = {
-    "tau2": "tau2",
-    "tau2_ci_lower": "tau2_ci_lower",
-    "tau2_ci_upper": "tau2_ci_upper",
-    "tau": "tau",
-    "i2": "i2_tau2",
-    "i2_ci_lower": "i2_tau2_ci_lower",
-    "i2_ci_upper": "i2_tau2_ci_upper",
-    "h2": "h2_tau2",
-    "h2_ci_lower": "h2_tau2_ci_lower",
-    "h2_ci_upper": "h2_tau2_ci_upper",
-    "i2_from_q": "i2_q",
-    "i2_from_q_ci_lower": "i2_q_ci_lower",
-    "i2_from_q_ci_upper": "i2_q_ci_upper",
-    "h2_from_q": "h2_q",
-    "h2_from_q_ci_lower": "h2_q_ci_lower",
-    "h2_from_q_ci_upper": "h2_q_ci_upper",
-    "q": "q",
-    "q_df": "q_df",
-    "q_p_value": "q_p_value",
+    **{name: name for name in ("tau2", "tau2_ci_lower", "tau2_ci_upper", "tau", "q", "q_df", "q_p_value")},
+    **{f"{name}{end}": f"{name}_tau2{end}" for name in ("i2", "h2") for end in _ENDS},
+    **{f"{name}_from_q{end}": f"{name}_q{end}" for name in ("i2", "h2") for end in _ENDS},
 }
 """Columns of the tables and the field of `Pooled` that each takes; a model with I2 from Q takes that for `i2`, `h2`."""
 PREDICTION = ("pi_lower", "pi_upper")
@@ -84,21 +68,11 @@ def pooled_table(
 ) -> pd.DataFrame:
     """Pool every analysis by every model of its set.
 
-    Where there are five trials or fewer and the protocol has a prior for the measure, the Bayesian model stands
-    beside them (posterior median, shortest credible and prediction interval).
+    Where there are five trials or fewer and the protocol has a prior for the measure, the Bayesian model stands beside
+    them (posterior median, shortest credible and prediction interval). Returns one row per analysis and model, the main
+    model first; COLUMNS as results/README.md says.
 
-    Parameters
-    ----------
-    effects
-        effects.csv; `estimate` and `variance` on the analysis scale.
-    protocol
-        Models, level, priors.
-    start, fits
-        As in, and from, `fit_all`.
-
-    Returns
-    -------
-    One row per analysis and model, the main model first; COLUMNS as results/README.md says.
+    `effects` (effects.csv) on the analysis scale; `start` and `fits` as in, and from, `fit_all`.
     """
     fits = fit_all(effects, protocol, start) if fits is None else fits
     rows: list[Row] = []
@@ -112,9 +86,7 @@ def pooled_table(
 def pool_by(group: pd.DataFrame, model: Model, protocol: Protocol) -> tuple[pd.Series, pd.Series]:
     """What pooled.csv and weights.csv say of these effects of one analysis (one row or more), pooled by one model.
 
-    Returns
-    -------
-    The row of pooled.csv, and the weight in percent by comparison_id.
+    Returns the row of pooled.csv, and the weight in percent by comparison_id.
     """
     result = refit(trials_of(group), model, level=protocol.level)
     weights = pd.Series(result.weights[0], index=group["comparison_id"].to_numpy())
@@ -135,11 +107,9 @@ def weights_table(effects: pd.DataFrame, protocol: Protocol, fits: Fits) -> pd.D
 def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Pool the subgroups of every main-set analysis by every model, for every subgroup column of the protocol.
 
-    Returns
-    -------
-    One row per analysis, model and subgroup, with the test for subgroup differences, or the reason why there is
-    none, on each. Trials without a value in the column stand in a row "not reported" of their own, which takes no
-    part in the test; its notes name them.
+    Returns one row per analysis, model and subgroup, with the test for subgroup differences, or the reason why there is
+    none, on each. Trials without a value in the column stand in a row "not reported" of their own, which takes no part
+    in the test; its notes name them.
     """
     main = effects[effects["set"] == "main"]
     rows: list[Row] = []
@@ -162,14 +132,8 @@ def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Headline numbers of pooled.csv beside those of the second engine.
 
-    Returns
-    -------
-    One row per analysis, model and number: both values and their relative difference.
-
-    Raises
-    ------
-    reweigh.pool.engines.EngineDisagreement
-        If a number of any analysis differs by more than a millionth.
+    Returns one row per analysis, model and number: both values and their relative difference. Raises
+    reweigh.pool.engines.EngineDisagreement if a number of any analysis differs by more than a millionth.
     """
     from reweigh.pool.engines import HEADLINE, compare  # statsmodels is slow to import
 
@@ -187,7 +151,7 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
         counts = own.pooling != "inverse variance"
         found = compare(
             trials.yi, trials.vi, tau2_method=own.tau2, ci_method=own.interval, level=protocol.level,
-            pi_method="hartung-knapp" if own.prediction_interval == "none" else own.prediction_interval, first=first,
+            pi_method=own.prediction, first=first,
             counts=trials.counts if counts else None, measure=trials.measure, pooling=own.pooling, exact=own.exact,
             rd_variance=own.rd_variance,
         )  # fmt: skip
@@ -204,38 +168,26 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
 def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Pool every main analysis with its crossover trials at each swept correlation, by the main model.
 
-    A trial that allows no correlation so large stays at its largest.
+    A trial that allows no correlation so large stays at its largest. Returns one row per analysis and correlation:
+    estimate and interval on both scales, tau2, I2.
 
-    Parameters
-    ----------
-    effects
-        effects.csv.
-    sweep
-        crossover_sweep.csv: the crossover trials at each correlation.
-
-    Returns
-    -------
-    One row per analysis and correlation: estimate and interval on both scales, tau2, I2.
+    `sweep`: crossover_sweep.csv, the crossover trials at each correlation.
     """
     sets: list[tuple[str, float, pd.DataFrame]] = []
     for analysis, swept in sweep.groupby("analysis", sort=False):
         group = effects[effects["analysis"] == analysis].set_index("comparison_id")
         for correlation in sorted(set(swept.loc[swept["correlation"] != swept["limit"], "correlation"])):
             within = swept[swept["correlation"] <= correlation + 1e-12]
-            at = (
-                within.sort_values("correlation")
-                .drop_duplicates("comparison_id", keep="last")
-                .set_index("comparison_id")
-            )
+            at = within.sort_values("correlation").drop_duplicates("comparison_id", keep="last")
+            at = at.set_index("comparison_id")
             changed = group.copy()
             changed.loc[at.index, ["estimate", "variance"]] = at[["estimate", "variance"]]
             sets.append((str(analysis), float(correlation), changed))
     model = protocol.models_of("main")[0]
-    result = _many([trials_of(one) for *_, one in sets], model, protocol.level)
     rows: list[Row] = []
-    for at, (analysis, correlation, group) in enumerate(sets):
+    for analysis, correlation, group in sets:
         swept = sweep[sweep["analysis"] == analysis]
-        row = _row(group, result[at], 0, model, protocol)
+        row = _row(group, refit(trials_of(group), model, level=protocol.level), 0, model, protocol)
         own = swept.loc[swept["protocol"] == "yes", "correlation"]
         said = {"parameter": swept["parameter"].iloc[0], "correlation": correlation}
         rows.append(row | said | {"protocol": "yes" if (own == correlation).any() else "no"})
@@ -243,10 +195,6 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
 
 
 _COLUMN_OF = {field: column for column, field in HETEROGENEITY.items()}
-
-
-def _many(sets: Sequence[Trials], model: Model, level: float) -> list[Pooled]:
-    return [refit(trials, model, level=level) for trials in sets]
 
 
 def _size(group: pd.DataFrame, told: np.ndarray, protocol: Protocol) -> Row:
@@ -298,28 +246,20 @@ def _row(
     values = {name: getattr(result, name)[at] for name in (*MEAN, *PREDICTION, *GUARDED, "guarded_p_value")}
     values |= {column: getattr(result, field)[at] for column, field in HETEROGENEITY.items()}
     if model.i2 == "Q":
-        values |= {c: values[c.replace("2", "2_from_q", 1)] for c in HETEROGENEITY if c.startswith(("i2", "h2"))
-                   and "from_q" not in c}  # fmt: skip
+        values |= {f"{name}{end}": values[f"{name}_from_q{end}"] for name in ("i2", "h2") for end in _ENDS}
     row |= values | _natural(values, first["scale"], (*NATURAL, *PREDICTION, *GUARDED))
+    needed = ""
+    if first["measure"] == "RD" and np.isfinite(values["ci_lower"]):
+        better = protocol.outcomes[str(first["outcome"])].better
+        needed = number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
     codes = _notes(result, at, values, model, str(first["measure"]), protocol.smd_variance_of(str(first["set"])))
-    return row | {
-        "number_needed": _number_needed(values, first, protocol.outcomes[str(first["outcome"])].better),
-        "tau2_path": str(result.path[at]),
-        "note_codes": codes,
-        "note": words(codes, SENTENCES),
-    }
-
-
-def _number_needed(values: Mapping[str, float], first: pd.Series, better: str) -> str:
-    """Number needed to treat (benefit NNTB, harm NNTH) of a pooled risk difference, through infinity where it must."""
-    if first["measure"] != "RD" or not np.isfinite(values["ci_lower"]):
-        return ""
-    return number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
+    return row | {"number_needed": needed, "tau2_path": str(result.path[at])} | noted(codes)
 
 
 def _notes(result: Pooled, at: int, values: Mapping[str, float], model: Model, measure: str, variance: str) -> str:
     """What is missing and why, and what the row should be read with, as codes."""
-    irrelevant = {NO_HT, FEW_FOR_PI if model.prediction_interval == "none" else ""}
+    irrelevant = {"no_test_based_interval"}
+    irrelevant |= {"few_for_prediction_interval"} if model.prediction_interval == "none" else set()
     notes = [reason for reason in str(result.reason[at]).split("; ") if reason not in irrelevant]
     if int(result.k[at]) == 2 and result.ci_method.startswith("hartung-knapp"):
         notes.append("hartung_knapp_two_trials")
@@ -347,9 +287,9 @@ def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
     }  # fmt: skip
     row |= {"tau2_method": "posterior median", "ci_method": "shortest credible interval", "pooling": "Bayesian"}
     row |= values | _natural(values, row["scale"], (*NATURAL, *PREDICTION))
-    note = join([code("prior", prior=found.prior), *(one for one in found.reason.split("; ") if has(one, *NO_NUMBER))])
-    return [row | {"pi_method": "posterior predictive", "i2_definition": "", "note_codes": note,
-                   "note": words(note, SENTENCES)}]  # fmt: skip
+    row |= {"pi_method": "posterior predictive", "i2_definition": ""}
+    lacking = without(found.reason, "no_better_direction", "no_important_difference")  # of bayes.csv only
+    return [row | noted(join([code("prior", prior=found.prior), lacking]))]
 
 
 def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protocol: Protocol) -> list[Row]:
@@ -357,20 +297,16 @@ def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protoc
     known = group["_known"].to_numpy(dtype=bool)
     labels = [label if there else None for label, there in zip(group["subgroup"], known, strict=True)]
     missing = code("subgroup_missing", trials=", ".join(group.loc[~known, "label"])) if (~known).any() else ""
-    trials, rows, test = trials_of(group), [], {}
+    trials, rows = trials_of(group), list[Row]()
+    test: Row = {}
     if known.any():
         found = subgroups(trials, labels, model, tau2=protocol.subgroup_tau2, level=protocol.level)
-        codes = join([found.reason, missing])
-        test = {
-            "q_between": found.q_between, "q_between_df": found.q_between_df,
-            "q_between_p_value": found.q_between_p_value, "q_between_note_codes": codes,
-            "q_between_note": words(codes, SENTENCES),
-        }  # fmt: skip
+        names = ("q_between", "q_between_df", "q_between_p_value")
+        test = {name: getattr(found, name) for name in names} | noted(join([found.reason, missing]), "q_between_note")
         for at, label in enumerate(found.labels):
             member = (group["subgroup"] == label).to_numpy() & known
             rows.append(_row(group[member], found.pooled, at, model, protocol, member) | {"subgroup": label})
     if (~known).any():
         rest = _row(group[~known], refit(trials.take(~known), model, level=protocol.level), 0, model, protocol)
-        codes = join([str(rest["note_codes"]), "not_reported"])
-        rows.append(rest | {"subgroup": NOT_REPORTED, "note_codes": codes, "note": words(codes, SENTENCES)})
+        rows.append(rest | {"subgroup": NOT_REPORTED} | noted(join([str(rest["note_codes"]), "not_reported"])))
     return [row | {"analysis": analysis, "column": column} | test for row in rows]

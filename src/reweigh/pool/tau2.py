@@ -7,15 +7,17 @@ with ``inf`` where a ragged set has no trial: its weight is then exactly 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.protocol.models import Tau2
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-METHODS = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
+METHODS = get_args(Tau2)
 CLOSED = ("DL", "HE", "HS", "SJ")
 LIKELIHOOD = ("ML", "REML")
 #: Beside ML and REML, the likelihood with the mean known to be 0, for profiling over the mean.
@@ -37,6 +39,12 @@ class Fit(NamedTuple):
     tau2: Floats
     steps: Ints
     maxima: Ints
+
+
+def at_zero(sets: int) -> Fit:
+    """A tau2 of 0 that nobody estimated."""
+    none = np.zeros(sets, dtype=np.intp)
+    return Fit(np.zeros(sets), none, none + 1)
 
 
 def residuals(y: Floats, v: Floats, tau2: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -138,14 +146,13 @@ def _score_on_grid(y: Floats, v: Floats, grid: Floats, kind: str) -> Floats:
 
 def estimate(method: str, y: Floats, v: Floats, k: Ints, start: Floats | None = None) -> Fit:
     """tau2 of each data set (k >= 2 each) by ``method``; not truncated for the closed forms."""
-    plain = np.zeros(len(y), dtype=np.intp)
     if method == "EE":
-        return Fit(np.zeros(len(y)), plain, plain + 1)
+        return at_zero(len(y))
     if method in LIKELIHOOD:
         return maximise(y, v, method, start)
     if method in ("EB", "PM"):  # Morris 1983 as in Viechtbauer and others 2015: EB and PM share their root
         return solve_q(y, v, (k - 1).astype(np.float64), start)
-    return Fit(closed_form(method, y, v, k), plain, plain + 1)
+    return at_zero(len(y))._replace(tau2=closed_form(method, y, v, k))
 
 
 def pymare_tau2(yi: Floats, vi: Floats, method: str) -> float | None:

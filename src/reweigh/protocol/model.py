@@ -11,10 +11,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from reweigh.measures import MEASURES_OF_TYPE, RATIO_MEASURES, MeasureName
+from reweigh.measures import (
+    MEASURES_OF_TYPE,
+    RATIO_MEASURES,
+    MdVariance,
+    MeasureName,
+    OutcomeType,
+    SmdVariance,
+    ZeroCells,
+)
 from reweigh.protocol.base import Closed
 from reweigh.protocol.importance import GRADE_RATIO, ImportantDifference, bounds_of
-from reweigh.protocol.models import Model, resolve
+from reweigh.protocol.models import Model, Tau2, resolve
 from reweigh.protocol.windows import Window
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -45,7 +53,7 @@ class Outcome(Closed):
     """One outcome: what it is, how it is measured, which direction is better."""
 
     label: str
-    type: Literal["continuous", "binary", "rate", "time_to_event"]
+    type: OutcomeType
     measure: MeasureName
     also: tuple[MeasureName, ...] = ()
     better: Literal["lower", "higher"]
@@ -161,16 +169,21 @@ class Sequential(Closed):
     control_risk: dict[Name, Annotated[float, Field(gt=0, lt=1)]] = {}
 
 
-class StudySet(Closed):
-    """A set of trials and of readings of them; what a set does not say it takes from `main`."""
+class Chosen(Closed):
+    """Which trials, and which reading of them; what is not said stays as in the main analysis."""
 
-    label: str
     include: dict[str, tuple[str, ...]] = {}
     exclude: dict[str, tuple[str, ...]] = {}
     crossover: Literal["paired", "as_independent"] | None = None
     unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] | None = None
     shared_arms: Literal["combine", "split", "keep"] | None = None
     preferences: tuple[Preference, ...] = ()
+
+
+class StudySet(Chosen):
+    """A set of trials and of readings of them."""
+
+    label: str
     models: tuple[Model | str, ...] = ()
     note: str = ""
 
@@ -217,26 +230,20 @@ class Reading(Closed):
     use: Literal["sd", "se"]
 
 
-class Option(Closed):
-    """One defensible option of a choice; what it does not say stays as in the main analysis."""
+class Option(Chosen):
+    """One defensible option of a choice."""
 
     label: str = ""
     measure: MeasureName | None = None
-    include: dict[str, tuple[str, ...]] = {}
-    exclude: dict[str, tuple[str, ...]] = {}
-    crossover: Literal["paired", "as_independent"] | None = None
-    unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] | None = None
-    shared_arms: Literal["combine", "split", "keep"] | None = None
-    preferences: tuple[Preference, ...] = ()
     time: Literal["nearest", "earliest", "latest"] | None = None
     crossover_correlation: Correlation | None = None
     crossover_phi: Correlation | None = None
-    zero_cells: Literal["only0", "needed", "all", "tacc", "none"] | None = None
-    md_variance: Literal["separate", "pooled"] | None = None
-    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] | None = None
+    zero_cells: ZeroCells | None = None
+    md_variance: MdVariance | None = None
+    smd_variance: SmdVariance | None = None
     p_inequality_as_equality: bool | None = None
     readings: tuple[Reading, ...] = ()
-    tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"] | None = None
+    tau2: Tau2 | None = None
     interval: Literal["wald", "t", "hartung-knapp", "hartung-knapp guarded"] | None = None
 
 
@@ -282,9 +289,9 @@ class Assumptions(Closed):
     baseline_correlation: Correlation = 0.5
     comparison_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     change_scores: bool = True
-    zero_cells: Literal["only0", "needed", "all", "tacc", "none"] = "only0"
-    md_variance: Literal["separate", "pooled"] = "separate"
-    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] = "LS"
+    zero_cells: ZeroCells = "only0"
+    md_variance: MdVariance = "separate"
+    smd_variance: SmdVariance = "LS"
     smdh_version: Literal["3.8", "5"] = "3.8"
     standardiser: Literal["between", "difference"] = "between"
     median_method: Literal["luo-wan-shi", "wan", "lognormal", "quantile"] = "luo-wan-shi"
@@ -388,14 +395,12 @@ class Protocol(Closed):
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""
         main, chosen = self.sets["main"], self.sets[set_name]
-        return StudySet(
-            label=chosen.label,
-            include={**main.include, **chosen.include},
-            exclude={**main.exclude, **chosen.exclude},
-            crossover=chosen.crossover or main.crossover or "paired",
-            unknown_direction=chosen.unknown_direction or main.unknown_direction or "exclude",
-            shared_arms=chosen.shared_arms or main.shared_arms or "combine",
-            preferences=(*chosen.preferences, *main.preferences, *self.preferences),
-            models=chosen.models,
-            note=chosen.note,
-        )
+        given = {
+            "include": {**main.include, **chosen.include},
+            "exclude": {**main.exclude, **chosen.exclude},
+            "crossover": chosen.crossover or main.crossover or "paired",
+            "unknown_direction": chosen.unknown_direction or main.unknown_direction or "exclude",
+            "shared_arms": chosen.shared_arms or main.shared_arms or "combine",
+            "preferences": (*chosen.preferences, *main.preferences, *self.preferences),
+        }
+        return chosen.model_copy(update=given)

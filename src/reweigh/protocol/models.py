@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from reweigh.measures import COUNT_MEASURES
+from reweigh.measures import COUNT_MEASURES, SmdVariance
 from reweigh.protocol.base import Closed, require
 
 INTERVAL_LABELS: Mapping[str, str] = {
@@ -19,6 +19,9 @@ INTERVAL_LABELS: Mapping[str, str] = {
 }
 
 
+Tau2 = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
+Interval = Literal["wald", "t", "hartung-knapp", "hartung-knapp guarded", "profile likelihood"]
+PredictionInterval = Literal["none", "t(k-2)", "t(k-1)", "hartung-knapp", "bootstrap"]
 Pooling = Literal["inverse variance", "mantel-haenszel", "peto", "mantel-haenszel for counts"]
 """The last one pools RR, OR and RD by Mantel-Haenszel, Peto's OR by Peto and all else by inverse variance: RevMan 5."""
 
@@ -27,9 +30,9 @@ class Model(Closed):
     """A pooling model."""
 
     name: str
-    tau2: Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
-    interval: Literal["wald", "t", "hartung-knapp", "hartung-knapp guarded", "profile likelihood"]
-    prediction_interval: Literal["none", "t(k-2)", "t(k-1)", "hartung-knapp", "bootstrap"] = "none"
+    tau2: Tau2
+    interval: Interval
+    prediction_interval: PredictionInterval = "none"
     pooling: Pooling = "inverse variance"
     #: Mantel-Haenszel: "exact" counts (metafor's rma.mh), or "corrected" by 0.5 in trials with a zero cell (RevMan 5).
     #: By default exact with a common effect, corrected with random effects, which is RevMan's rule throughout.
@@ -39,7 +42,7 @@ class Model(Closed):
     #: I2 from tau2 and the typical sampling variance (metafor, RevMan since 2024), or from Q (RevMan 5).
     i2: Literal["tau2", "Q"] = "tau2"
     #: Variance of standardised mean differences where this is the main model of a set; else the protocol's.
-    smd_variance: Literal["LS", "LS2", "UB", "AV", "RevMan"] | None = None
+    smd_variance: SmdVariance | None = None
     note: str = ""
 
     @model_validator(mode="after")
@@ -61,6 +64,11 @@ class Model(Closed):
         """Whether Mantel-Haenszel pools the counts as they are."""
         return (self.mantel_haenszel or ("exact" if self.tau2 == "EE" else "corrected")) == "exact"
 
+    @property
+    def prediction(self) -> str:
+        """How the prediction interval is made, if only to be left out."""
+        return "hartung-knapp" if self.prediction_interval == "none" else self.prediction_interval
+
     def for_measure(self, measure: str) -> Model:
         """The model as it pools one measure: "mantel-haenszel for counts" becomes what it means there."""
         if self.pooling != "mantel-haenszel for counts":
@@ -73,37 +81,25 @@ class Model(Closed):
 
 
 PRESETS: Mapping[str, Model] = {
-    "cochrane": Model(
-        name="cochrane",
-        tau2="REML",
-        interval="hartung-knapp",
-        prediction_interval="hartung-knapp",
-        note="REML, Hartung-Knapp, prediction interval: what Cochrane recommends since 2024",
-    ),
-    "revman-classic": Model(
-        name="revman-classic",
-        tau2="DL",
-        interval="wald",
-        note="DerSimonian-Laird, Wald: what older reviews report",
-    ),
-    "revman-5": Model(
-        name="revman-5",
-        tau2="DL",
-        interval="wald",
-        pooling="mantel-haenszel for counts",
-        mantel_haenszel="corrected",
-        i2="Q",
-        smd_variance="RevMan",
-        note="what RevMan 5 prints for random effects",
-    ),
-    "revman": Model(
-        name="revman",
-        tau2="REML",
-        interval="wald",
-        smd_variance="RevMan",
-        note="tau2 and I2 as in RevMan since 2024: REML, Q-profile interval, I2 from tau2",
-    ),
-}
+    model.name: model
+    for model in (
+        Model(
+            name="cochrane", tau2="REML", interval="hartung-knapp", prediction_interval="hartung-knapp",
+            note="REML, Hartung-Knapp, prediction interval: what Cochrane recommends since 2024",
+        ),
+        Model(
+            name="revman-classic", tau2="DL", interval="wald", note="DerSimonian-Laird, Wald: what older reviews report"
+        ),
+        Model(
+            name="revman-5", tau2="DL", interval="wald", pooling="mantel-haenszel for counts",
+            mantel_haenszel="corrected", i2="Q", smd_variance="RevMan", note="what RevMan 5 prints for random effects",
+        ),
+        Model(
+            name="revman", tau2="REML", interval="wald", smd_variance="RevMan",
+            note="tau2 and I2 as in RevMan since 2024: REML, Q-profile interval, I2 from tau2",
+        ),
+    )
+}  # fmt: skip
 
 
 def describe_model(model: Model) -> str:

@@ -17,18 +17,9 @@ def load_checked(content: bytes) -> Protocol:
 
 
 def load_protocol(content: bytes | None, name: str = "review.yaml") -> tuple[Protocol | None, list[Problem]]:
-    """Read a protocol.
+    """Read a protocol from the bytes of `review.yaml` (None where there is none), called `name` in the problems.
 
-    Parameters
-    ----------
-    content
-        The bytes of `review.yaml`; None where there is no such file.
-    name
-        How the file is called in the problems.
-
-    Returns
-    -------
-    The protocol, or None and every problem found: line, key, value, what is wrong, what is allowed.
+    Returns the protocol, or None and every problem found: line, key, value, what is wrong, what is allowed.
     """
     file = Document(name, "the protocol", "docs/protocol.md")
     if content is None:

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from reweigh.pool.core import Pooled
-from reweigh.pool.intervals import two_sided_p
 from reweigh.pool.refit import Trials, refit
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.tau2 import Floats, residuals
 from reweigh.protocol.models import Model
+from reweigh.quantile import two_sided_p
 from reweigh.robustness.removal import generic, only_inverse_variance
 from reweigh.robustness.small_study import AsymmetryTest, _line, fit_line, pair, regression_test
 from reweigh.text.codes import code, join

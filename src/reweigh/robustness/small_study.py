@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from reweigh.pool.intervals import two_sided_p
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.tau2 import Floats
+from reweigh.quantile import two_sided_p
 from reweigh.text.codes import code
 
 MINIMUM = 10

@@ -451,31 +451,6 @@ AS | Arcsine difference | Ruecker 2009
     AS = asin(sqrt({e1}/{n1})) - asin(sqrt({e2}/{n2})) = {yi} (radians)
     a = 1/(4 x {n1}) = {a}; b = 1/(4 x {n2}) = {b}
     variance = a + b = {a} + {b} = {vi}
-crossover RR | Log risk ratio of a crossover trial | delta method
-    log RR = ln(({e1}/{n1}) / ({e2}/{n2})) = {yi}
-    a = 1/{e1} - 1/{n1} = {a}; b = 1/{e2} - 1/{n2} = {b}
-    phi = {asked} ({origin}); the margins allow {lowest} to {highest}, so {phi} is taken
-    variance = a + b - 2 phi sqrt(a b)
-       = {a} + {b} - 2 x {phi:p} x sqrt({a} x {b}) = {vi}
-crossover OR | Log odds ratio of a crossover trial | Becker & Balagtas 1993
-    log OR = ln(({e1}/{o1}) / ({e2}/{o2})) = {yi}
-    a = 1/{e1} + 1/{o1} = {a}; b = 1/{e2} + 1/{o2} = {b}
-    phi = {asked} ({origin}); the margins allow {lowest} to {highest}, so {phi} is taken
-    variance = a + b - 2 phi sqrt(a b)
-       = {a} + {b} - 2 x {phi:p} x sqrt({a} x {b}) = {vi}
-crossover RD | Risk difference of a crossover trial | delta method
-    RD = {e1}/{n1} - {e2}/{n2} = {yi}
-    a = p1 (1 - p1)/n1 = {e1}/{n1} x (1 - {e1}/{n1})/{n1} = {a}
-    b = p2 (1 - p2)/n2 = {e2}/{n2} x (1 - {e2}/{n2})/{n2} = {b}
-    phi = {asked} ({origin}); the margins allow {lowest} to {highest}, so {phi} is taken
-    variance = a + b - 2 phi sqrt(a b)
-       = {a} + {b} - 2 x {phi:p} x sqrt({a} x {b}) = {vi}
-crossover AS | Arcsine difference of a crossover trial | delta method
-    AS = asin(sqrt({e1}/{n1})) - asin(sqrt({e2}/{n2})) = {yi} (radians)
-    a = 1/(4 x {n1}) = {a}; b = 1/(4 x {n2}) = {b}
-    phi = {asked} ({origin}); the margins allow {lowest} to {highest}, so {phi} is taken
-    variance = a + b - 2 phi sqrt(a b)
-       = {a} + {b} - 2 x {phi:p} x sqrt({a} x {b}) = {vi}
 PETO | Peto's log odds ratio | Handbook 10.4.2
     O - E = {e1} - {events} x {n1}/{total} = {oe}
     V = {events} x ({total} - {events}) x {n1} x {n2} / ({total}^2 x ({total} - 1)) = {v}
@@ -599,7 +574,24 @@ def _read(text: str) -> Iterator[tuple[str, StepWords]]:
         yield name, StepWords(title, source, tuple(line[4:] for line in lines))
 
 
-STEPS: Mapping[str, StepWords] = dict(_read(_STEPS))
+_CROSSOVER = {"RR": "delta method", "OR": "Becker & Balagtas 1993", "RD": "delta method", "AS": "delta method"}
+_WITH_PHI = (
+    "phi = {asked} ({origin}); the margins allow {lowest} to {highest}, so {phi} is taken",
+    "variance = a + b - 2 phi sqrt(a b)",
+    "   = {a} + {b} - 2 x {phi:p} x sqrt({a} x {b}) = {vi}",
+)
+
+
+def _steps() -> Iterator[tuple[str, StepWords]]:
+    """All steps; the counts of a crossover trial are those of a parallel one up to the variance."""
+    for name, step in _read(_STEPS):
+        yield name, step
+        if name in _CROSSOVER:
+            lines = (*step.lines[:-1], *_WITH_PHI)
+            yield f"crossover {name}", StepWords(f"{step.title} of a crossover trial", _CROSSOVER[name], lines)
+
+
+STEPS: Mapping[str, StepWords] = dict(_steps())
 """The formulas of the conversions as a reader follows them with a calculator, by the name of the step."""
 
 
