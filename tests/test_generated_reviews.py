@@ -64,7 +64,7 @@ REASONED = {
     "robustness/subsets.csv": (("lowest", "median", "highest", "better"), "note_codes"),
     "robustness/multiverse.csv": (("estimate", "se", "ci_lower", "p_value"), "reason_code"),
     "robustness/multiverse_summary.csv": (("distinct",), "note_codes"),
-    "meta_regression.csv": (("estimate", "se", "ci_lower", "p_value", "qm", "qe", "tau2", "vif", "r2"), "note_codes"),
+    "meta_regression.csv": (("estimate", "se", "ci_lower", "p_value", "qm", "qe", "tau2", "r2"), "note_codes"),
     "bayes.csv": (("mu_mean", "mu_sd", "mu_median", "mu_lower", "tau_mean", "tau_median", "new_median"), "note_codes"),
     "dependence.csv": (("estimate", "se", "ci_lower", "p_value"), "note"),
     "sequential.csv": (("estimate", "z", "required", "fraction", "adjusted_p_value"), "note_codes"),

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from reweigh.effects.aggregate import aggregate
 from reweigh.pool.core import pool
+from reweigh.pool.dependence import dependence_table
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
+from reweigh.protocol.read import load_checked
 
 R = json.loads((Path(__file__).parent / "reference" / "pool_dependent.json").read_text())
 
@@ -75,6 +78,29 @@ def test_cr2_of_clusters_of_one_and_equal_weights():
     ours = cluster_robust(y, np.full(6, 0.25), range(6))
     assert ours.se[0] == pytest.approx(y.std(ddof=1) / np.sqrt(6))
     assert ours.df[0] == pytest.approx(5)
+
+
+EMPTY = load_checked(
+    b"""
+title: T
+question: {population: P, intervention: I, comparator: C}
+words: {intervention: I, control: C}
+outcomes: {pain: {label: Pain, type: continuous, measure: MD, better: lower}}
+"""
+)
+
+
+def test_equal_effects_have_no_robust_standard_error():
+    found = cluster_robust([0.3, 0.3, 0.3], [0.1, 0.2, 0.1], ["a", "a", "b"])
+    assert np.isnan([found.se[0], found.ci_lower[0], found.p_value[0]]).all() and "exactly" in found.reason
+
+
+def test_a_wide_difference_has_no_exponential():
+    effects = pd.DataFrame(
+        {"study_id": ["a", "a", "b"], "comparison_id": ["a1", "a2", "b"], "estimate": [1e4, 2e4, 3e4]}
+    )
+    effects = effects.assign(analysis="pain.end", set="main", measure="MD", scale="natural", variance=1e6)
+    assert dependence_table(effects, EMPTY)["ci_upper_natural"].max() > 1e4
 
 
 def test_shared_arm():

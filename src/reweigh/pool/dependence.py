@@ -11,6 +11,7 @@ import pandas as pd
 from reweigh.effects.aggregate import aggregate
 from reweigh.effects.measures import ARM
 from reweigh.io import frame
+from reweigh.measures import natural
 from reweigh.pool.core import Pooled, pool
 from reweigh.pool.intervals import Coefficients
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
@@ -44,7 +45,7 @@ def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     table = frame("dependence.csv", rows)
     for name in ("estimate", "ci_lower", "ci_upper"):
         values = table[name].astype(float)
-        table[f"{name}_natural"] = np.where(table["scale"] == "log", np.exp(values), values)
+        table[f"{name}_natural"] = np.where(table["scale"] == "log", natural(values, "log"), values)
     return table
 
 

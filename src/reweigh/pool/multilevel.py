@@ -186,8 +186,11 @@ def cluster_robust(
             g[:, c] = (np.eye(k)[own] - hat[own]).T @ bread[:, j]
         middle = g.T @ phi @ g
         df[j] = np.trace(middle) ** 2 / np.sum(middle * middle)
-    few = "fewer than 4 degrees of freedom: the test is unreliable" if (df < 4).any() else ""
-    return Robust(clusters=count, **tested(beta, np.sqrt(np.diag(meat)), df, level), reason=few)
+    said = "fewer than 4 degrees of freedom: the test is unreliable" if (df < 4).any() else ""
+    se = np.sqrt(np.diag(meat))
+    if (residual**2 <= 1e-28 * np.diag(phi)).all():
+        se, said = np.full(p, np.nan), "the effects fit exactly: no standard error"
+    return Robust(clusters=count, **tested(beta, se, df, level), reason=said)
 
 
 def shared_arm_covariance(
