@@ -206,6 +206,8 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     best = usable.drop_duplicates(unit)
     # The whole trial never stands beside comparisons of its parts: no patient is counted twice. The parts stand unless
     # the whole is reported in a better way.
+    if not best.duplicated(UNIT).any():
+        return best.sort_values("order", kind="stable")
     whole = best["comparison_id"] == best["study_id"]
     rank = best["against"] * (max(BEHIND.values()) + 1) + best["tier"]
     ranks = [rank.where(side).groupby([best[name] for name in UNIT]).transform("min") for side in (whole, ~whole)]
@@ -313,6 +315,8 @@ def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -
     usable = set(_keys(found[found["reason_code"] == ""], [*UNIT, "comparison_id"]))
     covered = set(_keys(chosen[chosen["comparison_id"] == chosen["study_id"]], UNIT))
     stays = [key not in usable and key[:-1] not in covered for key in _keys(failed, [*UNIT, "comparison_id"])]
+    if not any(stays):
+        return failed[stays]
     failed = failed[stays].sort_values(["file", "distance", "order"], kind="stable")
     failed = failed.drop_duplicates([*UNIT, "comparison_id"]).sort_values("order", kind="stable")
     events = {
