@@ -127,7 +127,9 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
         inside = studies.loc[memberships[analysis.set_name][0], "study_id"]
         mine = table[(table["outcome"] == analysis.outcome) & table["study_id"].isin(inside)].reset_index(drop=True)
         alone = lonely[kind]
-        lost.append(_named(alone[(alone["outcome"] == analysis.outcome) & alone["study_id"].isin(inside)], analysis, protocol))
+        lost.append(
+            _named(alone[(alone["outcome"] == analysis.outcome) & alone["study_id"].isin(inside)], analysis, protocol)
+        )
         if mine.empty:
             continue
         found = _named(convert(mine, analysis, setting, protocol), analysis, protocol)

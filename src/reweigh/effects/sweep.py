@@ -41,7 +41,9 @@ def sweep(
         given = rows[of].drop(columns=["discordant1", "discordant2"], errors="ignore").assign(row=np.flatnonzero(of))
         asked: list[Any] = [*sorted({*correlations, own}), *([limit[of]] if parameter == "phi" else [])]
         parts += [
-            given.assign(r=value, phi=value, parameter=parameter, correlation=value, limit=limit[of], protocol=value == own)
+            given.assign(
+                r=value, phi=value, parameter=parameter, correlation=value, limit=limit[of], protocol=value == own
+            )
             for value in (asked if len(given) else ())
         ]
     # All rows at all correlations at once: a conversion costs by its calls, not by its rows.

@@ -20,7 +20,9 @@ def conclusions_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Columns: analysis, then each conclusion as codes and as a sentence.
     """
     rows = []
-    of = {name: _by_analysis(tables[name]) for name in ("fragility", "leave_one_out", "small_study", "multiverse_summary")}
+    of = {
+        name: _by_analysis(tables[name]) for name in ("fragility", "leave_one_out", "small_study", "multiverse_summary")
+    }
     for analysis in of["fragility"]:
         mine = {name: found.get(analysis, []) for name, found in of.items()}
         fragile = _fragility(mine["fragility"], mine["leave_one_out"])
