@@ -295,10 +295,10 @@ def _texts(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{name: words.nice(value) for name, value in row.items()} for row in rows]
 
 
-def tables(inputs: Inputs) -> dict[str, str]:
-    """CSV text of the tables that the page offers: effects, pooled, subgroups, and yi, vi for metafor."""
+def tables(inputs: Inputs, *names: str) -> dict[str, str]:
+    """CSV text of these tables of those that the page offers, else of all: yi, vi for metafor beside the results."""
     effects = inputs.effects
     columns = [c for c in dict.fromkeys([*MODERATORS, *inputs.protocol.study_columns]) if c in effects]
     metafor = effects[["analysis", "comparison_id", *columns]].assign(yi=effects["estimate"], vi=effects["variance"])
     found = {"effects": effects, "pooled": inputs.pooled, "subgroups": inputs.subgroups, "metafor": metafor}
-    return {name: csv_text(table, f"{name}.csv") for name, table in found.items()}
+    return {name: csv_text(table, f"{name}.csv") for name, table in found.items() if name in (names or found)}
