@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 
@@ -81,6 +81,12 @@ def _fits(cells: pd.Series, kind: str) -> bool:
     return bool(numbers.notna().eq(cells.notna() & cells.ne("")).all()) and (
         kind == "number" or bool((numbers.dropna() % 1 == 0).all())
     )
+
+
+def records(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows as plain dictionaries; several times as fast as `to_dict`, which goes through each column."""
+    names = list(table)
+    return [dict(zip(names, row, strict=True)) for row in table.to_numpy(dtype=object).tolist()]
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

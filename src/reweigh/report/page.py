@@ -16,13 +16,13 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.io import csv_text
+from reweigh.io import csv_text, records
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
-from reweigh.report.inputs import Inputs, records, title_of
+from reweigh.report.inputs import Inputs, title_of
 from reweigh.reproduction.ledger import NOT_PUBLIC
 from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
 
