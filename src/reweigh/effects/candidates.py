@@ -143,7 +143,8 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
                 continue
         note = ""
         if shared is not None and shared_arms == "split":
-            point, note = _divided(point, *shared)
+            divided, note = _divided(point, *shared)
+            point = list(divided)
         comparisons = dict.fromkeys(row["comparison_id"] for row in point)
         found += [
             _comparison([row for row in point if row["comparison_id"] == one], excluded, None, note)
