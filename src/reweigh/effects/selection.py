@@ -337,7 +337,8 @@ def _without_comparison(built: Candidates, arms: pd.DataFrame) -> pd.DataFrame:
     unit = ["outcome", *UNIT]
     there = set(_keys(built.table, unit)) if len(built.table) else set()
     alone = built.excluded[built.excluded["stage"] == "arms"]
-    alone = alone[[key not in there for key in _keys(alone, unit)]].sort_values("reason_code", kind="stable")
+    alone = alone[np.array([key not in there for key in _keys(alone, unit)], dtype=bool)]
+    alone = alone.sort_values("reason_code", kind="stable")
     alone = alone.drop_duplicates(unit).sort_values("row")  # no_arm came before role_other
     given = arms.set_index("row").reindex(alone["row"])
     known = {
