@@ -35,7 +35,7 @@ if __name__ == "__main__":
         if snakemake.rule == "figure":
             try:
                 layout = FOLDERS[snakemake.wildcards.layout]
-                names = {file_name(name): name for name in plot_ids(*tables, protocol)}
+                names = {file_name(name): name for name in plot_ids(tables[0], protocol)}
                 asked = snakemake.wildcards.analysis
                 one = plot(names.get(asked, asked), *tables, protocol, bias, layout, lost)
             except KeyError as unknown:

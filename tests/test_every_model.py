@@ -54,7 +54,9 @@ def files(name, models):
     arm_columns = ["study_id", "label", "outcome", "role", "arm", "n", "events"]
     return {
         "review.yaml": "\n".join(lines).encode(),
-        "studies.csv": pd.DataFrame(studies, columns=["study_id", "label", "year", "half"]).to_csv(index=False).encode(),
+        "studies.csv": pd.DataFrame(studies, columns=["study_id", "label", "year", "half"])
+        .to_csv(index=False)
+        .encode(),
         "arms.csv": pd.DataFrame(arms, columns=arm_columns).to_csv(index=False).encode(),
     }
 

@@ -267,10 +267,14 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
 
 
 def _absent(where: str, column: str, values: Iterable[str], protocol: Protocol, studies: pd.DataFrame) -> list[Problem]:
-    """Values of a set's condition that neither the categories nor the studies know."""
+    """Values of a set's condition that neither the categories, nor the studies, nor the column itself know.
+
+    No trial need be eligible, or a crossover: such a set is empty, and not misspelt.
+    """
     if column not in studies:  # reported as a missing column already
         return []
-    known = {*protocol.categories.get(column, {}), *studies[column].dropna().astype(str)}
+    own = next((one.choices for one in SPECS["studies.csv"].columns if one.name == column), ())
+    known = {*protocol.categories.get(column, {}), *studies[column].dropna().astype(str), *own}
     return [
         Problem(
             PROTOCOL, None, where, value, f"is no value of {column} in studies.csv{did_you_mean(value, sorted(known))}",

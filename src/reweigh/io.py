@@ -83,7 +83,7 @@ def _fits(cells: pd.Series, kind: str) -> bool:
     """Whether all cells of a column are of its kind."""
     if kind == "yes/no":
         return set(cells.dropna()) <= {"yes", "no", ""}
-    if kind not in ("integer", "number"):
+    if kind not in ("integer", "number") or (kind == "number" and cells.dtype.kind in "fiu"):
         return True
     numbers = pd.to_numeric(cells.replace("", None), errors="coerce")
     return bool(numbers.notna().eq(cells.notna() & cells.ne("")).all()) and (

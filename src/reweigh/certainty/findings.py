@@ -92,7 +92,7 @@ def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
     if row["measure"] not in COUNT_MEASURES:
         return empty
     risk = control_risk(trials)
-    if isnan(risk):
+    if isnan(risk) or isnan(row["estimate"]):
         return empty
     found = absolute_effect(row["measure"], risk, *(row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")))
     change, low, high = found.difference

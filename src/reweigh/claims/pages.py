@@ -237,13 +237,16 @@ def _certainty(found: Assessed) -> list[str]:
 
 
 def _published(found: Assessed, published: pd.DataFrame) -> list[str]:
-    table, rows = published.fillna("").astype(str), []
+    needed = ("review_id", "label", "outcome", "timepoint", "measure", "estimate", "ci_lower", "ci_upper")
+    table = published.reindex(columns=list(dict.fromkeys([*published, *needed])), fill_value="").fillna("").astype(str)
+    rows = []
     for wanted in found.claim.published:
         mine = table[table["review_id"] == wanted.review_id]
         for column, value in (("outcome", wanted.outcome), ("timepoint", wanted.timepoint)):
             mine = mine[mine[column] == value] if value else mine
         for _, r in mine.iterrows():
-            given = f"{r['measure']} {r['estimate']} ({r['ci_lower']} to {r['ci_upper']})" if r["estimate"] else ""
+            interval = f" ({r['ci_lower']} to {r['ci_upper']})" if r["ci_lower"] or r["ci_upper"] else ""
+            given = f"{r['measure']} {r['estimate']}{interval}" if r["estimate"] else ""
             what = ", ".join(filter(None, (r["timepoint"], r.get("subgroup", ""))))
             notes = [given or r.get("evidence", ""), r.get("certainty_note", ""), wanted.note]
             rows.append((r["label"], what, "; ".join(filter(None, notes)), r.get("grade", "") or "not stated"))

@@ -143,7 +143,8 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
                 continue
         note = ""
         if shared is not None and shared_arms == "split":
-            point, note = _divided(point, *shared)
+            divided, note = _divided(point, *shared)
+            point = list(divided)
         comparisons = dict.fromkeys(row["comparison_id"] for row in point)
         found += [
             _comparison([row for row in point if row["comparison_id"] == one], excluded, None, note)
@@ -237,16 +238,17 @@ def _combine(arms: pd.DataFrame, role: str) -> tuple[dict[str, float], str, str]
         return arms[name].to_numpy(dtype=float) if name in arms else np.full(len(arms), np.nan)
 
     n, note = column("n"), code("arms_combined", rows=len(arms), role=role)
-    if np.isnan(n).any():
+    events, time = column("events"), column("person_time")
+    if np.isnan(n).any() and np.isnan(events + time).any():  # a rate needs no n
         return {}, "", code("arms_without_n", role=role)
-    events = column("events")
     percent = column("percent")
     from_percent = np.isnan(events) & ~np.isnan(percent)
     if from_percent.any():
         events = np.where(from_percent, events_from_percent(percent, n)[0], events)
         note = join([note, code("arm_events_from_percent")])
     if not np.isnan(events).any():
-        return {"n": float(n.sum()), "events": float(events.sum())}, note, ""
+        counted = {"n": n, "events": events, "person_time": time}
+        return {name: float(values.sum()) for name, values in counted.items()}, note, ""
     ends = arms[[end for end in ("scale_min", "scale_max") if end in arms]].drop_duplicates()
     if len(ends) > 1:
         return {}, "", code("arms_on_scales", role=role)

@@ -26,7 +26,7 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     marks = table[["estimate", "ci_lower", "ci_upper"]].astype(float).where(lambda x: np.isfinite(x))
     studies = marks[table["kind"] == "study"]
     estimates = studies["estimate"].dropna()
-    if estimates.empty:
+    if estimates.empty or not np.nan_to_num(studies).any():  # nothing, or no effect without any interval
         return (-math.log(12), math.log(12)) if log else (-1.1, 1.1)
     half = float(((studies["ci_upper"] - studies["ci_lower"]) / 2).median())
     centre = float(estimates.median())

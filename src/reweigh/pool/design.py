@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from reweigh.pool.tau2 import Fit, Floats, Ints, at_zero, climb, fall_to
 
@@ -74,6 +75,12 @@ def solve_q(y: Floats, v: Floats, x: Floats, target: Floats) -> Fit:
         return wrr.sum(axis=-1), (fit.w * wrr).sum(axis=-1)
 
     return fall_to(target, q_and_slope)
+
+
+def q_profile(y: Floats, v: Floats, x: Floats, level: float) -> list[float]:
+    """Limits of the tau2 of the first data set, not capped: `reweigh.pool.intervals.q_profile` with a design."""
+    df, tail = y.shape[1] - x.shape[2], (1 - level) / 2
+    return [float(solve_q(y, v, x, np.array([special.chdtri(df, p)])).tau2[0]) for p in (tail, 1 - tail)]
 
 
 def typical_variance(v: Floats, x: Floats) -> Floats:

@@ -154,6 +154,7 @@ def counted(
         mean, se = _stratified([[x + h for x in t] for t, h in zip(told, add, strict=True)], measure, rd_variance)
     q = float(np.sum((y - mean) ** 2 / v))
     if pooling == "peto" or law["tau2_method"] == "EE":
+        se = se or np.nan  # no events, or only events, in every trial: no interval or test
         half = float(stats.norm.ppf((1 + level) / 2)) * se
         p = 2 * stats.norm.sf(abs(mean) / se)
         return out | {"estimate": mean, "se": se, "ci_lower": mean - half, "ci_upper": mean + half, "p_value": float(p),

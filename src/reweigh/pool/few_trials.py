@@ -12,8 +12,7 @@ from reweigh.measures import scale_of
 from reweigh.pool.bayes import Posterior, posterior
 from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
 from reweigh.protocol.model import Protocol
-from reweigh.text.codes import words
-from reweigh.text.pool import SENTENCES
+from reweigh.text.pool import noted
 
 _posterior = lru_cache(maxsize=1024)(posterior)
 FEW = 5
@@ -61,7 +60,5 @@ def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         found = asdict(posterior_of(group, prior, protocol))
         codes = found.pop("reason")
         scale = scale_of(str(group["measure"].iloc[0]))
-        rows.append(
-            {"analysis": analysis, "scale": scale, **found, "note_codes": codes, "note": words(codes, SENTENCES)}
-        )
+        rows.append({"analysis": analysis, "scale": scale, **found, **noted(codes)})
     return frame("bayes.csv", rows)

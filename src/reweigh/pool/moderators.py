@@ -10,8 +10,8 @@ import pandas as pd
 from reweigh.io import frame
 from reweigh.pool.regression import MetaRegression, meta_regression
 from reweigh.protocol.model import Protocol, Regression
-from reweigh.text.codes import code, join, words
-from reweigh.text.pool import SENTENCES
+from reweigh.text.codes import code, join
+from reweigh.text.pool import noted
 
 NUMBERS = (
     "estimate", "se", "ci_lower", "ci_upper", "statistic", "p_value", "permutation_p_value", "guarded_ci_lower",
@@ -84,7 +84,7 @@ def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         fit = one.fit
         scale = effects.loc[effects["analysis"] == analysis, "scale"].iloc[0]
         head = {"analysis": analysis, "regression": name, "model": main, "scale": scale}
-        head |= {"note_codes": one.notes, "note": words(one.notes, SENTENCES)}
+        head |= noted(one.notes)
         if fit is None:
             rows.append({**head, "k": len(one.effects)})
             continue

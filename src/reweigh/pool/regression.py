@@ -142,10 +142,7 @@ def meta_regression(
 
     zero = np.zeros(1)
     qe = float(design.q_statistic(y, v, q[None], zero)[0])
-    tail = (1 - level) / 2
-    limits = [
-        design.solve_q(y, v, q[None], np.array([special.chdtri(k - p, t)])).tau2[0] * unit**2 for t in (tail, 1 - tail)
-    ]
+    limits = [limit * unit**2 for limit in design.q_profile(y, v, q[None], level)]
     random = tau2_method != "EE"
     typical = float(design.typical_variance(v, q[None])[0])
     h2 = 1 + float(tau2[0]) / typical
@@ -176,8 +173,8 @@ def meta_regression(
         qe_df=k - p,
         qe_p_value=float(special.chdtrc(k - p, qe)),
         tau2=float(tau2[0]) * unit**2,
-        tau2_ci_lower=float(limits[0]) if random else np.nan,
-        tau2_ci_upper=float(limits[1]) if random else np.nan,
+        tau2_ci_lower=limits[0] if random else np.nan,
+        tau2_ci_upper=limits[1] if random else np.nan,
         i2_tau2=100 * (1 - 1 / h2) if random else np.nan,
         h2_tau2=h2 if random else np.nan,
         r2=r2,
@@ -231,6 +228,8 @@ def design_matrix(
                 if not isinstance(value, str) or not value:
                     raise ValueError(f"moderator {name!r} is missing or not text at index {i}: {value!r}")
             levels = sorted(set(values.tolist()))
+            if not levels:
+                raise ValueError(f"moderator {name!r} has no value")
             first = (reference or {}).get(name, levels[0])
             if first not in levels:
                 raise ValueError(f"moderator {name!r} has no category {first!r}: use one of {', '.join(levels)}")
@@ -293,7 +292,9 @@ def _terms(
     for name, columns in members.items():
         qm, m = _quadratic(estimate, covariance, np.array(columns, dtype=np.intp)), len(columns)
         own = np.isin(np.arange(len(d)), np.array(columns) - start)
-        vif = np.linalg.det(r[np.ix_(own, own)]) * np.linalg.det(r[np.ix_(~own, ~own)]) / np.linalg.det(r)
+        vif = np.nan
+        if np.isfinite(r).all():  # not so where the moderators fit the effects exactly
+            vif = np.linalg.det(r[np.ix_(own, own)]) * np.linalg.det(r[np.ix_(~own, ~own)]) / np.linalg.det(r)
         out.append(Term(name, qm / (m if np.isfinite(df) else 1), m, _omnibus_p(qm, m, df), float(vif)))
     return tuple(out)
 

@@ -61,9 +61,8 @@ def subgroups(
     if not labels:
         raise ValueError("no trials: there are no subgroups")
     member = np.array([[name == label for name in names] for label in labels])
-    plain = model if model.prediction_interval != "bootstrap" else model.model_copy(
-        update={"prediction_interval": "hartung-knapp"}
-    )  # fmt: skip
+    bootstrap = model.prediction_interval == "bootstrap"
+    plain = model.model_copy(update={"prediction_interval": "hartung-knapp"}) if bootstrap else model
     inverse = model.for_measure(trials.measure).pooling == "inverse variance"
     if tau2 == "separate" or not inverse or len(labels) == member.sum():
         # With one trial in every subgroup nothing is left to estimate a common tau2 from.
@@ -92,11 +91,9 @@ def _common(trials: Trials, member: Bools, model: Model, level: float) -> Pooled
     of = member[:, inside]
     x = (of.T / np.sqrt(of.sum(axis=1)))[None]
     fit = design.estimate(options.tau2_method, y, v, x)
-    df = of.shape[1] - of.shape[0]
-    tail = (1 - options.level) / 2
-    limits = [design.solve_q(y, v, x, np.array([special.chdtri(df, p)])).tau2[0] for p in (tail, 1 - tail)]
+    low, high = design.q_profile(y, v, x, level)
     ratio = (scale / sets.scale) ** 2
     spread = Fit(fit.tau2[0] * ratio, np.repeat(fit.steps, len(ratio)), np.repeat(fit.maxima, len(ratio)))
-    pooled = summarise_fit(sets, spread, options, limits=(limits[0] * ratio, limits[1] * ratio))
+    pooled = summarise_fit(sets, spread, options, limits=(low * ratio, high * ratio))
     path = np.where(pooled.k >= 2, "common to all subgroups: " + pooled.path, pooled.path)
     return as_asked(replace(pooled, path=path), model)

@@ -17,8 +17,8 @@ from reweigh.pool.subgroups import subgroups
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
 from reweigh.schemas import columns
-from reweigh.text.codes import code, join, words
-from reweigh.text.pool import SENTENCES
+from reweigh.text.codes import code, join, without
+from reweigh.text.pool import noted
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set")
 MODEL = ("model", "tau2_method", "ci_method", "pooling", "level", "scale")
@@ -248,20 +248,12 @@ def _row(
     if model.i2 == "Q":
         values |= {f"{name}{end}": values[f"{name}_from_q{end}"] for name in ("i2", "h2") for end in _ENDS}
     row |= values | _natural(values, first["scale"], (*NATURAL, *PREDICTION, *GUARDED))
+    needed = ""
+    if first["measure"] == "RD" and np.isfinite(values["ci_lower"]):
+        better = protocol.outcomes[str(first["outcome"])].better
+        needed = number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
     codes = _notes(result, at, values, model, str(first["measure"]), protocol.smd_variance_of(str(first["set"])))
-    return row | {
-        "number_needed": _number_needed(values, first, protocol.outcomes[str(first["outcome"])].better),
-        "tau2_path": str(result.path[at]),
-        "note_codes": codes,
-        "note": words(codes, SENTENCES),
-    }
-
-
-def _number_needed(values: Mapping[str, float], first: pd.Series, better: str) -> str:
-    """Number needed to treat (benefit NNTB, harm NNTH) of a pooled risk difference, through infinity where it must."""
-    if first["measure"] != "RD" or not np.isfinite(values["ci_lower"]):
-        return ""
-    return number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
+    return row | {"number_needed": needed, "tau2_path": str(result.path[at])} | noted(codes)
 
 
 def _notes(result: Pooled, at: int, values: Mapping[str, float], model: Model, measure: str, variance: str) -> str:
@@ -295,9 +287,9 @@ def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
     }  # fmt: skip
     row |= {"tau2_method": "posterior median", "ci_method": "shortest credible interval", "pooling": "Bayesian"}
     row |= values | _natural(values, row["scale"], (*NATURAL, *PREDICTION))
-    note = code("prior", prior=found.prior)
-    return [row | {"pi_method": "posterior predictive", "i2_definition": "", "note_codes": note,
-                   "note": words(note, SENTENCES)}]  # fmt: skip
+    row |= {"pi_method": "posterior predictive", "i2_definition": ""}
+    lacking = without(found.reason, "no_better_direction", "no_important_difference")  # of bayes.csv only
+    return [row | noted(join([code("prior", prior=found.prior), lacking]))]
 
 
 def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protocol: Protocol) -> list[Row]:
@@ -305,20 +297,16 @@ def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protoc
     known = group["_known"].to_numpy(dtype=bool)
     labels = [label if there else None for label, there in zip(group["subgroup"], known, strict=True)]
     missing = code("subgroup_missing", trials=", ".join(group.loc[~known, "label"])) if (~known).any() else ""
-    trials, rows, test = trials_of(group), [], {}
+    trials, rows = trials_of(group), list[Row]()
+    test: Row = {}
     if known.any():
         found = subgroups(trials, labels, model, tau2=protocol.subgroup_tau2, level=protocol.level)
-        codes = join([found.reason, missing])
-        test = {
-            "q_between": found.q_between, "q_between_df": found.q_between_df,
-            "q_between_p_value": found.q_between_p_value, "q_between_note_codes": codes,
-            "q_between_note": words(codes, SENTENCES),
-        }  # fmt: skip
+        names = ("q_between", "q_between_df", "q_between_p_value")
+        test = {name: getattr(found, name) for name in names} | noted(join([found.reason, missing]), "q_between_note")
         for at, label in enumerate(found.labels):
             member = (group["subgroup"] == label).to_numpy() & known
             rows.append(_row(group[member], found.pooled, at, model, protocol, member) | {"subgroup": label})
     if (~known).any():
         rest = _row(group[~known], refit(trials.take(~known), model, level=protocol.level), 0, model, protocol)
-        codes = join([str(rest["note_codes"]), "not_reported"])
-        rows.append(rest | {"subgroup": NOT_REPORTED, "note_codes": codes, "note": words(codes, SENTENCES)})
+        rows.append(rest | {"subgroup": NOT_REPORTED} | noted(join([str(rest["note_codes"]), "not_reported"])))
     return [row | {"analysis": analysis, "column": column} | test for row in rows]

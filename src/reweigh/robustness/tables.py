@@ -285,7 +285,7 @@ def _adjusted(one: Analysis) -> Iterator[Row]:
         yield row | _effect(one, limit.estimate, limit.se, limit.ci_lower, limit.ci_upper) | {"g2": limit.g2}
     for method in ("Rosenthal", "Orwin", "Rosenberg"):
         safe = adjusted.fail_safe_n(y, v, method=method, alpha=1 - level)
-        row = {"method": f"fail-safe N ({method})", "fail_safe_n": safe.n}
+        row = {"method": f"fail-safe N ({method})", "fail_safe_n": safe.n if np.isfinite(safe.n) else np.nan}
         yield row | {"note_codes": join([safe.reason, safe.warning])}
 
 

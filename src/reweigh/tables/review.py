@@ -299,7 +299,8 @@ def _roles(arms: pd.DataFrame) -> list[Problem]:
     for comparison, group in sides.groupby("comparison_id", sort=False):
         roles = group["role"].unique()
         at = ["outcome", "timepoint", "timepoint_days"]
-        if len(roles) == 1 and (group.groupby(at, dropna=False, sort=False).size() > 1).any():
+        arms_of = group.drop_duplicates([*at, "arm"]).groupby(at, dropna=False, sort=False).size()
+        if len(roles) == 1 and (arms_of > 1).any():
             other = "control" if roles[0] == "intervention" else "intervention"
             message = f"is the role of every arm of comparison {comparison}"
             problems += [Problem("arms.csv", row, "role", roles[0], message, other) for row in group.index]

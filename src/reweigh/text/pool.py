@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reweigh.text.codes import Sentence
+from reweigh.text.codes import Sentence, words
 
 SENTENCES: Mapping[str, Sentence] = {
     # What is missing, and why.
@@ -52,3 +52,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "subgroup_missing": "left out of the test, no value in the column: {trials}",
     "not_reported": "no value in the column: not part of the test",
 }
+
+
+def noted(codes: str, name: str = "note") -> dict[str, str]:
+    """A cell of codes, and the same in words, as the two columns of a table."""
+    return {f"{name}_codes": codes, name: words(codes, SENTENCES)}

@@ -246,7 +246,7 @@ def _subgroups(
 
     subgroups.csv may hold the value of the column or its printed name.
     """
-    rows: list[Row] = records(subgroups.drop_duplicates("subgroup"))
+    rows: list[Row] = list(records(subgroups.drop_duplicates("subgroup")))
     column = str(rows[0]["column"])
     # A trial without a value is in no subgroup.
     rows.append({"subgroup": NOT_REPORTED, "column": column})
