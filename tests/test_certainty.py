@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from reweigh.certainty.assess import assess, certainty_table, read_overrides
+from reweigh.certainty.assess import Override, assess, certainty_table, read_overrides
 from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
 from reweigh.certainty.thresholds import SOURCES, Thresholds, cited, rule_problems, rules_of
 from reweigh.check import check
@@ -288,10 +288,15 @@ def test_a_person_may_override_a_domain_and_it_shows():
     for column, value in (("reason", ""), ("initials", ""), ("levels", "1"), ("domain", "luck")):
         with pytest.raises(ValueError, match="certainty_overrides"):
             read_overrides(table.assign(**{column: value}))
-    with pytest.raises(ValueError, match="there is no analysis"):
-        certainty_table(
-            trials(), pd.DataFrame([pooled(analysis="c")]), pd.DataFrame(), {"a": PAIN}, bias=NONE, overrides=overrides
-        )
+
+
+def test_an_override_of_an_analysis_without_a_trial_overrides_nothing():
+    """The check knows which analyses the protocol has; one of them may have no trial (as of an early year)."""
+    override = Override("a.c", "imprecision", -1, "read in full", "AB")
+    row = pd.DataFrame([pooled()])
+    weights = pd.DataFrame({"analysis": "a.b", "model": row["model"], "comparison_id": "x", "weight": 1.0})
+    table = certainty_table(trials(), row, weights, {"a": PAIN}, bias=NONE, overrides=[override])
+    assert len(table) == 5 and (table["overridden_by"] == "").all()
 
 
 def test_thresholds_are_cited_and_can_be_set():
@@ -466,6 +471,13 @@ def test_the_table_of_bcg_has_its_events_per_1000(findings):
     assert row["difference_per_1000"] == "8 fewer (11 fewer to 4 fewer)"
     assert row["certainty"] == "very low" and "risk of bias not assessed" in row["reasons"]
     assert row["sentence"].startswith("The evidence is very uncertain")
+
+
+def test_what_is_not_estimable_has_no_events_per_1000(findings):
+    protocol, effects, rows, table, _ = findings
+    lost = [name for name in rows if name.startswith(("estimate", "ci_", "guarded_", "pi_"))]
+    summary = summary_of_findings(effects, rows.assign(**dict.fromkeys(lost, np.nan)), table, protocol)
+    assert summary.iloc[0]["effect"] == "not estimable" and summary.iloc[0]["difference_per_1000"] == ""
 
 
 def test_html_and_word_say_the_same(findings):

@@ -163,6 +163,13 @@ def test_a_misspelt_name_of_a_file_that_need_not_be_there_is_refused(name):
     only(check(files, "x", TOOLS)[1].splitlines()[1:], name, "did you mean")
 
 
+def test_a_set_may_be_empty():
+    sets = 'sets: {main: {label: All, include: {eligible: ["yes"]}}, two: {label: T, exclude: {design: [crossover]}}}\n'
+    studies = STUDIES.replace("kind\n", "kind,eligible,design\n").replace("acute\n", "acute,no,\n").replace("chronic\n", "chronic,no,parallel\n")  # fmt: skip
+    assert report(review_yaml=REVIEW + sets, studies_csv=studies) == []
+    only(report(review_yaml=REVIEW + sets.replace("[crossover]", "[crosover]"), studies_csv=studies), "crosover")
+
+
 def test_other_files_of_the_folder_are_left_alone():
     others = dict.fromkeys(
         ("PROVENANCE.md", "agreement.csv", "studies_full.csv", "notes.txt", ".DS_Store", "paper.pdf"), b"x"

@@ -14,7 +14,7 @@ from reweigh.certainty.assess import Certainty, Domain, Override, certainty_tabl
 from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
 from reweigh.claims.evaluate import evaluate, evaluate_claims
 from reweigh.claims.evidence import Body, Evidence, Setting, gather
-from reweigh.claims.model import COUNTS_AS_SUPPORT, Claims, Test, claims_problems, read_claims
+from reweigh.claims.model import COUNTS_AS_SUPPORT, Claims, Context, Test, claims_problems, read_claims
 from reweigh.claims.pages import claim_page, claims_json, claims_table
 from reweigh.claims.rules import Finding, combine, judge
 from reweigh.figures.claims import claim_figure
@@ -468,6 +468,14 @@ def test_c01_shows_everything_that_a_reader_must_know(judged):
     assert combined.trials == 4 and set(combined.effects["study_id"]) >= {"gewandter2014", "epicept2009phn"}
     # As of 2018 the trial of 2020 is not there.
     assert set(main.readings["best_as_of"].effects["study_id"]) == {"amr2011"}
+
+
+def test_a_published_row_may_lack_every_column_but_its_estimate(judged):
+    _, claims, assessed = judged[KETAMINE]
+    review = assessed[0].claim.published[0].review_id
+    typed = pd.DataFrame({"review_id": [review], "label": "Them 2018", "measure": "MD", "estimate": "-1.12"})
+    claim = replace(assessed[0], claim=assessed[0].claim.model_copy(update={"published": (Context(review_id=review),)}))
+    assert "| Them 2018 |  | MD -1.12 | not stated |" in claim_page(claim, claims, *NOTHING, typed, "")
 
 
 def strong(direction):

@@ -60,6 +60,17 @@ def test_several_intervention_arms_are_combined():
     assert combined["sd_intervention"] == pytest.approx(np.sqrt((9 * 1 + 19 * 4 + between) / 29))
 
 
+def test_arms_with_person_time_are_combined_with_it():
+    protocol = load_checked(PROTOCOL.replace("EXTRA", "").replace("type: binary, measure: RR", "type: rate, measure: IRR").encode())  # fmt: skip
+    head = "study_id,role,arm,outcome,timepoint,timepoint_days,n,events,person_time\n"
+    rows = "a,intervention,low,response,day 1,1,30,45,60\na,intervention,high,response,day 1,1,,20,40\n"
+    rows += "a,control,placebo,response,day 1,1,32,13,70\n"
+    tables, problems = check_review({"arms.csv": (head + rows).encode()}, table_rules(protocol))
+    assert not problems
+    effect = select(tables.studies, tables.arms, tables.contrasts, protocol).effects.iloc[0]
+    assert effect["estimate"] == pytest.approx(np.log((65 / 100) / (13 / 70)))
+
+
 def test_an_arm_of_role_other_and_a_lone_arm_are_excluded_with_a_reason():
     arms = (
         "a,intervention,x,response,day 1,1,,,30,,,,25,\n"

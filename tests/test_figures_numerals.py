@@ -212,6 +212,8 @@ def test_rows_without_limits_leave_an_axis():
     for log in (True, False):
         low, high = axis_limits(table, log=log)
         assert low < -0.3 < 0 < high
+        low, high = axis_limits(table.assign(estimate=0.0), log=log)  # no events in any trial: RD 0, no interval
+        assert low < 0 < high
 
 
 def test_both_sides_of_a_ratio_axis_have_a_tick():

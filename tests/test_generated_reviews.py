@@ -175,8 +175,20 @@ def on_the_page(page: str, tables: dict[str, pd.DataFrame]) -> Iterator[str]:
                 yield f"{own}: {len(given)} models on the page, {len(expected)} in the table"
             for one, other, row in zip(given, expected, rows, strict=False):
                 several = row["k"] > 1
-                pairs = [(one[1].startswith(other[0]), other[0]), (one[2] == other[1], other[1]), (one[3] == other[2], other[2])]
-                pairs += [(one[4].startswith(other[3]), other[3]), (one[5] == (other[4] or "–"), other[4]), (one[6] == (other[5] or "–"), other[5])] if several else []
+                pairs = [
+                    (one[1].startswith(other[0]), other[0]),
+                    (one[2] == other[1], other[1]),
+                    (one[3] == other[2], other[2]),
+                ]
+                pairs += (
+                    [
+                        (one[4].startswith(other[3]), other[3]),
+                        (one[5] == (other[4] or "–"), other[4]),
+                        (one[6] == (other[5] or "–"), other[5]),
+                    ]
+                    if several
+                    else []
+                )
                 for good, wanted in pairs:
                     if not good:
                         yield f"{own}, {row['model']}: {wanted!r} is {one} on the page"
@@ -210,7 +222,9 @@ def faults(folder: Path, protocol: Protocol, checked: Path) -> list[str]:
     page = (folder / "report.html").read_text(encoding="utf-8")
     found = [*unexplained(tables), *lost(tables, checked, protocol), *on_the_page(page, tables)]
     summary = (folder / "summary.md").read_text(encoding="utf-8")
-    return found + [f"{word} in the summary" for word in ("nan", "inf") if re.search(rf"(?<![\w-]){word}(?!\w)", summary)]
+    return found + [
+        f"{word} in the summary" for word in ("nan", "inf") if re.search(rf"(?<![\w-]){word}(?!\w)", summary)
+    ]
 
 
 def examined(seed: int, folder: Path) -> list[str]:

@@ -92,6 +92,15 @@ def test_numbers_from_a_table_are_checked():
         compare(BCG["yi"], BCG["vi"], first={"estimate": row["estimate"], "tau2": np.nan})
 
 
+def test_trials_without_a_variance_have_no_interval_in_either_engine():
+    counts = np.array([[10, 20], [10, 20], [15, 25], [15, 25]], dtype=float)
+    found = compare(
+        [0.0, 0.0], [0.1, 0.1], tau2_method="EE", ci_method="wald", counts=counts, measure="RD",
+        pooling="mantel-haenszel", first={"estimate": 0.0, "se": np.nan, "p_value": np.nan},
+    )  # fmt: skip
+    assert found.largest == 0 and np.isnan(found.second["se"])
+
+
 def test_no_trials():
     with pytest.raises(ValueError, match="no trials"):
         second_engine([], [])

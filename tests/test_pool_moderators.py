@@ -119,6 +119,16 @@ def test_refused(moderators, message):
         meta_regression([0.1, 0.2, 0.5, 0.3], [0.1, 0.1, 0.2, 0.1], moderators, minimum=None)
 
 
+def test_no_trial_with_a_category():
+    with pytest.raises(ValueError, match="no value"):
+        meta_regression([], [], {"x": np.array([], dtype=object)}, minimum=None)
+
+
+def test_moderators_that_fit_exactly_have_no_vif():
+    fit = meta_regression([0.0, 0.0, 0.0, 0.0], [0.1, 0.1, 0.2, 0.1], {"x": [1.0, 2.0, 3.0, 5.0]}, minimum=None)
+    assert "regression_exact_fit" in fit.reason and np.isnan(fit.terms[0].vif) and fit.guarded_p_value[1] == 1
+
+
 def test_too_few_trials_per_moderator():
     data = METAFOR["moderators"]["bcg"]
     both = {"ablat": data["ablat"], "year": data["year"]}

@@ -109,6 +109,7 @@ def test_the_bayesian_model_stands_beside_up_to_five_trials(ketamine):
             assert row["estimate"] == bayes.loc[analysis, "mu_median"]
             assert row["ci_lower"] < row["estimate"] < row["ci_upper"]
             assert row["note"].startswith("prior: ")
+            assert np.isnan(row["se"]) == ("posterior_heavy_tail" in row["note_codes"])
     week_4 = bayes.loc["pain_intensity.week_4"]
     assert 0 < week_4["p_important"] < week_4["p_better"] < 1
 

@@ -393,6 +393,9 @@ def test_tables_of_the_real_review_say_why_where_there_is_nothing(ketamine):
     ours = small_study.egger(group["estimate"], group["variance"])
     assert mine.loc["Egger", "p_value"] == pytest.approx(ours.p_value)
     assert mine.loc["fail-safe N (Rosenthal)", "note_codes"] == adjusted.FAIL_SAFE_WARNING
+    flat = tables.small_study_table(effects.assign(estimate=0.0), protocol, minimum=3).set_index("method")
+    orwin = flat[flat["analysis"] == "responder.immediate"].loc["fail-safe N (Orwin)"]
+    assert np.isnan(orwin["fail_safe_n"]) and "no_mean_to_undo" in orwin["note_codes"]
     _, multi, _ = tables.multiverse_tables(studies, arms, contrasts, protocol, effects)
     said = conclusions_table(made | {"multiverse_summary": multi}).set_index("analysis")
     first, second = said.loc["responder.immediate", ["fragility", "alternatives"]]

@@ -133,7 +133,7 @@ def meta_regression(
         reasons.append("regression_exact_fit")
     se = np.sqrt(np.diag(covariance))
     df = np.inf if test == "wald" else float(k - p)
-    plain = np.sqrt(np.diag(cov[0])) * unit / (np.sqrt(factor[0]) if test == "hartung-knapp" else 1.0)
+    plain = np.sqrt(np.diag(_coefficients(y, v, q[None], back, tau2, "wald")[1][0])) * unit
     guarded = plain * max(1.0, float(np.sqrt(factor[0]))) if test == "hartung-knapp" else se
     guard, main = tested(estimate, guarded, df, level), tested(estimate, se, df, level)
     moving = np.arange(1 if intercept else 0, p)

@@ -229,7 +229,7 @@ def _fits(
             columns[name][at] = p.i2_tau2 if name == "i2" else getattr(p, name)
         for name in HOW[1:]:
             columns[name][at] = np.where(p.k >= 2, getattr(p, name), "")
-        reason[at] = np.where((p.k >= 2) & np.isfinite(p.estimate), "", p.reason)
+        reason[at] = np.where((p.k >= 2) & np.isfinite(p.estimate) & np.isfinite(p.ci_lower), "", p.reason)
     return pd.DataFrame(columns | {"reason_code": reason})
 
 
