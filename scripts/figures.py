@@ -44,7 +44,7 @@ if __name__ == "__main__":
             save(draw_one(one), snakemake.output.figure)
         else:
             plots = [plot(name, *tables, protocol, bias, not_pooled=lost) for name in plot_ids(tables[0], protocol)]
-            names = journal_plot_ids(tables[0], protocol)
+            names = journal_plot_ids(tables[0])
             plots += [plot(name, *tables, protocol, bias, layout, lost) for layout in JOURNALS for name in names]
             further = {
                 "sweep": sweeps(

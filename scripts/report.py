@@ -41,7 +41,7 @@ def write_report():
     Path(out.summary).write_text(summary(inputs), encoding="utf-8")
     Path(out.html).write_text(report_page(inputs), encoding="utf-8")
     Path(out.workbook).write_bytes(workbook(inputs.tables))
-    Path(out.metafor).write_text(tables(inputs)["metafor"], encoding="utf-8")
+    Path(out.metafor).write_text(tables(inputs, "metafor")["metafor"], encoding="utf-8")
 
 
 def write_index():

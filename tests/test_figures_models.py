@@ -129,7 +129,7 @@ def test_subtotals_are_those_of_the_main_model(bcg, order, layout):
 def test_without_a_subgroup_column_there_is_a_plot_too(bcg):
     for names in ORDERS:
         tables, protocol = built(bcg, names, subgroups=())
-        assert plot_ids(tables[0], protocol) == journal_plot_ids(tables[0], protocol)
+        assert plot_ids(tables[0], protocol) == journal_plot_ids(tables[0])
         one = plot(BASE, *tables, protocol)
         draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta), one.meta)
 

@@ -9,8 +9,9 @@ import io
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 
@@ -20,12 +21,18 @@ from reweigh.schemas import Schema, schema_of
 #: A text that a spreadsheet takes for a formula, unless it is a plain number. Apostrophes before it count with it, so
 #: that the one which is written can be taken away again.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n].", re.S)
+_STARTS = frozenset("'=+-@\t\r\n")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf")
 
 
 def is_formula(text: object) -> bool:
     """Whether a spreadsheet might run a cell of this text."""
-    return isinstance(text, str) and _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
+    return (
+        isinstance(text, str)
+        and text[:1] in _STARTS
+        and _FORMULA.match(text) is not None
+        and not _NUMBER.fullmatch(text)
+    )
 
 
 def guarded(text: object) -> object:
@@ -33,6 +40,7 @@ def guarded(text: object) -> object:
     return f"'{text}" if is_formula(text) else text
 
 
+@lru_cache(maxsize=65_536)
 def unguarded(text: str) -> str:
     """A cell as it was before it was written."""
     return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
@@ -81,6 +89,12 @@ def _fits(cells: pd.Series, kind: str) -> bool:
     return bool(numbers.notna().eq(cells.notna() & cells.ne("")).all()) and (
         kind == "number" or bool((numbers.dropna() % 1 == 0).all())
     )
+
+
+def records(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows as plain dictionaries; several times as fast as `to_dict`, which goes through each column."""
+    names = list(table)
+    return [dict(zip(names, row, strict=True)) for row in table.to_numpy(dtype=object).tolist()]
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

@@ -114,6 +114,7 @@ class Browser:
         pytest.fail("Chromium did not start")
 
     def close(self):
+        self.socket.stream.close()
         self.process.terminate()
         try:
             self.process.wait(timeout=20)

@@ -108,6 +108,8 @@ def by_trial(chosen: pd.DataFrame, rho: float, independent: Container[str]) -> p
     The row stands where the first of them stood: `comparison_id` is the trial's, `estimate` and `variance` are
     aggregated at the correlation ``rho``; `parts` holds the comparisons as their index labels, () for a row alone.
     """
+    if not chosen.duplicated(UNIT).any():
+        return chosen.assign(parts=pd.Series([()] * len(chosen), index=chosen.index, dtype=object))
     joined = sharing(chosen, independent)
     out, parts = chosen.copy(), dict[Hashable, tuple[Hashable, ...]]()
     for _, part in chosen[joined].groupby(UNIT, sort=False):

@@ -6,7 +6,7 @@ keeps its rows and gets a stage and a reason, so that no row of the tables is lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,9 @@ CONTRAST_TEXT = ("estimate_scale", "p_operator", "direction", "paired", "p_test"
 EXCLUDED = ("file", "row", "study_id", "outcome", "window", "stage", "reason_code")
 POINT = ["study_id", "outcome", "timepoint", "timepoint_days", "window"]
 """What the arms of one comparison have in common."""
+
+Row = dict[Any, Any]
+"""A row of a table: column to cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +126,39 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
     """Comparisons from arms: the intervention arms of one time point against its control arms."""
     declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
     independent = {one.study for one in protocol.independent_comparisons}
-    found: list[dict[str, Any] | None] = []
-    for key, point in arms.groupby(POINT, sort=False, dropna=False):
-        others = point[point["role"] == "other"].to_dict("records")
+    arms = arms.astype({name: float for name in (*ARM_NUMBERS, *COMPARISON_NUMBERS.values()) if name in arms})
+    points = dict[int, list[Row]]()
+    for at, row in zip(arms.groupby(POINT, sort=False, dropna=False).ngroup(), arms.to_dict("records"), strict=True):
+        points.setdefault(at, []).append(row)
+    found: list[Row | None] = []
+    for point in points.values():
+        others = [row for row in point if row["role"] == "other"]
         excluded += [_exclusion("arms.csv", row, "arms", code("role_other")) for row in others]
-        point, study = point[point["role"] != "other"], str(key[0])
+        point, study = [row for row in point if row["role"] != "other"], str(point[0]["study_id"])
         shared = declared.get(study) or (None if study in independent else _common(point))
         if shared is not None and shared_arms == "combine":
-            whole = _comparison(point.assign(comparison_id=study), excluded, shared)
+            whole = _comparison([row | {"comparison_id": study} for row in point], excluded, shared)
             if study in declared or (whole is not None and not whole["blocked"]):
                 found.append(whole)
                 continue
         note = ""
         if shared is not None and shared_arms == "split":
-            point, note = _divided(point, *shared)
-        found += [_comparison(one, excluded, None, note) for _, one in point.groupby("comparison_id", sort=False)]
+            divided, note = _divided(point, *shared)
+            point = list(divided)
+        comparisons = dict.fromkeys(row["comparison_id"] for row in point)
+        found += [
+            _comparison([row for row in point if row["comparison_id"] == one], excluded, None, note)
+            for one in comparisons
+        ]
     return pd.DataFrame([one for one in found if one is not None])
 
 
-def _common(point: pd.DataFrame) -> tuple[str, str] | None:
+def _common(rows: Sequence[Row]) -> tuple[str, str] | None:
     """Role of the arm that all comparisons of one time point share, told by its label, n and results."""
-    several = point["comparison_id"].nunique()
-    if several < 2 or (point["design"] == "crossover").any():
+    several = len({row["comparison_id"] for row in rows})
+    if several < 2 or any(row["design"] == "crossover" for row in rows):
         return None
-    same = []
+    same, point = [], pd.DataFrame(rows)
     for role in ("control", "intervention"):
         side = point[point["role"] == role]
         arm = side[["arm", *(c for c in ARM_NUMBERS if c in side)]]
@@ -157,57 +169,58 @@ def _common(point: pd.DataFrame) -> tuple[str, str] | None:
     return (same[0], "repeated") if len(same) == 1 else None
 
 
-def _divided(point: pd.DataFrame, role: str, n: str) -> tuple[pd.DataFrame, str]:
+def _divided(point: Sequence[Row], role: str, n: str) -> tuple[Sequence[Row], str]:
     """A shared arm that stands whole in several comparisons divided among them (Cochrane Handbook 23.3.4)."""
-    mine, several = point["role"] == role, point["comparison_id"].nunique()
     if n == "split":
         return point, code("arm_split_in_table", role=role)
-    counted = [name for name in ("n", "events", "person_time") if name in point]
-    point = point.astype(dict.fromkeys(counted, float))
-    point.loc[mine, counted] /= point.loc[mine, "comparison_id"].nunique()
-    return point, code("arm_split", role=role, rows=several) if several > 1 else ""
+    several = len({row["comparison_id"] for row in point})
+    among = len({row["comparison_id"] for row in point if row["role"] == role})
+    parts = [
+        row | {name: row[name] / among for name in ("n", "events", "person_time") if name in row}
+        if row["role"] == role
+        else row
+        for row in point
+    ]
+    return parts, code("arm_split", role=role, rows=several) if several > 1 else ""
 
 
 def _comparison(
-    group: pd.DataFrame, excluded: list[dict[str, Any]], shared: tuple[str, str] | None, divided: str = ""
-) -> dict[str, Any] | None:
+    group: Sequence[Row], excluded: list[dict[str, Any]], shared: tuple[str, str] | None, divided: str = ""
+) -> Row | None:
     """One comparison as `compute` takes it; None where a side is missing."""
-    first = group.iloc[0]
-    sides = {role: group[group["role"] == role] for role in ("intervention", "control")}
-    rows = [*sides["intervention"]["row"], *sides["control"]["row"]]
-    missing = next((role for role, side in sides.items() if side.empty), None)
+    first = group[0]
+    sides = {role: [row for row in group if row["role"] == role] for role in ("intervention", "control")}
+    rows = [int(row["row"]) for side in sides.values() for row in side]
+    missing = next((role for role, side in sides.items() if not side), None)
     if missing is not None:
         why = code("no_arm", role=missing)
-        excluded += [_exclusion("arms.csv", row, "arms", why) for row in group.to_dict("records")]
+        excluded += [_exclusion("arms.csv", row, "arms", why) for row in group]
         return None
-    record: dict[str, Any] = {name: first[name] for name in (*POINT, "comparison_id", "distance", "design")}
-    record |= {"reported_measure": "", "file": "arms.csv", "rows": tuple(("arms.csv", int(row)) for row in rows)}
+    record: Row = {name: first[name] for name in (*POINT, "comparison_id", "distance", "design")}
+    record |= {"reported_measure": "", "file": "arms.csv", "rows": tuple(("arms.csv", row) for row in rows)}
     record |= {"order": min(rows), "source": _first(group, "source"), "better": _first(group, "better")}
     notes, blocked = [divided], ""
     for suffix, (role, side) in zip("12", sides.items(), strict=True):
         numbers, note, problem = _side(side, role, shared, record["design"])
         record |= {f"{name}{suffix}": numbers.get(name, np.nan) for name in ARM_NUMBERS}
-        record[f"arm{suffix}"] = ", ".join(side["arm"].dropna().unique())
+        record[f"arm{suffix}"] = ", ".join(dict.fromkeys(_known(side, "arm")))
         notes.append(note)
         blocked = blocked or problem
     record |= {"arms_codes": join(notes), "time_code": first["time_code"], "blocked": blocked, "apart": divided != ""}
     record |= {"time1": record.pop("person_time1"), "time2": record.pop("person_time2")}
-    for name, column in COMPARISON_NUMBERS.items():
-        known = group[column].dropna().tolist() if column in group else []
-        record[name] = float(known[0]) if known else np.nan
-    return record
+    return record | {name: next(_known(group, column), np.nan) for name, column in COMPARISON_NUMBERS.items()}
 
 
 def _side(
-    side: pd.DataFrame, role: str, shared: tuple[str, str] | None, design: Any
+    side: Sequence[Row], role: str, shared: tuple[str, str] | None, design: Any
 ) -> tuple[dict[str, float], str, str]:
     """One side of a comparison: its numbers, the code of how arms were joined, and of what stops it."""
-    numbers = side[[c for c in ARM_NUMBERS if c in side]].astype(float)
+    first: dict[str, float] = {name: side[0][name] for name in ARM_NUMBERS if name in side[0]}
     if len(side) == 1:
-        return _numbers(numbers), "", ""
+        return first, "", ""
+    numbers = pd.DataFrame(side)[list(first)]
     if shared is not None and shared[0] == role:
         # The same arm stands in several rows: its mean and SD once, its n summed only where the table had split it.
-        first = _numbers(numbers)
         if len(numbers.drop(columns=["n"], errors="ignore").drop_duplicates()) > 1:
             return first, "", code("shared_arm_differs", role=role, rows=len(side))
         split = shared[1] == "split"
@@ -216,10 +229,6 @@ def _side(
     if design == "crossover":
         return {}, "", code("crossover_arms", rows=len(side), role=role)
     return _combine(numbers, role)
-
-
-def _numbers(arms: pd.DataFrame) -> dict[str, float]:
-    return {str(name): float(value) for name, value in arms.iloc[0].items()}
 
 
 def _combine(arms: pd.DataFrame, role: str) -> tuple[dict[str, float], str, str]:
@@ -280,9 +289,13 @@ def _contrasts(contrasts: pd.DataFrame) -> pd.DataFrame:
     return table[[c for c in keep if c in table]]
 
 
-def _first(group: pd.DataFrame, column: str) -> str:
-    values: Iterable[Any] = group[column].dropna() if column in group else ()
-    return next((str(v) for v in values), "")
+def _known(group: Iterable[Row], column: str) -> Iterator[Any]:
+    """Cells of a column that are not missing."""
+    return (value for row in group if not pd.isna(value := row.get(column)))
+
+
+def _first(group: Iterable[Row], column: str) -> str:
+    return str(next(_known(group, column), ""))
 
 
 def _exclusion(file: str, row: Mapping[Any, Any], stage: str, reason: str) -> dict[str, Any]:

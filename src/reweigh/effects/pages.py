@@ -12,6 +12,7 @@ from reweigh.effects.compute import compute
 from reweigh.effects.selection import Selection, on_both_scales, options_of
 from reweigh.effects.sweep import sweep
 from reweigh.effects.worked import worked_example
+from reweigh.io import records
 from reweigh.protocol.model import Protocol
 from reweigh.schemas import columns
 from reweigh.text.codes import has, join, parse, words
@@ -34,7 +35,7 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     given_rows = selection.reported.loc[main.index]
     traced = compute(given_rows, options_of(protocol.setting("main"), protocol), checked=True, trace=True)
     pages: dict[str, list[str]] = {}
-    for effect, given, steps in zip(_records(main), _records(given_rows), traced["steps"], strict=True):
+    for effect, given, steps in zip(records(main), records(given_rows), traced["steps"], strict=True):
         name = _page(effect["unit"], effect)
         one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {effect['comparison_id']}"
         part = [f"## {effect['measure']}{one}", _reported(given["rows"], tables)]
@@ -48,7 +49,7 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
             title = f"# {label}: {protocol.outcomes[effect['outcome']].label}, {window}"
             pages[name] = [title, f"Source: {effect['source']}"]
         pages[name] += part
-    for effect in _records(selection.effects[selection.effects["set"] == "main"]):
+    for effect in records(selection.effects[selection.effects["set"] == "main"]):
         if has(effect["derivation_codes"], "aggregated"):
             pages[_page(effect["comparison_id"], effect)].append(_aggregated(effect))
     return {name: "\n\n".join(text.strip() for text in parts) + "\n" for name, parts in pages.items()}
@@ -70,10 +71,6 @@ def _aggregated(effect: Mapping[str, Any]) -> str:
         f"variance = 1/sum(w) = {effect['variance']:.6g}, SE = {effect['se']:.6g}",
     ]
     return f"## {effect['measure']} of the trial: {said}\n\n" + "\n".join(f"    {line}" for line in lines)
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [dict(zip(table.columns, values, strict=True)) for values in table.itertuples(index=False, name=None)]
 
 
 def _reported(rows: tuple[tuple[str, int], ...], tables: Mapping[str, pd.DataFrame]) -> str:

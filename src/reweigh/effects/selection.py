@@ -112,28 +112,31 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     stands in `rows` exactly once.
     """
     built: dict[str, Candidates] = {}
+    lonely: dict[str, pd.DataFrame] = {}
     settings = {name: protocol.setting(name) for name in protocol.sets}
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
+    described_studies = derive_groupings(studies, protocol)
     effects, comparisons, given, attempts, lost = (list[pd.DataFrame]() for _ in range(5))
     for analysis in analyses(protocol):
         setting = settings[analysis.set_name]
         kind = str(setting.shared_arms)
         if kind not in built:
             built[kind] = build_candidates(studies, arms, contrasts, protocol, kind)
+            lonely[kind] = _without_comparison(built[kind], arms)
         table = built[kind].table
         inside = studies.loc[memberships[analysis.set_name][0], "study_id"]
         mine = table[(table["outcome"] == analysis.outcome) & table["study_id"].isin(inside)].reset_index(drop=True)
-        alone = built[kind].excluded
-        alone = alone[(alone["stage"] == "arms") & (alone["outcome"] == analysis.outcome)]
-        lost.append(_without_comparison(alone[alone["study_id"].isin(inside)], mine, arms, analysis, protocol))
+        alone = lonely[kind]
+        lost.append(
+            _named(alone[(alone["outcome"] == analysis.outcome) & alone["study_id"].isin(inside)], analysis, protocol)
+        )
         if mine.empty:
             continue
-        found = convert(mine, analysis, setting, protocol)
-        found["analysis"] = [analysis.id(w, protocol.outcomes[analysis.outcome]) for w in found["window"]]
+        found = _named(convert(mine, analysis, setting, protocol), analysis, protocol)
         chosen = choose(found, setting)
         attempts.append(found.assign(chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
         lost.append(_not_pooled(found, chosen, mine))
-        described = _describe(chosen, analysis, protocol, studies)
+        described = _describe(chosen, analysis, protocol, described_studies)
         pooled = _pooled(described, setting, protocol)
         effects.append(pooled)
         comparisons.append(_with_unit(described, pooled))
@@ -143,6 +146,13 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     return Selection(
         _assemble(effects, protocol)[0], together, _in_order(given, order), ledger, _lost(lost, studies, protocol)
     )
+
+
+def _named(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
+    """With the id of the analysis that each row is of."""
+    outcome = protocol.outcomes[analysis.outcome]
+    ids = {window: analysis.id(window, outcome) for window in protocol.windows}
+    return table.assign(analysis=table["window"].map(ids))
 
 
 def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
@@ -198,6 +208,8 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     best = usable.drop_duplicates(unit)
     # The whole trial never stands beside comparisons of its parts: no patient is counted twice. The parts stand unless
     # the whole is reported in a better way.
+    if not best.duplicated(UNIT).any():
+        return best.sort_values("order", kind="stable")
     whole = best["comparison_id"] == best["study_id"]
     rank = best["against"] * (max(BEHIND.values()) + 1) + best["tier"]
     ranks = [rank.where(side).groupby([best[name] for name in UNIT]).transform("min") for side in (whole, ~whole)]
@@ -206,7 +218,6 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
 
 
 def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, studies: pd.DataFrame) -> pd.DataFrame:
-    outcome = protocol.outcomes[analysis.outcome]
     shown = {
         f"{name}{at}": f"{name}_{arm}"
         for name in ("events", "mean", "sd")
@@ -215,7 +226,6 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     frame = chosen.drop(columns=["better"], errors="ignore")
     frame = frame.rename(columns={"route": "reported_as", "rows": "row_keys", **shown})
     frame = frame.assign(
-        analysis=[analysis.id(window, outcome) for window in frame["window"]],
         measure=analysis.measure,
         set=analysis.set_name,
         corrected=np.where(frame["corrected"].astype(bool), "yes", "no"),
@@ -224,7 +234,7 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     for kind, codes in (("derivation_codes", "arms_codes"), ("assumption_codes", "time_code")):
         frame[kind] = [join(pair) for pair in zip(frame[codes], frame[kind], strict=True)]
     columns = ["study_id", "label", "year", *protocol.study_columns]
-    described = derive_groupings(studies, protocol).reindex(columns=list(dict.fromkeys(columns)))
+    described = studies.reindex(columns=list(dict.fromkeys(columns)))
     described = described[[c for c in described if c not in frame or c == "study_id"]]
     return frame.merge(described, on="study_id", how="left", validate="many_to_one")
 
@@ -235,7 +245,9 @@ def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> p
         return described
     independent = {one.study: one.reason for one in protocol.independent_comparisons}
     rho = protocol.assumptions.comparison_correlation
-    several = described.groupby(UNIT, sort=False)["study_id"].transform("size") > 1
+    several = described.duplicated(UNIT, keep=False)
+    if not several.any():
+        return in_words(described.assign(label=_lettered(described)))
     keep = setting.shared_arms == "keep"
     alone = [
         code("independent_comparisons", reason=independent[study]) if study in independent else code("kept_comparisons")
@@ -289,6 +301,8 @@ def on_both_scales(estimate: float, variance: float, scale: str, level: float) -
 
 def _with_unit(described: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     """The comparisons, lettered, with the comparison_id of the effect that each became part of."""
+    if len(pooled) == len(described) and not described.duplicated(UNIT).any():
+        return pooled.assign(unit=pooled["comparison_id"])
     alone = pooled["comparison_id"].reindex(described.index)
     same = alone == described["comparison_id"]
     unit = described["comparison_id"].where(same, described["study_id"])
@@ -297,13 +311,16 @@ def _with_unit(described: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
 
 def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -> pd.DataFrame:
     """Comparisons of which no candidate could be converted, but where the whole trial is pooled; the first listed."""
-    failed = found[found["reason_code"] != ""].sort_values(["file", "distance", "order"], kind="stable")
-    unit = [*UNIT, "comparison_id"]
-    failed = failed.drop_duplicates(unit)
-    usable = pd.MultiIndex.from_frame(found.loc[found["reason_code"] == "", unit])
-    whole = chosen[chosen["comparison_id"] == chosen["study_id"]]
-    covered = pd.MultiIndex.from_frame(failed[UNIT]).isin(pd.MultiIndex.from_frame(whole[UNIT]))
-    failed = failed[~pd.MultiIndex.from_frame(failed[unit]).isin(usable) & ~covered].sort_values("order", kind="stable")
+    failed = found[found["reason_code"] != ""]
+    if failed.empty:
+        return failed
+    usable = set(_keys(found[found["reason_code"] == ""], [*UNIT, "comparison_id"]))
+    covered = set(_keys(chosen[chosen["comparison_id"] == chosen["study_id"]], UNIT))
+    stays = [key not in usable and key[:-1] not in covered for key in _keys(failed, [*UNIT, "comparison_id"])]
+    if not any(stays):
+        return failed[stays]
+    failed = failed[stays].sort_values(["file", "distance", "order"], kind="stable")
+    failed = failed.drop_duplicates([*UNIT, "comparison_id"]).sort_values("order", kind="stable")
     events = {
         f"events_{role}": mine[f"events{at}"].reindex(failed.index) if f"events{at}" in mine else np.nan
         for at, role in (("1", "intervention"), ("2", "control"))
@@ -311,24 +328,24 @@ def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -
     return failed.assign(**events, row=[rows[0][1] for rows in failed["rows"]])
 
 
-def _without_comparison(
-    alone: pd.DataFrame, mine: pd.DataFrame, arms: pd.DataFrame, analysis: Analysis, protocol: Protocol
-) -> pd.DataFrame:
+def _keys(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[name] for name in columns), strict=True)
+
+
+def _without_comparison(built: Candidates, arms: pd.DataFrame) -> pd.DataFrame:
     """Trials of which only arms without a counterpart stand in a window: the first row of each, if it has a role."""
-    there = pd.MultiIndex.from_frame(mine[UNIT])
-    alone = alone.sort_values("reason_code", kind="stable")  # no_arm before role_other
-    alone = alone[~pd.MultiIndex.from_frame(alone[UNIT]).isin(there)].drop_duplicates(UNIT).sort_values("row")
+    unit = ["outcome", *UNIT]
+    there = set(_keys(built.table, unit)) if len(built.table) else set()
+    alone = built.excluded[built.excluded["stage"] == "arms"]
+    alone = alone[np.array([key not in there for key in _keys(alone, unit)], dtype=bool)]
+    alone = alone.sort_values("reason_code", kind="stable")
+    alone = alone.drop_duplicates(unit).sort_values("row")  # no_arm came before role_other
     given = arms.set_index("row").reindex(alone["row"])
-    outcome = protocol.outcomes[analysis.outcome]
     known = {
         f"{name}_{role}": pd.to_numeric(given[name]).astype(float).where(given["role"] == role).to_numpy()
         for name in ("n", "events") if name in given for role in ("intervention", "control")
     }  # fmt: skip
-    return alone.assign(
-        **known,
-        analysis=[analysis.id(window, outcome) for window in alone["window"]],
-        comparison_id=given["comparison_id"].to_numpy(),
-    )
+    return alone.assign(**known, comparison_id=given["comparison_id"].to_numpy())
 
 
 def _lost(parts: list[pd.DataFrame], studies: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -359,7 +376,10 @@ def said(cell: str) -> str:
 
 def _lettered(frame: pd.DataFrame) -> list[str]:
     """Labels; several comparisons of one trial in one analysis are told apart: Hurwitz 2002a, Hurwitz 2002b."""
-    trial = frame.groupby(["analysis", "study_id"], sort=False)["study_id"]
+    unit = ["analysis", "study_id"]
+    if not frame.duplicated(unit).any():
+        return list(frame["label"])
+    trial = frame.groupby(unit, sort=False)["study_id"]
     found = []
     for label, several, at in zip(frame["label"], trial.transform("size") > 1, trial.cumcount(), strict=True):
         mark = ascii_lowercase[at] if at < len(ascii_lowercase) else f".{at + 1}"

@@ -38,12 +38,18 @@ def sweep(
     binary = rows["measure"].isin(list(BINARY_MEASURES)).to_numpy(dtype=bool)
     parts: list[pd.DataFrame] = []
     for parameter, own, of in (("r", options.r, ~binary), ("phi", options.phi, binary)):
-        given = rows[of].drop(columns=["discordant1", "discordant2"], errors="ignore")
+        given = rows[of].drop(columns=["discordant1", "discordant2"], errors="ignore").assign(row=np.flatnonzero(of))
         asked: list[Any] = [*sorted({*correlations, own}), *([limit[of]] if parameter == "phi" else [])]
-        for value in asked if len(given) else ():
-            found = compute(given.assign(r=value, phi=value), options).assign(row=given.index, parameter=parameter)
-            parts.append(found.assign(correlation=value, limit=limit[of], protocol=value == own))
-    every = pd.concat(parts, ignore_index=True)
+        parts += [
+            given.assign(
+                r=value, phi=value, parameter=parameter, correlation=value, limit=limit[of], protocol=value == own
+            )
+            for value in (asked if len(given) else ())
+        ]
+    # All rows at all correlations at once: a conversion costs by its calls, not by its rows.
+    given = pd.concat(parts, ignore_index=True)
+    found = compute(given, options)
+    every = given[["row", "parameter", "correlation", "limit", "protocol"]].join(found)
     within = every["limit"].isna() | (every["correlation"] <= every["limit"] + 1e-12)
     every = every[within & every["estimate"].notna()].drop_duplicates(["row", "correlation"])
     moves = every.groupby("row")["variance"].transform("nunique") > 1

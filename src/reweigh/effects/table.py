@@ -123,11 +123,18 @@ class Rows:
 def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
     """Columns as arrays, with a problem for every cell that is no number where a number belongs."""
     rows, problems = Rows(len(table)), []
-    missing = pd.Series(np.nan, index=table.index)
+    missing = np.full(len(table), np.nan)
     for column in NUMERIC_COLUMNS:
-        raw = table.get(column, missing)
-        values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
+        if column not in table:
+            rows.numbers[column] = missing
+            continue
+        raw = table[column]
+        if raw.dtype == np.float64:
+            values = raw.to_numpy()
+            bad = np.isinf(values)
+        else:
+            values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
         if bad.any():
             bad[bad] = [not (isinstance(v, str) and v.strip() == "") for v in raw[bad]]
             problems += _problems(table, column, bad, "not a finite number")

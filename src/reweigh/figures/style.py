@@ -111,16 +111,19 @@ def _face(weight: str) -> FT2Font:
 
 @lru_cache(maxsize=20_000)
 def _ems(text: str, weight: str) -> float:
-    face = _face(weight)
     for character in _lacking(text, weight):
         # Another font draws it: East Asian characters are as wide as an em.
         wide = unicodedata.east_asian_width(character) in ("W", "F")
         text = text.replace(character, "\N{EM DASH}" if wide else "m")
-    # The sentinels make leading and trailing spaces count.
+    return (_between(text, weight) - _between("", weight)) / 64 / 2048
+
+
+@lru_cache(maxsize=20_000)
+def _between(text: str, weight: str) -> int:
+    """Width between two sentinels, which make leading and trailing spaces count; font units."""
+    face = _face(weight)
     face.set_text(f"|{text}|", 0.0, flags=LoadFlags.NO_HINTING)
-    width = face.get_width_height()[0]
-    face.set_text("||", 0.0, flags=LoadFlags.NO_HINTING)
-    return (width - face.get_width_height()[0]) / 64 / 2048
+    return int(face.get_width_height()[0])
 
 
 def text_width(text: str, size: float = TEXT_SIZE, weight: str = "normal") -> float:

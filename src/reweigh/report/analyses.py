@@ -11,11 +11,12 @@ from reweigh.figures.forest.catalogue import plot
 from reweigh.figures.forest.draw import draw_forest
 from reweigh.figures.forest.table import forest_table
 from reweigh.figures.svg import render
+from reweigh.io import records
 from reweigh.measures import MEASURE_LABELS
 from reweigh.protocol.models import INTERVAL_LABELS, describe_model
 from reweigh.report import words
 from reweigh.report.drawings import inline, width_of
-from reweigh.report.inputs import Inputs, records
+from reweigh.report.inputs import Inputs
 from reweigh.text.codes import has
 from reweigh.text.files import file_name
 from reweigh.text.numbers import (

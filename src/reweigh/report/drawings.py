@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element
 from reweigh.figures import style
 from reweigh.figures.forest.place import ROW
 from reweigh.figures.svg import font_face
-from reweigh.report.inputs import Inputs, records
+from reweigh.io import records
+from reweigh.report.inputs import Inputs
 from reweigh.text.files import file_name
 
 #: Ink of the figures to the variable of the style sheet that takes its place on the page.

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.forest.catalogue import plot
 from reweigh.figures.forest.table import forest_table
+from reweigh.io import records
 from reweigh.measures import MEASURE_LABELS
 from reweigh.pool.refit import cannot, refit, trials_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
 from reweigh.quantile import z_critical
-from reweigh.report.inputs import Inputs, records
+from reweigh.report.inputs import Inputs
 from reweigh.report.words import upper_first, window_label
 from reweigh.text.codes import has, join, words
 from reweigh.text.numbers import decimals_of, row_text

@@ -13,6 +13,7 @@ import pandas as pd
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from reweigh.io import records
 from reweigh.protocol.model import Protocol
 from reweigh.risk_of_bias import RiskOfBias
 
@@ -84,11 +85,6 @@ class Inputs:
 
 TABLES = tuple(one.name for one in fields(Inputs) if one.type == "pd.DataFrame")
 """Names of the tables; the rule `report` names its inputs so."""
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain dictionaries."""
-    return [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False, name=None)]
 
 
 def title_of(review: str, protocol: Protocol) -> str:

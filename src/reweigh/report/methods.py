@@ -6,11 +6,12 @@ import json
 import re
 from typing import Any
 
+from reweigh.io import records
 from reweigh.measures import MEASURE_LABELS
 from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
-from reweigh.report.inputs import Inputs, records
+from reweigh.report.inputs import Inputs
 from reweigh.report.trials import characteristic_columns
 from reweigh.report.words import lower_first, missing, nice
 

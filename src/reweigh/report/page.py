@@ -16,13 +16,13 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.io import csv_text
+from reweigh.io import csv_text, records
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
-from reweigh.report.inputs import Inputs, records, title_of
+from reweigh.report.inputs import Inputs, title_of
 from reweigh.reproduction.ledger import NOT_PUBLIC
 from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
 
@@ -295,10 +295,10 @@ def _texts(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{name: words.nice(value) for name, value in row.items()} for row in rows]
 
 
-def tables(inputs: Inputs) -> dict[str, str]:
-    """CSV text of the tables that the page offers: effects, pooled, subgroups, and yi, vi for metafor."""
+def tables(inputs: Inputs, *names: str) -> dict[str, str]:
+    """CSV text of these tables of those that the page offers, else of all: yi, vi for metafor beside the results."""
     effects = inputs.effects
     columns = [c for c in dict.fromkeys([*MODERATORS, *inputs.protocol.study_columns]) if c in effects]
     metafor = effects[["analysis", "comparison_id", *columns]].assign(yi=effects["estimate"], vi=effects["variance"])
     found = {"effects": effects, "pooled": inputs.pooled, "subgroups": inputs.subgroups, "metafor": metafor}
-    return {name: csv_text(table, f"{name}.csv") for name, table in found.items()}
+    return {name: csv_text(table, f"{name}.csv") for name, table in found.items() if name in (names or found)}

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
+from reweigh.io import records
 from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
 from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many, not_pooled
-from reweigh.report.inputs import Inputs, records
+from reweigh.report.inputs import Inputs
 from reweigh.report.words import lower_first, variance, window_label
 from reweigh.text.markdown import escaped
 from reweigh.text.numbers import count_text, fixed, p_text, percent_text, row_text, span_text, stated_text, whole

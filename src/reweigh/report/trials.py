@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from reweigh.figures.forest.lights import printed
-from reweigh.report.inputs import Inputs, records
+from reweigh.io import records
+from reweigh.report.inputs import Inputs
 from reweigh.report.words import DOI, href, missing, nice
 from reweigh.risk_of_bias import OVERALL
 from reweigh.text.codes import has, parse

@@ -20,8 +20,11 @@ def conclusions_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Columns: analysis, then each conclusion as codes and as a sentence.
     """
     rows = []
-    for analysis in tables["fragility"]["analysis"].drop_duplicates():
-        mine = {name: _records(table[table["analysis"] == analysis]) for name, table in tables.items()}
+    of = {
+        name: _by_analysis(tables[name]) for name in ("fragility", "leave_one_out", "small_study", "multiverse_summary")
+    }
+    for analysis in of["fragility"]:
+        mine = {name: found.get(analysis, []) for name, found in of.items()}
         fragile = _fragility(mine["fragility"], mine["leave_one_out"])
         others = join([_multiverse(mine["multiverse_summary"]), _small_study(mine["small_study"])])
         rows.append((analysis, fragile, sentence(fragile), others, sentence(others)))
@@ -30,9 +33,12 @@ def conclusions_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Rows with "" where a number is missing."""
-    return rows.astype(object).where(rows.notna(), "").to_dict("records")
+def _by_analysis(rows: pd.DataFrame) -> dict[str, list[dict[Any, Any]]]:
+    """Rows of each analysis, with "" where a number is missing."""
+    found = dict[str, list[dict[Any, Any]]]()
+    for row in rows.astype(object).where(rows.notna(), "").to_dict("records"):
+        found.setdefault(row["analysis"], []).append(row)
+    return found
 
 
 def _fragility(rows: list[dict[Any, Any]], without: list[dict[Any, Any]]) -> str:

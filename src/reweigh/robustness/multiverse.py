@@ -407,7 +407,7 @@ class ProtocolBuilder:
         self._tables: list[pd.DataFrame] = []
         self._known: dict[Hashable, int] = {}
         self._candidates, self._converted = cache(self._build), cache(self._convert)
-        self._chosen, self._members = cache(self._choose), cache(self._inside)
+        self._chosen, self._members, self._moot = cache(self._choose), cache(self._inside), cache(self._unread)
 
     def __call__(self, options: Mapping[str, str]) -> Dataset | str:
         """Data of these options, or the code of why there are none."""
@@ -455,10 +455,13 @@ class ProtocolBuilder:
         end = {"earliest": window.lower, "latest": window.upper}.get(how.time or "", np.inf)
         nominal = end if window.nominal is not None and np.isfinite(end) else window.nominal
         candidates = self._candidates(nominal, how.readings, how.shared_arms or main.shared_arms)
-        how_read = how.crossover or main.crossover, how.unknown_direction or main.unknown_direction
-        foreign = _FOREIGN.get(self.protocol.outcomes[self.outcome].type, ())
-        assumptions = tuple(one for one in how.assumptions if one[0] not in foreign)
-        found = self._converted(candidates, measure, assumptions, *how_read)
+        moot = self._moot(candidates)
+        crossover, direction = (
+            (None if name in moot else getattr(how, name)) or getattr(main, name)
+            for name in ("crossover", "unknown_direction")
+        )
+        assumptions = tuple(one for one in how.assumptions if one[0] not in moot)
+        found = self._converted(candidates, measure, assumptions, crossover, direction)
         return self._chosen(found, measure, how.preferences, (how.shared_arms or main.shared_arms) != "keep")
 
     def _keep(self, key: Hashable, table: pd.DataFrame) -> int:
@@ -475,6 +478,18 @@ class ProtocolBuilder:
         asked = self._asked(self.protocol.outcomes[self.outcome].measure, windows={self.window: window})
         table = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
         return self._keep(table.to_csv(), table)
+
+    def _unread(self, candidates: int) -> set[str]:
+        """Options that no conversion of these candidates reads; left out, the same conversion is not made twice."""
+        found = {*_FOREIGN.get(self.protocol.outcomes[self.outcome].type, ())}
+        table = self._tables[candidates].reindex(columns=_READ)
+        kind = table["reported_measure"]
+        if not (table["design"].eq("crossover") | table["paired"].eq("yes") | kind.eq("SMD_paired")).any():
+            found |= {"crossover", "crossover_phi", "crossover_correlation"}
+        tested = (table["p_value"].notna() | table["f"].notna()) & (kind.eq("p_only") | table["estimate"].isna())
+        if not (tested & ~table["direction"].isin(["favours_intervention", "favours_control"])).any():
+            found.add("unknown_direction")
+        return found
 
     def _convert(
         self, candidates: int, measure: str, assumptions: tuple[tuple[str, Any], ...], crossover: str, direction: str
@@ -508,7 +523,8 @@ class ProtocolBuilder:
 
 
 _NUMBERS = ["estimate", "variance"]
-#: Assumptions that no conversion of a type of outcome reads; left out, the same conversion is not made twice.
+_READ = ["design", "paired", "reported_measure", "estimate", "p_value", "f", "direction"]
+#: Assumptions that no conversion of a type of outcome reads.
 _FOREIGN = {"continuous": ("crossover_phi", "zero_cells"), "binary": ("crossover_correlation", "smd_variance")}
 
 

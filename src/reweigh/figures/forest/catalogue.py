@@ -45,17 +45,9 @@ def plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
     return found
 
 
-def journal_plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
-    """Analyses that are also drawn in the layouts of journals: every main one, overall and by what first splits it.
-
-    Any other can be asked for by name.
-    """
-    found = []
-    for analysis, group in effects[effects["set"] == "main"].groupby("analysis", sort=False):
-        # One trial each is no subgroup.
-        real = [column for column in protocol.subgroups if 1 < len(set(group[column])) < len(group)]
-        found += [str(analysis), *(f"{analysis}.by_{column}" for column in real[:1])]
-    return found
+def journal_plot_ids(effects: pd.DataFrame) -> list[str]:
+    """Analyses that are also drawn in the layouts of journals: every main one. Any other can be asked for by name."""
+    return [str(name) for name in effects.loc[effects["set"] == "main", "analysis"].unique()]
 
 
 def _same_as_main(group: pd.DataFrame, effects: pd.DataFrame) -> bool:

@@ -36,6 +36,7 @@ from reweigh.figures.forest.place import (
 )
 from reweigh.figures.forest.table import ARM_COLUMNS, DATA_COLUMNS, ForestMeta, forest_table
 from reweigh.figures.style import LEAST_SIZE, SMALL_SIZE, TEXT_SIZE, RecordFigure, font, text_width
+from reweigh.io import records
 from reweigh.text.numbers import level_text
 
 __all__ = ["ForestMeta", "Layers", "describe", "draw_forest", "forest_table"]
@@ -105,7 +106,7 @@ def draw_forest(table: pd.DataFrame, meta: ForestMeta, *, layers: Layers = ALL_L
 def describe(table: pd.DataFrame, meta: ForestMeta) -> str:
     """The figure in words, line by line, for those who cannot see it."""
     sentences = []
-    for line in table[~table["kind"].isin(["column header", "title", "total events"])].to_dict("records"):
+    for line in records(table[~table["kind"].isin(["column header", "title", "total events"])]):
         text = line["label"] + (f": {line['effect']}" if line["effect"] else "")
         text += f", weight {line['weight_text']}" if line["weight_text"] else ""
         text += f", {line['risk_of_bias'].lower()}" if line["risk_of_bias"] else ""

@@ -20,6 +20,7 @@ from reweigh.figures.forest.table import (
     names_below,
 )
 from reweigh.figures.style import LEAST_SIZE, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
+from reweigh.io import records
 from reweigh.text.numbers import align_numbers
 
 #: Lengths in points.
@@ -109,7 +110,7 @@ class Page:
 def lay_out(table: pd.DataFrame, meta: ForestMeta, off: Set[str]) -> Page:
     """Place the lines of a table without the layers that are off. The axis does not depend on what is off."""
     layout = meta.layout
-    lines: list[Line] = table.to_dict("records")  # type: ignore[assignment]
+    lines: list[Line] = records(table)
     shown = [line for line in lines if off.isdisjoint(line["layer"].split("+"))]
     page = Page(shown, axis_limits(table, log=meta.scale == "log"))
     cells = [line for line in page.lines if line["kind"] not in PARAGRAPHS]

@@ -27,6 +27,7 @@ from reweigh.figures.forest.statistics import (
     words,
 )
 from reweigh.figures.style import clean, symbols
+from reweigh.io import records
 from reweigh.tables.times import years_of
 from reweigh.text.numbers import (
     DASH,
@@ -140,11 +141,11 @@ def forest_table(
     main = pooled.iloc[0].to_dict() if len(pooled) else {}
     trials = _trials(effects, meta)
     _same_k(trials, main, "the analysis")
-    others: Sequence[Row] = pooled.iloc[1:].to_dict("records")
+    others: Sequence[Row] = records(pooled.iloc[1:])
     parts = [] if subgroups is None or subgroups.empty else _subgroups(trials, subgroups, meta)
     if parts:
         trials = [trial for *_, group in parts for trial in group]
-    lost: list[Trial] = [] if not_pooled is None or not len(trials) else not_pooled.to_dict("records")
+    lost: list[Trial] = [] if not_pooled is None or not len(trials) else records(not_pooled)
     marks, notes = trial_notes([*trials, *lost])
     for trial, mark in zip([*trials, *lost], marks, strict=True):
         trial["note_marks"] = mark
@@ -202,7 +203,7 @@ def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
     elif meta.sort != "protocol":
         order.sort(key=(yi if meta.sort == "estimate" else -weight).__getitem__)
     printed = printed_shares(weight)
-    given: Sequence[Row] = effects.to_dict("records")
+    given: Sequence[Row] = records(effects)
     return [
         {
             **given[i], "estimate": yi[i], "ci_lower": low[i], "ci_upper": high[i], "weight": weight[i],
@@ -245,7 +246,7 @@ def _subgroups(
 
     subgroups.csv may hold the value of the column or its printed name.
     """
-    rows: list[Row] = list(subgroups.drop_duplicates("subgroup").to_dict("records"))
+    rows: list[Row] = list(records(subgroups.drop_duplicates("subgroup")))
     column = str(rows[0]["column"])
     # A trial without a value is in no subgroup.
     rows.append({"subgroup": NOT_REPORTED, "column": column})
