@@ -105,6 +105,20 @@ def test_every_subset_once_and_packing_keeps_them():
     np.testing.assert_allclose(back["c"].estimate, found.estimate, rtol=1e-6)
 
 
+def test_no_subset_has_a_bootstrap(monkeypatch):
+    """It would take a sixth of a second for each of thousands of subsets, and none of them shows it."""
+
+    def forbidden(*_):
+        raise AssertionError("a bootstrap of a subset")
+
+    monkeypatch.setattr("reweigh.pool.bootstrap.bootstrap_prediction", forbidden)
+    data, model = generic(*trials(6)), COCHRANE.model_copy(update={"prediction_interval": "bootstrap"})
+    found, plain = subsets.all_subsets(data, model), subsets.all_subsets(data, COCHRANE)
+    np.testing.assert_array_equal(found.estimate, plain.estimate)
+    assert [f.size for f in subsets.fragility(data, model)] == [f.size for f in subsets.fragility(data, COCHRANE)]
+    assert np.isfinite(leave_one_out(data, model).estimate).all()
+
+
 def test_beyond_sixteen_trials_a_seeded_sample():
     y, v = trials(18)
     one, same, other = (subsets.all_subsets(generic(y, v), COCHRANE, sample=500, seed=s) for s in (3, 3, 4))

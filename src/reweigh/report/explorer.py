@@ -270,13 +270,12 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
             unable[asked.name] = words(reason, SAID)
             continue
         bootstrap = asked.prediction_interval == "bootstrap"
-        model = asked.model_copy(update={"prediction_interval": "none"}) if bootstrap else asked
-        result = refit(trials, model, mask=there, level=protocol.level, tau2_interval=False)
+        result = refit(trials, asked, mask=there, level=protocol.level, tau2_interval=False, bootstrap=False)
         able.append(asked.name)
-        names = {"i2": "i2_q" if model.i2 == "Q" else "i2_tau2"}
+        names = {"i2": "i2_q" if asked.i2 == "Q" else "i2_tau2"}
         for part in _parts(asked).items():
             parts.setdefault(part, [getattr(result, names.get(name, name)) for name in FIELDS[part[0]]])
-        also = "no_bootstrap" if bootstrap else "no_prediction_interval" if model.prediction_interval == "none" else ""
+        also = "no_bootstrap" if bootstrap else "no_prediction_interval" if asked.prediction_interval == "none" else ""
         narrow = np.where(result.narrow, "hartung_knapp_narrow", "")
         said = np.array([join([*str(r).split("; "), n, also]) for r, n in zip(result.reason, narrow, strict=True)])
         texts, at = np.unique(said, return_inverse=True)

@@ -224,7 +224,7 @@ def _fits(
         if isinstance(model, str):
             reason[at] = model
             continue
-        p = refit(trials, model, mask=there, level=level)
+        p = refit(trials, model, mask=there, level=level, bootstrap=False)
         for name in RESULTS:
             columns[name][at] = p.i2_tau2 if name == "i2" else getattr(p, name)
         for name in HOW[1:]:

@@ -51,7 +51,7 @@ def leave_one_out(trials: Trials, model: Model, level: float = 0.95) -> Pooled:
 
     Viechtbauer and Cheung 2010, Research Synthesis Methods 1:112-25; `leave1out` of metafor for every pooling.
     """
-    return refit(trials, model, mask=~np.eye(trials.yi.shape[-1], dtype=bool), level=level)
+    return refit(trials, model, mask=~np.eye(trials.yi.shape[-1], dtype=bool), level=level, bootstrap=False)
 
 
 def only_inverse_variance(trials: Trials, model: Model) -> str:

@@ -98,7 +98,7 @@ def all_subsets(trials: Trials, model: Model, *, level: float = 0.95, sample: in
     member = _every(k) if k <= ALL_UP_TO else _sampled(k, sample, seed)
     rows = _rows(k)
     parts = [
-        refit(trials, model, mask=member[i : i + rows], level=level, tau2_interval=False)
+        refit(trials, model, mask=member[i : i + rows], level=level, tau2_interval=False, bootstrap=False)
         for i in range(0, max(len(member), 1), rows)
     ]
     # tau2 of a common-effect model is 0 by assumption: its heterogeneity shows in Q alone.
@@ -233,7 +233,7 @@ def fragility(
     k = len(trials.yi)
     if k < 2:
         return tuple(_none(name, "few_for_fragility", k) for name in CRITERIA)
-    whole = refit(trials, model, level=level)
+    whole = refit(trials, model, level=level, bootstrap=False)
     if np.isnan(whole.guarded_ci_lower[0]):
         return tuple(_none(name, str(whole.reason[0]), k) for name in CRITERIA)
     start = {name: int(number[0]) for name, number in _conclusions(whole, important).items()}
@@ -246,7 +246,7 @@ def fragility(
         for removed in _batches(k, size):
             there = np.ones((len(removed), k), dtype=bool)
             np.put_along_axis(there, removed, False, axis=1)
-            result = refit(trials, model, mask=there, level=level, tau2_interval=False)
+            result = refit(trials, model, mask=there, level=level, tau2_interval=False, bootstrap=False)
             move = np.abs(result.estimate - whole.estimate[0])
             numbers = _conclusions(result, important)
             for name in open_:

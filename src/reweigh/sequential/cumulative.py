@@ -54,4 +54,4 @@ def cumulative(trials: Trials, model: Model, order: ArrayLike, level: float = 0.
         raise ValueError(f"order must hold positions from 0 to {k - 1}, each once at most, not {at.tolist()}")
     there = np.zeros((len(at), k), dtype=bool)
     there[:, at] = np.tri(len(at), dtype=bool)
-    return refit(trials, model, mask=there, level=level)
+    return refit(trials, model, mask=there, level=level, bootstrap=False)
