@@ -576,3 +576,9 @@ def test_options_refuse_nonsense_and_are_frozen() -> None:
 
 def test_columns_are_those_documented() -> None:
     assert {"measure", "reported_measure", "n1", "baseline_sd2", "oe", "flip", "target_max"} <= set(COLUMNS)
+
+
+def test_a_mean_that_is_zero_but_for_rounding_has_no_ratio() -> None:
+    arms = {"measure": "ROM", "n1": 85, "mean1": -0.4, "sd1": 0.5, "n2": 109, "mean2": [-3.7e-16, -3.7e-3], "sd2": 0.8}
+    found = compute(pd.DataFrame(arms))
+    assert found["reason_code"].tolist() == ["rom_signs", ""]

@@ -103,6 +103,23 @@ def test_a_wide_difference_has_no_exponential():
     assert dependence_table(effects, EMPTY)["ci_upper_natural"].max() > 1e4
 
 
+@pytest.mark.parametrize(("events", "said"), [([3, 5], "differ"), ([0, 0], "without variance"), ([3, 3], "whole n")])
+def test_a_shared_arm_whose_rows_differ_has_no_covariance_of_its_own(events, said):
+    shared = [{"study": "a", "arm": "control", "n": "repeated", "source": "page 2"}]
+    protocol = EMPTY.model_validate(EMPTY.model_dump(by_alias=True) | {"shared_arms": shared})
+    effects = pd.DataFrame(
+        {"study_id": ["a", "a", "b"], "comparison_id": ["a1", "a2", "b"], "estimate": [0.1, 0.2, 0.3]}
+    )
+    effects = effects.assign(
+        analysis="pain.end", set="main", measure="RD", scale="natural", variance=0.01, sd_control=np.nan
+    )
+    effects = effects.assign(
+        n_intervention=30, n_control=30, events_intervention=[4, 6, 7], events_control=[*events, 9]
+    )
+    table = dependence_table(effects.assign(sd_intervention=np.nan), protocol)
+    assert said in table.set_index("method").loc["three-level model", "note"]
+
+
 def test_shared_arm():
     """MD of two arms against one control: the covariance is the control mean's variance; sides matter."""
     found = shared_arm_covariance(

@@ -303,3 +303,11 @@ def test_without_the_interval_of_tau2_everything_else_is_the_same():
             assert np.isnan(theirs).all() and np.isfinite(ours).any()
         elif one.name != "reason":
             np.testing.assert_array_equal(ours, theirs, err_msg=one.name)
+
+
+def test_one_trial_with_nearly_all_the_weight():
+    found = pool([0.1, 0.5, 0.9], [1e-24, 1.0, 0.5], tau2_method="DL", ci_method="wald").row()
+    # Of the weights 1e24, 1 and 2 the sum less the squares' share is 2 (1 + 2), by hand; Q is 1 * 0.4^2 + 2 * 0.8^2.
+    assert found["q"] == pytest.approx(1.44) and found["tau2"] == 0
+    wide = pool([0.1, 5.1, 9.1], [1e-24, 1.0, 0.5], tau2_method="DL", ci_method="wald").row()
+    assert wide["tau2"] == pytest.approx((25 + 2 * 81 - 2) / 6)

@@ -8,6 +8,7 @@ import pytest
 
 from reweigh.check import check
 from reweigh.effects.selection import select
+from reweigh.pool import summarise
 from reweigh.pool.dependence import dependence_table
 from reweigh.pool.engines import EngineDisagreement
 from reweigh.pool.few_trials import bayes_table
@@ -173,3 +174,8 @@ def test_an_empty_review_gives_empty_tables():
     assert engines_table(nothing, pooled_table(nothing, protocol), protocol).empty
     assert bayes_table(nothing, protocol).empty and regression_table(nothing, protocol).empty
     assert isinstance(dependence_table(nothing, protocol), pd.DataFrame)
+
+
+def test_a_ratio_beyond_the_largest_number_is_infinite_and_raises_no_warning():
+    row = summarise._natural({"estimate": 2.0, "ci_upper": 800.0}, "log", ("estimate", "ci_upper"))
+    assert row["ci_upper_natural"] == np.inf and row["estimate_natural"] == pytest.approx(np.exp(2))

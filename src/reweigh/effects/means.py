@@ -166,7 +166,8 @@ def mean_effects(x: Rows, options: Options) -> Work:
     w.within = pairing(x, paired & (origin != ASSUMED), paired & (origin == ASSUMED))
     measure = x.words["measure"]
     w.fail(paired & (measure == "SMDH"), "no_paired_smdh")
-    means_ok = np.sign(m1) * np.sign(m2) > 0
+    # A mean that is 0 but for rounding has no ratio.
+    means_ok = (np.sign(m1) * np.sign(m2) > 0) & (np.abs(m1) > 1e-12 * s1) & (np.abs(m2) > 1e-12 * s2)
     w.fail((measure == "ROM") & ~means_ok, "rom_signs")
     df = np.where(paired, n - 1, np.where(measure == "GLASS", n2 - 1, n1 + n2 - 2))
     standardised = np.isin(measure, list(STANDARDISED_MEASURES))

@@ -14,6 +14,7 @@ from reweigh.effects.aggregate import UNIT, by_trial, counted_once
 from reweigh.effects.candidates import Candidates, build_candidates
 from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
+from reweigh.measures import natural
 from reweigh.protocol.model import Outcome, Protocol, StudySet
 from reweigh.protocol.models import resolve
 from reweigh.quantile import z_critical
@@ -293,10 +294,9 @@ def _one_effect(
 def on_both_scales(estimate: float, variance: float, scale: str, level: float) -> dict[str, float]:
     """SE, and estimate and Wald interval on the natural scale."""
     se = float(np.sqrt(variance))
-    back = np.exp if scale == "log" else float
     half = z_critical(level) * se
-    natural = [float(back(value)) for value in (estimate, estimate - half, estimate + half)]
-    return {"se": se} | dict(zip(("estimate_natural", "ci_lower_natural", "ci_upper_natural"), natural, strict=True))
+    both = [float(natural(value, scale)) for value in (estimate, estimate - half, estimate + half)]
+    return {"se": se} | dict(zip(("estimate_natural", "ci_lower_natural", "ci_upper_natural"), both, strict=True))
 
 
 def _with_unit(described: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:

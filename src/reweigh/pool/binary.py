@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from reweigh.effects.measures import from_arms
 from reweigh.pool.core import Bools, Given, Options, Pooled, check_choices, prepare, summarise_fit
-from reweigh.pool.tau2 import Floats, at_zero
+from reweigh.pool.tau2 import Floats, at_zero, weight_apart
 from reweigh.text.codes import join
 
 MEASURES = ("OR", "RR", "RD")
@@ -87,7 +87,7 @@ def mantel_haenszel(
     else:
         flat = np.zeros(len(y), dtype=bool)
         with np.errstate(divide="ignore", invalid="ignore"):
-            tau2 = (q - (sets.k - 1)) / (w.sum(axis=1) - (w * w).sum(axis=1) / w.sum(axis=1))
+            tau2 = (q - (sets.k - 1)) / weight_apart(w)
         # Without a Mantel-Haenszel mean there is no tau2 and so no random-effects mean.
         lost = (sets.k >= 2) & np.isnan(mean)
         fit = fit._replace(

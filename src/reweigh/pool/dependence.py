@@ -120,8 +120,12 @@ def _arm_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray
                 n = group.loc[group["study_id"] == unit, f"n_{side}"].sum() if one.n == "split" else n
             arms[side].append(f"{unit}: {side}")
             parts[side].append(float(ARM_VARIANCE[measure](n, sd, events)))
-    if not np.isfinite([*parts["intervention"], *parts["control"]]).all():
-        return None, "arm data missing"
+    of_arms = pd.Series([*parts["intervention"], *parts["control"]])
+    if not (np.isfinite(of_arms) & (of_arms > 0)).all():
+        return None, "arm data missing, or an arm without variance"
+    by_arm = of_arms.groupby([*arms["intervention"], *arms["control"]])
+    if not np.isclose(by_arm.min(), by_arm.max(), rtol=1e-9, atol=0).all():
+        return None, "the rows of a shared arm differ"
     extra = {"d": group["estimate"], "total": group["n_intervention"] + group["n_control"]} if measure == "SMD" else {}
     return shared_arm_covariance(
         arms["intervention"], arms["control"], parts["intervention"], parts["control"], **extra

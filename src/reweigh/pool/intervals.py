@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from reweigh.pool.tau2 import MEAN_KNOWN, Floats, Ints, log_likelihood, maximise, q_statistic, solve_q
+from reweigh.pool.tau2 import MEAN_KNOWN, Floats, Ints, log_likelihood, maximise, q_statistic, solve_q, weight_apart
 from reweigh.quantile import t_critical, two_sided_p, z_critical
 
 PI_METHODS = ("t(k-2)", "t(k-1)", "hartung-knapp", "bootstrap")
@@ -75,9 +75,7 @@ def higgins_thompson(q: Floats, k: Ints, level: float) -> tuple[Floats, Floats]:
 
 def typical_variance(v: Floats, k: Ints) -> Floats:
     """Typical sampling variance: Higgins and Thompson 2002, equation 9."""
-    w = 1.0 / v
-    total = w.sum(axis=1)
-    return np.asarray((k - 1) / (total - (w * w).sum(axis=1) / total))
+    return np.asarray((k - 1) / weight_apart(1.0 / v))
 
 
 def profile_mean(

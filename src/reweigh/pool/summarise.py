@@ -9,7 +9,7 @@ import pandas as pd
 
 from reweigh.effects.measures import number_needed_text
 from reweigh.io import frame
-from reweigh.measures import STANDARDISED_MEASURES
+from reweigh.measures import STANDARDISED_MEASURES, natural
 from reweigh.pool.core import Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
 from reweigh.pool.refit import refit, trials_of
@@ -218,8 +218,7 @@ def _total(n: pd.Series) -> float:
 
 
 def _natural(values: Mapping[str, float], scale: object, names: Sequence[str]) -> Row:
-    back = np.exp if scale == "log" else float
-    return {f"{name}_natural": float(back(values[name])) for name in names}
+    return {f"{name}_natural": float(natural(values[name], str(scale))) for name in names}
 
 
 def _frame_of(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:

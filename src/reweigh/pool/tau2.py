@@ -61,13 +61,26 @@ def q_statistic(y: Floats, v: Floats, tau2: Floats) -> Floats:
     return np.asarray((w * r * r).sum(axis=1))
 
 
+def weight_apart(w: Floats) -> Floats:
+    """The sum of the weights less their squares' share of it, sum w - sum w^2 / sum w (D,).
+
+    As it stands the difference is lost, or below 0, where one trial has nearly all the weight.
+    """
+    if not w.shape[1]:
+        return np.zeros(len(w))
+    total = w.sum(axis=1)[:, None]
+    most = np.arange(w.shape[1]) == w.argmax(axis=1)[:, None]
+    others = np.where(most, np.where(most, 0.0, w).sum(axis=1)[:, None], total - w)
+    return np.asarray((w * others).sum(axis=1) / total[:, 0])
+
+
 def closed_form(method: str, y: Floats, v: Floats, k: Ints) -> Floats:
     """Untruncated tau2 by DL, HE, HS or SJ (Viechtbauer 2005; Sidik and Jonkman 2005), k >= 2."""
     zero = np.zeros(len(y))
     w, total, _, r = residuals(y, v, zero)
     if method == "DL":
         q = (w * r * r).sum(axis=1)
-        return np.asarray((q - (k - 1)) / (total - (w * w).sum(axis=1) / total))
+        return np.asarray((q - (k - 1)) / weight_apart(w))
     if method == "HS":
         return np.asarray(((w * r * r).sum(axis=1) - k) / total)
     there = np.isfinite(v)

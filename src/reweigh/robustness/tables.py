@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reweigh.io import frame
-from reweigh.measures import STANDARDISED_MEASURES
+from reweigh.measures import STANDARDISED_MEASURES, natural
 from reweigh.pool.core import Pooled
 from reweigh.pool.refit import COUNTS, cannot, trials_of
 from reweigh.protocol.model import Protocol
@@ -55,8 +55,8 @@ class Analysis:
 
     def natural(self, row: Row, *names: str) -> Row:
         """Numbers of a row with those on the natural scale."""
-        back = np.exp if self.log else np.asarray
-        return row | {f"{name}_natural": float(back(row[name])) for name in names}
+        scale = "log" if self.log else "natural"
+        return row | {f"{name}_natural": float(natural(row[name], scale)) for name in names}
 
     def pooled(self, result: Pooled, i: int, inside: NDArray[np.bool_]) -> Row:
         """Pooled numbers of row ``i``, of the comparisons ``inside``, on both scales; I2 as the model defines it."""
