@@ -8,14 +8,6 @@ rule check:
         ),
         tools="data/risk_of_bias_tools.yaml",
         source=library("check"),
-    params:
-        # A misspelt file name is no input: it is a reason to check again.
-        names=lambda wildcards: sorted(
-            path.name
-            for path in (Path("data") / wildcards.review).iterdir()
-            if path.is_file()
-        ),
-    priority: 1
     output:
         protocol="work/{review}/checked/review.yaml",
         studies="work/{review}/checked/studies.csv",
@@ -26,8 +18,16 @@ rule check:
         "logs/{review}/check.log",
     wildcard_constraints:
         review="[^/]+",
+    priority: 1
     conda:
         ENVIRONMENT
+    params:
+        # A misspelt file name is no input: it is a reason to check again.
+        names=lambda wildcards: sorted(
+            path.name
+            for path in (Path("data") / wildcards.review).iterdir()
+            if path.is_file()
+        ),
     message:
         "{wildcards.review}: checking the tables"
     script:

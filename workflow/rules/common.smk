@@ -16,7 +16,11 @@ from reweigh.text.files import file_name
 prepare_jobs(SOURCE)
 
 STARTED = time.time()
-if workflow.is_main_process and "--unlock" not in sys.argv and (told := locked(sys.argv[1:])):
+if (
+    workflow.is_main_process
+    and "--unlock" not in sys.argv
+    and (told := locked(sys.argv[1:]))
+):
     print(told, file=sys.stderr)
 
 ENVIRONMENT = "../../environment.yml"
