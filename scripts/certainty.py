@@ -9,7 +9,7 @@ from reweigh.certainty.findings import findings_docx, findings_html, summary_of_
 from reweigh.certainty.thresholds import rules_of
 from reweigh.console import logged
 from reweigh.io import read_csv, read_texts, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.risk_of_bias import load_risk_of_bias
 
 
@@ -29,7 +29,7 @@ def draw(bias, weights, labels):
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = snakemake.input.files
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         effects, pooled, weights = (read_csv(snakemake.input[name]) for name in ("effects", "pooled", "weights"))
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         thresholds, indirectness = rules_of(protocol)

@@ -6,6 +6,7 @@ from pathlib import Path
 from reweigh.check import check, notices
 from reweigh.console import logged
 from reweigh.io import write_csv
+from reweigh.protocol.read import load_checked, written
 from reweigh.risk_of_bias import read_tools
 
 if __name__ == "__main__":
@@ -18,8 +19,9 @@ if __name__ == "__main__":
             Path(snakemake.log[0]).write_text(report + "\n", encoding="utf-8")
             print(f"\n{report}\n", file=sys.stderr)
             sys.exit(1)
-        for line in notices(files, tables):
+        protocol = load_checked(files["review.yaml"])
+        for line in notices(protocol, files, tables):
             print(f"{snakemake.wildcards.review}: {line}", file=sys.stderr)
-        Path(snakemake.output.protocol).write_bytes(files["review.yaml"])
+        Path(snakemake.output.protocol).write_bytes(written(protocol))
         for name in ("studies", "arms", "contrasts", "risk_of_bias"):
             write_csv(getattr(tables, name), snakemake.output[name])

@@ -12,13 +12,13 @@ from reweigh.console import logged
 from reweigh.figures.claims import claim_figure
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, read_texts, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.risk_of_bias import load_risk_of_bias
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = snakemake.input.files
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         thresholds, indirectness = rules_of(protocol)
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         setting = Setting(

@@ -7,12 +7,12 @@ from reweigh.effects.pages import crossover_sweep, dependence_sweep, worked_page
 from reweigh.effects.selection import exclusions, select
 from reweigh.flags import flag_table, flags_of, notices_of
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.risk_of_bias import read_tools
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         names = ("studies", "arms", "contrasts")
         studies, arms, contrasts = (read_csv(snakemake.input[name], protocol.number_columns) for name in names)
         selection = select(studies, arms, contrasts, protocol)

@@ -12,7 +12,7 @@ from reweigh.figures.forest.journals import JOURNALS, LAYOUTS
 from reweigh.figures.further import bubbles, sweeps
 from reweigh.figures.svg import save
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.risk_of_bias import load_risk_of_bias
 from reweigh.text.files import file_name
 
@@ -27,7 +27,7 @@ def draw_one(one):
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         names = ("effects", "pooled", "subgroups", "weights")
         tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
         lost = read_csv(snakemake.input.not_pooled)

@@ -10,11 +10,11 @@ from reweigh.pool.engines import EngineDisagreement
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
 from reweigh.pool.summarise import engines_table, fit_all, pooled_table, subgroup_table, sweep_table, weights_table
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         effects = read_csv(snakemake.input.effects, protocol.number_columns)
         fits = fit_all(effects, protocol)
         pooled = pooled_table(effects, protocol, fits=fits)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reweigh.console import logged
 from reweigh.io import read_csv, read_texts
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 
 
 def read_inputs(given, review):
@@ -14,7 +14,7 @@ def read_inputs(given, review):
     from reweigh.report.inputs import TABLES, Inputs, hashed, installed
     from reweigh.risk_of_bias import load_risk_of_bias
 
-    protocol = load_checked(Path(given.protocol).read_bytes())
+    protocol = load_written(Path(given.protocol).read_bytes())
     figures, typed = Path(given.figures).parent, read_texts(given.published, "published.csv")
     drawn = [*sorted(figures.glob("*/*.svg")), *sorted(figures.parent.glob("claims/*.svg"))]
     return Inputs(
@@ -50,7 +50,7 @@ def write_index():
 
     given, found = snakemake.input, []
     for at, review in enumerate(snakemake.params.reviews):
-        protocol = load_checked(Path(given.protocols[at]).read_bytes())
+        protocol = load_written(Path(given.protocols[at]).read_bytes())
         found.append((review, protocol, read_csv(given.effects[at]), read_csv(given.pooled[at])))
     Path(snakemake.output[0]).write_text(index_page(found), encoding="utf-8")
 

@@ -8,14 +8,14 @@ from reweigh.console import logged
 from reweigh.figures.svg import save_all
 from reweigh.figures.timeline import draw_timeline, timeline_table, timelines
 from reweigh.io import read_csv, read_texts, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.reproduction.checks import check_published
 from reweigh.reproduction.ledger import reproduce
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         files = [*snakemake.input.files, *snakemake.input.optional]
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         effects, pooled, certainty = (read_csv(snakemake.input[name]) for name in ("effects", "pooled", "certainty"))
         published = read_texts(files, "published.csv")
         if published is None:

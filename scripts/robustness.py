@@ -6,7 +6,7 @@ import pandas as pd
 
 from reweigh.console import logged
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 
 
 def make_tables(protocol, effects):
@@ -52,6 +52,6 @@ def make_figures(protocol, effects, subsets, multiverses):
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         effects = read_csv(snakemake.input.effects)
         make_figures(protocol, effects, *make_tables(protocol, effects))

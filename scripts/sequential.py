@@ -6,7 +6,7 @@ import pandas as pd
 
 from reweigh.console import logged
 from reweigh.io import read_csv, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.sequential.tables import sequential_analyses, sequential_table
 
 
@@ -26,7 +26,7 @@ def draw(found, effects, protocol):
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        protocol = load_checked(Path(snakemake.input.protocol).read_bytes())
+        protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         effects = read_csv(snakemake.input.effects)
         found = sequential_analyses(effects, protocol)
         write_csv(sequential_table(found), snakemake.output.table)

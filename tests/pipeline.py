@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.report.inputs import installed
 from reweigh.risk_of_bias import read_tools
 
@@ -34,7 +34,7 @@ DRAWERS = (
 
 #: What every script reads again is read once here.
 ONCE = {
-    "protocol.read.load_checked": lru_cache(4)(load_checked), "risk_of_bias.read_tools": cache(read_tools),
+    "protocol.read.load_written": lru_cache(4)(load_written), "risk_of_bias.read_tools": cache(read_tools),
     "report.inputs.installed": cache(installed),
 }  # fmt: skip
 

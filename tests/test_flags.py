@@ -213,7 +213,8 @@ def test_what_is_not_used_is_said(tmp_path):
     lines = told_of(table.to_dict("records"), "flags.csv")
     assert any("2 rows at week 4" in line for line in lines)
     files["review.yaml"] = (REVIEW % "MD").encode()
-    told = notices(files, examine(files, TOOLS)[0])
+    tables, protocol, _ = examine(files, TOOLS)
+    told = notices(protocol, files, tables)
     assert any("2 rows at week 4" in line for line in told) and any("relief_50" in line for line in told)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reweigh.protocol.model import Protocol
-from reweigh.protocol.read import load_protocol
+from reweigh.protocol.read import load_protocol, load_written, written
 from reweigh.protocol.windows import Window, day_of, window_of
 from reweigh.tables.times import spoken_days, years_of
 
@@ -35,6 +35,7 @@ def test_reviews_have_a_valid_protocol(review):
     protocol, found = load_protocol((DATA / review / "review.yaml").read_bytes())
     assert not found
     assert protocol is not None and "main" in protocol.sets
+    assert load_written(written(protocol)) == protocol
 
 
 def test_minimal_protocol_has_the_stated_defaults():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import ROOT
 from reweigh.io import csv_text, frame, read_csv, write_csv
-from reweigh.protocol.read import load_checked
+from reweigh.protocol.read import load_written
 from reweigh.schemas import schema_of, schemas
 from reweigh.tables.specs import SPECS
 from test_workflow import REVIEWS
@@ -139,7 +139,7 @@ def test_a_users_own_columns_are_text_unless_the_protocol_says_number(tmp_path):
 @pytest.mark.workflow
 @pytest.mark.parametrize("review", REVIEWS)
 def test_every_table_of_a_review_is_as_its_schema_says_and_every_number_comes_back_as_one(built, review):
-    protocol = load_checked((built / "work" / review / "checked" / "review.yaml").read_bytes())
+    protocol = load_written((built / "work" / review / "checked" / "protocol.json").read_bytes())
     results = built / "results" / review
     paths = [*results.rglob("*.csv"), *(built / "work" / review / "checked").glob("*.csv")]
     written = set(schemas()) - {"left_out.csv"}  # that of a review as of a year

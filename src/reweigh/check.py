@@ -17,7 +17,7 @@ from reweigh.flags import flag_table, notices_of
 from reweigh.io import read_text
 from reweigh.pool.few_trials import prior_of
 from reweigh.protocol.model import Option, Protocol
-from reweigh.protocol.read import load_checked, load_protocol
+from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables.problems import Problem, did_you_mean, format_report
 from reweigh.tables.review import TableRules, Tables, check_review, misspelt
@@ -80,9 +80,8 @@ def examine(
     return tables, protocol, problems
 
 
-def notices(files: Mapping[str, bytes], tables: Tables) -> list[str]:
+def notices(protocol: Protocol, files: Mapping[str, bytes], tables: Tables) -> list[str]:
     """Lines on what a checked review does not use, or was read in a way that must be said."""
-    protocol = load_checked(files[PROTOCOL])
     lost = build_candidates(tables.studies, tables.arms, tables.contrasts, protocol).excluded
     typed = {name: content for name, content in files.items() if name in SPECS}
     found = flag_table(notices_of(protocol, tables.arms, tables.contrasts, typed, lost), tables.studies)

@@ -1,14 +1,14 @@
 # A review as of a year is a review whose tables end there: `<review>/as_of/<year>` runs through all later rules.
 rule as_of:
     input:
-        protocol="work/{whole}/checked/review.yaml",
+        protocol="work/{whole}/checked/protocol.json",
         studies="work/{whole}/checked/studies.csv",
         arms="work/{whole}/checked/arms.csv",
         contrasts="work/{whole}/checked/contrasts.csv",
         risk_of_bias="work/{whole}/checked/risk_of_bias.csv",
         source=library("as_of"),
     output:
-        protocol="work/{whole}/as_of/{year}/checked/review.yaml",
+        protocol="work/{whole}/as_of/{year}/checked/protocol.json",
         studies="work/{whole}/as_of/{year}/checked/studies.csv",
         arms="work/{whole}/as_of/{year}/checked/arms.csv",
         contrasts="work/{whole}/as_of/{year}/checked/contrasts.csv",

@@ -5,7 +5,7 @@ rule certainty:
         studies="work/{review}/checked/studies.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         tools="data/risk_of_bias_tools.yaml",
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         weights="results/{review}/weights.csv",

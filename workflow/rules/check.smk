@@ -9,7 +9,7 @@ rule check:
         tools="data/risk_of_bias_tools.yaml",
         source=library("check"),
     output:
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",

@@ -7,7 +7,7 @@ rule claims:
         sequential="results/{review}/sequential.csv",
         claims=lambda wildcards: data_files(wildcards, "claims.yaml"),
         tools="data/risk_of_bias_tools.yaml",
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         effects="results/{review}/effects.csv",

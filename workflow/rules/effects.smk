@@ -2,7 +2,7 @@
 rule effects:
     input:
         files=review_files,
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",

@@ -1,7 +1,7 @@
 # All figures of a review are one job, which owns their list; a single one is also a target by its name.
 rule figures:
     input:
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
@@ -41,7 +41,7 @@ rule figures:
 
 rule figure:
     input:
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",

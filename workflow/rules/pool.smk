@@ -1,6 +1,6 @@
 rule pool:
     input:
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
         sweep="results/{review}/crossover_sweep.csv",
         dependence_sweep="results/{review}/dependence_sweep.csv",

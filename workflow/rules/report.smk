@@ -3,7 +3,7 @@ rule report:
     input:
         files=review_files,
         published=lambda wildcards: data_files(wildcards, "published.csv"),
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         effects="results/{review}/effects.csv",
         rows="results/{review}/rows.csv",
@@ -64,7 +64,7 @@ rule report:
 
 rule report_index:
     input:
-        protocols=expand("work/{review}/checked/review.yaml", review=PLACES),
+        protocols=expand("work/{review}/checked/protocol.json", review=PLACES),
         effects=expand("results/{review}/effects.csv", review=PLACES),
         pooled=expand("results/{review}/pooled.csv", review=PLACES),
         source=library("report"),

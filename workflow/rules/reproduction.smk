@@ -4,7 +4,7 @@ rule reproduction:
             wildcards, "published.csv", "published_trials.csv"
         ),
         optional=lambda wildcards: data_files(wildcards, "arms.csv", "contrasts.csv"),
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",
         certainty="results/{review}/certainty.csv",

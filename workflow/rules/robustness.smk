@@ -1,7 +1,7 @@
 # How fragile: one job makes every table of a review and draws them.
 rule robustness:
     input:
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",

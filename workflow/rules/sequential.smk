@@ -1,6 +1,6 @@
 rule sequential:
     input:
-        protocol="work/{review}/checked/review.yaml",
+        protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
         source=library("sequential"),
     output:

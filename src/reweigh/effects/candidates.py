@@ -98,12 +98,15 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
     texts, typed = table["timepoint"].fillna(""), table["timepoint_days"].astype(float)
     when = list(zip(typed, texts, strict=True))
     days = pd.Series([day_of(protocol.windows, *one) for one in when], index=table.index, dtype=float)
-    read = [code("day_in_words", text=text, day=day) for text, day in zip(texts, days, strict=True)]
+    read = [
+        code("day_in_words", text=text, day=day) if np.isnan(said) and not np.isnan(day) else ""
+        for said, text, day in zip(typed, texts, days, strict=True)
+    ]
     table = table.assign(
         window=[window_of(protocol.windows, *one) for one in when],
         timepoint=texts,
         timepoint_days=days,
-        time_code=np.where(typed.isna() & days.notna(), read, "").astype(object),
+        time_code=np.array(read, dtype=object),
     )
     excluded += [
         _exclusion(file, row, "window", _no_window(row["timepoint"], row["timepoint_days"]))

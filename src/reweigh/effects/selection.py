@@ -96,10 +96,12 @@ def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Seri
         value = studies[column].fillna("").astype(str)
         fails = (value.isin(list(values)) != wanted) & (reason == "")
         if column == "eligible" and "exclusion_reason" in studies:
-            codes = studies["exclusion_reason"].fillna("").map(lambda why: code("not_eligible", why=why))
+            codes = studies.loc[fails, "exclusion_reason"].fillna("").map(lambda why: code("not_eligible", why=why))
         else:
-            codes = value.map(lambda one, column=column: code("outside_set", column=column, value=one or "empty"))
-        reason[fails] = codes[fails]
+            codes = value[fails].map(
+                lambda one, column=column: code("outside_set", column=column, value=one or "empty")
+            )
+        reason[fails] = codes
     return reason == "", reason
 
 
@@ -135,13 +137,15 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
             continue
         found = _named(convert(mine, analysis, setting, protocol), analysis, protocol)
         chosen = choose(found, setting)
-        attempts.append(found.assign(chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
-        lost.append(_not_pooled(found, chosen, mine))
+        typed = {f"typed_{name}": mine.get(name, np.nan) for name in ("events1", "events2")}
+        attempts.append(found.assign(**typed, chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
         described = _describe(chosen, analysis, protocol, described_studies)
         pooled = _pooled(described, setting, protocol)
         effects.append(pooled)
         comparisons.append(_with_unit(described, pooled))
         given.append(reported(mine, analysis, protocol).loc[chosen.index])
+    if attempts:
+        lost.append(_not_pooled(pd.concat(attempts, ignore_index=True)))
     ledger = _ledger(arms, contrasts, studies, memberships, built, attempts)
     together, order = _assemble(comparisons, protocol, ("unit",))
     return Selection(
@@ -309,22 +313,20 @@ def _with_unit(described: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     return in_words(described.assign(unit=unit, label=_lettered(described)))
 
 
-def _not_pooled(found: pd.DataFrame, chosen: pd.DataFrame, mine: pd.DataFrame) -> pd.DataFrame:
+def _not_pooled(tried: pd.DataFrame) -> pd.DataFrame:
     """Comparisons of which no candidate could be converted, but where the whole trial is pooled; the first listed."""
-    failed = found[found["reason_code"] != ""]
-    if failed.empty:
-        return failed
-    usable = set(_keys(found[found["reason_code"] == ""], [*UNIT, "comparison_id"]))
-    covered = set(_keys(chosen[chosen["comparison_id"] == chosen["study_id"]], UNIT))
-    stays = [key not in usable and key[:-1] not in covered for key in _keys(failed, [*UNIT, "comparison_id"])]
-    if not any(stays):
-        return failed[stays]
-    failed = failed[stays].sort_values(["file", "distance", "order"], kind="stable")
-    failed = failed.drop_duplicates([*UNIT, "comparison_id"]).sort_values("order", kind="stable")
-    events = {
-        f"events_{role}": mine[f"events{at}"].reindex(failed.index) if f"events{at}" in mine else np.nan
-        for at, role in (("1", "intervention"), ("2", "control"))
-    }
+    trial, comparison = ["analysis", *UNIT], ["analysis", *UNIT, "comparison_id"]
+    failed = tried[tried["reason_code"] != ""]
+    usable = set(_keys(tried[tried["reason_code"] == ""], comparison))
+    covered = set(_keys(tried[tried["chosen"] & (tried["comparison_id"] == tried["study_id"])], trial))
+    stays = [key not in usable and key[:-1] not in covered for key in _keys(failed, comparison)]
+    failed = (
+        failed[np.array(stays, dtype=bool)]
+        .sort_values(["file", "distance", "order"], kind="stable")
+        .drop_duplicates(comparison)
+    )
+    failed = failed.sort_values("order", kind="stable")
+    events = {"events_intervention": failed["typed_events1"], "events_control": failed["typed_events2"]}
     return failed.assign(**events, row=[rows[0][1] for rows in failed["rows"]])
 
 
@@ -354,6 +356,11 @@ def _lost(parts: list[pd.DataFrame], studies: pd.DataFrame, protocol: Protocol) 
     if not there:
         return pd.DataFrame(columns=list(NOT_POOLED_COLUMNS))
     table = pd.concat([part.reindex(columns=[*NOT_POOLED_COLUMNS, "outcome", "window"]) for part in there])
+    of_set = [
+        one.id(window, protocol.outcomes[one.outcome]) for one in analyses(protocol) for window in protocol.windows
+    ]
+    at = {name: i for i, name in enumerate(of_set)}
+    table = table.iloc[np.argsort(table["analysis"].map(at).to_numpy(), kind="stable")]
     numbers = [name for name in NOT_POOLED_COLUMNS if name.startswith(("n_", "events_"))]
     table[numbers] = table[numbers].astype("Float64").astype(float)
     table["reason"] = table["reason_code"].map(said)

@@ -199,22 +199,21 @@ _COLUMN_OF = {field: column for column, field in HETEROGENEITY.items()}
 
 def _size(group: pd.DataFrame, told: np.ndarray, protocol: Protocol) -> Row:
     """Trials, comparisons and patients of the rows that are pooled; a patient counts once."""
-    mine = group[told]
+    study, design = (group[name].to_numpy()[told] for name in ("study_id", "design"))
     # The patients of a crossover trial stand in both arms.
-    n1, n2 = mine["n_intervention"].copy(), mine["n_control"].copy()
+    n1, n2 = (group[f"n_{arm}"].to_numpy(dtype=float, copy=True)[told] for arm in ("intervention", "control"))
     for shared in protocol.shared_arms:
         side = n1 if shared.arm == "intervention" else n2
-        of = mine["study_id"] == shared.study
+        of = study == shared.study
         if shared.n == "repeated" and of.sum() > 1:
-            side[of & mine.duplicated(["study_id", f"n_{shared.arm}"])] = 0
-    everyone = n1.where(mine["design"] == "crossover", n1 + n2)
-    trials = mine["study_id"].nunique()
-    return dict(zip(SIZE, (trials, len(mine), _total(n1), _total(n2), _total(everyone)), strict=True))
+            side[of & pd.DataFrame({"study": study, "n": side}).duplicated().to_numpy()] = 0
+    everyone = np.where(design == "crossover", n1, n1 + n2)
+    return dict(zip(SIZE, (len(set(study)), len(study), _total(n1), _total(n2), _total(everyone)), strict=True))
 
 
-def _total(n: pd.Series) -> float:
+def _total(n: np.ndarray) -> float:
     """Sum of the known n; missing where no trial gives one."""
-    return float(n.sum()) if n.notna().any() else np.nan
+    return float(np.nansum(n)) if not np.isnan(n).all() else np.nan
 
 
 def _natural(values: Mapping[str, float], scale: object, names: Sequence[str]) -> Row:

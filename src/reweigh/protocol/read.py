@@ -16,6 +16,16 @@ def load_checked(content: bytes) -> Protocol:
     return protocol
 
 
+def written(protocol: Protocol) -> bytes:
+    """A checked protocol as the later stages read it: what was typed, as JSON, which reads in no time."""
+    return protocol.model_dump_json(by_alias=True, exclude_unset=True, indent=1).encode() + b"\n"
+
+
+def load_written(content: bytes) -> Protocol:
+    """The protocol that `written` wrote."""
+    return Protocol.model_validate_json(content)
+
+
 def load_protocol(content: bytes | None, name: str = "review.yaml") -> tuple[Protocol | None, list[Problem]]:
     """Read a protocol from the bytes of `review.yaml` (None where there is none), called `name` in the problems.
 

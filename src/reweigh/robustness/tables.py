@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -350,12 +351,13 @@ def _wanted(protocol: Protocol, effects: pd.DataFrame) -> Iterator[tuple[str, st
 def specification_rows(found: Multiverse) -> Iterator[Row]:
     """One row per specification: its options, which distinct analysis it is, and that analysis."""
     records = found.analyses.to_dict("records")
+    coded = cache(lambda name, option: code(name, option=option))
     for row in found.specifications.to_dict("records"):
         options = {name: str(row[name]) for name in found.choices}
         mine = _text(records[int(row["analysis"])])
         mine |= {k: {True: "yes", False: "no"}.get(v, "") for k, v in mine.items() if k in STATEMENTS}
         yield {
-            "option_codes": join(code(name, option=option) for name, option in options.items()),
+            "option_codes": join(coded(name, option) for name, option in options.items()),
             "options": "; ".join(f"{name}={option}" for name, option in options.items()),
             "distinct": int(row["analysis"]) + 1, **mine, "reason": words(mine["reason_code"], SENTENCES),
             "unit": found.unit,
