@@ -132,31 +132,16 @@ def log_likelihood(y: Floats, v: Floats, tau2: Floats, kind: str) -> Floats:
 
 def maximise(y: Floats, v: Floats, kind: str, start: Floats | None = None) -> Fit:
     """Global maximum over tau2 >= 0 of the log-likelihood of ``kind``."""
-    low, squares = v.min(axis=1), (y * y).sum(axis=1)
     return climb(
-        low,
+        v.min(axis=1),
         # The score is a sum of positive multiples of (z_i^2 - l_i - tau2), z contrasts of y, so no root is above.
-        np.minimum(2 * squares, _no_root_above(v, low, squares)),
+        2 * (y * y).sum(axis=1),
         y.shape[1],
         lambda part, grid: _score_on_grid(y[part], v[part], grid, kind),
         lambda rows, tau2: score(y[rows], v[rows], tau2, kind),
         lambda rows, tau2: log_likelihood(y[rows], v[rows], tau2, kind),
         start,
     )
-
-
-def _no_root_above(v: Floats, low: Floats, squares: Floats) -> Floats:
-    """A tau2 (D,) above every root of the score, from the smallest variances and the sums of squares of y (D,).
-
-    With w = 1 / (v + tau2), the score is at most squares / (low + tau2)^2 - (sum w - sum w^2 / sum w). What is taken off
-    grows with each w, so it is at least k - 1 times the smallest. The quadratic equation that this leaves is solved.
-    """
-    there = np.isfinite(v)
-    high = np.where(there, v, 0.0).max(axis=1)
-    mean = squares / np.maximum(there.sum(axis=1) - 1, 1)
-    root = (mean + np.sqrt(mean) * np.sqrt(mean + 4 * (high - low))) / 2 - low
-    # A little more, for rounding: with equal variances the bound is the root.
-    return np.asarray(1.01 * np.maximum(root, 0.0) + 0.01 * low)
 
 
 def _score_on_grid(y: Floats, v: Floats, grid: Floats, kind: str) -> Floats:
