@@ -370,7 +370,7 @@ def yaml_bytes(raw: object) -> bytes:
     return out.getvalue()
 
 
-MUTANTS = int(os.environ.get("REWEIGH_MUTANTS", "400"))
+MUTANTS = int(os.environ.get("REWEIGH_MUTANTS", "1000"))
 
 
 @pytest.mark.slow

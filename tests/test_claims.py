@@ -495,6 +495,7 @@ def strong(direction):
     return change
 
 
+@pytest.mark.slow
 def test_c01_follows_the_trials_in_both_directions():
     bias = low_risk(KETAMINE)
     assert one(KETAMINE, "C01", strong(1)).verdict_effect == "contradicted"
@@ -520,6 +521,7 @@ def events(**counts):
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "before", "after"),
     [

@@ -234,7 +234,7 @@ def test_a_set_says_why_a_trial_is_not_in_it():
     assert selection.rows.set_index("study_id").loc["b", "reason"].iloc[0] == "not eligible: not randomised"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.permutations(range(6)), st.data())
 def test_permuting_studies_permutes_the_effects_and_loses_no_row(order, data):
     rows = []

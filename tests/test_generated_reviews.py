@@ -1,7 +1,7 @@
 """Whatever valid data a review has: every stage makes its tables, nothing is lost, and the page says what they say.
 
-REWEIGH_REVIEWS is how many made-up reviews are built (50; by hand as many as there is time for); one in thirty has its figures drawn, one in ten stands as of a
-year as well, one in six has 14 to 40 trials. To look into one: `generator.review(seed)`, and `generator.smallest`.
+REWEIGH_REVIEWS is how many made-up reviews are built (300; by hand as many as there is time for); one in thirty has its
+figures drawn, one in ten stands as of a year as well, one in six has 14 to 40 trials. To look into one: `generator.review(seed)`, and `generator.smallest`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ from reweigh.text.numbers import (
     stated_text,
 )
 
-REVIEWS = int(os.environ.get("REWEIGH_REVIEWS", "50"))
+REVIEWS = int(os.environ.get("REWEIGH_REVIEWS", "300"))
 PARTS = 30
-FAST = 20
+#: Seeds that stand among the fast tests.
+FAST = (1, 2, 3, 4)
 
 NOTHING = ("pooling_not_for_measure", "pooling_needs_counts", "not_estimable_counts", "no_trials")
 NO_INTERVAL = (*NOTHING, "no_variance", "all_effects_equal")
@@ -250,7 +251,7 @@ def examined(seed: int, folder: Path) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore::reweigh.figures.style.MissingCharacters")
-@pytest.mark.parametrize("seed", range(FAST))
+@pytest.mark.parametrize("seed", FAST)
 def test_a_made_up_review_has_every_result_or_a_reason(tmp_path, seed):
     assert examined(seed, tmp_path) == []
 
@@ -259,7 +260,7 @@ def test_a_made_up_review_has_every_result_or_a_reason(tmp_path, seed):
 @pytest.mark.filterwarnings("ignore::reweigh.figures.style.MissingCharacters")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_many_made_up_reviews_have_every_result_or_a_reason(tmp_path, part):
-    for seed in range(FAST + part, REVIEWS, PARTS):
+    for seed in range(part, REVIEWS, PARTS):
         folder = tmp_path / f"{seed}"
         folder.mkdir()
         found = examined(seed, folder)

@@ -108,6 +108,7 @@ def page(ketamine):
     return report_page(ketamine)
 
 
+@pytest.mark.slow
 def test_judgements_are_lights_in_the_forest_plots_and_in_the_table_of_trials(ketamine, page):
     tools = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
     studies = sorted(ketamine.effects["study_id"].unique())[:6]
@@ -203,6 +204,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0, 3])
 def test_models_of_counts_are_pooled_as_such_on_the_page_or_have_a_reason(first):
     """BCG by Mantel-Haenszel and Peto alone, in any order: each number under its own model's name."""
@@ -352,6 +354,7 @@ def test_page_is_self_contained(page):
     assert "default-src 'none'" in page
 
 
+@pytest.mark.slow
 def test_page_is_small_and_the_same_again(ketamine, page):
     assert len(page.encode()) < 3_000_000
     assert report_page(ketamine) == page
@@ -502,6 +505,7 @@ def test_flags_stand_at_their_trial_and_are_counted_in_the_summary(ketamine):
     assert "1 suspicious number is flagged" in text and "\n- a row of an outcome that is not there\n" in text
 
 
+@pytest.mark.slow
 def test_later_stages_are_shown(ketamine):
     analysis = "responder.immediate"
     left = (

@@ -310,6 +310,7 @@ def ask(protocol, studies, arms, contrasts, outcome, window, options, monkeypatc
     return multiverse.multiverse_of(studies, arms, contrasts, protocol, outcome, window)
 
 
+@pytest.mark.slow
 def test_ketamine_multiverse_is_select_on_changed_protocols(ketamine, monkeypatch):
     """Every combination against `select()` on a protocol that a person would have written for it."""
     protocol, studies, arms, contrasts = ketamine
@@ -378,6 +379,7 @@ def test_an_unlabelled_figure_read_the_other_way():
     assert np.isnan(arms["sd"].iloc[0])
 
 
+@pytest.mark.slow
 def test_tables_of_the_real_review_say_why_where_there_is_nothing(ketamine):
     protocol, studies, arms, contrasts = ketamine
     effects = select(studies, arms, contrasts, protocol).effects
