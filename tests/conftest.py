@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from report.browser import Browser, find_chromium
+
 settings.register_profile("reweigh", deadline=None, derandomize=True)
 settings.load_profile("reweigh")
 
@@ -65,7 +67,30 @@ def reference() -> dict:
     return json.loads((ROOT / "tests" / "reference" / "main_job.json").read_text())
 
 
+@pytest.fixture(scope="session")
+def tab():
+    """A tab of a headless Chromium."""
+    browser = Browser(find_chromium())
+    browser.media()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(tab):
+    """The tab, without what earlier tests left in it; the test fails if the page complains or asks the network."""
+    tab.open("about:blank")
+    tab.errors.clear()
+    tab.requests.clear()
+    tab.size(1440)
+    yield tab
+    assert tab.errors == []
+    assert [url for url in tab.requests if not url.startswith(("file:", "data:", "blob:", "about:"))] == []
+
+
 SLOW = ("workflow", "browser")
+#: Files whose tests share nothing that is dear: each test goes to whoever is free, those of other files to one worker.
+APART = ("test_generated_reviews", "test_check", "test_faults")
 
 
 def pytest_collection_modifyitems(items):
@@ -73,4 +98,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if any(item.get_closest_marker(name) for name in SLOW):
             item.add_marker("slow")
+        if item.path.stem not in APART or item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)

@@ -197,6 +197,15 @@ def test_shared_arms_that_cannot_be_combined_are_not_lost():
     assert effects["comparison_id"].tolist() == ["a"] and has(effects["derivation_codes"][0], "aggregated")
 
 
+def test_a_time_point_with_arms_of_no_side_only_is_excluded_with_its_reason():
+    rows = "a,c1,other,usual care,pain,d,2,30,5,1,,,,\n"
+    rows += "a,c1,intervention,x,pain,d,28,30,5,1,,,,\na,c1,control,y,pain,d,28,30,6,1,,,,\n"
+    extra = "shared_arms: [{study: a, arm: control, n: repeated, source: the paper}]\n"
+    selection = run(rows, extra=extra)[0]
+    assert selection.rows["status"].tolist() == ["excluded", "chosen", "chosen"]
+    assert has(selection.rows["reason_code"][0], "role_other")
+
+
 @pytest.mark.parametrize("design", ["parallel", "crossover", "first_period", "cluster"])
 @pytest.mark.parametrize("comparisons", [0, 1, 2])
 def test_none_one_and_two_contrasts_of_one_study_in_every_design(design, comparisons):

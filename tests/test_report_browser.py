@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from report.browser import Browser, find_chromium
+from report.browser import find_chromium
 from reweigh.figures.forest.table import printed_shares
 from reweigh.figures.style import FONT_FILES
 from reweigh.pool.core import pool
@@ -81,26 +81,6 @@ def pages(inputs, tmp_path_factory):
         found[review].parent.mkdir()
         found[review].write_text(report_page(inputs[review]), encoding="utf-8")
     return found
-
-
-@pytest.fixture(scope="module")
-def tab():
-    browser = Browser(find_chromium())
-    browser.media()
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def browser(tab):
-    """The tab, without what earlier tests left in it; the test fails if the page complains or asks the network."""
-    tab.open("about:blank")
-    tab.errors.clear()
-    tab.requests.clear()
-    tab.size(1440)
-    yield tab
-    assert tab.errors == []
-    assert [url for url in tab.requests if not url.startswith(("file:", "data:", "blob:", "about:"))] == []
 
 
 def result(browser):

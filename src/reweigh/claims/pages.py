@@ -15,6 +15,7 @@ from reweigh.io import frame
 from reweigh.protocol.models import describe_model
 from reweigh.text.claims import CITATIONS, READINGS, RULES, SENTENCES
 from reweigh.text.codes import code, has, words
+from reweigh.text.markdown import escaped
 
 OTHER_READINGS = tuple(READINGS)[1:]
 
@@ -154,18 +155,18 @@ def claim_page(
     """
     claim = found.claim
     head = found.headline
-    lines = [f"# {claim.id}: {claim.claim}", "", f"**{found.verdict[:1].upper()}{found.verdict[1:]}**"]
+    lines = [f"# {claim.id}: {escaped(claim.claim)}", "", f"**{found.verdict[:1].upper()}{found.verdict[1:]}**"]
     if head:
         level = f"; certainty {head.evidence.certainty.level}" if isinstance(head.evidence, Body) else ""
         lines[-1] += f" ({head.evidence.count}{level})"
-    lines += ["", found.answer, "", "## Who says it, and on what", ""]
-    lines += [f"{claims.pages[claim.page]} (`{claim.page}`).", ""]
+    lines += ["", escaped(found.answer), "", "## Who says it, and on what", ""]
+    lines += [f"{escaped(claims.pages[claim.page])} (`{claim.page}`).", ""]
     lines += [
-        f"- {x.label}: {CITATIONS[x.citation]} (`{x.citation}`)." + (f" {x.note}" if x.note else "")
+        f"- {escaped(x.label)}: {CITATIONS[x.citation]} (`{x.citation}`)." + (f" {escaped(x.note)}" if x.note else "")
         for x in claim.leans_on
     ] or [f"- {CITATIONS['none'][:1].upper()}{CITATIONS['none'][1:]} (`none`)."]
     if claim.note:
-        lines += ["", claim.note]
+        lines += ["", escaped(claim.note)]
     if head:
         lines += ["", "## What the trials say", "", *_statements(found), "", *_numbers(found)]
         at_three = f"**{found.half}** at half of it, **{found.verdict}** at it, **{found.twice}** at twice it."
@@ -177,16 +178,13 @@ def claim_page(
         lines += ["", "## What published reviews say", "", *_published(found, published)]
     if figure:
         lines += ["", "## Forest plot", "", f"![Forest plot of the trials behind {claim.id}]({figure})"]
-    lines += ["", "## What evidence would change the verdict", "", claim.would_change]
+    lines += ["", "## What evidence would change the verdict", "", escaped(claim.would_change)]
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return ["| " + " | ".join(_cell(c) for c in line) + " |" for line in (head, ["---"] * len(head), *rows)]
+    lines = [[*map(escaped, head)], ["---"] * len(head), *([*map(escaped, row)] for row in rows)]
+    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def _statements(found: Assessed) -> list[str]:
@@ -216,13 +214,15 @@ def _numbers(found: Assessed) -> list[str]:
         all_of = {"best_now": evidence, **readings}
         seen.setdefault(name, tuple(f"{all_of[n].effect}; {all_of[n].count}" for n in names))
     lines = _grid(head, [(name, *cells) for name, cells in seen.items()])
-    lines += ["", f"Best practice: {describe_model(found.parts[0].evidence.model)}. "
-              f"Method of {found.method_of}: {describe_model(found.method)}."]  # fmt: skip
+    best, of = describe_model(found.parts[0].evidence.model), describe_model(found.method)
+    lines += ["", escaped(f"Best practice: {best}. Method of {found.method_of}: {of}.")]
     verdicts = [f"{READINGS[n].format(year=found.as_of, who=found.method_of)}: {found.verdicts[n]}" for n in names[1:]]
-    lines += [f"Verdict under the other readings: {'; '.join(verdicts)}."] if verdicts else []
+    lines += [escaped(f"Verdict under the other readings: {'; '.join(verdicts)}.")] if verdicts else []
     undated = sorted({s for p in found.parts for e in p.readings.values() for s in e.undated})
     if undated:
-        lines += [f"Left out of the readings as of {found.as_of}, because no year is known: {', '.join(undated)}."]
+        lines += [
+            f"Left out of the readings as of {found.as_of}, because no year is known: {escaped(', '.join(undated))}."
+        ]
     return lines
 
 
@@ -232,7 +232,7 @@ def _certainty(found: Assessed) -> list[str]:
         if isinstance(p.evidence, Body):
             c = p.evidence.certainty
             same = p.evidence.analysis, p.evidence.count, c.reasons
-            lines.setdefault(same, f"- {label(p.test)}: **{c.level}**. {c.reasons}.")
+            lines.setdefault(same, f"- {escaped(label(p.test))}: **{c.level}**. {escaped(c.reasons)}.")
     return list(lines.values()) or ["No usable trial: nothing to grade."]
 
 

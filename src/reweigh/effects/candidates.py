@@ -138,6 +138,8 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
         others = [row for row in point if row["role"] == "other"]
         excluded += [_exclusion("arms.csv", row, "arms", code("role_other")) for row in others]
         point, study = [row for row in point if row["role"] != "other"], str(point[0]["study_id"])
+        if not point:
+            continue
         shared = declared.get(study) or (None if study in independent else _common(point))
         if shared is not None and shared_arms == "combine":
             whole = _comparison([row | {"comparison_id": study} for row in point], excluded, shared)

@@ -18,6 +18,7 @@ from reweigh.schemas import columns
 from reweigh.text.codes import has, join, parse, words
 from reweigh.text.effects import SENTENCES
 from reweigh.text.files import file_name
+from reweigh.text.markdown import escaped
 
 SWEEP_COLUMNS = columns("crossover_sweep.csv")
 HIDDEN = frozenset({"row", "study_id", "comparison_id", "source_url", "source", "extracted_by", "label"})
@@ -37,17 +38,17 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     pages: dict[str, list[str]] = {}
     for effect, given, steps in zip(records(main), records(given_rows), traced["steps"], strict=True):
         name = _page(effect["unit"], effect)
-        one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {effect['comparison_id']}"
+        one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {escaped(effect['comparison_id'])}"
         part = [f"## {effect['measure']}{one}", _reported(given["rows"], tables)]
         if given["arms_codes"]:
             joined = words(given["arms_codes"], SENTENCES)
-            part.append(f"Before that: {joined} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
+            part.append(f"Before that: {escaped(joined)} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
         part.append(worked_example({**effect, "reason": "", "steps": steps}, protocol.level))
         if name not in pages:
             window = protocol.windows[effect["window"]].label or effect["window"]
             label = labels[effect["analysis"], effect["unit"]]
-            title = f"# {label}: {protocol.outcomes[effect['outcome']].label}, {window}"
-            pages[name] = [title, f"Source: {effect['source']}"]
+            title = escaped(f"{label}: {protocol.outcomes[effect['outcome']].label}, {window}")
+            pages[name] = [f"# {title}", f"Source: {escaped(effect['source'])}"]
         pages[name] += part
     for effect in records(selection.effects[selection.effects["set"] == "main"]):
         if has(effect["derivation_codes"], "aggregated"):
@@ -70,7 +71,7 @@ def _aggregated(effect: Mapping[str, Any]) -> str:
         f"estimate = sum(w estimate)/sum(w) = {effect['estimate']:.6g}",
         f"variance = 1/sum(w) = {effect['variance']:.6g}, SE = {effect['se']:.6g}",
     ]
-    return f"## {effect['measure']} of the trial: {said}\n\n" + "\n".join(f"    {line}" for line in lines)
+    return f"## {effect['measure']} of the trial: {escaped(said)}\n\n" + "\n".join(f"    {line}" for line in lines)
 
 
 def _reported(rows: tuple[tuple[str, int], ...], tables: Mapping[str, pd.DataFrame]) -> str:
@@ -83,7 +84,7 @@ def _reported(rows: tuple[tuple[str, int], ...], tables: Mapping[str, pd.DataFra
             for name, value in row.items()
             if name not in HIDDEN and not pd.isna(value) and value != ""
         ]
-        lines.append(f"- `{file}` row {number}: {'; '.join(said)}")
+        lines.append(f"- `{file}` row {number}: {escaped('; '.join(said))}")
     return "\n".join(lines)
 
 

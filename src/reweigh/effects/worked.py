@@ -9,6 +9,7 @@ from typing import Any
 
 from reweigh.quantile import z_critical
 from reweigh.text.effects import step_words
+from reweigh.text.markdown import escaped
 
 
 def worked_example(result: Mapping[str, Any], level: float = 0.95) -> str:
@@ -17,12 +18,12 @@ def worked_example(result: Mapping[str, Any], level: float = 0.95) -> str:
     Headings start at level 3. A row without an effect gives its reason and what would be needed.
     """
     if result["reason"]:
-        return f"No effect size: {result['reason']}.\n\nNeeded: {result['needed']}.\n"
+        return f"No effect size: {escaped(result['reason'])}.\n\nNeeded: {escaped(result['needed'])}.\n"
     steps = [*((step.name, step.values) for step in result["steps"]), _result(result, level)]
     parts = [step_words(i, name, values) for i, (name, values) in enumerate(steps, start=1)]
     for title, column in (("Chain", "derivation"), ("Assumptions", "assumptions"), ("Flags", "flags")):
         if result[column]:
-            parts.append(f"{title}: {result[column]}.\n")
+            parts.append(f"{title}: {escaped(result[column])}.\n")
     return "\n".join(parts)
 
 
