@@ -537,6 +537,9 @@ def test_the_page_looks_as_approved(browser, pages, view):
       style.textContent = {json.dumps(shipped_fonts())};
       document.head.append(style);
       for (const face of document.fonts) await face.load();
+      const dark = matchMedia('(prefers-color-scheme: dark)');
+      while (dark.matches !== {json.dumps(how["scheme"] == "dark")}) await new Promise(requestAnimationFrame);
+      for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
     }})()""")
     found = {}
     for name, selector in SECTIONS.items():

@@ -1,6 +1,6 @@
 # Reference values for leave-one-out, cumulative, influence, subsets, small-study tests, trim and fill, fail-safe N and
 # the step selection model: metafor with tight tolerances. Run: Rscript robustness_metafor.R > robustness_metafor.json
-suppressMessages({library(metafor); library(metadat); library(jsonlite)})
+suppressMessages({library(metafor); library(metadat); library(jsonlite); library(numDeriv)})
 con <- list(threshold = 1e-12, tol = 1e-15, maxiter = 10000)
 
 data <- list(

@@ -78,7 +78,8 @@ def draw_specifications(
     wide = max([text_width(t, SMALL_SIZE) for t in named] + [0.0]) + 10
     wider = max([text_width(t, SMALL_SIZE, "bold") for t in head_words] + [0.0]) + 12
     side = max(52.0, wide + wider)
-    top_height, low_height = 190.0, LINE * len(options) + GAP * len(heads)
+    # One line of room where no choice makes a difference.
+    top_height, low_height = 190.0, max(LINE * len(options) + GAP * len(heads), LINE)
     figure, (ax,) = panels(title, note, width=360.0 + side - 52.0, height=top_height + low_height + 8)
     box, size = ax.get_position(), figure.get_size_inches() * 72
     left, width = box.x0 + (side - 52.0) / size[0], 360.0 / size[0]
