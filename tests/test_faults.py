@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,6 @@ REVIEW = "bcg-vaccine"
 ARGUMENTS = ["--cores", "2", "--config", f"reviews={REVIEW}"]
 WHO = ("job", "main process", "both")
 KILLS = 12
-NOBODY = 65534
 
 
 def environment(**changed: str) -> dict[str, str]:
@@ -130,3 +130,28 @@ def test_ctrl_c_ends_in_silence_and_the_same_command_finishes(undisturbed, tmp_p
     again = type_in(folder, f"snakemake {' '.join(ARGUMENTS)}")
     assert again.returncode == 0, again.stdout + again.stderr
     assert results(folder) == undisturbed
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv, which takes root's rights away, is not here")
+@pytest.mark.parametrize(("closed", "says"), [("results", "Write-protected output files"), (".", "nothing was run")])
+def test_what_cannot_be_written_is_said_and_nothing_is_lost(tmp_path, closed, says):
+    folder = copy_repository(tmp_path / "closed")
+    # Root may write anywhere: without these capabilities it is a user like any other. HOME and the mask are odd, too.
+    without = "setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all " if os.geteuid() == 0 else ""
+    command = f"{without}env -u HOME sh -c 'umask 077; snakemake core {' '.join(ARGUMENTS)}'"
+    assert type_in(folder, command).returncode == 0
+    arms = folder / "data" / REVIEW / "arms.csv"
+    arms.write_text(arms.read_text().replace(",139,11", ",139,12"))
+    before = results(folder)
+    places = [folder / "results", *(folder / "results").rglob("*")]
+    places += [folder, folder / ".snakemake"] if closed == "." else []
+    for place in places:
+        place.chmod(place.stat().st_mode & ~0o222)
+    run = type_in(folder, command)
+    for place in places:
+        place.chmod(place.stat().st_mode | 0o200)
+    assert run.returncode != 0 and "Traceback" not in run.stdout + run.stderr, run.stderr
+    assert says in run.stdout + run.stderr
+    assert results(folder) == before
+    again = type_in(folder, command)
+    assert again.returncode == 0 and results(folder) != before, again.stderr

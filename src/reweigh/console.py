@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from reweigh.text.numbers import difference_decimals, effect_text
 FORMATS = ("svg", "pdf", "png")
 KEYS = ("reviews", "figure_formats", "as_of")
 HEADLINE = "## What was pooled"
+#: What a script cannot help: a full disk or quota, a file system or file that may only be read.
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 _SHOWN = 3  # notices of one rule in the terminal; flags.csv has all
 
 
@@ -41,9 +44,23 @@ def logged(path: str | Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.showwarning = _once_and_plain(warnings.showwarning)
             yield
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            _log(path, traceback.format_exc())
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        said = f"{error.strerror}{where}\nWhat was finished is kept. Once that is mended, type the same command again."
+        _log(path, said)
+        print(f"\n{said}\n", file=sys.stderr)
+        sys.exit(1)
     except Exception:
-        Path(path).write_text(traceback.format_exc(), encoding="utf-8")
+        _log(path, traceback.format_exc())
         raise
+
+
+def _log(path: str | Path, said: str) -> None:
+    with suppress(OSError):  # a full disk has no room for its own report
+        Path(path).write_text(f"{said.rstrip()}\n", encoding="utf-8")
 
 
 def _once_and_plain(show: Callable[..., None]) -> Callable[..., None]:
@@ -186,4 +203,17 @@ def locked(arguments: Sequence[str] = (), folder: Path = Path(".snakemake/locks"
         "This folder is locked: another run is at work here, or one was killed. If none is at work, type\n"
         f"    snakemake --unlock && {shlex.join(['snakemake', *arguments])}\n"
         "What was finished is kept, what was not is made again."
+    )
+
+
+def unwritable(folder: Path = Path()) -> str:
+    """Why nothing can be run in a folder, and what to do, "" where a run can write what it must."""
+    places = (folder / name for name in (".snakemake", "results", "work", "logs"))
+    needed = dict.fromkeys(folder if not place.exists() else place for place in places)
+    locked_up = [str(place.resolve()) for place in needed if place.name != "results" and not os.access(place, os.W_OK)]
+    if not locked_up:
+        return ""
+    return (
+        f"cannot write to {', '.join(locked_up)}: nothing was run.\n"
+        "Give yourself the right to write there (chmod u+w), or copy the folder to a place of your own."
     )

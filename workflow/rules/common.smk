@@ -9,7 +9,13 @@ SOURCE = Path(workflow.basedir) / "src"
 if str(SOURCE) not in sys.path:
     sys.path.insert(0, str(SOURCE))
 
-from reweigh.console import config_error, locked, prepare_jobs, print_results
+from reweigh.console import (
+    config_error,
+    locked,
+    prepare_jobs,
+    print_results,
+    unwritable,
+)
 from reweigh.imports import closure
 from reweigh.text.files import file_name
 
@@ -69,6 +75,10 @@ RESULTS = (
     "summary.md",
     "report.html",
 )
+
+if workflow.is_main_process and (problem := unwritable()):
+    print(f"\n{problem}\n", file=sys.stderr)
+    sys.exit(1)
 
 if problem := config_error(
     config, [folder.name for folder in Path("data").glob("*/") if folder.is_dir()]
