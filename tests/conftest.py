@@ -98,6 +98,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if any(item.get_closest_marker(name) for name in SLOW):
             item.add_marker("slow")
-        if item.path.stem not in APART or item.get_closest_marker("slow") is None:
+        if "built" in item.fixturenames:  # what takes a minute to build is built by one worker
+            item.add_marker(pytest.mark.xdist_group("built"))
+        elif item.path.stem not in APART or item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)

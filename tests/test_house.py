@@ -25,6 +25,7 @@ FLOORS = (
     ("figures", "check"),
     ("report",),
     ("api",),
+    ("exchange",),
 )
 IMPORT = re.compile(r"^\s*(?:from reweigh\.?([\w.]*) import ([\w, ]+)|import reweigh\.([\w.]+))", re.MULTILINE)
 
