@@ -265,3 +265,36 @@ def test_many_made_up_reviews_have_every_result_or_a_reason(tmp_path, part):
         folder.mkdir()
         found = examined(seed, folder)
         assert found == [], f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("year", [1940, 1948])
+def test_a_year_before_most_trials_ends_with_a_page(tmp_path, year):
+    data = pipeline.ROOT / "data" / "bcg-vaccine"
+    files = {path.name: path.read_bytes() for path in data.iterdir()}
+    folder = pipeline.build(files, tmp_path, figures=True, as_of=year)
+    protocol = load_checked(files["review.yaml"])
+    assert faults(folder, protocol, tmp_path / "work" / folder.relative_to(tmp_path / "results") / "checked") == []
+    known = (read_csv(folder / "effects.csv")["set"] == "main").sum()
+    assert (known == 0) == (year == 1940)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "No usable trial" in page or year == 1948
+
+
+ONE = {
+    "review.yaml": b"""title: One trial
+question: {population: p, intervention: i, comparator: c, design: d}
+words: {intervention: i, control: c}
+table_source: {arms: typed here}
+outcomes: {o: {label: O, type: binary, measure: RR, better: lower}}
+windows: {end: {label: End, text: [end]}}
+""",
+    "studies.csv": b"study_id,label,year,design\na,A 2000,2000,parallel\n",
+    "arms.csv": b"study_id,role,arm,outcome,timepoint,n,events\na,intervention,x,o,end,20,3\na,control,y,o,end,21,5\n",
+}
+
+
+def test_a_review_of_one_trial_typed_from_scratch_ends_with_a_page(tmp_path):
+    folder = pipeline.build(ONE, tmp_path, figures=True)
+    assert faults(folder, load_checked(ONE["review.yaml"]), tmp_path / "work" / "made" / "checked") == []
+    assert "A 2000" in (folder / "report.html").read_text(encoding="utf-8")
