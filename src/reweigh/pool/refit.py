@@ -43,8 +43,12 @@ def trials_of(group: pd.DataFrame) -> Trials:
     Counts of crossover and cluster trials are not those of independent patients and cannot be pooled as counts.
     """
     yi, vi = (group[name].to_numpy(dtype=np.float64) for name in ("estimate", "variance"))
-    counts = group.reindex(columns=list(COUNTS)).to_numpy(dtype=np.float64, na_value=np.nan).T.copy()
-    counts[:, group["design"].isin(["crossover", "cluster"]).to_numpy()] = np.nan
+    unknown = np.full(len(group), np.nan)
+    counts = np.array(
+        [group[name].to_numpy(dtype=np.float64, na_value=np.nan) if name in group else unknown for name in COUNTS]
+    )
+    design = group["design"].to_numpy(dtype=object)
+    counts[:, (design == "crossover") | (design == "cluster")] = np.nan
     return Trials(str(group["measure"].iloc[0]), yi, vi, counts)
 
 
