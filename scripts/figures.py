@@ -32,7 +32,7 @@ if __name__ == "__main__":
         tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
         lost = read_csv(snakemake.input.not_pooled)
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
-        if snakemake.rule == "figure":
+        if hasattr(snakemake.output, "figure"):  # in a module a rule may have another name
             try:
                 layout = FOLDERS[snakemake.wildcards.layout]
                 names = {file_name(name): name for name in plot_ids(tables[0], protocol)}

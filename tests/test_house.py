@@ -25,6 +25,8 @@ FLOORS = (
     ("figures", "check"),
     ("report",),
     ("api",),
+    ("exchange",),
+    ("cli",),
 )
 IMPORT = re.compile(r"^\s*(?:from reweigh\.?([\w.]*) import ([\w, ]+)|import reweigh\.([\w.]+))", re.MULTILINE)
 

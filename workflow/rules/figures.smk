@@ -1,5 +1,6 @@
 # All figures of a review are one job, which owns their list; a single one is also a target by its name.
 rule figures:
+    """All forest plots of a review, and their list."""
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
@@ -8,7 +9,7 @@ rule figures:
         weights="results/{review}/weights.csv",
         not_pooled="results/{review}/not_pooled.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         sweep="results/{review}/crossover_sweep.csv",
         pooled_sweep="results/{review}/crossover_sweep_pooled.csv",
         source=library("figures"),
@@ -40,6 +41,7 @@ rule figures:
 
 
 rule figure:
+    """One forest plot, asked for by its name: svg, pdf or png."""
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
@@ -48,7 +50,7 @@ rule figure:
         weights="results/{review}/weights.csv",
         not_pooled="results/{review}/not_pooled.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         source=library("figures"),
     output:
         figure="results/{review}/figures/{layout}/{analysis}.{format}",
@@ -60,3 +62,24 @@ rule figure:
         "{wildcards.review}: forest plot of {wildcards.analysis}"
     script:
         "../../scripts/figures.py"
+
+
+rule core_summary:
+    """What the end of a run of `core` says: the pooled estimates, and from how many rows."""
+    input:
+        pooled="results/{review}/pooled.csv",
+        rows="results/{review}/rows.csv",
+        flags="results/{review}/flags.csv",
+        exclusions="results/{review}/exclusions.csv",
+        not_pooled="results/{review}/not_pooled.csv",
+        source=library("core_summary"),
+    output:
+        summary="results/{review}/core_summary.txt",
+    log:
+        "logs/{review}/core_summary.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: summary of the run"
+    script:
+        "../../scripts/core_summary.py"
