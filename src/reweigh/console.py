@@ -26,8 +26,8 @@ _SHOWN = 3  # notices of one rule in the terminal; flags.csv has all
 def prepare_jobs(source: Path | None) -> None:
     """Let scripts find the library without an installed copy, keep each on one core, and let Ctrl-C end it in silence.
 
-    Scripts run in a Python of their own and inherit the environment. `source` is the folder that holds the library, None
-    where it is installed.
+    Scripts run in a Python of their own and inherit the environment. `source` is the folder that holds the library;
+    None: it is installed.
     """
     if source is not None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH", "")]))
@@ -157,11 +157,12 @@ def result_text(review: str, place: Path | None = None, whole: bool = True) -> s
         )
     fates = [row["status"] for row in _rows(folder / "rows.csv")]
     used = fates.count("chosen")
-    places = [f"Forest plots: {shown}/figures/forest/"]
+    plots = (folder / "figures" / "forest").is_dir()
+    places = [f"Forest plots: {shown}/figures/forest/"] if plots else []
     places += [f"Page: {shown}/{page.name}"] if whole and page.exists() else []
     reasons = [f"{shown}/{name}" for name in ("exclusions.csv", "not_pooled.csv") if (folder / name).exists()]
     told = f"{len(fates)} rows: {used} used, {len(fates) - used} not"
-    lines = [title, headline, f"{told}; why: {', '.join(reasons)}", "  ".join(places)]
+    lines = [title, headline, f"{told}; why: {', '.join(reasons)}", *(["  ".join(places)] if places else [])]
     return "\n".join([*lines, *told_of(_rows(folder / "flags.csv"), f"{shown}/flags.csv")])
 
 
@@ -201,8 +202,14 @@ def locked(arguments: Sequence[str] = (), folder: Path = Path(".snakemake/locks"
     """
     if not folder.is_dir() or not any(folder.iterdir()):
         return ""
+    # Of a run that `reweigh run` started, the person typed something else.
+    typed = os.environ.get("REWEIGH_COMMAND")
+    again = typed or shlex.join(["snakemake", *arguments])
+    options = ("--snakefile", "-s", "--directory", "-d")
+    where = [one for before, one in zip(["", *arguments], arguments, strict=False) if {before, one} & {*options}]
+    unlock = f"{typed} --unlock" if typed else shlex.join(["snakemake", *where, "--unlock"])
     return (
         "This folder is locked: another run is at work here, or one was killed. If none is at work, type\n"
-        f"    snakemake --unlock && {shlex.join(['snakemake', *arguments])}\n"
+        f"    {unlock} && {again}\n"
         "What was finished is kept, what was not is made again."
     )
