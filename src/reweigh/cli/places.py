@@ -60,7 +60,7 @@ def new_folder(name: str) -> Path:
     folder = folder_of(name)
     if not _NAME.fullmatch(folder.name):
         raise UsageError(
-            f"{folder.name!r} cannot be the name of a review: letters and digits, after the first also '-', '_' and '.'."
+            f"{folder.name!r} cannot be the name of a review: letters and digits, then also '-', '_' and '.'."
         )
     return folder
 
