@@ -31,12 +31,12 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
 # Needs uv. Writes the lock and, from it, the conda environment.
 lock:
-	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev --extra workflow pyproject.toml -o requirements.lock
 	$(PYTHON) .ci/environment.py > environment.yml
 
 # results/README.md, from the schemas of the tables.

@@ -1,11 +1,16 @@
 # reweigh: from extracted trial results to pooled estimates, pain-type subgroups and forest plots.
 # This file is the table of contents; nothing is computed in it.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+# A folder without a configuration builds every review that it has.
+if Path("config/config.yaml").exists():
+
+    configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -23,18 +28,26 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
+    """Everything: tables, figures, the page of each review, the list of reviews."""
     default_target: True
     input:
         expand("results/{review}/{result}", review=PLACES, result=RESULTS),
         INDEX,
 
 
-# The road without the later stages: effect sizes, pooled estimates, subgroups, forest plots.
 rule core:
+    """The road without the later stages: effect sizes, pooled estimates, subgroups, forest plots."""
     input:
         expand("results/{review}/{result}", review=PLACES, result=CORE),
 
 
+rule tables:
+    """Effect sizes, pooled estimates and subgroups as tables; nothing is drawn."""
+    input:
+        expand("results/{review}/{result}", review=PLACES, result=POOLED),
+
+
+# In a module neither runs: there run_summary.txt, core_summary.txt and the logs say the same.
 onsuccess:
     print_results(PLACES)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reweigh.console import logged
+from reweigh.console import logged, result_text
 from reweigh.figures.forest.catalogue import journal_plot_ids, plot, plot_ids
 from reweigh.figures.forest.draw import draw_forest, forest_table
 from reweigh.figures.forest.journals import JOURNALS, LAYOUTS
@@ -32,7 +32,7 @@ if __name__ == "__main__":
         tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
         lost = read_csv(snakemake.input.not_pooled)
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
-        if snakemake.rule == "figure":
+        if hasattr(snakemake.output, "figure"):  # in a module a rule may have another name
             try:
                 layout = FOLDERS[snakemake.wildcards.layout]
                 names = {file_name(name): name for name in plot_ids(tables[0], protocol)}
@@ -64,3 +64,6 @@ if __name__ == "__main__":
                     save(figure, Path(snakemake.output[kind]) / f"{file_name(name)}.{ending}")
             index = pd.DataFrame([figure[:4] for figure in figures], columns=["kind", "analysis", "title", "caption"])
             write_csv(index, snakemake.output.index)
+            place = Path(snakemake.output.core_summary)
+            told = result_text(snakemake.wildcards.review, place.parent, whole=False)
+            place.write_text(told + "\n", encoding="utf-8")

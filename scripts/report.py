@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from reweigh.console import logged
+from reweigh.console import logged, result_text
 from reweigh.io import read_csv, read_texts
 from reweigh.protocol.read import load_written
 
@@ -42,6 +42,8 @@ def write_report():
     Path(out.html).write_text(report_page(inputs), encoding="utf-8")
     Path(out.workbook).write_bytes(workbook(inputs.tables))
     Path(out.metafor).write_text(tables(inputs, "metafor")["metafor"], encoding="utf-8")
+    told = result_text(snakemake.wildcards.review, Path(out.summary).parent)
+    Path(out.run_summary).write_text(told + "\n", encoding="utf-8")
 
 
 def write_index():
@@ -52,7 +54,7 @@ def write_index():
     for at, review in enumerate(snakemake.params.reviews):
         protocol = load_written(Path(given.protocols[at]).read_bytes())
         found.append((review, protocol, read_csv(given.effects[at]), read_csv(given.pooled[at])))
-    Path(snakemake.output[0]).write_text(index_page(found), encoding="utf-8")
+    Path(snakemake.output.index).write_text(index_page(found), encoding="utf-8")
 
 
 def write_pdf():
@@ -60,11 +62,13 @@ def write_pdf():
     from reweigh.report.pdf import print_page
 
     try:
-        Path(snakemake.output[0]).write_bytes(print_page(Path(snakemake.input.html)))
+        Path(snakemake.output.pdf).write_bytes(print_page(Path(snakemake.input.html)))
     except RuntimeError as why:
         sys.exit(f"\n{why}\n")
 
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        {"report": write_report, "report_index": write_index, "report_pdf": write_pdf}[snakemake.rule]()
+        # By what is asked for: in a module a rule may have another name.
+        made = {"summary": write_report, "index": write_index, "pdf": write_pdf}
+        next(write for name, write in made.items() if hasattr(snakemake.output, name))()

@@ -74,8 +74,8 @@ def place(said: str, folder: Path, review: str) -> object:
         return str(folder / "results" / review / texts[0])
     if said.startswith("shown_figures"):
         return str(folder / "results" / review / "figures" / texts[0])
-    if texts[0].startswith("data/"):
-        return str(ROOT / texts[0])
+    if said.startswith("TOOLS"):
+        return str(ROOT / "data" / "risk_of_bias_tools.yaml")
     return str(folder / texts[0].replace("{review}", review).replace("{whole}/as_of/{year}", review).replace("{whole}", review.partition("/")[0]))  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def review(folder, name, **files):
         path = folder / "results" / name / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    (folder / "results" / name / "figures" / "forest").mkdir(parents=True, exist_ok=True)
 
 
 def test_the_end_of_a_run_says_what_was_pooled_and_what_was_not_used(tmp_path, monkeypatch, capsys):
@@ -85,3 +86,11 @@ def test_a_lock_is_told_with_the_one_command(tmp_path):
     (tmp_path / "locks" / "0.input.lock").write_text("x")
     told = locked(["core", "--config", "reviews=[a, b]"], tmp_path / "locks")
     assert "\n    snakemake --unlock && snakemake core --config 'reviews=[a, b]'\n" in told
+    told = locked(["-d", "my", "core", "--snakefile", "a/Snakefile"], tmp_path / "locks")
+    assert "\n    snakemake -d my --snakefile a/Snakefile --unlock && snakemake -d my core --snakefile" in told
+
+
+def test_a_lock_is_told_with_the_command_that_was_typed(tmp_path, monkeypatch):
+    (tmp_path / "0.input.lock").write_text("x")
+    monkeypatch.setenv("REWEIGH_COMMAND", "reweigh run core")
+    assert "\n    reweigh run core --unlock && reweigh run core\n" in locked(["core", "--snakefile", "x"], tmp_path)

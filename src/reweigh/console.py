@@ -26,12 +26,14 @@ _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.
 _SHOWN = 3  # notices of one rule in the terminal; flags.csv has all
 
 
-def prepare_jobs(source: Path) -> None:
+def prepare_jobs(source: Path | None) -> None:
     """Let scripts find the library without an installed copy, keep each on one core, and let Ctrl-C end it in silence.
 
-    Scripts run in a Python of their own and inherit the environment.
+    Scripts run in a Python of their own and inherit the environment. `source` is the folder that holds the library;
+    None: it is installed.
     """
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH", "")]))
+    if source is not None:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH", "")]))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.environ["REWEIGH_JOB"] = "1"
@@ -77,6 +79,12 @@ def _once_and_plain(show: Callable[..., None]) -> Callable[..., None]:
     return plain
 
 
+def listed(config: Mapping[str, Any], key: str) -> list[str]:
+    """What a checked configuration lists under a key: one value is a list of one, none is an empty one."""
+    value = config.get(key, [])
+    return [value] if isinstance(value, str) else list(value)
+
+
 def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:
     """Everything that is wrong with config.yaml, or an empty string.
 
@@ -95,7 +103,6 @@ def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:
         ("figure_formats", FORMATS, "is not a figure format"),
     ):
         if key not in config:
-            problems.append(f"config: {key} is missing")
             continue
         value = config[key]
         values = [value] if isinstance(value, str) else value
@@ -131,19 +138,30 @@ def print_results(reviews: Sequence[str], since: float | None = None) -> None:
     for review in reviews:
         bad = any(path.is_relative_to(Path("logs") / review) for path in failed)
         if not bad and (Path("results") / review / "pooled.csv").exists():
-            print("\n" + _result(review))
+            print("\n" + result_text(review))
     for path in failed:
         print(f"\n--- {path}\n{path.read_text(encoding='utf-8', errors='replace').rstrip()}")
     if since is not None and not failed:
         print("\nNo job wrote an error report; Snakemake's own lines above say what stopped the run.")
 
 
-def _result(review: str) -> str:
-    """What a person wants to know at the end of a run."""
-    folder = Path("results") / review
+def result_text(review: str, place: Path | None = None, whole: bool = True) -> str:
+    """What a person wants to know of a review at the end of a run.
+
+    Parameters
+    ----------
+    review
+        Its name.
+    place
+        Its folder of results, where it is not results/<review> of this folder.
+    whole
+        Whether its summary and its page count; without them it is what a run of `core` has.
+    """
+    shown = Path("results") / review
+    folder = place or shown
     summary, page = folder / "summary.md", folder / "report.html"
     pooled = folder / "pooled.csv"
-    if summary.exists() and summary.stat().st_mtime >= pooled.stat().st_mtime:
+    if whole and summary.exists() and summary.stat().st_mtime >= pooled.stat().st_mtime:
         text = summary.read_text(encoding="utf-8")
         title = text.partition("\n")[0].removeprefix("# ")
         headline = text.partition(HEADLINE)[2].partition("\n## ")[0].strip()
@@ -156,11 +174,13 @@ def _result(review: str) -> str:
         )
     fates = [row["status"] for row in _rows(folder / "rows.csv")]
     used = fates.count("chosen")
-    places = [f"Forest plots: {folder}/figures/forest/", *([f"Page: {page}"] if page.exists() else [])]
-    reasons = [str(p) for p in (folder / "exclusions.csv", folder / "not_pooled.csv") if p.exists()]
+    plots = (folder / "figures" / "forest").is_dir()
+    places = [f"Forest plots: {shown}/figures/forest/"] if plots else []
+    places += [f"Page: {shown}/{page.name}"] if whole and page.exists() else []
+    reasons = [f"{shown}/{name}" for name in ("exclusions.csv", "not_pooled.csv") if (folder / name).exists()]
     told = f"{len(fates)} rows: {used} used, {len(fates) - used} not"
-    lines = [title, headline, f"{told}; why: {', '.join(reasons)}", "  ".join(places)]
-    return "\n".join([*lines, *told_of(_rows(folder / "flags.csv"), f"{folder}/flags.csv")])
+    lines = [title, headline, f"{told}; why: {', '.join(reasons)}", *(["  ".join(places)] if places else [])]
+    return "\n".join([*lines, *told_of(_rows(folder / "flags.csv"), f"{shown}/flags.csv")])
 
 
 def told_of(flags: Sequence[Mapping[str, str]], where: str) -> list[str]:
@@ -199,9 +219,15 @@ def locked(arguments: Sequence[str] = (), folder: Path = Path(".snakemake/locks"
     """
     if not folder.is_dir() or not any(folder.iterdir()):
         return ""
+    # Of a run that `reweigh run` started, the person typed something else.
+    typed = os.environ.get("REWEIGH_COMMAND")
+    again = typed or shlex.join(["snakemake", *arguments])
+    options = ("--snakefile", "-s", "--directory", "-d")
+    where = [one for before, one in zip(["", *arguments], arguments, strict=False) if {before, one} & {*options}]
+    unlock = f"{typed} --unlock" if typed else shlex.join(["snakemake", *where, "--unlock"])
     return (
         "This folder is locked: another run is at work here, or one was killed. If none is at work, type\n"
-        f"    snakemake --unlock && {shlex.join(['snakemake', *arguments])}\n"
+        f"    {unlock} && {again}\n"
         "What was finished is kept, what was not is made again."
     )
 

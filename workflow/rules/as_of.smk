@@ -1,5 +1,6 @@
 # A review as of a year is a review whose tables end there: `<review>/as_of/<year>` runs through all later rules.
 rule as_of:
+    """Cut a review's tables at a year: what was known then."""
     input:
         protocol="work/{whole}/checked/protocol.json",
         studies="work/{whole}/checked/studies.csv",

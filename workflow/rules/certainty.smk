@@ -1,10 +1,11 @@
 # Risk-of-bias judgements and a person's overrides lie in the data folder; a review without them is graded without.
 rule certainty:
+    """Certainty of evidence (GRADE), the Summary of Findings, risk-of-bias figures."""
     input:
         files=lambda wildcards: data_files(wildcards, "certainty_overrides.csv"),
         studies="work/{review}/checked/studies.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
         pooled="results/{review}/pooled.csv",

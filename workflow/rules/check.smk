@@ -1,12 +1,13 @@
 # The checked tables are working files, not results: a failed job loses its old outputs,
 # and bad input must leave every earlier result as it was.
 rule check:
+    """Check the protocol and the tables of a review: every problem at once, or the checked tables."""
     input:
         files=review_files,
         others=lambda wildcards: data_files(
             wildcards, "claims.yaml", "certainty_overrides.csv", "published_trials.csv"
         ),
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         source=library("check"),
     output:
         protocol="work/{review}/checked/protocol.json",

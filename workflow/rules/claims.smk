@@ -1,4 +1,5 @@
 rule claims:
+    """A verdict by rule on every claim of claims.yaml, with a page each."""
     input:
         files=lambda wildcards: data_files(
             wildcards, "certainty_overrides.csv", "published.csv"
@@ -6,7 +7,7 @@ rule claims:
         multiverse="results/{review}/robustness/multiverse_summary.csv",
         sequential="results/{review}/sequential.csv",
         claims=lambda wildcards: data_files(wildcards, "claims.yaml"),
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",

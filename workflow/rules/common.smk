@@ -1,16 +1,26 @@
 # What all rules share: which reviews, where their files are, which library modules a rule depends on.
+# Reviews, results and configuration lie in the folder of the run; scripts, library and tools lie with this file, which
+# may be part of a clone, of an installed package, or a module of another workflow.
 import csv
 import os
 import sys
 import time
 from pathlib import Path
 
-SOURCE = Path(workflow.basedir) / "src"
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
+if not HOME.is_dir():
+    # A module read from an address: its scripts come from there, the library must be installed.
+    import reweigh
+
+    HOME = Path(reweigh.__file__).parent / "_workflow"
+CLONE = (HOME / "src").is_dir()
+SOURCE = HOME / "src" if CLONE else HOME.parent.parent
 if str(SOURCE) not in sys.path:
     sys.path.insert(0, str(SOURCE))
 
 from reweigh.console import (
     config_error,
+    listed,
     locked,
     prepare_jobs,
     print_results,
@@ -19,7 +29,7 @@ from reweigh.console import (
 from reweigh.imports import closure
 from reweigh.text.files import file_name
 
-prepare_jobs(SOURCE)
+prepare_jobs(SOURCE if CLONE else None)
 
 STARTED = time.time()
 if (
@@ -37,15 +47,17 @@ TABLES = (
     "risk_of_bias.csv",
     "published.csv",
 )
-CORE = (
+POOLED = (
     "effects.csv",
     "exclusions.csv",
     "not_pooled.csv",
+    "rows.csv",
+    "flags.csv",
     "pooled.csv",
     "weights.csv",
     "subgroups.csv",
-    "figures/index.csv",
 )
+CORE = (*POOLED, "figures/index.csv", "core_summary.txt")
 RESULTS = (
     "effects.csv",
     "exclusions.csv",
@@ -74,28 +86,30 @@ RESULTS = (
     "figures/index.csv",
     "summary.md",
     "report.html",
+    "run_summary.txt",
 )
 
 if workflow.is_main_process and (problem := unwritable()):
     print(f"\n{problem}\n", file=sys.stderr)
     sys.exit(1)
 
-if problem := config_error(
-    config, [folder.name for folder in Path("data").glob("*/") if folder.is_dir()]
-):
+FOLDERS = sorted(folder.name for folder in Path("data").glob("*/") if folder.is_dir())
+if problem := config_error(config, FOLDERS):
     raise WorkflowError(problem)
 
-REVIEWS = (
-    [config["reviews"]]
-    if isinstance(config["reviews"], str)
-    else list(config["reviews"])
-)
-FORMATS = (
-    [config["figure_formats"]]
-    if isinstance(config["figure_formats"], str)
-    else list(config["figure_formats"])
-)
+# Without a configuration every folder with a protocol is a review.
+REVIEWS = listed(config, "reviews") or [
+    name for name in FOLDERS if (Path("data") / name / "review.yaml").exists()
+]
+if not REVIEWS:
+    raise WorkflowError(
+        "There is no review here: no folder under data/ has a review.yaml. `reweigh new NAME` makes one."
+    )
+FORMATS = listed(config, "figure_formats") or ["svg"]
 
+# The tools of the folder, where it has its own; else those that come with the workflow.
+OWN_TOOLS = Path("data") / "risk_of_bias_tools.yaml"
+TOOLS = str(OWN_TOOLS if OWN_TOOLS.exists() else HOME / OWN_TOOLS)
 
 # As of a year, if the configuration names one: `snakemake --config as_of=2018`.
 PLACES = [
@@ -129,7 +143,7 @@ def review_files(wildcards):
 
 def library(script):
     """Library files that a script imports: a change in one reruns the rules that use it."""
-    start = Path(workflow.basedir) / "scripts" / f"{script}.py"
+    start = HOME / "scripts" / f"{script}.py"
     return [os.path.relpath(path) for path in closure(start, SOURCE)]
 
 

@@ -1,5 +1,6 @@
 # The tables as they were typed are an input too: while they are bad, the results are not up to date.
 rule effects:
+    """Effect sizes: one result per trial, outcome and time window, and what became of every row."""
     input:
         files=review_files,
         protocol="work/{review}/checked/protocol.json",
@@ -7,7 +8,7 @@ rule effects:
         arms="work/{review}/checked/arms.csv",
         contrasts="work/{review}/checked/contrasts.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         source=library("effects"),
     output:
         effects=shown_table("effects.csv", "effects", "effect sizes"),

@@ -1,5 +1,6 @@
 # All figures of a review are one job, which owns their list; a single one is also a target by its name.
 rule figures:
+    """All forest plots of a review, and their list."""
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
@@ -8,9 +9,12 @@ rule figures:
         weights="results/{review}/weights.csv",
         not_pooled="results/{review}/not_pooled.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         sweep="results/{review}/crossover_sweep.csv",
         pooled_sweep="results/{review}/crossover_sweep_pooled.csv",
+        rows="results/{review}/rows.csv",
+        flags="results/{review}/flags.csv",
+        exclusions="results/{review}/exclusions.csv",
         source=library("figures"),
     output:
         forest=shown_figures("forest", "forest", "Forest plots"),
@@ -26,6 +30,7 @@ rule figures:
         sweep=shown_figures("sweep", "further", "Crossover correlation"),
         bubble=shown_figures("bubble", "further", "Meta-regression"),
         index="results/{review}/figures/index.csv",
+        core_summary="results/{review}/core_summary.txt",
     log:
         "logs/{review}/figures.log",
     conda:
@@ -40,6 +45,7 @@ rule figures:
 
 
 rule figure:
+    """One forest plot, asked for by its name: svg, pdf or png."""
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
@@ -48,7 +54,7 @@ rule figure:
         weights="results/{review}/weights.csv",
         not_pooled="results/{review}/not_pooled.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         source=library("figures"),
     output:
         figure="results/{review}/figures/{layout}/{analysis}.{format}",

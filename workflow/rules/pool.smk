@@ -1,4 +1,5 @@
 rule pool:
+    """Pooled estimates by every model, subgroups, meta-regressions."""
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",

@@ -1,5 +1,6 @@
 # The summary, the page, the workbook; the list of reviews; the page as PDF.
 rule report:
+    """The summary, the page, the workbook of a review."""
     input:
         files=review_files,
         published=lambda wildcards: data_files(wildcards, "published.csv"),
@@ -33,7 +34,7 @@ rule report:
         figures_risk_of_bias="results/{review}/figures/risk_of_bias.csv",
         figures_timeline="results/{review}/figures/timeline.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
-        tools="data/risk_of_bias_tools.yaml",
+        tools=TOOLS,
         source=library("report"),
     output:
         summary="results/{review}/summary.md",
@@ -52,6 +53,7 @@ rule report:
             labels={"file": "workbook"},
         ),
         metafor="results/{review}/metafor.csv",
+        run_summary="results/{review}/run_summary.txt",
     log:
         "logs/{review}/report.log",
     conda:
@@ -63,13 +65,14 @@ rule report:
 
 
 rule report_index:
+    """The list of all reviews, results/index.html."""
     input:
         protocols=expand("work/{review}/checked/protocol.json", review=PLACES),
         effects=expand("results/{review}/effects.csv", review=PLACES),
         pooled=expand("results/{review}/pooled.csv", review=PLACES),
         source=library("report"),
     output:
-        "results/index.html",
+        index="results/index.html",
     log:
         "logs/report_index.log",
     conda:
@@ -84,11 +87,12 @@ rule report_index:
 
 # On request, e.g. `snakemake results/ketamine-chronic-pain/report.pdf`; needs Chromium.
 rule report_pdf:
+    """The page as PDF, on request; needs Chromium."""
     input:
         html="results/{review}/report.html",
         source=library("report"),
     output:
-        "results/{review}/report.pdf",
+        pdf="results/{review}/report.pdf",
     log:
         "logs/{review}/report_pdf.log",
     conda:

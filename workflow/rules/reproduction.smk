@@ -1,4 +1,5 @@
 rule reproduction:
+    """Published estimates recomputed by the model of their authors, and all of them by year."""
     input:
         files=lambda wildcards: data_files(
             wildcards, "published.csv", "published_trials.csv"

@@ -1,5 +1,6 @@
 # How fragile: one job makes every table of a review and draws them.
 rule robustness:
+    """How fragile the results are: leave-one-out, small-study effects, the multiverse."""
     input:
         protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",

@@ -1,4 +1,5 @@
 rule sequential:
+    """Trial sequential analysis, and its figures."""
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",

@@ -91,6 +91,10 @@ class Document:
             allowed = ", ".join(known)
         elif error["type"] == "missing":
             message, allowed = "is missing", "this key is required"
+        elif node is None:
+            expected = (error.get("ctx") or {}).get("expected")
+            value, message = "", "is still to be filled in"
+            allowed = str(expected or ("text" if error["type"] == "string_type" else allowed))
         elif error["type"] in ("literal_error", "enum"):
             allowed = str(error["ctx"]["expected"])
             options = re.findall(r"'([^']*)'", allowed)

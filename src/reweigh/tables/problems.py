@@ -48,8 +48,8 @@ def rows_text(rows: Sequence[int], noun: str = "row") -> str:
     return f"{noun}{'s' if len(rows) > 1 else ''} {' and '.join(filter(None, (', '.join(shown[:-1]), shown[-1])))}"
 
 
-def format_report(problems: Iterable[Problem], review: str) -> str:
-    """A count line, then one line per problem, sorted by file and row.
+def format_report(problems: Iterable[Problem], review: str, folder: str = "") -> str:
+    """A count line, then one line per problem, sorted by file and row; `folder` where it is not data/<review>.
 
     Equal problems of several rows (or keys) are one; what a column allows is listed with its first problem only.
     """
@@ -61,21 +61,22 @@ def format_report(problems: Iterable[Problem], review: str) -> str:
         key = first.setdefault(same, problem.column) if in_yaml else problem.column
         rows = found.setdefault(replace(problem, row=None, column=key), [])
         rows.extend([] if problem.row is None or problem.row in rows[-1:] else [problem.row])
+    folder = folder or f"data/{review}"
     if not found:
-        return f"data/{review}: no problems"
+        return f"{folder}: no problems"
     lines, told = [], set[tuple[str, str, str]]()
     for one, rows in found.items():
         row, column = ("line", "key") if one.file.endswith(".yaml") else ("row", "column")
         where = [rows_text(rows, row)] if rows else []
         where += [f"{column} {show(one.column)}"] if one.column else []
-        place = ", ".join([f"data/{review}/{one.file}", *where])
+        place = ", ".join([f"{folder}/{one.file}", *where])
         value = f'"{show(one.value)}" ' if one.value else ""
         about = (one.file, one.column, one.allowed)
         lines.append(f"{place}: {value}{one.message}" + ("" if about in told else f"; allowed: {one.allowed}"))
         told.add(about)
     n_files = len({one.file for one in found})
     count = f"{len(found)} problem{'s' if len(found) > 1 else ''} in {n_files} file{'s' if n_files > 1 else ''}"
-    return "\n".join([f"data/{review}: {count}", *lines])
+    return "\n".join([f"{folder}: {count}", *lines])
 
 
 def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:

@@ -1,0 +1,83 @@
+"""Foreign files: from paths to the readers of `reweigh.exchange`, and the preview of what they gave."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from reweigh.cli.places import Stop
+from reweigh.cli.template import LINK, SCHEMA, schema
+from reweigh.exchange.result import Imported
+
+
+def contents(paths: Sequence[Path]) -> dict[str, bytes]:
+    """The files by name; those of a folder by their path below it.
+
+    Raises Stop where two have one name.
+    """
+    found: dict[str, bytes] = {}
+    for path in paths:
+        inside = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+        for one in inside:
+            name = one.relative_to(path).as_posix() if path.is_dir() else one.name
+            if name in found:
+                raise Stop(f"Two of the files are called {name}; import them one after the other.")
+            found[name] = one.read_bytes()
+    return found
+
+
+def column_map(path: Path) -> dict[str, Any]:
+    """What MAP.yaml says.
+
+    Raises Stop where it is not YAML with keys.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found = YAML(typ="safe", pure=True).load(path.read_bytes())
+    except (YAMLError, ValueError) as why:
+        raise Stop(f"{path} is not valid YAML: {' '.join(str(why).split())}") from None
+    if not isinstance(found, dict):
+        raise Stop(f"{path} holds no keys; it needs `columns:`, our names to theirs.")
+    return found
+
+
+def read(paths: Sequence[Path], options: Mapping[str, Any]) -> Imported:
+    """The review that the files hold; see `reweigh.exchange.read`."""
+    # The readers take long to load, and no other command wants them.
+    imported: Imported = import_module("reweigh.exchange.read").read(contents(paths), options)
+    return imported
+
+
+def written(imported: Imported) -> dict[str, bytes]:
+    """The files of the review; its protocol is linked to its schema, which stands beside it."""
+    files: dict[str, bytes] = dict(import_module("reweigh.exchange.write").written(imported))
+    protocol = files.get("review.yaml")
+    if protocol is not None:
+        if not protocol.startswith(b"# yaml-language-server"):
+            files["review.yaml"] = LINK.encode() + protocol
+        files.setdefault(SCHEMA, schema())
+    return files
+
+
+def preview(imported: Imported) -> str:
+    """Lines on what was found, what was guessed, what was left out."""
+    rows = {name: len(table) for name, table in imported.tables.items() if len(table)}
+    trials = {
+        study
+        for name in ("studies", "arms", "contrasts")
+        if name in rows and "study_id" in imported.tables[name]
+        for study in imported.tables[name]["study_id"]
+    }
+    outcomes = imported.protocol.get("outcomes", {})
+    lines = [f"{len(trials)} trials, {len(outcomes)} outcome{'s' if len(outcomes) != 1 else ''}"]
+    lines += [f"  {name}: {one.get('label', name)}, {one.get('measure', '?')}" for name, one in outcomes.items()]
+    lines += ["Rows: " + ", ".join(f"{count} in {name}" for name, count in rows.items())] if rows else []
+    lines += [f"Note: {note}" for note in imported.notes]
+    done = Counter(cell.code for cell in imported.cells)
+    said = ", ".join(f"{count} {code}" for code, count in sorted(done.items()))
+    return "\n".join([*lines, *([f"Cells changed or left out: {said}; each stands in imported.csv"] if done else [])])

@@ -1,0 +1,204 @@
+"""The commands of `reweigh`. Exit status: 0 well, 1 problems in the input, 2 wrong usage."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reweigh.cli.places import DATA, PROTOCOL, RESULTS, Stop, existing, folder_of, new_folder, results_of, reviews
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=CONTEXT, no_args_is_help=True)
+@click.version_option(package_name="reweigh", message="reweigh %(version)s")
+def main() -> None:
+    """Re-weigh the evidence behind a health claim: from the results of trials as printed to forest plots.
+
+    A review is a folder data/NAME with a protocol (review.yaml) and tables (arms.csv or contrasts.csv, studies.csv).
+    NAME stands for data/NAME; a path to a folder works too.
+
+    \b
+      reweigh new my-review        an empty review, with what to fill in
+      reweigh import trials.csv --into my-review
+                                   a review from a file that you have
+      reweigh check my-review      every problem at once, in about a second
+      reweigh run                  effect sizes, pooled estimates, plots, page
+      reweigh open my-review       the page
+
+    Exit status: 0 well, 1 problems in the input, 2 wrong usage.
+    """
+
+
+@main.command()
+@click.argument("name")
+@click.option("--workbook", is_flag=True, help="One workbook, tables.xlsx, instead of CSV files: a sheet per table, "
+              "lists to choose from, a note on every column.")  # fmt: skip
+def new(name: str, workbook: bool) -> None:
+    """Make an empty review NAME, with what to fill in.
+
+    data/NAME/ gets a commented review.yaml (the smallest that works, the next keys as comments), arms.csv and
+    studies.csv with their headers, and review.schema.json, by which an editor completes and checks review.yaml.
+    Nothing that exists is overwritten. `reweigh check NAME` then says what is still to be filled in.
+    """
+    from reweigh.cli.template import empty_review
+
+    folder = new_folder(name)
+    write(folder, empty_review(folder.name, workbook=workbook), force=False, forcible=False)
+    click.echo(f"Next: fill them in, then `reweigh check {name}`.")
+
+
+@main.command()
+@click.argument("name", required=False)
+def check(name: str | None) -> None:
+    """Report every problem of a review at once.
+
+    Each line names file, row, column, value, what is wrong and what is allowed. Nothing is computed or written.
+    Without NAME all reviews under data/ are checked. Exit status 1 if there is any problem.
+    """
+    folders = [existing(name)] if name else [DATA / one for one in reviews()]
+    if not folders:
+        raise Stop(f"There is no review here: no folder under {DATA}/ has a {PROTOCOL}. `reweigh new NAME` makes one.")
+    well = [checked(folder) for folder in folders]
+    sys.exit(0 if all(well) else 1)
+
+
+@main.command()
+@click.argument("targets", nargs=-1, metavar="[tables|core|all|FILE...]")
+@click.option("--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
+              show_default="this one", help="The folder that has data/; it gets results/.")  # fmt: skip
+@click.option("--cores", type=click.IntRange(1), show_default="all", help="How many jobs at a time.")
+@click.option("--review", "only", multiple=True, metavar="NAME", help="Only this review; may be given several times.")
+@click.option("--as-of", type=click.IntRange(1900, 2099), metavar="YEAR", help="From the trials up to a year.")
+@click.option("--unlock", is_flag=True, help="Release the folder after a run was killed, and do nothing else.")
+def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tuple[str, ...], as_of: int | None,
+        unlock: bool) -> None:  # fmt: skip
+    """Build the reviews that are not up to date.
+
+    \b
+    tables   effect sizes, pooled estimates, subgroups
+    core     tables, and the forest plots
+    all      everything: robustness, certainty, claims, the page (the default)
+    FILE     one file below the folder, such as results/NAME/pooled.csv or
+             results/NAME/figures/forest/ANALYSIS.pdf
+
+    config/config.yaml of the folder, if there is one, says which reviews are built; else all under data/ that have
+    a review.yaml. A review that does not pass its check stops itself and no other.
+    """
+    from reweigh.cli import workflow
+
+    config = [f"reviews=[{', '.join(only)}]"] if only else []
+    config += [f"as_of={as_of}"] if as_of else []
+    arguments = workflow.command(directory, targets, cores, config) + (["--unlock"] if unlock else [])
+    status = workflow.run(arguments, [one for one in sys.argv[1:] if one != "--unlock"])
+    sys.exit(min(status, 1) if status >= 0 else 1)
+
+
+@main.command("open")
+@click.argument("name", required=False)
+@click.option("--print", "only_print", is_flag=True, help="Print the path instead of opening it.")
+def open_page(name: str | None, only_print: bool) -> None:
+    """Open the page of a review, or print its path.
+
+    Without NAME it is the page of the only review that has one, else the list of all. Where a run of `core` made no
+    page, it is the folder of the forest plots.
+    """
+    page = page_of(name)
+    if only_print:
+        click.echo(page)
+    elif click.launch(str(page.resolve())):
+        raise Stop(f"No browser could be opened; the page is {page}")
+
+
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="FILE...")
+@click.option("--into", required=True, metavar="NAME", help="The review to make: data/NAME, or a path.")
+@click.option("--columns", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="MAP.yaml",
+              help="Which of their columns is which of ours.")  # fmt: skip
+@click.option("--sheet", metavar="S", help="The sheet of a workbook.")
+@click.option("--outcome", metavar="ID", help="Name of the outcome, where the file names none.")
+@click.option("--measure", metavar="M", help="Effect measure: RR, OR, RD, MD, SMD, HR ...")
+@click.option("--model", metavar="PRESET", help="Pooling model: cochrane, revman, revman-5, revman-classic.")
+@click.option("--arms", nargs=2, metavar="E C", help="What the experimental and the control arm are called.")
+@click.option("--force", is_flag=True, help="Overwrite the files of a review that is there.")
+def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force: bool, **given: Any) -> None:
+    """Make a review from the file that you have.
+
+    Nothing is computed. Read are Cochrane data packages (a folder or .zip), RevMan .rm5 and CSV, wide tables as
+    metafor, meta and Stata have them (CSV, .xlsx, .dta, .sav, .rda), robvis tables, RIS and BibTeX.
+
+    Written are data/NAME/review.yaml with comments, our tables, and imported.csv: what was done to each cell. A
+    preview says what was found, what was guessed and what was left out. Exit status 0 when the review passes the
+    check, else 1. Nothing that exists is overwritten without --force.
+
+    \b
+      reweigh import package.zip --into my-review
+      reweigh import wide.csv --into my-review --measure RR --outcome relapse
+      reweigh import sheet.xlsx --into my-review --columns MAP.yaml --sheet Data
+    """
+    from reweigh.cli import exchange
+
+    folder = new_folder(into)
+    options = {key: value for key, value in given.items() if value is not None}
+    if columns is not None:
+        options["columns"] = exchange.column_map(columns)
+    imported = exchange.read(files, options)
+    if imported.problems:
+        raise Stop("\n".join(imported.problems))
+    written = exchange.written(imported)
+    click.echo(exchange.preview(imported))
+    write(folder, written, force=force)
+    sys.exit(0 if checked(folder) else 1)
+
+
+def write(folder: Path, files: Mapping[str, bytes], *, force: bool, forcible: bool = True) -> None:
+    """Write the files of a review and say where; without `force` nothing is overwritten.
+
+    Raises Stop where a file is there already; then none is written.
+    """
+    there = [name for name in files if (folder / name).exists()]
+    if there and not force:
+        way_out = "Choose another name, or overwrite them with --force." if forcible else "Choose another name."
+        raise Stop(f"{folder} has {', '.join(there)} already; nothing was written. {way_out}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    click.echo(f"{folder}: {', '.join(files)}")
+
+
+def checked(folder: Path) -> bool:
+    """Check a review and print its report, or what must be said of it; whether it has no problem."""
+    from reweigh.cli.checking import report
+
+    text, well = report(folder)
+    click.echo(text)
+    return well
+
+
+def page_of(name: str | None) -> Path:
+    """The page to open.
+
+    Raises Stop where there is none yet.
+    """
+    if name is None:
+        pages = sorted(RESULTS.glob("*/report.html"))
+        whole = RESULTS / "index.html"
+        if len(pages) != 1 and whole.is_file():
+            return whole
+        if len(pages) == 1:
+            return pages[0]
+        folders = [DATA / one for one in reviews()]
+    else:
+        folders = [folder_of(name)]
+    for folder in folders:
+        found = [results_of(folder) / "report.html", results_of(folder) / "figures" / "forest"]
+        if there := next((one for one in found if one.exists()), None):
+            return there
+    raise Stop(f"There is no page yet{f' of {name}' if name else ''}. `reweigh run` makes it.")
+
+
+__all__: Sequence[str] = ["main"]
