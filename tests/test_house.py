@@ -26,11 +26,8 @@ FLOORS = (
     ("report",),
     ("api",),
     ("exchange",),
-<<<<<<< HEAD
-=======
+    ("exchange",),
     ("cli",),
-    ("__main__",),
->>>>>>> h3
 )
 IMPORT = re.compile(r"^\s*(?:from reweigh\.?([\w.]*) import ([\w, ]+)|import reweigh\.([\w.]+))", re.MULTILINE)
 
