@@ -9,6 +9,7 @@ from reweigh.flags import flag_table, flags_of, notices_of
 from reweigh.io import read_csv, write_csv
 from reweigh.protocol.read import load_written
 from reweigh.risk_of_bias import read_tools
+from reweigh.workbooks import with_tables
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
@@ -20,7 +21,7 @@ if __name__ == "__main__":
         write_csv(selection.rows, snakemake.output.rows)
         write_csv(exclusions(selection.rows), snakemake.output.exclusions)
         write_csv(selection.not_pooled, snakemake.output.not_pooled)
-        typed = {Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}
+        typed = with_tables({Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}).files
         tools = read_tools(Path(snakemake.input.tools).read_bytes())
         bias = read_csv(snakemake.input.risk_of_bias)
         flags = [

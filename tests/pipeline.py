@@ -18,6 +18,7 @@ from unittest.mock import patch
 from reweigh.protocol.read import load_written
 from reweigh.report.inputs import installed
 from reweigh.risk_of_bias import read_tools
+from reweigh.workbooks import books_of
 
 ROOT = Path(__file__).parent.parent
 TABLES = ("studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv")
@@ -69,7 +70,7 @@ def place(said: str, folder: Path, review: str) -> object:
     if "review_files" in said:
         texts = ["review.yaml", *TABLES]
     if "review_files" in said or "data_files" in said:
-        return [str(data / name) for name in texts if (data / name).exists()]
+        return [str(data / name) for name in (*texts, *books_of(texts)) if (data / name).exists()]
     if said.startswith("shown_table"):
         return str(folder / "results" / review / texts[0])
     if said.startswith("shown_figures"):

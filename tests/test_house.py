@@ -11,7 +11,8 @@ HOUSE = ROOT / "src" / "reweigh"
 #: From the ground up; rooms of one floor do not import each other unless they are one package.
 FLOORS = (
     ("text", "quantile", "measures", "imports", "schemas"),
-    ("dialect", "io", "console"),
+    ("dialect", "workbooks"),
+    ("io", "console"),
     ("tables",),
     ("risk_of_bias", "protocol"),
     ("effects",),

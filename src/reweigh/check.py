@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -19,9 +20,10 @@ from reweigh.pool.few_trials import prior_of
 from reweigh.protocol.model import Option, Protocol
 from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
-from reweigh.tables.problems import Problem, did_you_mean, format_report
-from reweigh.tables.review import TableRules, Tables, check_review, misspelt
+from reweigh.tables.problems import Problem, did_you_mean, format_report, in_order, nearest
+from reweigh.tables.review import MISSING_TABLES, TableRules, Tables, check_review, misspelt
 from reweigh.tables.specs import SPECS
+from reweigh.workbooks import TABLES, WHOLE, with_tables
 
 PROTOCOL, CLAIMS, PUBLISHED, PUBLISHED_TRIALS = "review.yaml", "claims.yaml", "published.csv", "published_trials.csv"
 BIAS = "risk_of_bias.csv"
@@ -57,6 +59,27 @@ def examine(
 
     While the protocol cannot be read, nothing that depends on it is a problem.
     """
+    opened = with_tables(files)
+    tables, protocol, problems = _examine(opened.files, tools)
+    unsure = {name for name, _ in opened.unread}
+    if unsure:  # what is missing may stand in a workbook that cannot be read
+        problems = [p for p in problems if p.message not in MISSING_TABLES]
+    problems += [Problem(book, None, "", "", why, "an Excel workbook (.xlsx)") for book, why in opened.unread]
+    for file, place in opened.twice:
+        message = f"the table stands here and in {place}"
+        problems.append(Problem(file, None, "", "", message, "each table in one place; delete or empty one of the two"))
+    for sheet in opened.others:
+        if meant := nearest(sheet, TABLES):
+            message = f'looks like a misspelt sheet name (did you mean "{meant}"?)'
+            problems.append(Problem(WHOLE, None, "", sheet, message, ", ".join(TABLES)))
+    # A row of a sheet is called by the workbook in which it stands.
+    return tables, protocol, in_order(replace(p, file=opened.origin.get(p.file, p.file)) for p in problems)
+
+
+def _examine(
+    files: Mapping[str, bytes], tools: Mapping[str, Tool] | None
+) -> tuple[Tables, Protocol | None, list[Problem]]:
+    """As `examine`, of files among which no table is in a workbook."""
     protocol, problems = load_protocol(files.get(PROTOCOL), PROTOCOL)
     if PROTOCOL not in files and any(name.casefold() in ("review.yml", "review.yaml") for name in files):
         problems = []  # it stands there under another name, which is reported
@@ -83,7 +106,7 @@ def examine(
 def notices(protocol: Protocol, files: Mapping[str, bytes], tables: Tables) -> list[str]:
     """Lines on what a checked review does not use, or was read in a way that must be said."""
     lost = build_candidates(tables.studies, tables.arms, tables.contrasts, protocol).excluded
-    typed = {name: content for name, content in files.items() if name in SPECS}
+    typed = {name: content for name, content in with_tables(files).files.items() if name in SPECS}
     found = flag_table(notices_of(protocol, tables.arms, tables.contrasts, typed, lost), tables.studies)
     return told_of(found.to_dict("records"), "flags.csv")  # type: ignore[arg-type]
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from reweigh.dialect import dialect_of
 from reweigh.schemas import Schema, schema_of
+from reweigh.workbooks import books_of, table_of
 
 #: A text that a spreadsheet takes for a formula, unless it is a plain number. Apostrophes before it count with it, so
 #: that the one which is written can be taken away again.
@@ -147,5 +148,10 @@ def read_text(content: bytes | str | Path) -> pd.DataFrame:
 
 
 def read_texts(paths: Iterable[str], name: str) -> pd.DataFrame | None:
-    """The table of this file name among the paths as text, None where a review has none."""
-    return next((read_text(path) for path in paths if Path(path).name == name), None)
+    """The table of this file name among the paths, or in a workbook of them, as text; None where there is none."""
+    given = {Path(path).name: Path(path) for path in paths}
+    if name in given:
+        return read_text(given[name])
+    books = {book: given[book].read_bytes() for book in books_of([name]) if book in given}
+    content = table_of(books, name) if books else None
+    return None if content is None else read_text(content)

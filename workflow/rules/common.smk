@@ -28,6 +28,7 @@ from reweigh.console import (
 )
 from reweigh.imports import closure
 from reweigh.text.files import file_name
+from reweigh.workbooks import books_of
 
 prepare_jobs(SOURCE if CLONE else None)
 
@@ -131,9 +132,13 @@ wildcard_constraints:
 
 
 def data_files(wildcards, *names):
-    """Those of these files that lie in the review's data folder."""
+    """Those of these files, and of the workbooks that may hold them, that lie in the review's data folder."""
     folder = Path("data") / wildcards.review.partition("/")[0]
-    return [str(folder / name) for name in names if (folder / name).exists()]
+    return [
+        str(folder / name)
+        for name in (*names, *books_of(names))
+        if (folder / name).exists()
+    ]
 
 
 def review_files(wildcards):

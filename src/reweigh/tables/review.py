@@ -17,6 +17,8 @@ from reweigh.tables.specs import RESULTS, SPECS
 _DATA = ("arms.csv", "contrasts.csv")
 FILES = (*SPECS, "review.yaml", "claims.yaml", "certainty_overrides.csv", "published_trials.csv")
 """Every file of a review that is read."""
+MISSING_TABLES = ("the file is missing, and so is contrasts.csv", "the file is missing")
+"""What is said of a table that a review needs and does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,12 +359,12 @@ def _missing_files(files: Iterable[str], rules: TableRules | None, misspelt_name
     given, named = set(files), " ".join(misspelt_names)
     problems = []
     if not given & set(_DATA) and not any(name in named for name in _DATA):
-        message, allowed = "the file is missing, and so is contrasts.csv", "arms.csv or contrasts.csv, or both"
-        problems.append(Problem("arms.csv", None, "", "", message, allowed))
+        allowed = "arms.csv or contrasts.csv, or both; or a workbook with such a sheet, tables.xlsx"
+        problems.append(Problem("arms.csv", None, "", "", MISSING_TABLES[0], allowed))
     if rules and rules.subgroup_columns and "studies.csv" not in given and "studies.csv" not in named:
         wanted = [f"{c} (review.yaml: {rules.wanted_by.get(c, 'sets')})" for c in rules.subgroup_columns]
         allowed = "studies.csv with the columns that the protocol names: " + ", ".join(wanted)
-        problems.append(Problem("studies.csv", None, "", "", "the file is missing", allowed))
+        problems.append(Problem("studies.csv", None, "", "", MISSING_TABLES[1], allowed))
     return problems
 
 
