@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from matplotlib import get_data_path, rcParamsDefault
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry, FontProperties, fontManager
-from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.ft2font import FT2Font, Kerning, LoadFlags
 
 FAMILY = "DejaVu Sans"
 #: Ships with matplotlib, so every machine measures and draws the same.
@@ -115,15 +116,36 @@ def _ems(text: str, weight: str) -> float:
         # Another font draws it: East Asian characters are as wide as an em.
         wide = unicodedata.east_asian_width(character) in ("W", "F")
         text = text.replace(character, "\N{EM DASH}" if wide else "m")
-    return (_between(text, weight) - _between("", weight)) / 64 / 2048
+    if _SHAPED.search(text):
+        return (_between(text, weight) - _between("", weight)) / 64 / 2048
+    kerned = sum(_kerning(pair, weight) for pair in pairwise(text))
+    return (sum(_advance(character, weight) for character in text) + kerned) / 64 / 2048
+
+
+#: Text of which more than advances and kerning decide the width: ligatures, marks, scripts that join their letters.
+_SHAPED = re.compile("ff|fi|fl|[^\u0020-\u02ff\u0370-\u03ff\u2010-\u22ff]")
 
 
 @lru_cache(maxsize=20_000)
 def _between(text: str, weight: str) -> int:
-    """Width between two sentinels, which make leading and trailing spaces count; font units."""
+    """Width between two sentinels, which make leading and trailing spaces count; 64ths of a font unit."""
     face = _face(weight)
     face.set_text(f"|{text}|", 0.0, flags=LoadFlags.NO_HINTING)
     return int(face.get_width_height()[0])
+
+
+@lru_cache(maxsize=4096)
+def _advance(character: str, weight: str) -> float:
+    """How far a character moves the pen; 64ths of a font unit, of which an em has 2048."""
+    glyph = _face(weight).load_char(ord(character), flags=LoadFlags.NO_HINTING)
+    return float(glyph.linearHoriAdvance / 1024)
+
+
+@lru_cache(maxsize=65_536)
+def _kerning(pair: tuple[str, str], weight: str) -> int:
+    """By how much two neighbours are moved together or apart, in the same unit."""
+    left, right = (_face(weight).get_char_index(ord(character)) for character in pair)
+    return int(_face(weight).get_kerning(left, right, Kerning.UNFITTED))
 
 
 def text_width(text: str, size: float = TEXT_SIZE, weight: str = "normal") -> float:

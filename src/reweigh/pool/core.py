@@ -203,6 +203,7 @@ def pool(
     pi_method: str = "hartung-knapp",
     start: str = "own",
     tau2_interval: bool = True,
+    brief: bool = False,
 ) -> Pooled:
     """Pool effects by inverse variance: Viechtbauer 2005 for tau2, IntHout and others 2014 for Hartung-Knapp.
 
@@ -228,6 +229,8 @@ def pool(
     tau2_interval
         False leaves out the Q-profile interval of tau2 and what follows from it (NaN): a third faster for thousands
         of subsets of which nobody asks for it.
+    brief
+        True leaves out Q, I2, H2, the prediction interval and the P value, too (NaN), but not the guarded P value.
     """
     o = Options(tau2_method, ci_method, level, pi_method)
     o.check()
@@ -242,8 +245,8 @@ def pool(
     for whole, some in zip(fit, part, strict=True):
         whole[two] = some
     unknown = np.full(len(two), np.nan)
-    limits = None if tau2_interval else (unknown, unknown)
-    return summarise_fit(sets, fit, o, limits=limits, pymare=guess is not None)
+    limits = None if tau2_interval and not brief else (unknown, unknown)
+    return summarise_fit(sets, fit, o, limits=limits, pymare=guess is not None, brief=brief)
 
 
 def _pymare_tau2(method: str, sets: Sets, yi: ArrayLike, vi: ArrayLike) -> Floats | None:
@@ -264,10 +267,12 @@ def summarise_fit(
     limits: tuple[Floats, Floats] | None = None,
     pymare: bool = False,
     given: Given | None = None,
+    brief: bool = False,
 ) -> Pooled:
     """Everything that follows from tau2 (scaled units).
 
-    ``limits`` replace the Q-profile limits of each set, ``given`` the inverse-variance mean and Q.
+    ``limits`` replace the Q-profile limits of each set, ``given`` the inverse-variance mean and Q; ``brief`` as in
+    :func:`pool`.
     """
     y, v, k, centre, scale, equal = sets
     two, random = k >= 2, o.tau2_method != "EE"
@@ -296,16 +301,19 @@ def summarise_fit(
     low_safe, high_safe = np.where(is_knapp, [mu - quantile * safe, mu + quantile * safe], [lower, upper])
     common_half = z_critical(o.level) / np.sqrt((1 / v).sum(axis=1))
 
-    q = q_statistic(y, v, np.zeros(len(y))) if given is None else given.q
+    unknown = np.full(len(y), np.nan)
+    q = given.q if given is not None else unknown if brief else q_statistic(y, v, np.zeros(len(y)))
     if limits is None:
         q_low, q_high, q_empty = intervals.q_profile(y, v, k, o.level)
     else:
         (q_low, q_high), q_empty = limits, limits[1] <= 0
-    h2_low, h2_high = intervals.higgins_thompson(q, k, o.level)
-    typical = intervals.typical_variance(v, k)
-    pi_low, pi_high = _prediction(sets, mu, wald, guarded if o.ci_method.endswith("guarded") else knapp, tau2, o)
+    h2_low, h2_high = (unknown, unknown) if brief else intervals.higgins_thompson(q, k, o.level)
+    typical = unknown if brief else intervals.typical_variance(v, k)
+    pi_low, pi_high = unknown, unknown
+    if not brief:
+        pi_low, pi_high = _prediction(sets, mu, wald, guarded if o.ci_method.endswith("guarded") else knapp, tau2, o)
     safe_pi = pi_low, pi_high
-    if o.pi_method == "hartung-knapp" and not o.ci_method.endswith("guarded"):
+    if not brief and o.pi_method == "hartung-knapp" and not o.ci_method.endswith("guarded"):
         safe_pi = _prediction(sets, mu, wald, guarded, tau2, o)
 
     def only(where: Bools, value: Floats) -> Floats:
@@ -339,14 +347,14 @@ def summarise_fit(
         wald_se=only(there, wald * scale),
         statistic=statistic,
         df=df,
-        p_value=two_sided_p(statistic, df),
+        p_value=unknown if brief else two_sided_p(statistic, df),
         tau2=only(two, tau2 * scale**2),
         tau2_ci_lower=only(fitted, q_low * scale**2),
         tau2_ci_upper=only(fitted, q_high * scale**2),
         tau=only(two, np.sqrt(tau2) * scale),
         q=only(there, q),
         q_df=np.maximum(k - 1, 0),
-        q_p_value=only(two, special.chdtrc(np.maximum(k - 1, 1), q)),
+        q_p_value=unknown if brief else only(two, special.chdtrc(np.maximum(k - 1, 1), q)),
         guarded_p_value=two_sided_p(np.where(is_knapp, (mu + centre / scale) / guarded, statistic), df),
         narrow=is_knapp & (half < common_half),
         weights=np.where(there[:, None], weights, 0.0),

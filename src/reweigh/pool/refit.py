@@ -69,6 +69,7 @@ def refit(
     mask: Bools | None = None,
     level: float = 0.95,
     tau2_interval: bool = True,
+    brief: bool = False,
     bootstrap: bool = True,
     start: str = "own",
 ) -> Pooled:
@@ -85,7 +86,7 @@ def refit(
         (D, k): which trials are in each data set; one set of all where not given.
     bootstrap
         False: no prediction interval where it would be the bootstrap one, which takes a sixth of a second each.
-    level, tau2_interval, start
+    level, tau2_interval, brief, start
         As in :func:`reweigh.pool.core.pool`.
     """
     able = cannot(trials, model)
@@ -99,7 +100,7 @@ def refit(
         y, v = (np.broadcast_to(x, there.shape) for x in (trials.yi, trials.vi))
         result = pool(
             y, v, mask=there, tau2_method=own.tau2, ci_method=own.interval, level=level, pi_method=own.prediction,
-            start=start, tau2_interval=tau2_interval,
+            start=start, tau2_interval=tau2_interval, brief=brief,
         )  # fmt: skip
     else:
         counts = [np.broadcast_to(x, there.shape) for x in trials.counts]

@@ -246,7 +246,7 @@ def fragility(
         for removed in _batches(k, size):
             there = np.ones((len(removed), k), dtype=bool)
             np.put_along_axis(there, removed, False, axis=1)
-            result = refit(trials, model, mask=there, level=level, tau2_interval=False, bootstrap=False)
+            result = refit(trials, model, mask=there, level=level, brief=True, bootstrap=False)
             move = np.abs(result.estimate - whole.estimate[0])
             numbers = _conclusions(result, important)
             for name in open_:
