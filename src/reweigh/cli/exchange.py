@@ -11,6 +11,7 @@ from typing import Any
 from reweigh.cli.places import Stop
 from reweigh.cli.template import LINK, SCHEMA, schema
 from reweigh.exchange.result import Imported
+from reweigh.risk_of_bias import read_tools
 
 
 def contents(paths: Sequence[Path]) -> dict[str, bytes]:
@@ -29,26 +30,29 @@ def contents(paths: Sequence[Path]) -> dict[str, bytes]:
     return found
 
 
-def column_map(path: Path) -> dict[str, Any]:
-    """What MAP.yaml says.
+def read(paths: Sequence[Path], columns: Path | None, tools: Path, given: Mapping[str, Any]) -> Imported:
+    """The review that the files hold; see `reweigh.exchange.read`.
 
-    Raises Stop where it is not YAML with keys.
+    Parameters
+    ----------
+    paths
+        Files, and folders of files.
+    columns
+        A MAP.yaml.
+    tools
+        The definition of the risk-of-bias tools.
+    given
+        Further fields of `reweigh.exchange.options.Options`.
+
+    Raises Stop where the map is none.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        found = YAML(typ="safe", pure=True).load(path.read_bytes())
-    except (YAMLError, ValueError) as why:
-        raise Stop(f"{path} is not valid YAML: {' '.join(str(why).split())}") from None
-    if not isinstance(found, dict):
-        raise Stop(f"{path} holds no keys; it needs `columns:`, our names to theirs.")
-    return found
-
-
-def read(paths: Sequence[Path], options: Mapping[str, Any]) -> Imported:
-    """The review that the files hold; see `reweigh.exchange.read`."""
     # The readers take long to load, and no other command wants them.
+    said = import_module("reweigh.exchange.options")
+    try:
+        mapped = None if columns is None else said.read_map(columns.read_bytes())
+    except ValueError as why:
+        raise Stop(f"{columns}: {why}") from None
+    options = said.Options(**given, columns=mapped, tools=read_tools(tools.read_bytes()))
     imported: Imported = import_module("reweigh.exchange.read").read(contents(paths), options)
     return imported
 

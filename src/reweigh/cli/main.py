@@ -9,7 +9,18 @@ from typing import Any
 
 import click
 
-from reweigh.cli.places import DATA, PROTOCOL, RESULTS, Stop, existing, folder_of, new_folder, results_of, reviews
+from reweigh.cli.places import (
+    DATA,
+    PROTOCOL,
+    RESULTS,
+    Stop,
+    existing,
+    folder_of,
+    new_folder,
+    results_of,
+    reviews,
+    tools_file,
+)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -144,9 +155,7 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
 
     folder = new_folder(into)
     options = {key: value for key, value in given.items() if value is not None}
-    if columns is not None:
-        options["columns"] = exchange.column_map(columns)
-    imported = exchange.read(files, options)
+    imported = exchange.read(files, columns, tools_file(folder.parent), options)
     if imported.problems:
         raise Stop("\n".join(imported.problems))
     written = exchange.written(imported)
