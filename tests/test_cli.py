@@ -522,10 +522,36 @@ def test_import_overwrites_only_by_force(here, readers):
     assert reweigh("import", "w.csv", "--into", "x").exit_code == 0
     (here / "data/x/arms.csv").write_text("mine")
     again = reweigh("import", "w.csv", "--into", "x")
-    assert again.exit_code == 1 and "or overwrite them with --force" in again.output
+    assert again.exit_code == 1 and "or overwrite it with --force" in again.output
     assert (here / "data/x/arms.csv").read_text() == "mine"
+    (here / "data/x/contrasts.csv").write_text("of another import")
+    forced = reweigh("import", "w.csv", "--into", "x", "--force")
+    assert forced.exit_code == 1 and "Note: contrasts.csv of the earlier review stayed" in forced.output
+    (here / "data/x/contrasts.csv").unlink()
     assert reweigh("import", "w.csv", "--into", "x", "--force").exit_code == 0
     assert (here / "data/x/arms.csv").read_bytes() == (BCG / "arms.csv").read_bytes()
+
+
+def test_judgements_alone_join_a_review(here, readers):
+    folder = mine(here, "x")
+    (folder / "imported.csv").write_bytes(b"file,row,column,was,became,code\na.csv,2,n,NR,,emptied\n")
+    (here / "w.csv").write_text("x")
+    judged = b"study_id,tool,domain,judgement\ns01,rob1,overall,low\n"
+    readers.answer = (
+        Imported({"risk_of_bias": pd.DataFrame({"study_id": ["s01"]})}, {"title": "To be filled in"}),
+        {"review.yaml": b"title: To be filled in", "risk_of_bias.csv": judged, "imported.csv": b"file,row,column,was,became,code\nw.csv,2,D1,+,low,read\n"},
+    )  # fmt: skip
+    tool = next(iter(TOOLS.values()))
+    readers.answer[1]["risk_of_bias.csv"] = judged.replace(b"rob1", tool.name.encode()).replace(
+        b",low", f",{tool.levels[0].name}".encode()
+    )
+    told = reweigh("import", "w.csv", "--into", "x")
+    assert told.exit_code == 0, told.output
+    assert (folder / "review.yaml").read_bytes() == (BCG / "review.yaml").read_bytes()
+    assert (folder / "imported.csv").read_text().splitlines()[1:] == ["a.csv,2,n,NR,,emptied", "w.csv,2,D1,+,low,read"]
+    again = reweigh("import", "w.csv", "--into", "x")
+    assert again.exit_code == 1 and "risk_of_bias.csv already" in again.output
+    assert len((folder / "imported.csv").read_text().splitlines()) == 3
 
 
 def test_what_cannot_be_imported_is_said_and_nothing_is_written(here, readers):

@@ -8,10 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from reweigh.cli.places import Stop
+from reweigh.cli.places import PROTOCOL, Stop
 from reweigh.cli.template import LINK, SCHEMA, schema
 from reweigh.exchange.result import Imported
 from reweigh.risk_of_bias import read_tools
+
+LOG = "imported.csv"
+"""What was done to each cell."""
 
 
 def contents(paths: Sequence[Path]) -> dict[str, bytes]:
@@ -66,6 +69,21 @@ def written(imported: Imported) -> dict[str, bytes]:
             files["review.yaml"] = LINK.encode() + protocol
         files.setdefault(SCHEMA, schema())
     return files
+
+
+def adds(imported: Imported) -> bool:
+    """Whether the files hold no results, only what joins a review: risk of bias, references, flow counts."""
+    return not imported.protocol.get("outcomes")
+
+
+def added(files: Mapping[str, bytes], folder: Path) -> tuple[dict[str, bytes], bytes]:
+    """Those of the files that join the review of a folder, and its record of imports with theirs at the end."""
+    record = files.get(LOG, b"")
+    if (folder / LOG).is_file():
+        old = (folder / LOG).read_bytes()
+        header, _, rows = record.partition(b"\n")
+        record = old + rows if old.startswith(header) else old
+    return {name: content for name, content in files.items() if name not in (PROTOCOL, SCHEMA, LOG)}, record
 
 
 def preview(imported: Imported) -> str:

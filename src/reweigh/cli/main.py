@@ -59,7 +59,7 @@ def new(name: str, workbook: bool) -> None:
     from reweigh.cli.template import empty_review
 
     folder = new_folder(name)
-    write(folder, empty_review(folder.name, workbook=workbook), force=False, forcible=False)
+    write(folder, empty_review(folder.name, workbook=workbook), force=False)
     click.echo(f"Next: fill them in, then `reweigh check {name}`.")
 
 
@@ -144,7 +144,8 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
 
     Written are data/NAME/review.yaml with comments, our tables, and imported.csv: what was done to each cell. A
     preview says what was found, what was guessed and what was left out. Exit status 0 when the review passes the
-    check, else 1. Nothing that exists is overwritten without --force.
+    check, else 1. Nothing that exists is overwritten without --force. Risk of bias, references and flow counts alone
+    join a review that is there.
 
     \b
       reweigh import package.zip --into my-review
@@ -158,25 +159,49 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
     imported = exchange.read(files, columns, tools_file(folder.parent), options)
     if imported.problems:
         raise Stop("\n".join(imported.problems))
+    adds = exchange.adds(imported) and (folder / PROTOCOL).is_file()
     written = exchange.written(imported)
     click.echo(exchange.preview(imported))
-    write(folder, written, force=force)
+    if adds:
+        made, log = exchange.added(written, folder)
+        write(folder, made, force=force, adds=True, way_out=", or overwrite it with --force")
+        (folder / exchange.LOG).write_bytes(log)
+    else:
+        write(folder, written, force=force, way_out=", or overwrite it with --force")
     sys.exit(0 if checked(folder) else 1)
 
 
-def write(folder: Path, files: Mapping[str, bytes], *, force: bool, forcible: bool = True) -> None:
+def write(folder: Path, files: Mapping[str, bytes], *, force: bool, adds: bool = False, way_out: str = "") -> None:
     """Write the files of a review and say where; without `force` nothing is overwritten.
 
-    Raises Stop where a file is there already; then none is written.
+    Parameters
+    ----------
+    folder
+        Where to.
+    files
+        Name to bytes.
+    force
+        Whether a review that is there is overwritten; its other tables stay, and are named.
+    adds
+        Whether the files join a review that is there: then only they must not be there yet.
+    way_out
+        What else can be done, said where the folder has a review.
+
+    Raises Stop where it has one, and then writes nothing.
     """
-    there = [name for name in files if (folder / name).exists()]
+    from reweigh.tables.review import FILES
+    from reweigh.workbooks import WORKBOOKS
+
+    known = files if adds else dict.fromkeys([*files, *FILES, *WORKBOOKS])
+    there = [name for name in known if (folder / name).exists()]
     if there and not force:
-        way_out = "Choose another name, or overwrite them with --force." if forcible else "Choose another name."
-        raise Stop(f"{folder} has {', '.join(there)} already; nothing was written. {way_out}")
+        raise Stop(f"{folder} has {', '.join(there)} already; nothing was written. Choose another name{way_out}.")
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     click.echo(f"{folder}: {', '.join(files)}")
+    if left := [name for name in there if name not in files]:
+        click.echo(f"Note: {', '.join(left)} of the earlier review stayed, and will be read with it.")
 
 
 def checked(folder: Path) -> bool:
