@@ -353,7 +353,7 @@ def test_a_run_in_another_folder(here):
 
 def command(folder, *arguments):
     """The command as a person types it."""
-    return subprocess.run([sys.executable, "-m", "reweigh", *arguments], cwd=folder, env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""}, capture_output=True, text=True, check=False)  # fmt: skip
+    return subprocess.run([sys.executable, "-P", "-m", "reweigh", *arguments], cwd=folder, env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""}, capture_output=True, text=True, check=False)  # fmt: skip
 
 
 @pytest.mark.workflow
@@ -361,6 +361,8 @@ def test_a_bad_review_stops_itself_and_no_other(here):
     mine(here, "good")
     bad = mine(here, "bad")
     (bad / "arms.csv").write_text((bad / "arms.csv").read_text().replace(",139,11", ",139,1x"))
+    for name in ("pandas", "json", "click", "reweigh"):
+        (here / f"{name}.py").write_text("raise SystemExit('a module of a stranger')")
     run = command(here, "run", "core", "--cores", "1")
     said = run.stdout + run.stderr
     assert run.returncode == 1 and "Traceback" not in said
