@@ -215,6 +215,25 @@ def test_a_folder_may_have_tools_of_its_own(here):
     assert tools_file(here / "data") == here / "data" / "risk_of_bias_tools.yaml"
 
 
+@pytest.mark.parametrize("text", ["tools: [", "x: 1", "tools: {a: {levels: 1}}", "3"])
+def test_tools_that_cannot_be_read_are_one_line(here, text):
+    mine(here)
+    (here / "data" / "risk_of_bias_tools.yaml").write_text(text)
+    told = reweigh("check")
+    assert told.exit_code == 1 and re.fullmatch(r"data/risk_of_bias_tools.yaml: .+\n", told.output), told.output
+
+
+def test_what_the_system_refuses_is_one_line(here, monkeypatch):
+    mine(here)
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("reweigh.cli.checking.report", refused)
+    told = reweigh("check")
+    assert told.exit_code == 1 and told.output == "data/bcg-vaccine: Permission denied\n"
+
+
 @pytest.mark.slow
 def test_check_takes_about_a_second(here):
     mine(here)
@@ -307,6 +326,18 @@ def test_run_gives_snakemake_what_was_asked_for(here, monkeypatch, status, told)
     said = " ".join(asked[0])
     assert f"--snakefile {ROOT}/Snakefile --directory . " in said
     assert said.endswith("--cores 1 --config reviews=[a, b] as_of=2010 --unlock")
+
+
+def test_a_target_is_a_name_of_the_three_a_review_or_a_file(here, monkeypatch):
+    asked = []
+    monkeypatch.setattr(workflow, "run", lambda arguments, said: asked.append(arguments) or 0)
+    mine(here)
+    assert reweigh("run", "bcg-vaccine", "core", "results/bcg-vaccine/pooled.csv").exit_code == 0
+    assert asked[0][4:6] == ["core", "results/bcg-vaccine/pooled.csv"]
+    assert asked[0][-2:] == ["--config", "reviews=[bcg-vaccine]"]
+    told = reweigh("run", "bcg-vacine")
+    assert told.exit_code == 2 and "'bcg-vacine' is no target. Did you mean 'bcg-vaccine'?" in told.output
+    assert len(asked) == 1
 
 
 def test_a_run_that_is_interrupted_waits_for_snakemake(monkeypatch):

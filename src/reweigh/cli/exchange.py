@@ -8,10 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from reweigh.cli.checking import tools_of
 from reweigh.cli.places import PROTOCOL, Stop
 from reweigh.cli.template import LINK, SCHEMA, schema
 from reweigh.exchange.result import Imported
-from reweigh.risk_of_bias import read_tools
 
 LOG = "imported.csv"
 """What was done to each cell."""
@@ -33,7 +33,7 @@ def contents(paths: Sequence[Path]) -> dict[str, bytes]:
     return found
 
 
-def read(paths: Sequence[Path], columns: Path | None, tools: Path, given: Mapping[str, Any]) -> Imported:
+def read(paths: Sequence[Path], columns: Path | None, data: Path, given: Mapping[str, Any]) -> Imported:
     """The review that the files hold; see `reweigh.exchange.read`.
 
     Parameters
@@ -42,8 +42,8 @@ def read(paths: Sequence[Path], columns: Path | None, tools: Path, given: Mappin
         Files, and folders of files.
     columns
         A MAP.yaml.
-    tools
-        The definition of the risk-of-bias tools.
+    data
+        The folder of reviews, which may have risk-of-bias tools of its own.
     given
         Further fields of `reweigh.exchange.options.Options`.
 
@@ -55,7 +55,7 @@ def read(paths: Sequence[Path], columns: Path | None, tools: Path, given: Mappin
         mapped = None if columns is None else said.read_map(columns.read_bytes())
     except ValueError as why:
         raise Stop(f"{columns}: {why}") from None
-    options = said.Options(**given, columns=mapped, tools=read_tools(tools.read_bytes()))
+    options = said.Options(**given, columns=mapped, tools=tools_of(data))
     imported: Imported = import_module("reweigh.exchange.read").read(contents(paths), options)
     return imported
 

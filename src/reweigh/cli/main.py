@@ -19,13 +19,25 @@ from reweigh.cli.places import (
     new_folder,
     results_of,
     reviews,
-    tools_file,
 )
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=CONTEXT, no_args_is_help=True)
+class Commands(click.Group):
+    """The commands; what the system refuses (a file that may not be read, a full disk) is one line, too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; raises Stop in place of an OSError."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except OSError as why:
+            raise Stop(f"{why.filename or 'reweigh'}: {why.strerror or why}") from None
+
+
+@click.group(cls=Commands, context_settings=CONTEXT, no_args_is_help=True)
 @click.version_option(package_name="reweigh", message="reweigh %(version)s")
 def main() -> None:
     """Re-weigh the evidence behind a health claim: from the results of trials as printed to forest plots.
@@ -96,12 +108,18 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
     all      everything: robustness, certainty, claims, the page (the default)
     FILE     one file below the folder, such as results/NAME/pooled.csv or
              results/NAME/figures/forest/ANALYSIS.pdf
+    NAME     as --review NAME
 
     config/config.yaml of the folder, if there is one, says which reviews are built; else all under data/ that have
     a review.yaml. A review that does not pass its check stops itself and no other.
     """
     from reweigh.cli import workflow
 
+    named = [one for one in targets if one in reviews(directory / DATA)]  # a review is a target, too
+    targets, only = tuple(one for one in targets if one not in named), (*only, *named)
+    for one in targets:
+        if one not in workflow.TARGETS and "/" not in one:
+            raise click.UsageError(workflow.no_target(one, reviews(directory / DATA)))
     config = [f"reviews=[{', '.join(only)}]"] if only else []
     config += [f"as_of={as_of}"] if as_of else []
     arguments = workflow.command(directory, targets, cores, config) + (["--unlock"] if unlock else [])
@@ -156,7 +174,7 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
 
     folder = new_folder(into)
     options = {key: value for key, value in given.items() if value is not None}
-    imported = exchange.read(files, columns, tools_file(folder.parent), options)
+    imported = exchange.read(files, columns, folder.parent, options)
     if imported.problems:
         raise Stop("\n".join(imported.problems))
     adds = exchange.adds(imported) and (folder / PROTOCOL).is_file()
