@@ -442,6 +442,16 @@ rule mine:
 
 
 @pytest.mark.workflow
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_without_a_target_all_is_built(here, snakefile):
+    """An included file does not pass its default target on."""
+    mine(here)
+    arguments = ["--dry-run", "--snakefile", str(ROOT / snakefile), "--quiet", "rules"]
+    run = subprocess.run([sys.executable, "-m", "snakemake", *arguments], cwd=here, capture_output=True, text=True, check=False)  # fmt: skip
+    assert re.search(r"^report_index +1$", run.stdout, re.MULTILINE), run.stdout + run.stderr
+
+
+@pytest.mark.workflow
 def test_every_rule_says_what_it_does():
     run = subprocess.run(
         [sys.executable, "-m", "snakemake", "--list"], cwd=ROOT, capture_output=True, text=True, check=False
