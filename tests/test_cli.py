@@ -582,7 +582,7 @@ def test_judgements_alone_join_a_review(here, readers):
     judged = b"study_id,tool,domain,judgement\ns01,rob1,overall,low\n"
     readers.answer = (
         Imported({"risk_of_bias": pd.DataFrame({"study_id": ["s01"]})}, {"title": "To be filled in"}),
-        {"review.yaml": b"title: To be filled in", "risk_of_bias.csv": judged, "imported.csv": b"file,row,column,was,became,code\nw.csv,2,D1,+,low,read\n"},
+        {"review.yaml": b"title: To be filled in", "risk_of_bias.csv": judged, "studies.csv": b"study_id\ns01\n", "imported.csv": b"file,row,column,was,became,code\nw.csv,2,D1,+,low,read\n"},
     )  # fmt: skip
     tool = next(iter(TOOLS.values()))
     readers.answer[1]["risk_of_bias.csv"] = judged.replace(b"rob1", tool.name.encode()).replace(
@@ -590,7 +590,8 @@ def test_judgements_alone_join_a_review(here, readers):
     )
     told = reweigh("import", "w.csv", "--into", "x")
     assert told.exit_code == 0, told.output
-    assert (folder / "review.yaml").read_bytes() == (BCG / "review.yaml").read_bytes()
+    for name in ("review.yaml", "studies.csv"):
+        assert (folder / name).read_bytes() == (BCG / name).read_bytes()
     assert (folder / "imported.csv").read_text().splitlines()[1:] == ["a.csv,2,n,NR,,emptied", "w.csv,2,D1,+,low,read"]
     again = reweigh("import", "w.csv", "--into", "x")
     assert again.exit_code == 1 and "risk_of_bias.csv already" in again.output

@@ -13,8 +13,8 @@ from reweigh.cli.places import PROTOCOL, Stop
 from reweigh.cli.template import LINK, SCHEMA, schema
 from reweigh.exchange.result import Imported
 
-LOG = "imported.csv"
-"""What was done to each cell."""
+LOG, STUDIES = "imported.csv", "studies.csv"
+"""What was done to each cell; the list of trials."""
 
 
 def contents(paths: Sequence[Path]) -> dict[str, bytes]:
@@ -77,13 +77,19 @@ def adds(imported: Imported) -> bool:
 
 
 def added(files: Mapping[str, bytes], folder: Path) -> tuple[dict[str, bytes], bytes]:
-    """Those of the files that join the review of a folder, and its record of imports with theirs at the end."""
+    """Those of the files that join the review of a folder, and its record of imports with theirs at the end.
+
+    A list of trials that comes beside judgements is not written where the review has its own.
+    """
     record = files.get(LOG, b"")
     if (folder / LOG).is_file():
         old = (folder / LOG).read_bytes()
         header, _, rows = record.partition(b"\n")
         record = old + rows if old.startswith(header) else old
-    return {name: content for name, content in files.items() if name not in (PROTOCOL, SCHEMA, LOG)}, record
+    joining = {name: content for name, content in files.items() if name not in (PROTOCOL, SCHEMA, LOG)}
+    if len(joining) > 1 and (folder / STUDIES).is_file():
+        joining.pop(STUDIES, None)
+    return joining, record
 
 
 def preview(imported: Imported) -> str:
