@@ -151,7 +151,7 @@ def test_the_protocol_comes_first():
     assert [line.partition(",")[0].rpartition("/")[2] for line in lines] == ["review.yaml", "arms.csv", "arms.csv"]
 
 
-@pytest.mark.parametrize("name", ["arm.csv", "Arms.csv", "arms.CSV", "arms.xlsx", "arms.txt"])
+@pytest.mark.parametrize("name", ["arm.csv", "Arms.csv", "arms.CSV", "arms.xls", "arms.txt"])
 def test_a_misspelt_file_name_is_refused(name):
     files = {k: v.encode() for k, v in FILES.items() if k != "arms.csv"} | {name: ARMS.encode()}
     only(check(files, "x", TOOLS)[1].splitlines()[1:], name, 'did you mean "arms.csv"')

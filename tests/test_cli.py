@@ -31,6 +31,7 @@ from reweigh.workbooks import TABLES, UnreadableError, read_sheets, with_tables
 
 BCG = ROOT / "data" / "bcg-vaccine"
 REVIEWS = sorted(path.parent.name for path in (ROOT / "data").glob("*/review.yaml"))
+TOOLS = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
 FILLED = {
     "title": "Mine", "population": "Adults", "intervention": "Drug", "comparator": "Placebo", "control": "placebo",
     "label": "Relapse", "type": "binary", "measure": "RR", "better": "lower",
@@ -214,6 +215,25 @@ def test_a_folder_may_have_tools_of_its_own(here):
     assert tools_file(here / "data") == here / "data" / "risk_of_bias_tools.yaml"
 
 
+@pytest.mark.parametrize("text", ["tools: [", "x: 1", "tools: {a: {levels: 1}}", "3"])
+def test_tools_that_cannot_be_read_are_one_line(here, text):
+    mine(here)
+    (here / "data" / "risk_of_bias_tools.yaml").write_text(text)
+    told = reweigh("check")
+    assert told.exit_code == 1 and re.fullmatch(r"data/risk_of_bias_tools.yaml: .+\n", told.output), told.output
+
+
+def test_what_the_system_refuses_is_one_line(here, monkeypatch):
+    mine(here)
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("reweigh.cli.checking.report", refused)
+    told = reweigh("check")
+    assert told.exit_code == 1 and told.output == "data/bcg-vaccine: Permission denied\n"
+
+
 @pytest.mark.slow
 def test_check_takes_about_a_second(here):
     mine(here)
@@ -308,6 +328,18 @@ def test_run_gives_snakemake_what_was_asked_for(here, monkeypatch, status, told)
     assert said.endswith("--cores 1 --config reviews=[a, b] as_of=2010 --unlock")
 
 
+def test_a_target_is_a_name_of_the_three_a_review_or_a_file(here, monkeypatch):
+    asked = []
+    monkeypatch.setattr(workflow, "run", lambda arguments, said: asked.append(arguments) or 0)
+    mine(here)
+    assert reweigh("run", "bcg-vaccine", "core", "results/bcg-vaccine/pooled.csv").exit_code == 0
+    assert asked[0][4:6] == ["core", "results/bcg-vaccine/pooled.csv"]
+    assert asked[0][-2:] == ["--config", "reviews=[bcg-vaccine]"]
+    told = reweigh("run", "bcg-vacine")
+    assert told.exit_code == 2 and "'bcg-vacine' is no target. Did you mean 'bcg-vaccine'?" in told.output
+    assert len(asked) == 1
+
+
 def test_a_run_that_is_interrupted_waits_for_snakemake(monkeypatch):
     class Job:
         left = 2
@@ -352,7 +384,7 @@ def test_a_run_in_another_folder(here):
 
 def command(folder, *arguments):
     """The command as a person types it."""
-    return subprocess.run([sys.executable, "-m", "reweigh", *arguments], cwd=folder, env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""}, capture_output=True, text=True, check=False)  # fmt: skip
+    return subprocess.run([sys.executable, "-P", "-m", "reweigh", *arguments], cwd=folder, env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""}, capture_output=True, text=True, check=False)  # fmt: skip
 
 
 @pytest.mark.workflow
@@ -360,6 +392,8 @@ def test_a_bad_review_stops_itself_and_no_other(here):
     mine(here, "good")
     bad = mine(here, "bad")
     (bad / "arms.csv").write_text((bad / "arms.csv").read_text().replace(",139,11", ",139,1x"))
+    for name in ("pandas", "json", "click", "reweigh"):
+        (here / f"{name}.py").write_text("raise SystemExit('a module of a stranger')")
     run = command(here, "run", "core", "--cores", "1")
     said = run.stdout + run.stderr
     assert run.returncode == 1 and "Traceback" not in said
@@ -405,6 +439,16 @@ rule mine:
     assert run.returncode == 0, run.stdout + run.stderr
     assert "RR 0.49 (0.33 to 0.73); k = 13" in (here / "results/bcg-vaccine/core_summary.txt").read_text()
     assert list((here / "results/bcg-vaccine/figures/forest").glob("*.png"))
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_without_a_target_all_is_built(here, snakefile):
+    """An included file does not pass its default target on."""
+    mine(here)
+    arguments = ["--dry-run", "--snakefile", str(ROOT / snakefile), "--quiet", "rules"]
+    run = subprocess.run([sys.executable, "-m", "snakemake", *arguments], cwd=here, capture_output=True, text=True, check=False)  # fmt: skip
+    assert re.search(r"^report_index +1$", run.stdout, re.MULTILINE), run.stdout + run.stderr
 
 
 @pytest.mark.workflow
@@ -479,10 +523,17 @@ def readers(monkeypatch):
         seen.given = files, options
         return seen.answer[0]
 
-    for name, function in (("read", read), ("written", lambda _: seen.answer[1])):
+    def read_map(content):
+        if not content:
+            raise ValueError("the map of columns has no keys")
+        return content
+
+    for name, has in (
+        ("read", {"read": read}), ("write", {"written": lambda _: seen.answer[1]}), ("options", {"Options": dict, "read_map": read_map}),
+    ):  # fmt: skip
         module = types.ModuleType(f"reweigh.exchange.{name}")
-        setattr(module, name, function)
-        monkeypatch.setitem(sys.modules, f"reweigh.exchange.{'write' if name == 'written' else name}", module)
+        vars(module).update(has)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     return seen
 
 
@@ -495,7 +546,12 @@ def test_import_previews_writes_and_checks(here, readers):
     assert told.exit_code == 0, told.output
     files, options = readers.given
     assert files == {"w.csv": b"x"}
-    assert options == {"columns": {"columns": {"study_id": "Trial"}}, "measure": "RR", "arms": ("BCG", "none")}
+    assert options == {
+        "columns": b"columns: {study_id: Trial}\n",
+        "measure": "RR",
+        "arms": ("BCG", "none"),
+        "tools": TOOLS,
+    }
     for line in ("13 trials, 1 outcome\n", "  tuberculosis: Tuberculosis, RR\n", "Rows: 26 in arms, 13 in studies\n",
                  "Note: the measure was guessed: RR\n", "2 emptied; each stands in imported.csv", "data/x: no problems\n"):  # fmt: skip
         assert line in told.output
@@ -509,10 +565,37 @@ def test_import_overwrites_only_by_force(here, readers):
     assert reweigh("import", "w.csv", "--into", "x").exit_code == 0
     (here / "data/x/arms.csv").write_text("mine")
     again = reweigh("import", "w.csv", "--into", "x")
-    assert again.exit_code == 1 and "or overwrite them with --force" in again.output
+    assert again.exit_code == 1 and "or overwrite it with --force" in again.output
     assert (here / "data/x/arms.csv").read_text() == "mine"
+    (here / "data/x/contrasts.csv").write_text("of another import")
+    forced = reweigh("import", "w.csv", "--into", "x", "--force")
+    assert forced.exit_code == 1 and "Note: contrasts.csv of the earlier review stayed" in forced.output
+    (here / "data/x/contrasts.csv").unlink()
     assert reweigh("import", "w.csv", "--into", "x", "--force").exit_code == 0
     assert (here / "data/x/arms.csv").read_bytes() == (BCG / "arms.csv").read_bytes()
+
+
+def test_judgements_alone_join_a_review(here, readers):
+    folder = mine(here, "x")
+    (folder / "imported.csv").write_bytes(b"file,row,column,was,became,code\na.csv,2,n,NR,,emptied\n")
+    (here / "w.csv").write_text("x")
+    judged = b"study_id,tool,domain,judgement\ns01,rob1,overall,low\n"
+    readers.answer = (
+        Imported({"risk_of_bias": pd.DataFrame({"study_id": ["s01"]})}, {"title": "To be filled in"}),
+        {"review.yaml": b"title: To be filled in", "risk_of_bias.csv": judged, "studies.csv": b"study_id\ns01\n", "imported.csv": b"file,row,column,was,became,code\nw.csv,2,D1,+,low,read\n"},
+    )  # fmt: skip
+    tool = next(iter(TOOLS.values()))
+    readers.answer[1]["risk_of_bias.csv"] = judged.replace(b"rob1", tool.name.encode()).replace(
+        b",low", f",{tool.levels[0].name}".encode()
+    )
+    told = reweigh("import", "w.csv", "--into", "x")
+    assert told.exit_code == 0, told.output
+    for name in ("review.yaml", "studies.csv"):
+        assert (folder / name).read_bytes() == (BCG / name).read_bytes()
+    assert (folder / "imported.csv").read_text().splitlines()[1:] == ["a.csv,2,n,NR,,emptied", "w.csv,2,D1,+,low,read"]
+    again = reweigh("import", "w.csv", "--into", "x")
+    assert again.exit_code == 1 and "risk_of_bias.csv already" in again.output
+    assert len((folder / "imported.csv").read_text().splitlines()) == 3
 
 
 def test_what_cannot_be_imported_is_said_and_nothing_is_written(here, readers):
@@ -541,14 +624,11 @@ def test_a_folder_is_imported_as_its_files(here, readers):
     assert told.exit_code == 1 and "Two of the files are called a.csv" in told.output
 
 
-@pytest.mark.parametrize(
-    ("text", "said"), [("a: [", "is not valid YAML"), ("- a", "holds no keys"), ("", "holds no keys")]
-)
-def test_a_map_that_cannot_be_read(here, readers, text, said):
+def test_a_map_that_is_none_is_one_sentence(here, readers):
     (here / "w.csv").touch()
-    (here / "MAP.yaml").write_text(text)
+    (here / "MAP.yaml").touch()
     told = reweigh("import", "w.csv", "--into", "x", "--columns", "MAP.yaml")
-    assert told.exit_code == 1 and said in told.output and "Traceback" not in told.output
+    assert told.exit_code == 1 and told.output == "MAP.yaml: the map of columns has no keys\n"
 
 
 # --- workbooks ------------------------------------------------------------------------------------------------------
@@ -593,9 +673,6 @@ def test_a_workbook_that_is_filled_in_passes(here):
     for name in ("arms", "studies"):
         text = read_sheets((folder / "tables.xlsx").read_bytes())[name].decode()
         assert len(list(csv.DictReader(io.StringIO(text)))) == {"arms": 4, "studies": 2}[name]
-
-
-TOOLS = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
 
 
 @pytest.mark.parametrize("review", REVIEWS)

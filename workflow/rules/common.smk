@@ -9,10 +9,15 @@ from pathlib import Path
 
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
 if not HOME.is_dir():
-    # A module read from an address: its scripts come from there, the library must be installed.
+    # A module read from an address: its rules come from there, the library must be installed.
     import reweigh
 
-    HOME = Path(reweigh.__file__).parent / "_workflow"
+    PACKAGE = Path(reweigh.__file__).parent
+    HOME = next(
+        place
+        for place in (PACKAGE / "_workflow", PACKAGE.parent.parent)
+        if (place / "scripts").is_dir()
+    )
 CLONE = (HOME / "src").is_dir()
 SOURCE = HOME / "src" if CLONE else HOME.parent.parent
 if str(SOURCE) not in sys.path:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ruamel.yaml.error import YAMLError
+
 from reweigh.check import examine, notices
-from reweigh.cli.places import tools_file
-from reweigh.risk_of_bias import read_tools
+from reweigh.cli.places import Stop, tools_file
+from reweigh.risk_of_bias import Tool, read_tools
 from reweigh.tables.problems import format_report
 from reweigh.tables.review import FILES
 from reweigh.workbooks import WORKBOOKS
+
+
+def tools_of(data: Path) -> dict[str, Tool]:
+    """The risk-of-bias tools of a folder of reviews.
+
+    Raises Stop where its own definition of them cannot be read.
+    """
+    path = tools_file(data)
+    try:
+        return read_tools(path.read_bytes())
+    except (YAMLError, ValueError, LookupError, TypeError) as why:
+        raise Stop(f"{path}: {' '.join(str(why).split())}") from None
 
 
 def report(folder: Path) -> tuple[str, bool]:
@@ -17,7 +31,7 @@ def report(folder: Path) -> tuple[str, bool]:
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     known = {*FILES, *WORKBOOKS}
     files = {name: (folder / name).read_bytes() if name in known else b"" for name in names}
-    tables, protocol, problems = examine(files, read_tools(tools_file(folder.parent).read_bytes()))
+    tables, protocol, problems = examine(files, tools_of(folder.parent))
     told = format_report(problems, folder.name, str(folder))
     if problems or protocol is None:
         return told, False

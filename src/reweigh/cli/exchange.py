@@ -8,9 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from reweigh.cli.places import Stop
+from reweigh.cli.checking import tools_of
+from reweigh.cli.places import PROTOCOL, Stop
 from reweigh.cli.template import LINK, SCHEMA, schema
 from reweigh.exchange.result import Imported
+
+LOG, STUDIES = "imported.csv", "studies.csv"
+"""What was done to each cell; the list of trials."""
 
 
 def contents(paths: Sequence[Path]) -> dict[str, bytes]:
@@ -29,26 +33,29 @@ def contents(paths: Sequence[Path]) -> dict[str, bytes]:
     return found
 
 
-def column_map(path: Path) -> dict[str, Any]:
-    """What MAP.yaml says.
+def read(paths: Sequence[Path], columns: Path | None, data: Path, given: Mapping[str, Any]) -> Imported:
+    """The review that the files hold; see `reweigh.exchange.read`.
 
-    Raises Stop where it is not YAML with keys.
+    Parameters
+    ----------
+    paths
+        Files, and folders of files.
+    columns
+        A MAP.yaml.
+    data
+        The folder of reviews, which may have risk-of-bias tools of its own.
+    given
+        Further fields of `reweigh.exchange.options.Options`.
+
+    Raises Stop where the map is none.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        found = YAML(typ="safe", pure=True).load(path.read_bytes())
-    except (YAMLError, ValueError) as why:
-        raise Stop(f"{path} is not valid YAML: {' '.join(str(why).split())}") from None
-    if not isinstance(found, dict):
-        raise Stop(f"{path} holds no keys; it needs `columns:`, our names to theirs.")
-    return found
-
-
-def read(paths: Sequence[Path], options: Mapping[str, Any]) -> Imported:
-    """The review that the files hold; see `reweigh.exchange.read`."""
     # The readers take long to load, and no other command wants them.
+    said = import_module("reweigh.exchange.options")
+    try:
+        mapped = None if columns is None else said.read_map(columns.read_bytes())
+    except ValueError as why:
+        raise Stop(f"{columns}: {why}") from None
+    options = said.Options(**given, columns=mapped, tools=tools_of(data))
     imported: Imported = import_module("reweigh.exchange.read").read(contents(paths), options)
     return imported
 
@@ -62,6 +69,27 @@ def written(imported: Imported) -> dict[str, bytes]:
             files["review.yaml"] = LINK.encode() + protocol
         files.setdefault(SCHEMA, schema())
     return files
+
+
+def adds(imported: Imported) -> bool:
+    """Whether the files hold no results, only what joins a review: risk of bias, references, flow counts."""
+    return not imported.protocol.get("outcomes")
+
+
+def added(files: Mapping[str, bytes], folder: Path) -> tuple[dict[str, bytes], bytes]:
+    """Those of the files that join the review of a folder, and its record of imports with theirs at the end.
+
+    A list of trials that comes beside judgements is not written where the review has its own.
+    """
+    record = files.get(LOG, b"")
+    if (folder / LOG).is_file():
+        old = (folder / LOG).read_bytes()
+        header, _, rows = record.partition(b"\n")
+        record = old + rows if old.startswith(header) else old
+    joining = {name: content for name, content in files.items() if name not in (PROTOCOL, SCHEMA, LOG)}
+    if len(joining) > 1 and (folder / STUDIES).is_file():
+        joining.pop(STUDIES, None)
+    return joining, record
 
 
 def preview(imported: Imported) -> str:

@@ -9,12 +9,35 @@ from typing import Any
 
 import click
 
-from reweigh.cli.places import DATA, PROTOCOL, RESULTS, Stop, existing, folder_of, new_folder, results_of, reviews
+from reweigh.cli.places import (
+    DATA,
+    PROTOCOL,
+    RESULTS,
+    Stop,
+    existing,
+    folder_of,
+    new_folder,
+    results_of,
+    reviews,
+)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=CONTEXT, no_args_is_help=True)
+class Commands(click.Group):
+    """The commands; what the system refuses (a file that may not be read, a full disk) is one line, too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; raises Stop in place of an OSError."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except OSError as why:
+            raise Stop(f"{why.filename or 'reweigh'}: {why.strerror or why}") from None
+
+
+@click.group(cls=Commands, context_settings=CONTEXT, no_args_is_help=True)
 @click.version_option(package_name="reweigh", message="reweigh %(version)s")
 def main() -> None:
     """Re-weigh the evidence behind a health claim: from the results of trials as printed to forest plots.
@@ -48,7 +71,7 @@ def new(name: str, workbook: bool) -> None:
     from reweigh.cli.template import empty_review
 
     folder = new_folder(name)
-    write(folder, empty_review(folder.name, workbook=workbook), force=False, forcible=False)
+    write(folder, empty_review(folder.name, workbook=workbook), force=False)
     click.echo(f"Next: fill them in, then `reweigh check {name}`.")
 
 
@@ -85,12 +108,18 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
     all      everything: robustness, certainty, claims, the page (the default)
     FILE     one file below the folder, such as results/NAME/pooled.csv or
              results/NAME/figures/forest/ANALYSIS.pdf
+    NAME     as --review NAME
 
     config/config.yaml of the folder, if there is one, says which reviews are built; else all under data/ that have
     a review.yaml. A review that does not pass its check stops itself and no other.
     """
     from reweigh.cli import workflow
 
+    named = [one for one in targets if one in reviews(directory / DATA)]  # a review is a target, too
+    targets, only = tuple(one for one in targets if one not in named), (*only, *named)
+    for one in targets:
+        if one not in workflow.TARGETS and "/" not in one:
+            raise click.UsageError(workflow.no_target(one, reviews(directory / DATA)))
     config = [f"reviews=[{', '.join(only)}]"] if only else []
     config += [f"as_of={as_of}"] if as_of else []
     arguments = workflow.command(directory, targets, cores, config) + (["--unlock"] if unlock else [])
@@ -133,7 +162,8 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
 
     Written are data/NAME/review.yaml with comments, our tables, and imported.csv: what was done to each cell. A
     preview says what was found, what was guessed and what was left out. Exit status 0 when the review passes the
-    check, else 1. Nothing that exists is overwritten without --force.
+    check, else 1. Nothing that exists is overwritten without --force. Risk of bias, references and flow counts alone
+    join a review that is there.
 
     \b
       reweigh import package.zip --into my-review
@@ -144,30 +174,52 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
 
     folder = new_folder(into)
     options = {key: value for key, value in given.items() if value is not None}
-    if columns is not None:
-        options["columns"] = exchange.column_map(columns)
-    imported = exchange.read(files, options)
+    imported = exchange.read(files, columns, folder.parent, options)
     if imported.problems:
         raise Stop("\n".join(imported.problems))
+    adds = exchange.adds(imported) and (folder / PROTOCOL).is_file()
     written = exchange.written(imported)
     click.echo(exchange.preview(imported))
-    write(folder, written, force=force)
+    if adds:
+        made, log = exchange.added(written, folder)
+        write(folder, made, force=force, adds=True, way_out=", or overwrite it with --force")
+        (folder / exchange.LOG).write_bytes(log)
+    else:
+        write(folder, written, force=force, way_out=", or overwrite it with --force")
     sys.exit(0 if checked(folder) else 1)
 
 
-def write(folder: Path, files: Mapping[str, bytes], *, force: bool, forcible: bool = True) -> None:
+def write(folder: Path, files: Mapping[str, bytes], *, force: bool, adds: bool = False, way_out: str = "") -> None:
     """Write the files of a review and say where; without `force` nothing is overwritten.
 
-    Raises Stop where a file is there already; then none is written.
+    Parameters
+    ----------
+    folder
+        Where to.
+    files
+        Name to bytes.
+    force
+        Whether a review that is there is overwritten; its other tables stay, and are named.
+    adds
+        Whether the files join a review that is there: then only they must not be there yet.
+    way_out
+        What else can be done, said where the folder has a review.
+
+    Raises Stop where it has one, and then writes nothing.
     """
-    there = [name for name in files if (folder / name).exists()]
+    from reweigh.tables.review import FILES
+    from reweigh.workbooks import WORKBOOKS
+
+    known = files if adds else dict.fromkeys([*files, *FILES, *WORKBOOKS])
+    there = [name for name in known if (folder / name).exists()]
     if there and not force:
-        way_out = "Choose another name, or overwrite them with --force." if forcible else "Choose another name."
-        raise Stop(f"{folder} has {', '.join(there)} already; nothing was written. {way_out}")
+        raise Stop(f"{folder} has {', '.join(there)} already; nothing was written. Choose another name{way_out}.")
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     click.echo(f"{folder}: {', '.join(files)}")
+    if left := [name for name in there if name not in files]:
+        click.echo(f"Note: {', '.join(left)} of the earlier review stayed, and will be read with it.")
 
 
 def checked(folder: Path) -> bool:

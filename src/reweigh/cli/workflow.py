@@ -8,11 +8,23 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from reweigh.cli.places import Stop, home
 
 MISSING = "`reweigh run` needs Snakemake: pip install 'reweigh[workflow]'"
+
+TARGETS = ("tables", "core", "all")
+
+
+def no_target(name: str, reviews: Sequence[str]) -> str:
+    """Why a word is no target, and what may have been meant."""
+    near = get_close_matches(name, [*TARGETS, *reviews], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"{name!r} is no target.{hint} Targets: {', '.join(TARGETS)}, a review, a file such as results/NAME/pooled.csv."
+    )
 
 
 def command(directory: Path, targets: Sequence[str], cores: int | None, config: Sequence[str]) -> list[str]:
