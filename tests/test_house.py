@@ -24,6 +24,7 @@ FLOORS = (
     ("claims",),
     ("figures", "check"),
     ("report",),
+    ("exchange",),
     ("api",),
 )
 IMPORT = re.compile(r"^\s*(?:from reweigh\.?([\w.]*) import ([\w, ]+)|import reweigh\.([\w.]+))", re.MULTILINE)
