@@ -97,11 +97,13 @@ class Judgement:
 class Review:
     """A review as a RevMan file holds it.
 
-    `rows` has the columns `ROW`: text, `row` the line of the file (a whole number), `group` and `number` whole
-    numbers. `studies` has a column `study` and whatever is told of each. `subgroups` are RevMan's totals of subgroups.
+    `source` says where it is from, unless `doi` does. `rows` has the columns `ROW`: text, `row` the line of the file
+    (a whole number), `group` and `number` whole numbers. `studies` have a key `study` and whatever is told of each.
+    `subgroups` are RevMan's totals of subgroups.
     """
 
     name: str
+    source: str = ""
     title: str = ""
     doi: str = ""
     year: str = ""

@@ -30,6 +30,7 @@ _WHOLE = ("n1", "events1", "n2", "events2")
 #: Where RevMan writes 0 for nothing.
 _ABOVE = ("n1", "n2", "sd1", "sd2", "giv_se", "v")
 _ROLES = ("intervention", "control")
+_DECIMALS = 6
 _FIXED = "RevMan fixed"
 _MH = {"pooling": "mantel-haenszel for counts", "mantel_haenszel": "corrected"}
 _REVMAN = {"i2": "Q", "smd_variance": "RevMan"}
@@ -59,11 +60,11 @@ class _Work:
     source: str
     cells: list[Cell]
     notes: list[str]
+    places: Mapping[Hashable, tuple[str, int]]
 
     def tell(self, at: Hashable, column: str, was: object, became: object, code: str) -> None:
         """List what was done to a cell of a row."""
-        (file, row), *_ = self.rows.loc[[at], ["file", "row"]].to_numpy().tolist()
-        self.cells.append(Cell(str(file), int(row), column, str(was), str(became), code))
+        self.cells.append(Cell(*self.places[at], column, str(was), str(became), code))
 
     @property
     def keys(self) -> list[Key]:
@@ -141,8 +142,9 @@ def _work(review: Review, rows: pd.DataFrame, cells: list[Cell]) -> _Work:
     kinds = {key: one.candidate.kind for key, one in found.analyses.items()}
     rows["kind"] = rows["key"].map(kinds)
     rows["events"] = numbers[["events1", "events2"]].fillna(0).sum(axis=1)
-    source = f"doi {review.doi}" if review.doi else plain(f"{review.name} {review.title}")
-    w = _Work(review, rows, numbers, found, ids, source, cells, list(review.notes))
+    source = f"doi {review.doi}" if review.doi else plain(review.source or review.name)
+    places = dict(zip(rows.index, zip(rows["file"].map(str), rows["row"].map(int), strict=True), strict=True))
+    w = _Work(review, rows, numbers, found, ids, source, cells, list(review.notes), places)
     w.numbers = _usable(w)
     w.rows["comparison_id"] = _comparisons(w)
     w.rows = w.rows.sort_values(["group", "number"], kind="stable")
@@ -399,16 +401,24 @@ def _published(w: _Work) -> pd.DataFrame:
                 "doi": w.review.doi,
                 "outcome": outcome_of(key),
                 "measure": w.measure(key),
-                **{name: said.pooled[name] for name in RESULTS},
-                "i2": said.pooled.get("i2", ""),
+                **{name: _printed(said.pooled[name]) for name in RESULTS},
+                "i2": _printed(said.pooled.get("i2", "")),
                 "k": k,
                 "n_total": said.pooled.get("n_total", ""),
-                "p_reported": said.pooled.get("p", ""),
+                "p_reported": _printed(said.pooled.get("p", "")),
                 "model": model_words(said, w.found.analyses[key].candidate),
                 "source": w.source,
             }
         )
     return _filled(pd.DataFrame(rows), ("review_id", "outcome", "measure", *RESULTS))
+
+
+def _printed(text: str) -> str:
+    """A number of 16 digits as data packages print it: six decimals, or six digits where it is smaller."""
+    if len(text.partition(".")[2]) <= _DECIMALS:
+        return text
+    value = float(text)
+    return f"{value:.{_DECIMALS}f}" if abs(value) >= 1e-3 else f"{value:.{_DECIMALS}g}"
 
 
 def _whole_interval(pooled: Mapping[str, str]) -> bool:
@@ -481,7 +491,6 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
         said, found, name = w.said(key), w.found.analyses[key], outcome_of(key)
         measure = w.measure(key)
         lower = _lower_is_better(said, _labels(w, key))
-        first = w.rows[w.rows["key"] == key].iloc[0]
         outcomes[name] = {
             "label": plain(said.name) or f"Analysis {key[0]}.{key[1]}",
             "type": MEASURES[measure].type,
@@ -494,7 +503,7 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
             labels[pair] += 1
         if model := model_of(said, found.candidate):
             used[model] += 1
-        comments[f"outcomes.{name}"] = _about(key, said, found, lower, str(first["file"]))
+        comments[f"outcomes.{name}"] = _about(key, said, found, lower)
     pair = labels.most_common(1)[0][0] if labels else ("", "")
     intervention, control = pair[0] or "experimental", pair[1] or "control"
     twice = any(c.code == "study_stands_twice" for c in w.cells)
@@ -537,13 +546,13 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
     return protocol, comments
 
 
-def _about(key: Key, said: Settings, found: Found, lower: bool | None, file: str) -> str:
+def _about(key: Key, said: Settings, found: Found, lower: bool | None) -> str:
     """The comment above an outcome: which analysis it is, and what was guessed."""
     parts = [f"Analysis {key[0]}.{key[1]}" + (f", {plain(said.group_name)}" if said.group_name else "")]
     if words := model_words(said, found.candidate):
         parts.append(f"RevMan pooled by {words}")
     if found.assumed and not said.kind:
-        parts.append(f"the measure is guessed: {file} has no result to tell it by")
+        parts.append("the measure is guessed: no row has a result to tell it by")
     elif not said.measure:
         parts.append(f"the measure is the one that gives RevMan's results of {found.matched} of {found.rows} rows")
     if found.candidate.swapped:

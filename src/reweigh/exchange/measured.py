@@ -17,6 +17,8 @@ from reweigh.quantile import z_critical
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Effects = tuple[Floats, Floats, NDArray[np.object_]]
+"""Estimates and SEs on the analysis scale, and the code of the reason where there is none."""
 
 RESULTS = ("estimate", "ci_lower", "ci_upper")
 #: Confidence levels that RevMan offers for the rows; the usual one is tried first.
@@ -87,7 +89,7 @@ def identify(numbers: pd.DataFrame, keys: pd.Series, settings: Mapping[Key, Sett
     Identified; rows are compared at two decimals, as RevMan prints them.
     """
     codes, order = pd.factorize(keys)
-    effects = [_effects(numbers, one) for one in CANDIDATES]
+    effects = _effects(numbers)
     printed = [numbers[name].to_numpy(dtype=np.float64) for name in RESULTS]
     has = np.asarray(~np.isnan(printed).any(axis=0), dtype=bool)
     counted = np.bincount(codes[has], minlength=len(order))
@@ -118,11 +120,17 @@ def identify(numbers: pd.DataFrame, keys: pd.Series, settings: Mapping[Key, Sett
     return Identified(found, _results(numbers, codes, order, found, effects, printed, has))
 
 
-def _effects(numbers: pd.DataFrame, candidate: Candidate) -> tuple[Floats, Floats, NDArray[np.object_]]:
-    """Estimate and SE (analysis scale) of every row by one candidate, and the reason where there is none."""
-    table = given(numbers, candidate)
-    out = compute(table.assign(measure=target(candidate), design="parallel"), OPTIONS, checked=True)
-    return out["estimate"].to_numpy(), out["se"].to_numpy(), out["reason_code"].to_numpy(dtype=object)
+def _effects(numbers: pd.DataFrame) -> list[Effects]:
+    """Estimate and SE (analysis scale) of every row by each of `CANDIDATES`, and the reason where there is none."""
+    parts = [given(numbers, one).assign(measure=target(one)) for one in CANDIDATES]
+    table = pd.concat(parts, ignore_index=True).assign(design="parallel")
+    words = ["reported_measure", "estimate_scale"]
+    table[words] = table[words].fillna("")
+    out = compute(table, OPTIONS, checked=True)
+    columns = [out["estimate"].to_numpy(), out["se"].to_numpy(), out["reason_code"].to_numpy(dtype=object)]
+    size = len(numbers)
+    cuts = [slice(i * size, (i + 1) * size) for i in range(len(CANDIDATES))]
+    return [(columns[0][cut], columns[1][cut], columns[2][cut]) for cut in cuts]
 
 
 def target(candidate: Candidate) -> str:
@@ -222,7 +230,7 @@ def _results(
     codes: NDArray[np.intp],
     order: pd.Index,
     found: Mapping[Key, Found],
-    effects: list[tuple[Floats, Floats, NDArray[np.object_]]],
+    effects: list[Effects],
     printed: list[Floats],
     has: Bools,
 ) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def parts_of(files: Mapping[str, bytes]) -> dict[str, dict[str, tuple[str, bytes
 
 def read_package(name: str, parts: Mapping[str, tuple[str, bytes]]) -> Review:
     """A package by its parts, as `parts_of` finds them; what cannot be read is a problem of the review."""
-    review, sheets = Review(name), dict[str, Sheet]()
+    review, sheets = Review(name, source=f"Cochrane data package {name}"), dict[str, Sheet]()
     for part, (file, data) in parts.items():
         try:
             sheets[part] = read_sheet(file, data)

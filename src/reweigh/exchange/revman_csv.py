@@ -32,7 +32,7 @@ def read_csv_export(sheet: Sheet) -> Review:
     first row of a subgroup (numbered from 1) its total; every other row is a study's. Fields that were not exported
     are empty.
     """
-    review = Review(sheet.name.rpartition(".")[0] or sheet.name)
+    review = Review(sheet.name.rpartition(".")[0] or sheet.name, source=f"RevMan 5 export {sheet.name}")
     review.title = plain(re.sub(r"_CR$", "", review.name))
     if sheet.unusual:
         review.notes.append(f"{sheet.name} has {sheet.unusual}; it was read as it was meant.")

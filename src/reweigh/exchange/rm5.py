@@ -84,7 +84,7 @@ def parse(data: bytes) -> Element:
 
 def read_rm5(name: str, data: bytes) -> Review:
     """The review of an .rm5 file; what cannot be read is a problem of the review."""
-    review = Review(re.sub(r"\.rm5$", "", name, flags=re.IGNORECASE))
+    review = Review(re.sub(r"\.rm5$", "", name, flags=re.IGNORECASE), source=f"RevMan 5 file {name}")
     try:
         root = parse(data)
     except ValueError as why:
