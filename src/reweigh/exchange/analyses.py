@@ -141,9 +141,9 @@ def outcome_of(key: Key) -> str:
 
 def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """Data rows as the table of a `Review`; what a row does not say is empty."""
-    table = pd.DataFrame(list(rows), columns=list(ROW))
+    table = pd.DataFrame(list(rows), columns=list(ROW), dtype=object)
     texts = [name for name in ROW if name not in ("row", "group", "number")]
-    table[texts] = table[texts].fillna("").astype(str)
+    table[texts] = table[texts].fillna("").map(str)
     return table
 
 
