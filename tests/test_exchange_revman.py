@@ -18,13 +18,17 @@ from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import Analysis, convert, select
 from reweigh.exchange.analyses import NUMBERS, Settings
 from reweigh.exchange.bias import domain_of, judgement_of
+from reweigh.exchange.built import MODELS
 from reweigh.exchange.measured import identify
 from reweigh.exchange.names import study_ids, year_of
 from reweigh.exchange.revman import LARGEST, read, read_all
 from reweigh.exchange.rm5 import DEEPEST, parse
+from reweigh.exchange.weighted import models_by_weight
 from reweigh.exchange.write import written
 from reweigh.io import read_text
+from reweigh.pool.refit import Trials, refit
 from reweigh.pool.summarise import pooled_table
+from reweigh.protocol.models import PRESETS, Model
 from reweigh.reproduction.ledger import REPRODUCED, reproduce
 from reweigh.risk_of_bias import read_tools
 
@@ -148,6 +152,58 @@ def test_the_examples_of_fleiss_come_back(form):
     published = read_text(written(imported)["published.csv"])
     found = reproduce(published, effects, table, protocol)
     assert found["verdict"].tolist() == [REPRODUCED] * len(published), found[["verdict", "nearest"]]
+
+
+def test_the_weights_tell_the_model_where_no_settings_do():
+    """Without its settings the package of Fleiss is known by its weights: Mantel-Haenszel, common effect."""
+    files = {name: data for name, data in sample("package").items() if name.endswith("data-rows.csv")}
+    _, table, protocol = pooled(read(files))
+    assert protocol.models_of("main")[0].pooling == "mantel-haenszel for counts"
+    assert natural(table.iloc[0]) == [0.896866, 0.840514, 0.956995]
+
+
+@pytest.mark.parametrize("name", ["RevMan fixed", "revman-5", "RevMan IV fixed", "RevMan IV random"])
+def test_each_model_of_revman_is_told_by_its_weights(name):
+    """Made-up counts with heterogeneity; the weights are those of the model itself, rounded as RevMan prints them."""
+    counts = np.array([[3, 30, 9, 31], [40, 90, 20, 95], [5, 60, 30, 66], [12, 40, 10, 39]], dtype=float)
+    a, n, c, m = counts.T
+    yi, vi = np.log(a / n / (c / m)), 1 / a - 1 / n + 1 / c - 1 / m
+    models = {k: PRESETS[v] if isinstance(v, str) else Model(**v) for k, v in MODELS.items()}
+    weights = refit(Trials("RR", yi, vi, counts.T), models[name]).weights[0].round(6)
+    rows = pd.DataFrame({"events1": a, "n1": n, "events2": c, "n2": m, "yi": yi, "vi": vi, "weight": weights})
+    rows = rows.assign(key=[(1, 1)] * 4, subgroup="", measure="RR")
+    usual = {k: models[k] for k in ("RevMan fixed", "revman-5", "RevMan IV fixed", "RevMan IV random")}
+    assert models_by_weight(rows, usual) == {(1, 1): name}
+    twice = pd.concat([rows.assign(subgroup="x"), rows.assign(subgroup="y")])
+    assert models_by_weight(twice, usual) == {(1, 1): name}, "subgroups that are pooled by themselves"
+    assert models_by_weight(rows.assign(weight=25.0), usual) == {}
+
+
+EXPORT = """Comparison Number,Outcome Number,Subgroup Number,Name,Data Type,Statistical Method,Effect Measure,Analysis Model,Events 1,Total 1,Events 2,Total 2,Effect Estimate,SE,CI Start,CI End,df,Year of study
+1,0,0,Drug,,,,,,,,,,,,,,
+1,1,0,Relief,DIC,MH,RR,Random,8,60,13,60,0.6,,0.3,1.3,1,
+1,1,1,Young,,,,,3,30,6,30,0.5,,0.137,1.82,0,
+1,1,1,Roy 2003,,,,,3,30,6,30,0.5,0.66,0.137607,1.816768,,2003
+1,1,2,Old,,,,,5,30,7,30,0.714286,,0.25,2,0,
+1,1,2,Roy 2003,,,,,5,30,7,30,0.714286,0.53,0.254996,2.000834,,2003
+1,2,0,Survival,IV,IV,Some ratio,Fixed,,,,,0.740818,,0.585560,0.937242,0,
+1,2,0,Ito 2001,,,,,,,,,0.740818,0.12,0.585560,0.937242,,2001
+1,3,0,Words,OTH,,,,,,,,,,,,,
+1,3,0,Ito 2001,,,,,,,,,,,,,,2001
+x,1,0,Odd,,,,,,,,,,,,,,
+"""  # fmt: skip
+
+
+def test_a_csv_export_with_subgroups_given_effects_and_text():
+    imported = read({"made_CR.csv": EXPORT.encode()})
+    tables, protocol = checked(imported)
+    assert {name: one.measure for name, one in protocol.outcomes.items()} == {"a1_1": "RR", "a1_2": "GIV_ratio"}
+    assert tables.arms["comparison_id"].unique().tolist() == ["roy_2003.1", "roy_2003.2"]
+    assert imported.tables["published_rows"]["subgroup"].tolist() == ["Young", "Old", ""]
+    assert imported.tables["published_subgroups"]["subgroup"].tolist() == ["Young", "Old"]
+    assert tables.contrasts.loc[0, ["estimate", "se"]].tolist() == pytest.approx([-0.3, 0.12], abs=1e-6)
+    assert {(11, "text_data"), (12, "no_analysis_or_study")} <= codes(imported)
+    assert not {c.code for c in imported.cells} & {"estimate_differs", "interval_differs", "another_measure"}
 
 
 def test_labels_sides_and_judgements_of_an_rm5():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from reweigh.exchange.bias import domain_of, judgement_of
 from reweigh.exchange.measured import RESULTS, Candidate, Found, Identified, identify
 from reweigh.exchange.names import study_ids, year_of
 from reweigh.exchange.result import Cell, Imported
+from reweigh.exchange.weighted import models_by_weight
 from reweigh.measures import MEASURES, RATIO_MEASURES
+from reweigh.protocol.models import Model, resolve
 from reweigh.tables.columns import MAX_COUNT
 from reweigh.text.numbers import fixed
 
@@ -34,7 +36,7 @@ _DECIMALS = 6
 _FIXED = "RevMan fixed"
 _MH = {"pooling": "mantel-haenszel for counts", "mantel_haenszel": "corrected"}
 _REVMAN = {"i2": "Q", "smd_variance": "RevMan"}
-_MODELS: Mapping[str, Any] = {
+MODELS: Mapping[str, Any] = {
     _FIXED: {"name": _FIXED, "tau2": "EE", "interval": "wald", **_MH, **_REVMAN},
     "revman-5": "revman-5",
     "RevMan IV fixed": {"name": "RevMan IV fixed", "tau2": "EE", "interval": "wald", **_REVMAN},
@@ -46,6 +48,8 @@ _MODELS: Mapping[str, Any] = {
     "RevMan DL HKSJ": {"name": "RevMan DL HKSJ", "tau2": "DL", "interval": "hartung-knapp", **_REVMAN},
 }  # fmt: skip
 """The models of RevMan, as a protocol writes them."""
+#: Those that weights tell apart: RevMan 5's.
+_USUAL = [MODELS[name] for name in (_FIXED, "revman-5", "RevMan IV fixed", "RevMan IV random")]
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ class _Work:
     cells: list[Cell]
     notes: list[str]
     places: Mapping[Hashable, tuple[str, int]]
+    #: The model of RevMan (a name of `MODELS`) of each analysis that tells it, by its settings or by its weights.
+    models: dict[Key, str] = field(default_factory=dict)
 
     def tell(self, at: Hashable, column: str, was: object, became: object, code: str) -> None:
         """List what was done to a cell of a row."""
@@ -150,7 +156,23 @@ def _work(review: Review, rows: pd.DataFrame, cells: list[Cell]) -> _Work:
     w.rows = w.rows.sort_values(["group", "number"], kind="stable")
     w.numbers = w.numbers.loc[w.rows.index]
     _compared(w)
+    w.models = _pooling(w)
     return w
+
+
+def _pooling(w: _Work) -> dict[Key, str]:
+    """The model of each analysis, where its settings or RevMan's weights tell it."""
+    told = {key: name for key in w.keys if (name := model_of(w.said(key), w.found.analyses[key].candidate))}
+    results, rows = w.found.results.loc[w.rows.index], w.rows
+    table = rows[["key", "subgroup"]].assign(
+        measure=rows["key"].map({key: w.measure(key) for key in w.keys}),
+        weight=w.numbers["weight"],
+        yi=results["yi"],
+        vi=results["se"] ** 2,
+        **{name: w.numbers[name].where(rows["kind"] == "counts") for name in ("events1", "n1", "events2", "n2")},
+    )
+    models = {m.name: m for m in resolve(tuple(Model(**one) if isinstance(one, dict) else one for one in _USUAL))}
+    return told | models_by_weight(table[~table["key"].isin(list(told))], models)
 
 
 def _numbers(rows: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
@@ -444,7 +466,7 @@ def _subgroups(w: _Work) -> pd.DataFrame:
 
 
 def model_of(said: Settings, candidate: Candidate) -> str:
-    """The model that RevMan was told to use, a name of `_MODELS`; "" where the file does not say."""
+    """The model that RevMan was told to use, a name of `MODELS`; "" where the file does not say."""
     if said.random is None and said.method != "Peto":
         return ""
     by_variance = candidate.kind == "counts" and said.method == "IV"
@@ -501,17 +523,17 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
             outcomes[name]["unit"] = plain(said.unit)
         if any(pair := _labels(w, key)):
             labels[pair] += 1
-        if model := model_of(said, found.candidate):
-            used[model] += 1
-        comments[f"outcomes.{name}"] = _about(key, said, found, lower)
+        if key in w.models:
+            used[w.models[key]] += 1
+        comments[f"outcomes.{name}"] = _about(key, said, found, lower, w.models.get(key, ""))
     pair = labels.most_common(1)[0][0] if labels else ("", "")
     intervention, control = pair[0] or "experimental", pair[1] or "control"
     twice = any(c.code == "study_stands_twice" for c in w.cells)
-    models = [_MODELS[name] for name, _ in used.most_common()] or [_MODELS["revman-5"], _MODELS[_FIXED]]
+    models = [MODELS[name] for name, _ in used.most_common()] or [MODELS["revman-5"], MODELS[_FIXED]]
     protocol: dict[str, Any] = {
         "title": plain(w.review.title) or w.review.name,
         "question": {
-            "population": "not said in the file", "intervention": intervention, "comparator": control,
+            "population": "Not said in the file", "intervention": intervention, "comparator": control,
         },
         "words": {"intervention": intervention, "control": control},
         "table_source": {name: w.source for name, there in (("arms", len(arms)), ("contrasts", True)) if there},
@@ -539,18 +561,20 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
         protocol["level"] = level
     protocol["models"] = [*models, "cochrane"]
     comments["models"] = (
-        "The models that RevMan used, the most frequent first; then what Cochrane recommends since 2024."
+        "The models of RevMan's analyses, the most frequent first; then what Cochrane recommends since 2024."
         if used
-        else "The file does not say how RevMan pooled: its two usual models, then what Cochrane recommends since 2024."
+        else "Nothing tells how RevMan pooled: its two usual models, then what Cochrane recommends since 2024."
     )
     return protocol, comments
 
 
-def _about(key: Key, said: Settings, found: Found, lower: bool | None) -> str:
+def _about(key: Key, said: Settings, found: Found, lower: bool | None, model: str) -> str:
     """The comment above an outcome: which analysis it is, and what was guessed."""
     parts = [f"Analysis {key[0]}.{key[1]}" + (f", {plain(said.group_name)}" if said.group_name else "")]
     if words := model_words(said, found.candidate):
         parts.append(f"RevMan pooled by {words}")
+    elif model:
+        parts.append(f"RevMan's weights are those of the model {model}")
     if found.assumed and not said.kind:
         parts.append("the measure is guessed: no row has a result to tell it by")
     elif not said.measure:
@@ -591,4 +615,4 @@ def _sentences(w: _Work, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
         yield "Subgroups of rows stand in the column note and in published_rows.csv."
 
 
-__all__ = ["imported", "model_of", "model_words"]
+__all__ = ["MODELS", "imported", "model_of", "model_words"]

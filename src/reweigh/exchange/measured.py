@@ -64,8 +64,8 @@ class Found:
 class Identified:
     """Every analysis by its key, and of every row RevMan's result as the library has it.
 
-    `results`: index of the rows; estimate, ci_lower, ci_upper (natural scale), reason (code, or ""), and `status`: ""
-    (no result of RevMan's to compare), "same", or the kind of difference.
+    `results`: index of the rows; yi, se (analysis scale), estimate, ci_lower, ci_upper (natural scale), reason (code,
+    or ""), and `status`: "" (no result of RevMan's to compare), "same", or the kind of difference.
     """
 
     analyses: dict[Key, Found] = field(default_factory=dict)
@@ -197,6 +197,8 @@ def _allowed(candidate: Candidate, level: float, said: Settings) -> bool:
         return False
     if said.level is not None and abs(level - said.level) > 1e-9:
         return False
+    if candidate.kind == "given" and said.ratio is not None:
+        return (candidate.measure in RATIO_MEASURES) == said.ratio
     return candidate.kind in ("given", "oe") or not said.measure or candidate.measure == said.measure
 
 
@@ -205,7 +207,7 @@ def _named(said: Settings) -> Candidate | None:
     if not said.kind:
         return None
     if said.kind == "given":
-        ratio = said.ratio if said.ratio is not None else said.measure in RATIO_MEASURES
+        ratio = said.ratio if said.ratio is not None else "ratio" in said.said.casefold()
         return Candidate("given", "GIV_ratio" if ratio else "GIV")
     measure = said.measure if said.measure in KINDS[said.kind] else KINDS[said.kind][0]
     return Candidate(said.kind, measure, said.swapped)
@@ -237,7 +239,7 @@ def _results(
     """RevMan's result of every row as the library has it, and how the two compare."""
     places = {candidate: place for place, candidate in enumerate(CANDIDATES)}
     size = len(numbers)
-    ours = np.full((3, size), np.nan)
+    ours, scaled = np.full((3, size), np.nan), np.full((2, size), np.nan)
     reason, status = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     which = np.array([places[found[key].candidate] for key in order], dtype=np.intp)[codes]
     levels = np.array([found[key].level for key in order], dtype=np.float64)[codes]
@@ -247,6 +249,7 @@ def _results(
             natural = _natural(candidate, yi, se, float(level))
             mine = (which == place) & (levels == level)
             ours[:, mine] = np.stack(natural)[:, mine]
+            scaled[:, mine] = np.stack((yi, se))[:, mine]
             reason[mine] = why[mine]
         some |= has & _same(_natural(candidate, yi, se, LEVELS[0]), printed)
     same = has & _same((ours[0], ours[1], ours[2]), printed)
@@ -254,5 +257,5 @@ def _results(
     kinds = [~has, same, np.isnan(ours[0]), estimate, some]
     words = ["", "same", "no_result_here", "interval_differs", "another_measure"]
     status = np.select(kinds, words, "estimate_differs")
-    columns = dict(zip(RESULTS, ours, strict=True))
+    columns = dict(zip(("yi", "se", *RESULTS), (*scaled, *ours), strict=True))
     return pd.DataFrame({**columns, "reason": reason, "status": status}, index=numbers.index)

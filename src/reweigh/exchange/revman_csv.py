@@ -85,7 +85,7 @@ def _settings(said: Mapping[str, str], name: str, group_name: str) -> Settings:
         kind="text" if kind == "OTH" else _KINDS.get(kind, ""),
         measure=measure,
         said=said.get("Effect Measure", ""),
-        ratio=_is_ratio(measure, said.get("Effect Measure", "")),
+        ratio=measure in RATIO_MEASURES if measure else None,
         swapped=non_event,
         method=_METHODS.get(said.get("Statistical Method", "").upper(), ""),
         random=random,
@@ -93,13 +93,6 @@ def _settings(said: Mapping[str, str], name: str, group_name: str) -> Settings:
         sides=(said.get("Left Graph Label", ""), said.get("Right Graph Label", "")),
         pooled=_pooled(said),
     )
-
-
-def _is_ratio(measure: str, said: str) -> bool | None:
-    """Whether a given effect is a ratio, None where its name does not tell."""
-    if measure:
-        return measure in RATIO_MEASURES
-    return True if "ratio" in said.casefold() else None
 
 
 def _pooled(said: Mapping[str, str]) -> dict[str, str]:
@@ -119,10 +112,15 @@ def _pooled(said: Mapping[str, str]) -> dict[str, str]:
 
 
 def _given(said: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """A given effect on the analysis scale: the export has the estimate as printed, and the SE of its logarithm."""
+    """A given effect on the analysis scale: the export has the estimate as printed, and the SE of its logarithm.
+
+    Where the measure does not tell whether it is a ratio, an interval that is symmetric around the logarithm does.
+    """
     estimate, se = said.get("Effect Estimate", ""), said.get("SE", "")
-    value = pd.to_numeric(estimate, errors="coerce")
-    if settings.ratio and value > 0:
+    ends = (said.get("CI Start", ""), said.get("CI End", ""))
+    value, low, high = (float(pd.to_numeric(text, errors="coerce")) for text in (estimate, *ends))
+    symmetric = min(value, low, high) > 0 and abs(math.log(low * high / value**2)) < abs(low + high - 2 * value)
+    if value > 0 and (settings.ratio or (settings.ratio is None and symmetric)):
         return {"giv": repr(math.log(value)), "giv_se": se}
     return {"giv": estimate, "giv_se": se}
 

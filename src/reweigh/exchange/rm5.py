@@ -164,7 +164,7 @@ def _reference(one: Element) -> str:
 def _bias(review: Review, root: Element, file: str, names: Mapping[str, str]) -> None:
     for item in root.iterfind("QUALITY_ITEMS/QUALITY_ITEM"):
         domain = _words(item.find("NAME"))
-        for one in item.iterfind("QUALITY_ITEM_DATA/QUALITY_ITEM_DATA_ENTRY"):
+        for one in item.iter("QUALITY_ITEM_DATA_ENTRY"):
             study = names.get(one.get("STUDY_ID", ""), plain(one.get("STUDY_ID", "")))
             result = one.get("RESULT", "")
             judgement, support = _RESULTS.get(result, plain(result)), _words(one.find("DESCRIPTION"))
@@ -237,7 +237,7 @@ def _settings(outcome: Element, kind: str, group_name: str, rows: list[Element])
         kind=kind,
         measure=measure,
         said=plain(said),
-        ratio=_is_ratio(measure, said, rows) if kind == "given" else measure in RATIO_MEASURES,
+        ratio=_is_ratio(measure, rows) if kind == "given" else measure in RATIO_MEASURES,
         swapped=outcome.get("SWAP_EVENTS") == "YES" or non_event,
         method=_METHODS.get(outcome.get("METHOD", "").upper(), "Peto" if kind == "oe" else "IV"),
         random={"YES": True, "NO": False}.get(outcome.get("RANDOM", "")),
@@ -250,13 +250,11 @@ def _settings(outcome: Element, kind: str, group_name: str, rows: list[Element])
     )
 
 
-def _is_ratio(measure: str, said: str, rows: list[Element]) -> bool | None:
-    """Whether given effects are logarithms of ratios: by their name, else by logarithms beside the results."""
+def _is_ratio(measure: str, rows: list[Element]) -> bool | None:
+    """Whether given effects are logarithms of ratios, by their measure or by logarithms beside the results."""
     if measure:
         return measure in RATIO_MEASURES
-    if "ratio" in said.casefold() or any(one.get("LOG_CI_START") for one in rows):
-        return True
-    return None
+    return True if any(one.get("LOG_CI_START") for one in rows) else None
 
 
 def _level(text: str) -> float | None:
