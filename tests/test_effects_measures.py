@@ -243,6 +243,30 @@ def test_only_where_needed_leaves_computable_trials_alone() -> None:
     assert "no events in either arm" in rr["reason"].iloc[1]
 
 
+def test_revman_corrects_the_variance_alone_of_a_risk_difference_and_of_events_only() -> None:
+    """Rows of Cochrane reviews: 0/59 v 0/102 prints 0 (-0.026632 to 0.026632), 20/20 v 21/21 1 (0.911816 to 1.096712)."""
+    table = pd.DataFrame({"events1": [0, 20, 6], "n1": [59, 20, 25], "events2": [0, 21, 0], "n2": [102, 21, 18]})
+    table["measure"] = ["RD", "RR", "RD"]
+    out = compute(table, Options(zero_cells="RevMan"))
+    assert out["estimate_natural"].tolist() == pytest.approx([0, 1, 0.24])
+    assert out["ci_lower_natural"].tolist() == pytest.approx([-0.026632, 0.911816, 0.058662], abs=1e-6)
+    assert out["ci_upper_natural"].tolist() == pytest.approx([0.026632, 1.096712, 0.421338], abs=1e-6)
+    assert out["corrected"].all()
+    odds = compute(table.assign(measure="OR"), Options(zero_cells="RevMan"))
+    assert odds["reason_code"].tolist()[:2] == ["double_zero", "all_events"]
+
+
+@pytest.mark.parametrize(("measure", "scale", "natural"), [("GIV", "", 0.3), ("GIV_ratio", "log", np.exp(0.3))])
+def test_a_generic_effect_is_taken_as_given(measure: str, scale: str, natural: float) -> None:
+    table = pd.DataFrame(
+        {"reported_measure": [measure], "measure": measure, "estimate": 0.3, "se": 0.1, "estimate_scale": scale}
+    )
+    row = compute(table).iloc[0]
+    assert (row["estimate"], row["se"], row["estimate_natural"]) == pytest.approx((0.3, 0.1, natural))
+    arms = pd.DataFrame({"measure": [measure], "events1": 1, "n1": 9, "events2": 2, "n2": 9})
+    assert compute(arms)["reason_code"].iloc[0].startswith("no_arm_effect")
+
+
 @pytest.mark.parametrize("measure", ["RR", "OR", "PETO"])
 def test_double_zero_trials_give_no_ratio(measure: str) -> None:
     table = pd.DataFrame({"events1": [0, 8], "n1": 8, "events2": [0, 9], "n2": 9, "measure": measure})

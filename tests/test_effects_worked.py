@@ -169,7 +169,7 @@ def results(table: pd.DataFrame, options: Options | None = None) -> list[pd.Seri
         Options(smd_variance="LS2", zero_cells="tacc", crossover="as_independent"),
         Options(smd_variance="AV", standardiser="difference", contrast_ci="t", median_method="wan", r_baseline=0.8),
         Options(median_method="quantile", zero_cells="needed", p_inequality_as_equality=True),
-        Options(median_method="lognormal"),
+        Options(median_method="lognormal", zero_cells="RevMan"),
     ],
 )
 def test_pages_of_every_route_and_option(options: Options) -> None:

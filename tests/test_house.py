@@ -25,6 +25,7 @@ FLOORS = (
     ("claims",),
     ("figures", "check"),
     ("report",),
+    ("exchange",),
     ("api",),
     ("exchange",),
     ("exchange",),

@@ -9,11 +9,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-OutcomeType = Literal["continuous", "binary", "rate", "time_to_event"]
+OutcomeType = Literal["continuous", "binary", "rate", "time_to_event", "generic"]
 Scale = Literal["log", "natural"]
 SmdVariance = Literal["LS", "LS2", "UB", "AV", "RevMan"]
 MdVariance = Literal["separate", "pooled"]
-ZeroCells = Literal["only0", "needed", "all", "tacc", "none"]
+ZeroCells = Literal["only0", "needed", "all", "tacc", "none", "RevMan"]
 """Variances of mean differences and continuity corrections that `reweigh.effects.measures` has."""
 
 
@@ -45,6 +45,7 @@ class Measure:
 _MEANS = "mean, SD and n of both arms, or an equivalent"
 _COUNTS = "events and n of both arms"
 _RATES = "events and person-time of both arms"
+_GIVEN = "the estimate with its SE or interval"
 _MH = ("mantel-haenszel",)
 
 MEASURES: Mapping[str, Measure] = {
@@ -66,6 +67,8 @@ MEASURES: Mapping[str, Measure] = {
         Measure("IRR", "Rate ratio", "rate", "log", _RATES),
         Measure("IRD", "Rate difference", "rate", "natural", _RATES),
         Measure("HR", "Hazard ratio", "time_to_event", "log", "the hazard ratio with its interval or SE, or O-E and V"),
+        Measure("GIV", "Effect", "generic", "natural", _GIVEN),
+        Measure("GIV_ratio", "Effect (ratio)", "generic", "log", _GIVEN),
         Measure(
             "COR-OR", "Conditional odds ratio", "binary", "log", "both discordant cells of pairs", protocol=False
         ),
@@ -73,7 +76,9 @@ MEASURES: Mapping[str, Measure] = {
 }  # fmt: skip
 """Every measure by its name; the formulas are in `reweigh.effects.measures`."""
 
-MeasureName = Literal["MD", "SMD", "SMDH", "GLASS", "ROM", "RR", "OR", "RD", "PETO", "AS", "IRR", "IRD", "HR"]
+MeasureName = Literal[
+    "MD", "SMD", "SMDH", "GLASS", "ROM", "RR", "OR", "RD", "PETO", "AS", "IRR", "IRD", "HR", "GIV", "GIV_ratio"
+]
 """Measures that a protocol can ask for."""
 
 MEASURES_OF_TYPE: Mapping[str, tuple[str, ...]] = {

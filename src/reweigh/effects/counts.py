@@ -50,12 +50,16 @@ def binary_effects(x: Rows, options: Options) -> Work:
     e1, n1, e2, n2 = e1 / deff, n1 / deff, e2 / deff, n2 / deff
     zero = measures.double_zero(e1, n1, e2, n2) & np.isin(measure, ["RR", "OR", "PETO"])
     w.fail(zero & (e1 == 0), "double_zero")
-    w.fail(zero, "all_events")
+    kept = np.zeros(x.n, dtype=bool)
+    paired = paired_rows(x, options)
+    if options.zero_cells == "RevMan":
+        for name in ("RR", "RD"):
+            kept |= (measure == name) & ~paired & measures.revman_keeps(name, e1, n1, e2, n2)
+    w.fail(zero & ~kept, "all_events")
     if options.zero_cells == "none":
         empty = ((e1 == 0) | (e2 == 0) | (e1 == n1) | (e2 == n2)) & (measure == "OR")
         empty |= ((e1 == 0) | (e2 == 0)) & (measure == "RR")
         w.fail(empty, "zero_cell_uncorrected")
-    paired = paired_rows(x, options)
     w.fail(paired & (measure == "PETO"), "no_paired_peto")
     phi, origin = _phi(x, w, paired, e1, n1, e2, n2, options)
     w.within = pairing(x, paired & (origin != ASSUMED), paired & (origin == ASSUMED))
@@ -78,22 +82,26 @@ def binary_effects(x: Rows, options: Options) -> Work:
             yi[both], vi[both] = crossover.binary(name, c1[both], m1[both], c2[both], m2[both], used[both])
             w.flags.add(of & paired & (np.abs(cells["used"] - phi) > 1e-12), "phi_capped", phi=cells["used"])
             w.derivation.add(of & paired, "marginal_phi")
+        as_they_are = measures.from_arms(name, e1[of], n1[of], e2[of], n2[of])[0] if kept[of].any() else yi
+        yi = np.where(kept[of], as_they_are, yi)
         w.put(of, (yi, vi))
         w.derivation.add(of, "measure", kind=name)
     if w.traced:
-        _trace(w, measure, paired, options, e1=e1, n1=n1, e2=e2, n2=n2, asked=phi, origin=origin, **cells)
+        _trace(w, measure, paired, kept, options, e1=e1, n1=n1, e2=e2, n2=n2, asked=phi, origin=origin, **cells)
     name = {"tacc": "zero_cell_tacc", "all": "added_to_cells"}.get(options.zero_cells, "zero_cell")
-    w.derivation.add(w.corrected, name, amount=options.correction)
+    w.derivation.add(w.corrected & ~kept, name, amount=options.correction)
+    w.derivation.add(w.corrected & kept, "zero_cell_variance", amount=options.correction)
     finish(w, np.ones(x.n, dtype=bool))
     return w
 
 
-def _trace(w: Work, measure: Texts, paired: Bools, options: Options, **v: Floats | Texts) -> None:
+def _trace(w: Work, measure: Texts, paired: Bools, kept: Bools, options: Options, **v: Floats | Texts) -> None:
     """Record the continuity correction, and estimate and variance of the (corrected) counts."""
-    source = "Sweeting 2004" if options.zero_cells == "tacc" else "Handbook 10.4.4.1"
+    source = {"tacc": "Sweeting 2004", "RevMan": "RevMan 5"}.get(options.zero_cells, "Handbook 10.4.4.1")
     w.step(w.corrected, "corrected", source=source, **v)
     c1, m1, c2, m2 = (np.asarray(v[name], dtype=np.float64) for name in ("c1", "m1", "c2", "m2"))
     now: dict[str, Any] = {"e1": c1, "n1": m1, "e2": c2, "n2": m2, "o1": m1 - c1, "o2": m2 - c2, "yi": w.yi, "vi": w.vi}
+    now |= {"u1": v["e1"], "w1": v["n1"], "u2": v["e2"], "w2": v["n2"]}
     now |= {"asked": v["asked"], "origin": v["origin"], "phi": v["used"], "lowest": v["low"], "highest": v["high"]}
     for name in BINARY_MEASURES:
         of = (measure == name) & w.alive
@@ -102,7 +110,8 @@ def _trace(w: Work, measure: Texts, paired: Bools, options: Options, **v: Floats
             w.step(of, "PETO", **now, events=c1 + c2, total=m1 + m2, oe=oe, v=variance)
         else:
             a, b = measures.arm_variances(name, c1, m1, c2, m2)
-            w.step(of & ~paired, name, **now, a=a, b=b)
+            w.step(of & ~paired & ~kept, name, **now, a=a, b=b)
+            w.step(of & kept, f"{name} RevMan", **now, a=a, b=b)
             w.step(of & paired, f"crossover {name}", **now, a=a, b=b)
 
 

@@ -134,6 +134,18 @@ def double_zero(e1: Floats, n1: Floats, e2: Floats, n2: Floats) -> Bools:
 
 
 @on_arrays
+def revman_keeps(measure: str, e1: Floats, n1: Floats, e2: Floats, n2: Floats) -> Bools:
+    """Trials with a zero cell whose estimate RevMan takes from the counts as they are, correcting the variance alone.
+
+    They are the risk difference, and the risk ratio of two arms in which every patient had the event (found on the
+    rows of Cochrane reviews: RevMan 5 and RevMan Web print 1 and 0 there, with an interval around them).
+    """
+    empty = (e1 == 0) | (e2 == 0) | (e1 == n1) | (e2 == n2)
+    every = (e1 == n1) & (e2 == n2) & (e1 > 0)
+    return np.asarray(empty if measure == "RD" else every & (measure == "RR"), dtype=bool)
+
+
+@on_arrays
 def correct_zero_cells(
     measure: str, e1: Floats, n1: Floats, e2: Floats, n2: Floats, policy: str = "only0", amount: float = 0.5
 ) -> tuple[Floats, Floats, Floats, Floats, Bools]:
@@ -142,7 +154,8 @@ def correct_zero_cells(
     ``only0``: ``amount`` to each of the four cells of a trial that has a zero cell (metafor's ``to="only0"``).
     ``needed``: only where estimate or variance could not be computed otherwise (Handbook 10.4.4.1).  ``all``: every
     trial.  ``tacc``: trials with a zero cell, by n1/(n1+n2) in arm 1 and n2/(n1+n2) in arm 2 (treatment-arm continuity
-    correction, Sweeting 2004).  ``none``.  Nothing is ever added for the Peto OR, whose O - E and V come from the
+    correction, Sweeting 2004).  ``none``.  ``RevMan``: as ``only0``; which estimates stay uncorrected is for
+    `revman_keeps` to say.  Nothing is ever added for the Peto OR, whose O - E and V come from the
     counts as they are in row and pool alike, and for the arcsine difference only by ``all``.
     """
     if policy not in ZERO_CELL_POLICIES:

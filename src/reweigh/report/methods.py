@@ -47,6 +47,8 @@ ZERO_WORDS = {
     "all": "0.5 was added to each cell of every trial",
     "tacc": "zero cells were corrected in proportion to the size of the opposite arm",
     "none": "zero cells were not corrected",
+    "RevMan": "0.5 was added to each cell of a trial with a zero cell (as RevMan does, for the variance alone where "
+    "every patient of both arms had the event)",
 }
 MEDIAN_WORDS = {
     "luo-wan-shi": "by the formulas of Luo, Wan and Shi",

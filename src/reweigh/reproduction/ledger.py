@@ -14,6 +14,7 @@ from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SAME_MEASURE, natural
 from reweigh.pool.binary import mantel_haenszel
 from reweigh.pool.core import pool
+from reweigh.pool.refit import cannot, refit, trials_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.windows import window_of
 from reweigh.reproduction.nnt import CRUDE, crude_wald, nnt_methods
@@ -74,7 +75,8 @@ def reproduce(
 ) -> pd.DataFrame:
     """Recompute every published row by its authors' model and say how far it agrees.
 
-    A review's pool can be recomputed where the protocol's `table_source` names its DOI (the tables are its own), or
+    A review's pool can be recomputed where the protocol's `table_source` is its source or names its DOI (the tables are
+    its own), or
     where `published_trials` lists as many trials as it pooled and each has an effect.
 
     Parameters
@@ -134,8 +136,9 @@ def _measure(row: Mapping[str, str]) -> str:
 
 
 def _own_tables(row: Mapping[str, str], protocol: Protocol) -> bool:
-    doi = row.get("doi", "").lower()
-    return bool(doi) and any(doi in source.lower() for source in protocol.table_source.values())
+    doi, source = row.get("doi", "").lower(), row.get("source", "")
+    tables = protocol.table_source.values()
+    return (bool(doi) and any(doi in one.lower() for one in tables)) or (bool(source) and source in tables)
 
 
 def _trials(row: Mapping[str, str], lists: pd.DataFrame) -> list[str]:
@@ -199,6 +202,7 @@ def _pool_attempts(
     set_name: str, group: pd.DataFrame, protocol: Protocol, raw: Mapping[str, pd.DataFrame]
 ) -> Iterator[Attempt]:
     scale, measure = str(group["scale"].iloc[0]), str(group["measure"].iloc[0])
+    yield from _protocol_attempts(set_name, group, protocol)
     y, v = group["estimate"].to_numpy(), group["variance"].to_numpy()
     dy, dv = input_rounding(group, raw)
     for tau2, ci in MODELS:
@@ -213,6 +217,19 @@ def _pool_attempts(
         numbers = _three([row[name] for name in NUMBERS], scale)
         name = "Mantel-Haenszel, Wald"
         yield Attempt(name, "mantel-haenszel", "EE", "wald", measure, set_name, len(group), numbers)
+
+
+def _protocol_attempts(set_name: str, group: pd.DataFrame, protocol: Protocol) -> Iterator[Attempt]:
+    """The models of the protocol's own set that pool another way than by inverse variance, as RevMan's do."""
+    trials, scale = trials_of(group), str(group["scale"].iloc[0])
+    for model in protocol.models_of(set_name):
+        mine = model.for_measure(trials.measure)
+        if mine.pooling == "inverse variance" or cannot(trials, model):
+            continue
+        result = refit(trials, model, level=protocol.level)
+        numbers = _three([float(getattr(result, name)[0]) for name in NUMBERS], scale)
+        way = f"{mine.pooling.capitalize().replace('haenszel', 'Haenszel')}, {model_name(mine.tau2, mine.interval)}"
+        yield Attempt(way, mine.pooling, mine.tau2, mine.interval, trials.measure, set_name, len(group), numbers)
 
 
 def _nnt_attempts(

@@ -14,9 +14,9 @@ BETTER = ("lower", "higher")
 DESIGNS = ("parallel", "crossover", "cluster", "first_period")
 MEASURES = (
     *("MD", "SMD", "SMDH", "GLASS", "SMD_paired", "ROM"),
-    *("RR", "OR", "RD", "PETO", "AS", "HR", "OE_V", "IRR", "IRD", "p_only"),
+    *("RR", "OR", "RD", "PETO", "AS", "HR", "OE_V", "IRR", "IRD", "GIV", "GIV_ratio", "p_only"),
 )
-RATIOS = ("ROM", "RR", "OR", "PETO", "HR", "IRR")
+RATIOS = ("ROM", "RR", "OR", "PETO", "HR", "IRR", "GIV_ratio")
 P_TESTS = ("two_sample", "paired", "three_arm", "repeated_measures", "other", "unknown")
 YES_NO = ("yes", "no")
 SCALES = ("natural", "log")

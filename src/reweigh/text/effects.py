@@ -113,6 +113,7 @@ _TEMPLATES = {
     "phi_from_pairs": "phi = {phi} from the discordant pairs",
     "zero_cell": "zero cell: {amount} to each cell",
     "zero_cell_tacc": "zero cell: treatment-arm correction",
+    "zero_cell_variance": "zero cell: {amount} to each cell for the variance alone",
     "added_to_cells": "{amount} to each cell",
     "zero_pairs": "zero cell: {amount} to each count of pairs",
     "zero_rate": "no events: {amount} to each count",
@@ -438,12 +439,21 @@ RR | Log risk ratio | Handbook 6.4.1.2
     log RR = ln(({e1}/{n1}) / ({e2}/{n2})) = {yi}
     a = 1/{e1} - 1/{n1} = {a}; b = 1/{e2} - 1/{n2} = {b}
     variance = a + b = {a} + {b} = {vi}
+RR RevMan | Log risk ratio of the counts as they are | RevMan 5
+    log RR = ln(({u1}/{w1}) / ({u2}/{w2})) = {yi}
+    a = 1/{e1} - 1/{n1} = {a}; b = 1/{e2} - 1/{n2} = {b}
+    variance = a + b = {a} + {b} = {vi}
 OR | Log odds ratio | Handbook 6.4.1.2
     log OR = ln(({e1}/{o1}) / ({e2}/{o2})) = {yi}
     a = 1/{e1} + 1/{o1} = {a}; b = 1/{e2} + 1/{o2} = {b}
     variance = a + b = {a} + {b} = {vi}
 RD | Risk difference | Handbook 6.4.1.4
     RD = {e1}/{n1} - {e2}/{n2} = {yi}
+    a = p1 (1 - p1)/n1 = {e1}/{n1} x (1 - {e1}/{n1})/{n1} = {a}
+    b = p2 (1 - p2)/n2 = {e2}/{n2} x (1 - {e2}/{n2})/{n2} = {b}
+    variance = a + b = {a} + {b} = {vi}
+RD RevMan | Risk difference of the counts as they are | RevMan 5
+    RD = {u1}/{w1} - {u2}/{w2} = {yi}
     a = p1 (1 - p1)/n1 = {e1}/{n1} x (1 - {e1}/{n1})/{n1} = {a}
     b = p2 (1 - p2)/n2 = {e2}/{n2} x (1 - {e2}/{n2})/{n2} = {b}
     variance = a + b = {a} + {b} = {vi}

@@ -1,0 +1,87 @@
+"""How RevMan pooled an analysis whose settings are not told: the model that gives back its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reweigh.pool.refit import Trials, cannot, refit
+from reweigh.protocol.models import Model
+
+#: How far a weight may be from the printed one, in percentage points; RevMan's files print six decimals, of numbers
+#: whose own effects have six.
+_NEAR = 0.01
+#: Printed weights of one pool add up to 100 within this.
+_WHOLE = 0.1
+#: Analyses that are fitted together: a matrix of analyses by their rows.
+_TOGETHER = 50
+
+Floats = NDArray[np.float64]
+
+
+def models_by_weight(rows: pd.DataFrame, models: Mapping[str, Model]) -> dict[Any, str]:
+    """The one model of each analysis that gives RevMan's weights.
+
+    Parameters
+    ----------
+    rows
+        A row per study: key (the analysis), subgroup, measure, weight (percent, as printed), yi and vi (analysis
+        scale), and the counts events1, n1, events2, n2 (NaN where there are none).
+    models
+        Candidates by name, as a protocol has them.
+
+    Returns
+    -------
+    Names by key; of models that are the same for a measure the first is named. An analysis is left out where no model
+    or several give the weights (as where tau2 is 0), where fewer than two rows have one, or where the weights are those
+    of no single pool.
+    """
+    pools = _pools(rows[(rows["weight"] > 0) & np.isfinite(rows["yi"]) & (rows["vi"] > 0)])
+    found: dict[Any, str] = {}
+    for measure, mine in pools.groupby("measure", sort=False):
+        keys = mine["key"].unique()
+        for start in range(0, len(keys), _TOGETHER):
+            part = keys[start : start + _TOGETHER]
+            found |= _fitting(mine[mine["key"].isin(part)], str(measure), models)
+    return found
+
+
+def _pools(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one pool per analysis: all of them, or those of its first subgroup that was pooled by itself."""
+    total = rows.groupby("key")["weight"].transform("sum")
+    within = rows.groupby(["key", "subgroup"])["weight"].transform("sum")
+    whole, alone = (total - 100).abs() < _WHOLE, (within - 100).abs() < _WHOLE
+    size = rows.groupby(["key", "subgroup"])["weight"].transform("size")
+    several = rows[~whole & alone & (size > 1)]
+    first = several.drop_duplicates("key").set_index("key")["subgroup"]
+    several = several[several["subgroup"] == several["key"].map(first)]
+    pools = pd.concat([rows[whole], several])
+    return pools[pools.groupby("key")["weight"].transform("size") > 1]
+
+
+def _fitting(rows: pd.DataFrame, measure: str, models: Mapping[str, Model]) -> dict[Any, str]:
+    """Of analyses of one measure, the model of each that alone gives the weights."""
+    codes, keys = pd.factorize(rows["key"])
+    mask = codes == np.arange(len(keys))[:, None]
+    counts = rows[["events1", "n1", "events2", "n2"]].to_numpy(dtype=np.float64).T
+    trials = Trials(measure, rows["yi"].to_numpy(), rows["vi"].to_numpy(), counts)
+    printed = np.where(mask, rows["weight"].to_numpy(dtype=np.float64), 0.0)
+    fits: list[tuple[str, NDArray[np.bool_]]] = []
+    seen: set[tuple[str, str]] = set()
+    for name, model in models.items():
+        own = model.for_measure(measure)
+        if cannot(trials, model) or (own.pooling, own.tau2) in seen:
+            continue
+        seen.add((own.pooling, own.tau2))
+        weights = refit(trials, model, mask=mask, tau2_interval=False, bootstrap=False).weights
+        off = np.where(mask, np.abs(np.where(np.isnan(weights), np.inf, weights) - printed), 0.0)
+        fits.append((name, np.asarray(off.max(axis=1) < _NEAR, dtype=bool)))
+    names = [[name for name, fit in fits if fit[at]] for at in range(len(keys))]
+    return {key: one[0] for key, one in zip(keys, names, strict=True) if len(one) == 1}
+
+
+__all__ = ["models_by_weight"]
