@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 from reweigh.tables.columns import NUMBER, Column, is_missing_word
@@ -109,7 +110,7 @@ def _bounded(field: str, text: str) -> tuple[str, str]:
     if column is None or not column.numeric:
         return text, ""
     value = float(text)
-    if not (column.low <= value <= column.high) or (column.above and value == column.low):
+    if not isfinite(value) or not (column.low <= value <= column.high) or (column.above and value == column.low):
         return "", "out_of_bounds"
     if column.whole and value != int(value):
         return "", "not_whole"
@@ -238,10 +239,10 @@ def tidy(cell: str, field: str, *, comma: bool = False) -> Tidied:
         return Tidied({field: value} if value else {}, why)
     if not cell.strip():
         return Tidied({}, "")
+    if re.match(r"\s*#(?:N/A|\w+[!?/]|REF|NUM|####|#)", cell) or cell.strip() in ("Err:502", "Fehler"):
+        return Tidied({}, "spreadsheet_error")
     if is_missing_word(cell) or _MISSING.fullmatch(cell.strip()):
         return Tidied({}, "missing_word")
-    if cell.startswith("#") or cell.strip() in ("Err:502", "Fehler"):
-        return Tidied({}, "spreadsheet_error")
     text, done = _standard(cell)
     if is_missing_word(text) or _MISSING.fullmatch(text):
         return Tidied({}, "missing_word")
@@ -292,7 +293,7 @@ def tidy_year(cell: str) -> Tidied:
     found = re.findall(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])", text)
     if len(set(found)) == 1:
         return Tidied({"year": found[0]}, "year_of_text")
-    return Tidied({}, "missing_word" if not text or is_missing_word(text) else "year_letter")
+    return Tidied({}, "missing_word" if is_missing_word(text) or _MISSING.fullmatch(text) else "year_letter")
 
 
 _DESIGN: tuple[tuple[str, str], ...] = (
@@ -305,6 +306,11 @@ _DESIGN: tuple[tuple[str, str], ...] = (
 def design_of(cell: str) -> str:
     """Our word for a trial's design, "" where the cell names none."""
     return next((ours for pattern, ours in _DESIGN if re.search(pattern, cell.strip(), re.IGNORECASE)), "")
+
+
+def without_marks(label: str) -> str:
+    """A label without footnote marks at its end."""
+    return re.sub(rf"\s*[*†‡§¶#{_SUPERSCRIPT}]+$", "", label)
 
 
 def is_total(first: str) -> bool:

@@ -14,7 +14,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from importlib import import_module
 from pathlib import Path
@@ -48,7 +48,8 @@ class Grid:
     """One sheet as text.
 
     `rows`: spreadsheet row (from 1) and its cells; rows without any text are left out. `comma`: numbers have decimal
-    commas. `merged`: cells (row, column from 0) that were empty parts of a merged one and now have its value.
+    commas. `merged`: cells (row, column from 0) that were empty parts of a merged one and now have its value. `note`: a
+    sentence on what could not be read.
     """
 
     file: str
@@ -56,6 +57,7 @@ class Grid:
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     comma: bool = False
     merged: frozenset[tuple[int, int]] = frozenset()
+    note: str = ""
 
 
 def needs(package: str, file: str) -> ModuleType:
@@ -146,10 +148,15 @@ def _csv(data: bytes, file: str) -> list[Grid]:
         dialect = dialect_of(data)
     except UnicodeDecodeError as why:
         raise UnreadableError(f"{file}: the text is neither UTF-8 nor Windows-1252; save it as CSV in UTF-8") from why
+    lines = dialect.text.lstrip("\r\n").splitlines()
+    if lines and not any(sign in lines[0] for sign in ",;\t|"):
+        # A title stands above the names of the columns: they tell what separates the cells.
+        below = next((line for line in lines[:20] if any(sign in line for sign in ",;\t|")), "")
+        dialect = replace(dialect, delimiter=dialect_of(below.encode()).delimiter)
     reader = csv.reader(io.StringIO(dialect.text, newline=""), delimiter=dialect.delimiter)
     rows = tuple((i, tuple(row)) for i, row in enumerate(reader, start=1) if any(c.strip() for c in row))
     comma = dialect.delimiter != "," and any(dialect.number(c) != c for _, row in rows for c in row if "," in c)
-    return [Grid(file, "", rows, comma)]
+    return [Grid(file, "", rows, comma or _has_commas(rows))]
 
 
 def _shown(value: Any, number_format: str = "") -> str:
@@ -205,7 +212,8 @@ def _sheet(sheet: Any, archive: zipfile.ZipFile, file: str) -> Grid:
         line += [""] * (width - len(line))
     merged = set()
     # The read-only reader leaves out which cells are merged.
-    for low, high in _MERGED.findall(archive.read(sheet._worksheet_path.lstrip("/"))):
+    source = archive.read(sheet._worksheet_path.lstrip("/"))
+    for low, high in _MERGED.findall(source):
         (top, left), (bottom, right) = _place(low.decode()), _place(high.decode())
         value = texts[top - 1][left] if top <= len(texts) and left < width else ""
         for r in range(top, min(bottom, len(texts)) + 1):
@@ -214,9 +222,16 @@ def _sheet(sheet: Any, archive: zipfile.ZipFile, file: str) -> Grid:
                     texts[r - 1][c] = value
                     merged.add((r, c))
     rows = tuple((r, tuple(row)) for r, row in enumerate(texts, start=1) if any(c.strip() for c in row))
-    return Grid(file, sheet.title, rows, _has_commas(rows), frozenset(merged))
+    empty = len(_FORMULA.findall(source))
+    note = (
+        f"{file}, sheet {sheet.title}: {empty} formulas have no stored value and are empty; open the file in a "
+        "spreadsheet, save it, and import it again"
+    )
+    return Grid(file, sheet.title, rows, _has_commas(rows), frozenset(merged), note if empty else "")
 
 
+#: A formula of a cell that has no value beside it.
+_FORMULA = re.compile(rb"</f>\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]+[0-9]+):([A-Z]+[0-9]+)"')
 
 
@@ -230,10 +245,10 @@ def _place(reference: str) -> tuple[int, int]:
 
 
 def _has_commas(rows: Iterable[tuple[int, tuple[str, ...]]]) -> bool:
-    """Whether numbers stored as text have decimal commas: one with one or two digits after a comma, none a point."""
+    """Whether numbers stored as text have decimal commas: more of them than have points."""
     texts = [c.strip() for _, row in rows for c in row if ("," in c or "." in c) and len(c) < 20]
-    tails = [c.rpartition(",") for c in texts if c.replace(",", "", 1).lstrip("+-").isdigit()]
-    return any(0 < len(tail) < 3 for _, mark, tail in tails if mark)
+    commas = sum(1 for c in texts if re.fullmatch(r"[+-]?[0-9]+,[0-9]{1,2}", c))
+    return commas > sum(1 for c in texts if re.fullmatch(r"[+-]?[0-9]*\.[0-9]+", c))
 
 
 def _table(frame: pd.DataFrame, file: str, sheet: str = "") -> Grid:

@@ -17,19 +17,19 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
     "events": (
         *("events", "event", "ev", "evt", "cases", "case", "r", "x", "d", "e", "responders", "deaths", "death", "dead"),
         *("nevents", "eventsn", "pos", "numberofevents", "noofevents", "count", "numerator", "died", "ereignisse"),
-        *("withevent", "successes", "failures", "eventcount", "nevent"),
+        *("withevent", "successes", "failures", "eventcount", "nevent", "xi"),
     ),
     "nonevents": (
         *("nonevents", "nonevent", "noevent", "noevents", "neg", "nodeath", "nodeaths", "alive", "survivors"),
         *("withoutevent", "nonresponders", "survived", "noncases", "noncase"),
     ),
-    "mean": ("mean", "m", "avg", "average", "mittelwert", "mw", "means", "meanvalue", "moyenne", "media", "ave"),
+    "mean": ("mean", "m", "avg", "average", "mittelwert", "mw", "means", "meanvalue", "moyenne", "media", "ave", "mi"),
     "sd": (
         *("sd", "s", "std", "stddev", "stdev", "standarddeviation", "stddeviation", "standardabweichung", "stdabw"),
-        *("sds", "ds", "dp", "ecarttype"),
+        *("sds", "ds", "dp", "ecarttype", "sdi"),
     ),
     "se": ("se", "sem", "standarderror", "stderr", "standardfehler"),
-    "percent": ("percent", "percentage", "pct", "perc", "%", "prozent", "rate"),
+    "percent": ("percent", "percentage", "pct", "perc", "%", "prozent"),
     "median": ("median", "med", "mdn"),
     "q1": ("q1", "p25", "lowerquartile", "firstquartile", "iqr", "quartiles"),
     "q3": ("q3", "p75", "upperquartile", "thirdquartile"),
@@ -105,15 +105,17 @@ _UPPER = _set(
     "ub ciub upper ciupper upperci uci ul ucl up ciup high cihigh hi metaciu upperlimit ci95upper "
     "ci95high upper95 upperbound ciu u95 ciend uppercl clu"
 )
+#: Observed minus expected events of a logrank test; their variance is a variance.
+_OBSERVED = _set("oe ome ominuse oei logrankoe")
 _INTERVAL = _set("ci ci95 95ci 95%ci ki95 confidenceinterval")
 
 #: Columns that name what a row is about.
 _IDENTITY: Mapping[str, tuple[str, ...]] = {
     "study": (
         *("study", "studlab", "slab", "studyid", "studyname", "studylabel", "trial", "trialname", "trialid", "name"),
-        *("metastudylabel", "studie", "estudio", "etude", "label", "id", "reference", "citation", "paper", "sid"),
+        *("metastudylabel", "studie", "estudio", "etude", "label", "shorttitle", "id", "reference", "citation"),
     ),
-    "author": ("author", "authors", "authoryear", "authorsyear", "firstauthor", "autor", "source", "location", "site"),
+    "author": ("author", "authors", "authoryear", "authorsyear", "firstauthor", "authorname", "autor", "source"),
     "year": ("year", "pubyear", "publicationyear", "studyyear", "jahr", "yr", "yearofpublication", "annee", "pyear"),
     "outcome": ("outcome", "outcomename", "endpoint", "outcomeid", "endpunkt", "outcomelabel"),
     "timepoint": ("timepoint", "timepointlabel"),
@@ -145,7 +147,7 @@ _COMPOSITE = (
 )
 #: "n/N", "events/total": cells that have n beside the events.
 _OF_N = re.compile(r"\b(?:events?|cases|n|r|x)\s*(?:/|of|out of)\s*(?:n|total|randomi[sz]ed)\b", re.IGNORECASE)
-_UNIT = re.compile(r"\s*[(\[]([^()\[\]]{1,25})[)\]]\s*$")
+_UNIT = re.compile(r"(?:\s*[(\[]([^()\[\]]{1,25})[)\]]|,\s*([a-zµ%°][\w/%°. ]{0,15}))\s*$", re.IGNORECASE)
 
 
 def plain(name: str) -> tuple[str, str]:
@@ -154,8 +156,9 @@ def plain(name: str) -> tuple[str, str]:
     for pattern, short in _COMPOSITE:
         text = re.sub(pattern, short, text, flags=re.IGNORECASE)
     found = _UNIT.search(text)
-    if found and found.start() > 0:
-        return text[: found.start()], found[1]
+    unit = (found[1] or found[2]) if found else ""
+    if found and found.start() > 0 and re.sub(r"\W", "", unit).casefold() not in _FIELD_OF:
+        return text[: found.start()], unit
     return text, ""
 
 
@@ -378,6 +381,14 @@ def _contrast(names: Sequence[str], squeezed: list[str], identity: Mapping[str, 
                 side in known and of == "n" for side, of in (*_splits(names[i], "behind"), *_splits(names[i], "glued"))
             ):
                 found.setdefault(key, i)
+    observed = next((i for i, one in enumerate(squeezed) if one in _OBSERVED), None)
+    if observed is not None and "variance" in found and not (estimates and "se" in found):
+        rest = {
+            key: i
+            for key, i in identity.items()
+            if i not in (observed, found["variance"]) and key not in ("arm", "role")
+        }
+        return Layout("contrast", {("", "oe"): observed, ("", "v"): found["variance"]}, rest, measure="HR")
     exact = [key for key in ("se", "variance") if key in found]
     composite = any(plain(names[i])[0].lower() != names[i].lower().strip() for i in estimates)
     if not estimates or not (exact or "ci_lower" in found or "p_value" in found or composite):

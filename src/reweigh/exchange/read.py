@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -13,17 +13,19 @@ from pathlib import PurePath
 import pandas as pd
 
 from reweigh.exchange.flow import is_flow, read_flow
-from reweigh.exchange.grids import Grid, UnreadableError, grids, kind_of
+from reweigh.exchange.grids import UnreadableError, grids, kind_of
 from reweigh.exchange.names import squeeze
 from reweigh.exchange.options import Options
 from reweigh.exchange.references import merged, read_references, reference_kind
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.robvis import judgement_header, read_robvis
-from reweigh.exchange.wide import outcome_id, read_wide
+from reweigh.exchange.wide import has_results, outcome_id, read_wide
 from reweigh.measures import MEASURES
 from reweigh.protocol.models import PRESETS
 from reweigh.tables.problems import did_you_mean
 
+#: Whether the reader of Cochrane's files is there; without it their tables are read as any other.
+_REVMAN = find_spec("reweigh.exchange.revman") is not None
 _TABLES = ("csv", "xlsx", "dta", "sav", "rda")
 #: Bytes of an unpacked archive: no review is larger, a zip bomb is.
 _LARGEST = 500_000_000
@@ -62,7 +64,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
     for name, data in _unpacked(files).items():
         short = PurePath(name).name
         kind = kind_of(data, short)
-        if kind == "zip" or _is_cochrane(data, kind):
+        if kind == "zip" or (_is_cochrane(data, kind) and (_REVMAN or _start(data).lstrip().startswith("<"))):
             cochrane[name] = data
         elif kind not in _TABLES:
             refused.append(f"{short} looks like {kind}; {_READ}")
@@ -84,13 +86,17 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
             except UnreadableError as why:
                 refused.append(str(why))
                 continue
-            sheet = _first(sheets, options)
-            if sheet.rows and is_flow(sheet.rows[0][1]):
-                parts["flow"].append((short, read_flow(sheet)))
-            elif judgement_header(sheet.rows):
-                parts["bias"].append((short, read_robvis(sheet, options.tools)))
-            else:
-                tables.append((short, sheets))
+            rest = []
+            for sheet in sheets:
+                asked = not options.sheet or sheet.sheet.casefold() == options.sheet.casefold()
+                if asked and sheet.rows and is_flow(sheet.rows[0][1]):
+                    parts["flow"].append((short, read_flow(sheet)))
+                elif asked and judgement_header(sheet.rows):
+                    parts["bias"].append((short, read_robvis(sheet, options.tools)))
+                else:
+                    rest.append(sheet)
+            if rest and (len(rest) == len(sheets) or any(has_results(sheet, options) for sheet in rest)):
+                tables.append((short, rest))
     for short, sheets in tables:
         mine = options
         if len(tables) > 1 and not options.outcome and not (options.columns and options.columns.columns):
@@ -158,7 +164,7 @@ def _is_cochrane(data: bytes, kind: str) -> bool:
 
 def _cochrane(files: Mapping[str, bytes], options: Options) -> Imported:
     """Cochrane packages and RevMan files by their own reader."""
-    if find_spec("reweigh.exchange.revman") is not None:
+    if _REVMAN:
         reader: Callable[..., Imported] = import_module("reweigh.exchange.revman").read_revman
         return reader(files, options)
     names = ", ".join(PurePath(name).name for name in files)
@@ -181,12 +187,6 @@ def _unpacked(files: Mapping[str, bytes]) -> dict[str, bytes]:
         cochrane = any(_is_cochrane(content, kind_of(content, one)) for one, content in inside.items())
         found |= {name: data} if cochrane else inside
     return found
-
-
-def _first(sheets: Sequence[Grid], options: Options) -> Grid:
-    """The sheet by which a file is recognised: the one that is named, else the first that is not empty."""
-    named = [g for g in sheets if g.sheet.casefold() == options.sheet.casefold()] if options.sheet else sheets
-    return next((g for g in named if g.rows), sheets[0])
 
 
 def _joined(parts: Mapping[str, list[tuple[str, Imported]]], refused: list[str]) -> Imported:

@@ -86,7 +86,7 @@ def _domain_columns(names: Sequence[str], rows: Sequence[tuple[int, tuple[str, .
     """Columns whose filled cells are judgements, without the overall one."""
     found = []
     for i, name in enumerate(names):
-        cells = [c[i].strip() for _, c in rows if i < len(c) and c[i].strip() and not is_missing_word(c[i])]
+        cells = [c[i].strip() for _, c in rows if i < len(c) and c[i].strip() and c[i].strip() not in ("NA", "-")]
         numbered = re.fullmatch(r"d(?:omain)?\s*[.\s]?[0-9]+", name.strip(), re.IGNORECASE)
         judged = sum(1 for c in cells if _JUDGEMENT.fullmatch(c) or (numbered and c.lower() in _WORDS))
         if cells and judged * 2 > len(cells) and squeeze(name) not in ("overall", "overallrisk", "overallbias"):

@@ -18,7 +18,7 @@ import pandas as pd
 
 from reweigh.effects import measures as formulas
 from reweigh.exchange import names as naming
-from reweigh.exchange.cells import design_of, is_footnote, is_total, tidy, tidy_year
+from reweigh.exchange.cells import design_of, is_footnote, is_total, tidy, tidy_year, without_marks
 from reweigh.exchange.grids import Grid, UnreadableError
 from reweigh.exchange.names import Layout, identity_of, recognise, squeeze
 from reweigh.exchange.options import ColumnMap, Options
@@ -118,6 +118,8 @@ def read_wide(sheets: Sequence[Grid], options: Options) -> Imported:
         table, layouts = _find(_choose(sheets, options), options)
     except UnreadableError as why:
         return Imported(problems=(str(why),))
+    if table.grid.note:
+        table.notes.append(table.grid.note)
     skipped = [g.sheet for g in sheets if g is not table.grid and g.sheet]
     if skipped:
         more = f"; --sheet names another: {', '.join(skipped[:_FEW])}"
@@ -125,10 +127,19 @@ def read_wide(sheets: Sequence[Grid], options: Options) -> Imported:
     return _Reader(table, options).read(layouts)
 
 
+def has_results(sheet: Grid, options: Options) -> bool:
+    """Whether a sheet has a table of results."""
+    try:
+        _find([sheet], options)
+    except UnreadableError:
+        return False
+    return True
+
+
 def looks_like(grid_rows: Sequence[tuple[int, tuple[str, ...]]]) -> tuple[str, ...]:
     """The row that most likely holds the names of the columns."""
     head = [cells for _, cells in grid_rows[:_HEADER_WITHIN]]
-    return max(head, key=lambda cells: sum(1 for c in cells if c.strip() and not c.strip()[0].isdigit()), default=())
+    return max(head, key=lambda cells: len({c for c in cells if c.strip() and not c.strip()[0].isdigit()}), default=())
 
 
 def _choose(sheets: Sequence[Grid], options: Options) -> Sequence[Grid]:
@@ -171,7 +182,7 @@ def _headers(grid: Grid, at: int) -> Iterator[tuple[tuple[str, ...], int]]:
     """Readings of a row as the names of columns: alone, and with the row below it."""
     upper = grid.rows[at][1]
     filled = [c.strip() for c in upper]
-    if sum(1 for c in filled if c) >= 2 or (len(filled) == 1 and at == 0):
+    if len(set(filled) - {""}) >= 2 or (len(filled) == 1 and at == 0):
         yield tuple(" ".join(c.split()) for c in upper), at + 1
     if at + 1 >= len(grid.rows) or len(set(filled) - {""}) < 2:
         return
@@ -190,7 +201,7 @@ def _headers(grid: Grid, at: int) -> Iterator[tuple[tuple[str, ...], int]]:
 def _say_header(table: _Table, at: int, below: int) -> None:
     """Note what was done to the names of the columns, and what stands above them."""
     for row, cells in table.grid.rows[:at]:
-        table.done(row, None, " ".join(c.strip() for c in cells if c.strip()), "", "row_footnote")
+        table.done(row, None, " ".join(dict.fromkeys(c.strip() for c in cells if c.strip())), "", "row_footnote")
     for i, name in enumerate(table.names):
         unit = naming.plain(name)[1]
         if below - at > 1 and name and name not in table.grid.rows[at][1]:
@@ -270,9 +281,10 @@ def _by_map(names: Sequence[str], options: Options, file: str) -> dict[str, Layo
     if columns.arm and (i := _place(columns.arm, names)) is not None:
         identity.setdefault("arm" if "arm" not in identity else "side", i)
     outcomes: dict[str, dict[str, int]] = {}
+    told = {*plain.values(), *identity.values()}
     for ours, pattern in patterns.items():
         for at, name in enumerate(names):
-            if outcome := _outcome_in(pattern, name):
+            if at not in told and (outcome := _outcome_in(pattern, name)):
                 outcomes.setdefault(outcome, {})[ours] = at
     if not patterns:
         if not any(_known(ours) for ours in plain) and (found := recognise(names)):
@@ -345,6 +357,8 @@ class _Reader:
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.words = list(options.arms or ("", ""))
         self.several: set[str] = set()
+        #: Rows that gave nothing for an outcome, with what they are and why; some may give something for another one.
+        self.idle: dict[int, tuple[str, str]] = {}
 
     def note(self, text: str) -> None:
         """A sentence for the preview, once."""
@@ -361,6 +375,11 @@ class _Reader:
         studies = self._studies(rows, first, layouts)
         for outcome, layout in layouts.items():
             {"long": self._long, "contrast": self._contrast}.get(layout.kind, self._wide)(rows, outcome, layout)
+        found = {row["location"] for row in self.arms}
+        for one in rows:
+            if one.row in self.idle and self._place_of(one)["location"] not in found:
+                was, code = self.idle[one.row]
+                self.table.done(one.row, None, was, "", code)
         if not self.problems and not (self.arms or self.contrasts):
             self.problems.append(f"{self.table.file}: no row has a result that can be read")
         if self.problems:
@@ -374,7 +393,8 @@ class _Reader:
         protocol, comments = self._protocol()
         self._apart_or_together(protocol, comments)
         kept = {name: frame for name, frame in tables.items() if len(frame)}
-        return Imported(kept, protocol, comments, tuple(self.table.cells), tuple(self.table.notes))
+        cells = sorted(self.table.cells, key=lambda cell: cell.row)
+        return Imported(kept, protocol, comments, tuple(cells), tuple(self.table.notes))
 
     # --- Rows and studies
 
@@ -424,7 +444,9 @@ class _Reader:
         by = author if author is not None and (study is None or numbered) else study
         rows = []
         for at, (row, cells, _) in enumerate(kept, start=1):
-            label = " ".join(cells[by].split()) if by is not None else str(at)
+            label = without_marks(" ".join(cells[by].split())) if by is not None else str(at)
+            if by is not None and label != " ".join(cells[by].split()):
+                self.table.done(row, by, cells[by], label, "footnote_mark")
             when = tidy_year(cells[year]).found.get("year", "") if year is not None else ""
             dated = (
                 by is not None
@@ -549,10 +571,13 @@ class _Reader:
         if given is None:
             self.several |= {mine[0][0].study for mine in groups.values() if len(mine) > 1}
         for mine in groups.values():
+            used: dict[str, int] = {}
             for at, (one, key) in enumerate(mine, start=1):
                 said = slug(one.cells[given]) if given is not None else ""
                 if said or len(mine) > 1:
-                    key["comparison_id"] = f"{one.study}_{said or at}"
+                    name = f"{one.study}_{said or at}"
+                    used[name] = used.get(name, 0) + 1
+                    key["comparison_id"] = name if used[name] == 1 else f"{name}_{used[name]}"
                 yield one, {**key, **self._place_of(one)}
 
     def _wide(self, rows: list[_Row], outcome: str, layout: Layout) -> None:
@@ -566,6 +591,7 @@ class _Reader:
             )
         names = [w or role for w, role in zip(self.words, _ROLES, strict=True)]
         numbers: list[dict[str, dict[str, str]]] = []
+        beside = next((i for i in layout.unused if squeeze(self.table.names[i]) in ("yi", "te")), None)
         for one, key in self._keys(rows, outcome, layout):
             both = {}
             for role in _ROLES:
@@ -576,9 +602,10 @@ class _Reader:
                 continue
             for role, label in zip(_ROLES, names, strict=True):
                 self.arms.append({**key, "arm": label, "role": role, **both[role]})
-            numbers.append({**both, "row": {"estimate": next((one.cells[i] for i in layout.unused), "")}})
+            numbers.append({**both, "row": {"estimate": "" if beside is None else one.cells[beside]}})
             self._take(key["outcome"], layout.kind, outcome)
-        self._measure_of(layout, numbers)
+        if beside is not None:
+            self._measure_of(layout, numbers)
 
     def _counted(self, row: _Row, found: dict[str, str]) -> dict[str, str]:
         """An arm's numbers with n from those with and without an event."""
@@ -593,18 +620,13 @@ class _Reader:
 
     def _measure_of(self, layout: Layout, numbers: list[dict[str, dict[str, str]]]) -> None:
         """The measure that gives the estimates which stand beside the results, where one does."""
-        if (
-            self.options.measure
-            or not layout.unused
-            or "yi" not in [squeeze(self.table.names[i]) for i in layout.unused]
-        ):
-            return
         needed = {"counts": ("events", "n"), "means": ("n", "mean", "sd"), "rates": ("events", "person_time")}[
             layout.kind
         ]
         tried = {"counts": ("RR", "OR", "RD"), "means": ("MD", "SMD", "ROM", "SMDH"), "rates": ("IRR", "IRD")}[
             layout.kind
         ]
+        tried = tuple(m for m in tried if self.options.measure in ("", m))
         estimates, columns = [], []
         for one in numbers:
             said = tidy(one["row"]["estimate"], "estimate", comma=self.table.grid.comma).found.get("estimate")
@@ -628,13 +650,24 @@ class _Reader:
         }  # fmt: skip
         for measure in tried:
             with np.errstate(all="ignore"):
-                if np.allclose(made[measure]()[0], estimates, rtol=1e-3, atol=5e-4):
+                estimate = made[measure]()[0]
+            for sign in (1, -1):
+                if np.allclose(sign * estimate, estimates, rtol=1e-3, atol=5e-4):
                     for outcome in self.outcomes.values():
                         outcome["measure"], outcome["guessed"] = measure, f"the estimates yi are those of {measure}"
-                    self.note(
-                        f"{self.table.file}: the measure is {measure}, which gives yi from the results of the arms"
-                    )
+                    if not self.options.measure:
+                        self.note(f"{self.table.file}: the measure is {measure}, by which the arms give yi")
+                    if sign < 0:
+                        self._swap()
                     return
+
+    def _swap(self) -> None:
+        """Let the sides change places: the estimates of the table are those of the other one minus this one."""
+        turned = dict(zip(_ROLES, reversed(_ROLES), strict=True))
+        for arm in self.arms:
+            arm["role"] = turned[arm["role"]]
+        self.words.reverse()
+        self.note(f"{self.table.file}: by the sign of yi the second side is the intervention")
 
     def _take(self, outcome: str, kind: str, said: str, measure: str = "") -> None:
         """An outcome that has a row, and what is known of it."""
@@ -664,22 +697,18 @@ class _Reader:
         if roles is None:
             return
         groups: dict[tuple[str, ...], list[tuple[_Row, str, str, dict[str, str], dict[str, str]]]] = {}
-        single = len(self.map.columns) == 0 or not outcome
         for one in rows:
             name = self._outcome(one, outcome, layout)
             label, role = roles(one)
             if not role:
-                if single:
-                    self.table.done(one.row, None, f"{one.label}: {label}", "", "row_other_arm")
+                self.idle[one.row] = f"{one.label}: {label}", "row_other_arm"
                 continue
             if not any(one.cells[i].strip() for i in places.values()):
-                if single:
-                    self.table.done(one.row, None, f"{one.label}: {label}", "", "row_empty")
+                self.idle[one.row] = f"{one.label}: {label}", "row_empty"
                 continue
             found = self._counted(one, self.table.numbers(one.row, one.cells, places))
             if not name or not any(k != "n" for k in found):
-                if single:
-                    self.table.done(one.row, None, f"{one.label}: {label}", "", "row_empty")
+                self.idle[one.row] = f"{one.label}: {label}", "row_empty"
                 continue
             times = self._times(one, layout)
             key = (one.study, name, times.get("timepoint", ""), times.get("timepoint_days", ""))
@@ -688,7 +717,7 @@ class _Reader:
             sides = {role: [arm for arm in mine if arm[2] == role] for role in _ROLES}
             if not all(sides.values()):
                 for one, label, *_ in mine:
-                    self.table.done(one.row, None, f"{one.label}: {label}", "", "row_without_partner")
+                    self.idle[one.row] = f"{one.label}: {label}", "row_without_partner"
                 continue
             together = self.map.sum is True or (self.map.sum is not False and mine[0][0].label in self.map.sum)
             pairs = [mine] if together else [[a, b] for a in sides["intervention"] for b in sides["control"]]
@@ -809,16 +838,19 @@ class _Reader:
                 table.done(one.row, place, said, "", "text")
                 continue
             values = table.numbers(one.row, one.cells, places)
+            reported = "OE_V" if "oe" in places else measure
             if "variance" in values:
                 variance = values.pop("variance")
                 if "se" not in values:
                     values["se"] = repr(math.sqrt(float(variance)))
                     table.done(one.row, places["variance"], variance, values["se"], "variance_to_se")
-            if not any(k in values for k in ("estimate", "p_value")):
+            if not any(k in values for k in ("estimate", "p_value", "oe")):
                 table.done(one.row, None, one.label, "", "row_empty")
                 continue
-            found.append((one, {**key, "measure": measure, **values}))
+            found.append((one, {**key, "measure": reported, **values}))
             self._take(key["outcome"], "", outcome or self._said(one, layout), measure)
+            if reported == "OE_V" and not self.options.measure:
+                self.outcomes[key["outcome"]]["guessed"] = "observed minus expected events: of times to an event"
         ratios = [(one, row) for one, row in found if row["measure"] in RATIO_MEASURES]
         if ratios:
             scale = self._scale(ratios, layout, places)
