@@ -154,6 +154,21 @@ def test_the_extraction_sheet_gives_its_published_result():
 
 
 @samples
+def test_the_whole_folder_of_a_review_is_one_review():
+    pytest.importorskip("openpyxl")
+    files = {path.name: path.read_bytes() for path in (SAMPLES / "extraction-sheet").iterdir()}
+    imported = read(files, Options(outcome="dropout_any", measure="OR", columns=read_map(EXTRACTION), tools=TOOLS))
+    assert set(imported.tables) == {"studies", "arms", "risk_of_bias", "flow"}
+    studies = imported.tables["studies"].set_index("study_id")
+    assert studies.loc["hopkins_2021", "design"] == "crossover" and "title" in studies
+    bias = imported.tables["risk_of_bias"].set_index(["study_id", "domain"])["judgement"]
+    assert bias["isaacson_2023", "missing_data"] == "high" and bias["koblan_2020", "overall"] == "low"
+    assert f"{np.exp(pooled(imported).iloc[0]['estimate']):.5f}" == "1.24126"
+    listed = {cell.was for cell in imported.cells if cell.code == "study_unmatched"}
+    assert len(listed) + 7 == 26
+
+
+@samples
 def test_every_outcome_of_the_extraction_sheet_is_read():
     pytest.importorskip("openpyxl")
     imported = sample("extraction-sheet/data_2024-01-22_LSR3_H.xlsx", columns=read_map(EXTRACTION))
@@ -303,6 +318,21 @@ def test_a_percentage_of_a_workbook_is_a_percentage():
     imported = read({"sheet.xlsx": workbook(rows, formats={"B2": "0%"})}, Options(tools=TOOLS))
     assert imported.tables["arms"].iloc[0][["events", "percent"]].tolist() == ["", "25"]
     sound(imported)
+
+
+def test_a_list_of_studies_alone_is_read():
+    imported = text("Name,Title,DOI\nAmr (2010),A trial,10.1/x\nBell (2011),Another,\n")
+    assert imported.tables["studies"].to_numpy().tolist() == [
+        ["amr_2010", "Amr (2010)", "10.1/x", "A trial"],
+        ["bell_2011", "Bell (2011)", "", "Another"],
+    ]
+
+
+def test_a_title_above_the_table_and_formulas_without_values():
+    imported = text("Table 1\n\nstudy;ai;n1i;ci;n2i\nA;5;20;8;21\nB;6;30;9;31\n")
+    assert len(imported.tables["arms"]) == 4 and imported.cells[0].code == "row_footnote"
+    rows = [["study", "ai", "n1i", "ci", "n2i"], ["A", 5, "=10+10", 8, 21], ["B", 5, 20, 8, 21]]
+    assert any("1 formulas have no stored value" in note for note in read({"a.xlsx": workbook(rows)}).notes)
 
 
 def test_excel_as_it_is_in_europe():

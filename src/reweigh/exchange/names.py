@@ -150,6 +150,18 @@ _OF_N = re.compile(r"\b(?:events?|cases|n|r|x)\s*(?:/|of|out of)\s*(?:n|total|ra
 _UNIT = re.compile(r"(?:\s*[(\[]([^()\[\]]{1,25})[)\]]|,\s*([a-zµ%°][\w/%°. ]{0,15}))\s*$", re.IGNORECASE)
 
 
+def slug(text: str) -> str:
+    """A text as an id: lower-case letters of the Latin alphabet, digits and underscores; "" where none is left."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("ø", "o").replace("Ø", "O").replace("ł", "l"))
+    return re.sub(r"[^a-z0-9]+", "_", plain.encode("ascii", "ignore").decode().lower()).strip("_")
+
+
+def outcome_id(text: str) -> str:
+    """A text as the name of an outcome, which begins with a letter."""
+    name = slug(text)
+    return name if name[:1].isalpha() else f"o_{name}" if name else "outcome"
+
+
 def plain(name: str) -> tuple[str, str]:
     """A column name without a unit in brackets at its end, composites as their first part; and the unit."""
     text = " ".join(unicodedata.normalize("NFKC", name).split())
@@ -277,6 +289,13 @@ def is_control(label: str) -> bool:
     return bool(re.search(words, label, re.IGNORECASE))
 
 
+def identities(names: Sequence[str]) -> dict[str, int]:
+    """Study, author, year, outcome, arm ... to the column that names it."""
+    squeezed = [squeeze(name) for name in names]
+    spots = {key: [squeezed.index(one) for one in known if one in squeezed] for key, known in _IDENTITY.items()}
+    return {key: found[0] for key, found in spots.items() if found}
+
+
 def recognise(names: Sequence[str], types: Sequence[str] = ()) -> Layout | None:
     """The layout of a table by its column names, in upper or lower case; None where they say nothing.
 
@@ -284,11 +303,7 @@ def recognise(names: Sequence[str], types: Sequence[str] = ()) -> Layout | None:
     that before an estimate, since what was reported says more than what was computed from it.
     """
     squeezed = [squeeze(name) for name in names]
-    identity: dict[str, int] = {}
-    for key, known in _IDENTITY.items():
-        spots = [squeezed.index(one) for one in known if one in squeezed]
-        if spots:
-            identity[key] = spots[0]
+    identity = identities(names)
     wanted = [kind for kind in _KINDS if not types or TYPES[kind] in types]
     for family in _FAMILIES:
         kinds = kinds_of(of for side, of in family.values() if side == "1")

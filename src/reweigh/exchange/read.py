@@ -14,12 +14,12 @@ import pandas as pd
 
 from reweigh.exchange.flow import is_flow, read_flow
 from reweigh.exchange.grids import UnreadableError, grids, kind_of
-from reweigh.exchange.names import squeeze
+from reweigh.exchange.names import outcome_id, squeeze
 from reweigh.exchange.options import Options
 from reweigh.exchange.references import merged, read_references, reference_kind
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.robvis import judgement_header, read_robvis
-from reweigh.exchange.wide import has_results, outcome_id, read_wide
+from reweigh.exchange.wide import has_results, read_studies, read_wide
 from reweigh.measures import MEASURES
 from reweigh.protocol.models import PRESETS
 from reweigh.tables.problems import did_you_mean
@@ -57,7 +57,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
     options = options or Options()
     if problems := _unknown(options):
         return Imported(problems=problems)
-    parts: dict[str, list[tuple[str, Imported]]] = {"data": [], "bias": [], "references": [], "flow": []}
+    parts: dict[str, list[tuple[str, Imported]]] = {"data": [], "bias": [], "references": [], "studies": [], "flow": []}
     cochrane: dict[str, bytes] = {}
     waiting: list[tuple[str, bytes]] = []
     refused: list[str] = []
@@ -95,7 +95,11 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
                     parts["bias"].append((short, read_robvis(sheet, options.tools)))
                 else:
                     rest.append(sheet)
-            if rest and (len(rest) == len(sheets) or any(has_results(sheet, options) for sheet in rest)):
+            if any(has_results(sheet, options) for sheet in rest):
+                tables.append((short, rest))
+            elif lists := [one for sheet in rest if (one := read_studies(sheet, options))]:
+                parts["studies"] += [(short, one) for one in lists]
+            elif len(rest) == len(sheets):
                 tables.append((short, rest))
     for short, sheets in tables:
         mine = options
@@ -214,14 +218,17 @@ def _joined(parts: Mapping[str, list[tuple[str, Imported]]], refused: list[str])
     if results and "risk_of_bias" in tables:
         tables, lost = _judged(tables)
         cells += lost
-    for file, one in parts["references"]:
+    for file, one in (*parts["studies"], *parts["references"]):
         if "studies" not in one.tables:
             continue
         references = one.tables["studies"]
         if "studies" in tables:
-            tables["studies"], unmatched = merged(tables, references, file)
+            code = "study_unmatched" if (file, one) in parts["studies"] else "reference_unmatched"
+            tables["studies"], unmatched = merged(tables, references, file, code)
             cells += unmatched
-            notes.append(f"{file}: {len(references) - len(unmatched)} references belong to studies of the tables")
+            notes.append(
+                f"{file}: {len(references) - len(unmatched)} of {len(references)} belong to studies of the tables"
+            )
         else:
             tables["studies"] = references
     return Imported(tables, protocol, comments, tuple(cells), tuple(notes), tuple(problems))

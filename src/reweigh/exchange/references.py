@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from reweigh.exchange.grids import UnreadableError, needs
+from reweigh.exchange.names import slug
 from reweigh.exchange.result import Cell, Imported
-from reweigh.exchange.wide import slug
 from reweigh.tables.specs import STUDIES
 
 COLUMNS = ("study_id", "label", "year", "doi", "pmid", "registry_id", "title", "journal", "source_urls")
@@ -167,7 +167,9 @@ def _bibtex(text: str, file: str) -> list[tuple[int, dict[str, str]]]:
     return found
 
 
-def merged(tables: Mapping[str, pd.DataFrame], references: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[Cell]]:
+def merged(
+    tables: Mapping[str, pd.DataFrame], references: pd.DataFrame, file: str, code: str = "reference_unmatched"
+) -> tuple[pd.DataFrame, list[Cell]]:
     """studies.csv with what references say of its studies; what belongs to none is left out and listed.
 
     A reference belongs to the study of the same id, of the same DOI, or of the one label that begins with its first
@@ -185,7 +187,7 @@ def merged(tables: Mapping[str, pd.DataFrame], references: pd.DataFrame, file: s
         if not len(mine):
             mine = _alike(studies, row)
         if len(mine) != 1:
-            cells.append(Cell(file, 0, "", str(row.get("label", "")), "", "reference_unmatched"))
+            cells.append(Cell(file, 0, "", str(row.get("label", "")), "", code))
             continue
         for column in references.columns:
             if column not in ("study_id", "label") and not studies.loc[mine[0], column]:

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from reweigh.exchange.grids import Grid
-from reweigh.exchange.names import identity_of, squeeze
+from reweigh.exchange.names import identity_of, slug, squeeze
 from reweigh.exchange.result import Cell, Imported
-from reweigh.exchange.wide import slug
 from reweigh.risk_of_bias import OVERALL, Tool
 from reweigh.tables.columns import is_missing_word
 from reweigh.text.certainty import Risk

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -20,9 +19,10 @@ from reweigh.effects import measures as formulas
 from reweigh.exchange import names as naming
 from reweigh.exchange.cells import design_of, is_footnote, is_total, tidy, tidy_year, without_marks
 from reweigh.exchange.grids import Grid, UnreadableError
-from reweigh.exchange.names import Layout, identity_of, recognise, squeeze
+from reweigh.exchange.names import Layout, identities, identity_of, outcome_id, recognise, slug, squeeze
 from reweigh.exchange.options import ColumnMap, Options
 from reweigh.exchange.result import Cell, Imported
+from reweigh.exchange.robvis import read_robvis
 from reweigh.measures import MEASURES, RATIO_MEASURES
 from reweigh.tables.columns import is_missing_word
 from reweigh.tables.problems import did_you_mean, nearest
@@ -42,19 +42,12 @@ _IDENTITY = {
     },
     **{"study_id": "study", "label": "author", "comparison_id": "comparison"},
 }
+#: Columns of a list of studies.
+_OF_STUDIES = {
+    *("title", "doi", "pmid", "registry", "registryid", "nct", "nctnumber", "sponsor", "journal", "population"),
+    *("country", "funding"),
+}
 _CONTRAST = ("estimate", "se", "variance", "ci_lower", "ci_upper", "p_value", "n_intervention", "n_control")
-
-
-def slug(text: str) -> str:
-    """A text as an id: lower-case letters of the Latin alphabet, digits and underscores; "" where none is left."""
-    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("ø", "o").replace("Ø", "O").replace("ł", "l"))
-    return re.sub(r"[^a-z0-9]+", "_", plain.encode("ascii", "ignore").decode().lower()).strip("_")
-
-
-def outcome_id(text: str) -> str:
-    """A text as the name of an outcome, which begins with a letter."""
-    name = slug(text)
-    return name if name[:1].isalpha() else f"o_{name}" if name else "outcome"
 
 
 @dataclass(slots=True)
@@ -125,6 +118,17 @@ def read_wide(sheets: Sequence[Grid], options: Options) -> Imported:
         more = f"; --sheet names another: {', '.join(skipped[:_FEW])}"
         table.notes.append(f"{file}: the sheet {table.grid.sheet} was read{more}")
     return _Reader(table, options).read(layouts)
+
+
+def read_studies(sheet: Grid, options: Options) -> Imported | None:
+    """studies.csv of a sheet that lists studies (a name, and a title, DOI ...); None where it lists none."""
+    for at in range(min(_HEADER_WITHIN, len(sheet.rows))):
+        for names, below in _headers(sheet, at):
+            known = {key: i for key, i in identities(names).items() if key in ("study", "author", "year", "design")}
+            if {"study", "author"} & set(known) and {squeeze(name) for name in names} & _OF_STUDIES:
+                table = _Table(sheet, sheet.rows[at][0], names, list(sheet.rows[below:]))
+                return _Reader(table, options).listed(Layout("list", {}, known))
+    return None
 
 
 def has_results(sheet: Grid, options: Options) -> bool:
@@ -357,6 +361,8 @@ class _Reader:
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.words = list(options.arms or ("", ""))
         self.several: set[str] = set()
+        #: Columns that hold judgements of risk of bias, as robvis names them.
+        self.judged: list[int] = []
         #: Rows that gave nothing for an outcome, with what they are and why; some may give something for another one.
         self.idle: dict[int, tuple[str, str]] = {}
 
@@ -372,6 +378,7 @@ class _Reader:
             what = "correlations" if first.measure == "ZCOR" else "proportions or means of single groups"
             return Imported(problems=(f"{self.table.file} looks like a table of {what}, which are not yet read",))
         rows = self._rows(first)
+        bias = self._judgements(rows)
         studies = self._studies(rows, first, layouts)
         for outcome, layout in layouts.items():
             {"long": self._long, "contrast": self._contrast}.get(layout.kind, self._wide)(rows, outcome, layout)
@@ -390,6 +397,8 @@ class _Reader:
             "arms": _frame(self.arms, [c.name for c in ARMS.columns]),
             "contrasts": _frame(self.contrasts, [c.name for c in CONTRASTS.columns]),
         }
+        if len(bias):
+            tables["risk_of_bias"] = bias[bias["study_id"].isin(used)].reset_index(drop=True)
         protocol, comments = self._protocol()
         self._apart_or_together(protocol, comments)
         kept = {name: frame for name, frame in tables.items() if len(frame)}
@@ -397,6 +406,35 @@ class _Reader:
         return Imported(kept, protocol, comments, tuple(cells), tuple(self.table.notes))
 
     # --- Rows and studies
+
+    def _judgements(self, rows: list[_Row]) -> pd.DataFrame:
+        """Judgements of risk of bias beside the results (D1, D2 ..., Overall): those of the first row of a study."""
+        names = self.table.names
+        domains = [i for i, name in enumerate(names) if re.fullmatch(r"D[0-9]+", name.strip())]
+        if len(domains) < 4 or not self.options.tools:
+            return pd.DataFrame()
+        columns = domains + [i for i, name in enumerate(names) if squeeze(name) == "overall"]
+        first = {one.study: one for one in reversed(rows)}
+        order = [one for one in rows if first[one.study] is one]
+        body = [(one.row, (one.label, *(one.cells[i] for i in columns))) for one in order]
+        header = (self.table.header, ("Study", *(names[i] for i in columns)))
+        found = read_robvis(Grid(self.table.file, self.table.grid.sheet, (header, *body)), self.options.tools)
+        self.table.cells += found.cells
+        self.table.notes += (*found.notes, *found.problems)
+        if found.problems:
+            return pd.DataFrame()
+        self.judged = columns
+        bias = found.tables["risk_of_bias"]
+        ids = dict(zip(found.tables["studies"]["label"], (one.study for one in order), strict=False))
+        labels = dict(zip(found.tables["studies"]["study_id"], found.tables["studies"]["label"], strict=True))
+        return bias.assign(study_id=[ids[labels[one]] for one in bias["study_id"]])
+
+    def listed(self, layout: Layout) -> Imported:
+        """The studies of a table that has no results."""
+        rows = self._rows(layout)
+        studies = _frame(self._studies(rows, layout, {}), [c.name for c in STUDIES.columns])
+        self.note(f"{self.table.file}: a list of {len(studies)} studies, without results")
+        return Imported({"studies": studies}, {}, {}, tuple(self.table.cells), tuple(self.table.notes))
 
     def _rows(self, layout: Layout) -> list[_Row]:
         """The rows that hold a result, each with its trial; every other one is noted with its reason."""
@@ -419,7 +457,7 @@ class _Reader:
                 table.done(row, None, told, "", "row_total")
             elif any(_text(cells[i]) not in values for i, values, _ in where):
                 table.done(row, None, told, "", "row_where")
-            elif not any(cells[i].strip() for i in layout.places.values()) and layout.kind != "long":
+            elif layout.kind not in ("long", "list") and not any(cells[i].strip() for i in layout.places.values()):
                 table.done(row, None, told, "", "row_empty")
             else:
                 for i in places:
@@ -485,9 +523,15 @@ class _Reader:
         table = self.table
         used = {i for one in layouts.values() for i in (*one.places.values(), *one.unused)}
         used |= {i for one in layouts.values() if one.natural is not None for i in (one.natural,)}
-        used |= {i for key, i in layout.identity.items() if key not in ("year", "design")}
+        used |= {i for key, i in layout.identity.items() if key not in ("year", "design")} | set(self.judged)
         patterns = [theirs for theirs in self.map.columns.values() if "{outcome}" in theirs]
-        used |= {i for i, name in enumerate(table.names) if any(_outcome_in(p, name) for p in patterns)}
+        told = {at: hit for at, name in enumerate(table.names) for p in patterns if (hit := _outcome_in(p, name))}
+        about = tuple(f"{hit}_" for hit in dict.fromkeys(told.values()))
+        for at, name in enumerate(table.names):
+            if about and at not in {*used, *told} and name.startswith(about):
+                table.done(table.header, at, name, "", "column_of_outcome")
+                used.add(at)
+        used |= set(told)
         given = {i: ours for ours, theirs in self.map.columns.items() if (i := _place(theirs, table.names)) is not None}
         names = _study_names(table, [i for i in range(len(table.names)) if i not in used], given, layout)
         by: dict[str, list[_Row]] = {}
@@ -507,7 +551,7 @@ class _Reader:
             for row, mine, held in zip(found, by.values(), values, strict=True):
                 for value in held.values():
                     self._study_cell(row, mine[0].row, i, name, value)
-            if name != table.names[i]:
+            if squeeze(name) != squeeze(table.names[i]):
                 table.done(table.header, i, table.names[i], name, "column_renamed")
         return found
 

@@ -53,6 +53,7 @@ DONE: Mapping[str, str] = {
     "header_rows": "two rows of column names: joined",
     "header_unit": "a unit in a column name: left out",
     "column_left_out": "a column that differs within a study: left out",
+    "column_of_outcome": "a column about an outcome, without results that the map names: left out",
     "column_renamed": "a column of the studies that was given another name",
     # Rows left out.
     "row_total": "a row of totals: left out",
@@ -71,6 +72,7 @@ DONE: Mapping[str, str] = {
     "judgement_unknown": "no judgement of the tool: left out",
     "weight": "the weight of the judgement: left out, weights come from the analysis",
     "judgement_unmatched": "judgements of no study of the tables: left out",
+    "study_unmatched": "a study without results: left out",
     "reference_unmatched": "a reference of no study of the tables: left out",
     "reference_repeated": "a reference that was there already: left out",
     "flow_reason": "a reason and its count in one cell: split",
