@@ -35,7 +35,7 @@ _MISSING = re.compile(
     r"n/?s|not sig(?:nificant|\.)?|n\.s\.|none reported|[-–—−_.]+|[xX]+|\(?(?:nr|na|n/a)\)?|tbd|pending|\?+|see .*",
     re.IGNORECASE,
 )
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 _SUPERSCRIPT = "¹²³⁴⁵⁶⁷⁸⁹⁰ᵃᵇᶜᵈᵉᶠ"
 _FOOTNOTE = re.compile(rf"\s*(?:[*†‡§¶#{_SUPERSCRIPT}]+|\(([a-h]|[*†‡§¶#]+)\)|\^[a-h0-9])$")
 _LETTER = re.compile(r"(?<=[0-9])[a-h]$")
@@ -306,6 +306,11 @@ _DESIGN: tuple[tuple[str, str], ...] = (
 def design_of(cell: str) -> str:
     """Our word for a trial's design, "" where the cell names none."""
     return next((ours for pattern, ours in _DESIGN if re.search(pattern, cell.strip(), re.IGNORECASE)), "")
+
+
+def visible(text: str) -> str:
+    """A text without invisible and control characters."""
+    return _INVISIBLE.sub("", text)
 
 
 def without_marks(label: str) -> str:

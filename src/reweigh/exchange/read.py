@@ -13,7 +13,7 @@ from pathlib import PurePath
 import pandas as pd
 
 from reweigh.exchange.flow import is_flow, read_flow
-from reweigh.exchange.grids import UnreadableError, grids, kind_of
+from reweigh.exchange.grids import Grid, UnreadableError, grids, kind_of
 from reweigh.exchange.names import outcome_id, squeeze
 from reweigh.exchange.options import Options
 from reweigh.exchange.references import merged, read_references, reference_kind
@@ -72,7 +72,8 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
             waiting.append((short, data))
     if cochrane:
         parts["data"].append(("", _cochrane(cochrane, options)))
-    tables = []
+    tables: list[tuple[str, list[Grid]]] = []
+    listed: list[tuple[str, list[Grid]]] = []
     for short, data in waiting:
         kind = kind_of(data, short)
         text = _start(data) if kind == "csv" else ""
@@ -99,8 +100,12 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
                 tables.append((short, rest))
             elif lists := [one for sheet in rest if (one := read_studies(sheet, options))]:
                 parts["studies"] += [(short, one) for one in lists]
+                listed.append((short, rest))
             elif len(rest) == len(sheets):
                 tables.append((short, rest))
+    if not tables and not cochrane and options.columns and options.columns.columns:
+        # A map speaks of results: that they are not found must be said.
+        tables, parts["studies"] = listed, []
     for short, sheets in tables:
         mine = options
         if len(tables) > 1 and not options.outcome and not (options.columns and options.columns.columns):

@@ -17,7 +17,7 @@ import pandas as pd
 
 from reweigh.effects import measures as formulas
 from reweigh.exchange import names as naming
-from reweigh.exchange.cells import design_of, is_footnote, is_total, tidy, tidy_year, without_marks
+from reweigh.exchange.cells import design_of, is_footnote, is_total, tidy, tidy_year, visible, without_marks
 from reweigh.exchange.grids import Grid, UnreadableError
 from reweigh.exchange.names import Layout, identities, identity_of, outcome_id, recognise, slug, squeeze
 from reweigh.exchange.options import ColumnMap, Options
@@ -125,7 +125,11 @@ def read_studies(sheet: Grid, options: Options) -> Imported | None:
     for at in range(min(_HEADER_WITHIN, len(sheet.rows))):
         for names, below in _headers(sheet, at):
             known = {key: i for key, i in identities(names).items() if key in ("study", "author", "year", "design")}
-            if {"study", "author"} & set(known) and {squeeze(name) for name in names} & _OF_STUDIES:
+            if (
+                {"study", "author"} & set(known)
+                and recognise(names) is None
+                and {squeeze(name) for name in names} & _OF_STUDIES
+            ):
                 table = _Table(sheet, sheet.rows[at][0], names, list(sheet.rows[below:]))
                 return _Reader(table, options).listed(Layout("list", {}, known))
     return None
@@ -443,10 +447,12 @@ class _Reader:
         where = [(i, {v.strip().casefold() for v in values}, name) for name, values in self.map.where.items()
                  if (i := _place(name, table.names)) is not None]  # fmt: skip
         header = tuple(squeeze(n) for n in table.names)
+        results = set(layout.places.values())
         kept: list[tuple[int, tuple[str, ...], str]] = []
         last: dict[int, str] = {}
         for row, given in table.rows:
             cells = given + ("",) * (len(table.names) - len(given))
+            cells = tuple(c if c.isprintable() or i in results else visible(c) for i, c in enumerate(cells))
             told = " | ".join(c.strip() for c in cells if c.strip())
             first = next((cells[i].strip() for i in places if cells[i].strip()), "")
             if tuple(squeeze(c) for c in cells[: len(header)]) == header:
@@ -545,6 +551,8 @@ class _Reader:
             if not any(values):
                 continue
             odd = next((n for n, held in enumerate(values) if len(held) > 1), None)
+            if name == "eligible" and not all(held and set(held) <= {"yes", "no"} for held in values):
+                name = "reported_eligible"
             if odd is not None:
                 table.done(table.header, i, table.names[i], "", "column_left_out")
                 continue
@@ -570,10 +578,8 @@ class _Reader:
                     self.table.done(row, i, value, ours, "design")
             else:
                 study["study_design"] = value
-        elif name == "eligible" and value.casefold() not in ("yes", "no"):
-            study["reported_eligible"] = value
         else:
-            study[name] = value.lower() if name == "eligible" else value
+            study[name] = value
 
     # --- Results
 
@@ -833,6 +839,10 @@ class _Reader:
             controls = [naming.is_control(first), naming.is_control(second)]
             picked = (second, first) if controls == [True, False] else (first, second)
             self.note(f"{self.table.file}: {picked[0]} is taken for the intervention, {picked[1]} for the control")
+        if picked is None and len(labels) < 2:
+            column = self.table.names[arm]
+            self.problems.append(f"{self.table.file}: the column {column} names {len(labels)} arms; two are compared")
+            return None
         if picked is None:
             self.problems.append(
                 f"{self.table.file}: the table has {len(labels)} arms ({shown}); name the two to compare: "
@@ -900,8 +910,10 @@ class _Reader:
             scale = self._scale(ratios, layout, places)
             for one, row in ratios:
                 row["estimate_scale"] = scale
-                if scale == "natural" and "estimate" in row and float(row["estimate"]) <= 0:
-                    table.done(one.row, places["estimate"], row.pop("estimate"), "", "out_of_bounds")
+                for of in ("estimate", "ci_lower", "ci_upper"):
+                    # A bound that is printed as 0.00 is no number above 0.
+                    if scale == "natural" and of in row and float(row[of]) <= 0:
+                        table.done(one.row, places.get(of, places["estimate"]), row.pop(of), "", "out_of_bounds")
         self.contrasts += [row for _, row in found]
 
     def _scale(self, ratios: list[tuple[_Row, dict[str, str]]], layout: Layout, places: Mapping[str, int]) -> str:
