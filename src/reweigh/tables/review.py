@@ -297,6 +297,11 @@ def _misspelt_outcomes(sheets: Mapping[str, _Sheet], known: tuple[str, ...]) -> 
 def _roles(arms: pd.DataFrame) -> list[Problem]:
     """Comparisons whose sides have one role, and arms that change sides within a comparison."""
     sides = arms[arms["role"].isin(["intervention", "control"]) & arms["study_id"].notna()]
+    # Most comparisons have both roles, and each arm one: only the others are looked at one by one.
+    of_comparison = sides.groupby("comparison_id", sort=False)["role"].nunique()
+    of_arm = sides.groupby(["comparison_id", "arm"], sort=False)["role"].nunique()
+    suspect = {*of_comparison.index[of_comparison == 1], *of_arm.index[of_arm > 1].get_level_values("comparison_id")}
+    sides = sides[sides["comparison_id"].isin(suspect)]
     problems = []
     for comparison, group in sides.groupby("comparison_id", sort=False):
         roles = group["role"].unique()

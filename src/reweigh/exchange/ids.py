@@ -1,0 +1,45 @@
+"""Ids of studies from their names, and years from whatever stands for them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+#: Letters that do not come apart into a Latin letter and a mark.
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "đ": "d", "Đ": "D",
+     "ı": "i", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D"}
+)  # fmt: skip
+#: Longer ids are cut: they become parts of file names.
+_LONGEST = 60
+
+
+def study_ids(names: Iterable[str]) -> dict[str, str]:
+    """An id for each study name: ASCII, lower case, words joined by underscores; unique whatever the letter case.
+
+    Where two names give one id ("Davis 1998" and "Davis, 1998"), the later ones are numbered (davis_1998_2), in the
+    order of the names. A name without any Latin letter or digit becomes study_1, study_2, ...
+    """
+    ids: dict[str, str] = {}
+    used: set[str] = set()
+    for name in names:
+        if name in ids:
+            continue
+        letters = unicodedata.normalize("NFKD", name.translate(_LETTERS)).encode("ascii", "ignore").decode()
+        stem = re.sub(r"[^a-z0-9]+", "_", letters.casefold()).strip("_")[:_LONGEST].rstrip("_")
+        number, one = 1, stem or "study_1"
+        while one in used:
+            number += 1
+            one = f"{stem or 'study'}_{number}"
+        ids[name] = one
+        used.add(one)
+    return ids
+
+
+def year_of(text: str) -> str:
+    """The year that a cell names: as it stands (1994, 1994a), or the one year of a date; "" where none or several."""
+    if re.fullmatch(r"(19|20)\d\d[a-z]?", text):
+        return text
+    found = set(re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text))
+    return found.pop() if len(found) == 1 else ""
