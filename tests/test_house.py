@@ -25,11 +25,10 @@ FLOORS = (
     ("claims",),
     ("figures", "check"),
     ("report",),
-    ("exchange",),
     ("api",),
     ("exchange",),
-    ("exchange",),
     ("cli",),
+    ("__main__",),
 )
 IMPORT = re.compile(r"^\s*(?:from reweigh\.?([\w.]*) import ([\w, ]+)|import reweigh\.([\w.]+))", re.MULTILINE)
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from reweigh.exchange.analyses import ARM, NUMBERS, Key, Review, Settings, outcome_of, plain
 from reweigh.exchange.bias import domain_of, judgement_of
-from reweigh.exchange.measured import RESULTS, Candidate, Found, Identified, identify
 from reweigh.exchange.ids import study_ids, year_of
+from reweigh.exchange.measured import RESULTS, Candidate, Found, Identified, identify
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.weighted import models_by_weight
 from reweigh.measures import MEASURES, RATIO_MEASURES
