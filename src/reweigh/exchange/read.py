@@ -71,7 +71,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
         else:
             waiting.append((short, data))
     if cochrane:
-        parts["data"].append(("", _cochrane(cochrane, options)))
+        parts["data"].append(("", _cochrane(cochrane)))
     tables: list[tuple[str, list[Grid]]] = []
     listed: list[tuple[str, list[Grid]]] = []
     for short, data in waiting:
@@ -171,13 +171,11 @@ def _is_cochrane(data: bytes, kind: str) -> bool:
     return judged or any(mark <= names for mark in marks) or bool({"studyinformation", "studyyear"} <= names)
 
 
-def _cochrane(files: Mapping[str, bytes], options: Options) -> Imported:
-    """Cochrane packages and RevMan files by their own reader."""
-    if _REVMAN:
-        reader: Callable[..., Imported] = import_module("reweigh.exchange.revman").read_revman
-        return reader(files, options)
-    names = ", ".join(PurePath(name).name for name in files)
-    return Imported(problems=(f"{names}: Cochrane data packages and RevMan files are not yet read",))
+def _cochrane(files: Mapping[str, bytes]) -> Imported:
+    """Cochrane packages and RevMan files by their own reader, which takes a while to load."""
+    from reweigh.exchange.revman import read as read_revman
+
+    return read_revman(files)
 
 
 def _unpacked(files: Mapping[str, bytes]) -> dict[str, bytes]:
