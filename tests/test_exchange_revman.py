@@ -333,6 +333,32 @@ def test_zeros_that_are_nothing_are_emptied_and_listed():
     assert listed == set(range(2, 10)), "every row is read, or listed"
 
 
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("1e400", "not_a_number"),
+        ("1e-320", "not_a_number"),
+        ("-3", "not_a_number"),
+        ("2.6", "rounded_to_whole"),
+        ("70", "more_events_than_n"),
+    ],
+)
+def test_impossible_counts_are_listed(cell, code):
+    imported = read({"x-data-rows.csv": data_rows(row("A", counts=(cell, 30, 6, 30)), row("B", counts=(4, 30, 6, 30)))})
+    tables, _ = checked(imported)
+    assert (2, code if cell != "-3" else "impossible_count") in codes(imported)
+    assert tables.arms.loc[0, "events"] is pd.NA or tables.arms.loc[0, "events"] == 3
+
+
+def test_an_arm_of_one_has_no_sd_and_totals_that_no_table_can_hold_are_left_out():
+    text = EXPORT.replace("0.3,1.3,1,", "0.3,1e400,1,").replace("0.937242,0,\n", "0.937242,1e20,\n")
+    rows = row("A", means=(5, 4.7, 1, 6.5, 3.8, 13))
+    checked(read({"made_CR.csv": text.encode()}))
+    imported = read({"x-data-rows.csv": data_rows(rows)})
+    checked(imported)
+    assert (2, "one_has_no_sd") in codes(imported)
+
+
 def test_names_that_are_no_ids_and_years_that_are_dates():
     ids = study_ids(["Müller 1998", "Muller, 1998", "MULLER 1998", "../x", "李 2001", "王", "Ødegård", "王", "x" * 300])
     assert ids["Müller 1998"] == "muller_1998" and ids["Muller, 1998"] == "muller_1998_2"

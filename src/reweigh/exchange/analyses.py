@@ -48,6 +48,8 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff\ud800-\udfff]"
 )
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+#: Comparisons and analyses are numbered below this.
+LARGEST_NUMBER = 100_000
 Key = tuple[int, int]
 """Number of a comparison and of an analysis within it: 1.2 is (1, 2)."""
 
@@ -148,6 +150,6 @@ def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 
 
 __all__ = [
-    "ARM", "KINDS", "NUMBERS", "ROW", "Judgement", "Key", "Review", "Settings", "effect_measure", "outcome_of", "plain",
-    "table_of", "unmarked",
+    "ARM", "KINDS", "LARGEST_NUMBER", "NUMBERS", "ROW", "Judgement", "Key", "Review", "Settings", "effect_measure",
+    "outcome_of", "plain", "table_of", "unmarked",
 ]  # fmt: skip

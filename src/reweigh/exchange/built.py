@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ _WHOLE = ("n1", "events1", "n2", "events2")
 _ABOVE = ("n1", "n2", "sd1", "sd2", "giv_se", "v")
 _ROLES = ("intervention", "control")
 _DECIMALS = 6
+#: Numbers beyond this, or as near to 0, are no results of any trial: their squares may be beyond what a computer holds.
+_LARGEST = 1e50
 _FIXED = "RevMan fixed"
 _MH = {"pooling": "mantel-haenszel for counts", "mantel_haenszel": "corrected"}
 _REVMAN = {"i2": "Q", "smd_variance": "RevMan"}
@@ -181,7 +184,8 @@ def _numbers(rows: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
     for name in NUMBERS:
         text = rows[name].str.strip()
         values = pd.to_numeric(text, errors="coerce").astype(np.float64)
-        values = values.where(np.isfinite(values))
+        sound = np.isfinite(values) & ((values == 0) | values.abs().between(1 / _LARGEST, _LARGEST))
+        values = values.where(sound & ~((name in _WHOLE) & (values.abs() > MAX_COUNT)))
         bad = values.isna() & ~text.str.casefold().isin(["", "nan", "na", "n/a", "#n/a", "not estimable"])
         cells += [
             Cell(str(one["file"]), int(one["row"]), name, str(one[name]), "", "not_a_number")
@@ -222,6 +226,7 @@ def _usable(w: _Work) -> pd.DataFrame:
         for name in ("mean", "sd", "events"):
             zero = numbers[f"{name}{side}"] == 0
             numbers[f"{name}{side}"] = numbers[f"{name}{side}"].where(~(none & zero))
+        change(f"sd{side}", (numbers[f"n{side}"] == 1) & numbers[f"sd{side}"].notna(), np.nan, "one_has_no_sd")
         more = numbers[f"events{side}"] > numbers[f"n{side}"]
         change(f"events{side}", more, np.nan, "more_events_than_n")
     nothing = numbers["giv_se"].isna() & (numbers["giv"] == 0)
@@ -414,7 +419,6 @@ def _published(w: _Work) -> pd.DataFrame:
         said = w.said(key)
         if not _whole_interval(said.pooled):
             continue
-        k = said.pooled.get("k", "")
         rows.append(
             {
                 "review_id": w.review.name,
@@ -425,8 +429,8 @@ def _published(w: _Work) -> pd.DataFrame:
                 "measure": w.measure(key),
                 **{name: _printed(said.pooled[name]) for name in RESULTS},
                 "i2": _printed(said.pooled.get("i2", "")),
-                "k": k,
-                "n_total": said.pooled.get("n_total", ""),
+                "k": _count(said.pooled.get("k", "")),
+                "n_total": _count(said.pooled.get("n_total", "")),
                 "p_reported": _printed(said.pooled.get("p", "")),
                 "model": model_words(said, w.found.analyses[key].candidate),
                 "source": w.source,
@@ -443,13 +447,18 @@ def _printed(text: str) -> str:
     return f"{value:.{_DECIMALS}f}" if abs(value) >= 1e-3 else f"{value:.{_DECIMALS}g}"
 
 
+def _count(text: str) -> str:
+    """A count as it is written, if a table may hold it."""
+    return text if text.isdecimal() and 0 < int(text) <= MAX_COUNT else ""
+
+
 def _whole_interval(pooled: Mapping[str, str]) -> bool:
     """Whether there is an estimate within an interval that has a width."""
     try:
         estimate, low, high = (float(pooled[name]) for name in RESULTS)
     except (KeyError, ValueError):
         return False
-    return low <= estimate <= high and low < high
+    return low <= estimate <= high and low < high and math.isfinite(low + high)
 
 
 def _published_rows(w: _Work) -> pd.DataFrame:

@@ -126,7 +126,8 @@ def _effects(numbers: pd.DataFrame) -> list[Effects]:
     table = pd.concat(parts, ignore_index=True).assign(design="parallel")
     words = ["reported_measure", "estimate_scale"]
     table[words] = table[words].fillna("")
-    out = compute(table, OPTIONS, checked=True)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # rows of another kind: not used
+        out = compute(table, OPTIONS, checked=True)
     columns = [out["estimate"].to_numpy(), out["se"].to_numpy(), out["reason_code"].to_numpy(dtype=object)]
     size = len(numbers)
     cuts = [slice(i * size, (i + 1) * size) for i in range(len(CANDIDATES))]
@@ -170,7 +171,7 @@ def _natural(candidate: Candidate, yi: Floats, se: Floats, level: float) -> tupl
     ends = (yi, yi - half, yi + half)
     if target(candidate) not in RATIO_MEASURES:
         return ends
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         a, b, c = (np.exp(x) for x in ends)
     return a, b, c
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.exchange.analyses import (
+    LARGEST_NUMBER,
     Judgement,
     Key,
     Review,
@@ -110,8 +111,8 @@ def lacking(sheet: Sheet, missing: Iterable[str], what: str) -> str:
 def _keys(sheet: Sheet) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Numbers of comparison and analysis, and the rows that have both."""
     group, number = (pd.to_numeric(sheet.column(c), errors="coerce") for c in NEEDED[:2])
-    whole = (group >= 0) & (number >= 0) & (group % 1 == 0) & (number % 1 == 0)
-    return group, number, whole
+    group, number = (x.where(x.between(0, LARGEST_NUMBER)) for x in (group, number))
+    return group, number, (group % 1 == 0) & (number % 1 == 0)
 
 
 def _data_rows(review: Review, sheet: Sheet) -> None:

@@ -6,10 +6,9 @@ import math
 import re
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
-from reweigh.exchange.analyses import Key, Review, Settings, effect_measure, outcome_of, plain, table_of
+from reweigh.exchange.analyses import LARGEST_NUMBER, Key, Review, Settings, effect_measure, outcome_of, plain, table_of
 from reweigh.exchange.csvs import Sheet
 from reweigh.exchange.result import Cell
 from reweigh.measures import RATIO_MEASURES
@@ -72,7 +71,7 @@ def read_csv_export(sheet: Sheet) -> Review:
 
 def _number(text: str) -> int | None:
     value = pd.to_numeric(text, errors="coerce")
-    return None if np.isnan(value) or value < 0 or value % 1 else int(value)
+    return int(value) if 0 <= value < LARGEST_NUMBER and value % 1 == 0 else None
 
 
 def _settings(said: Mapping[str, str], name: str, group_name: str) -> Settings:
@@ -119,8 +118,10 @@ def _given(said: Mapping[str, str], settings: Settings) -> dict[str, str]:
     estimate, se = said.get("Effect Estimate", ""), said.get("SE", "")
     ends = (said.get("CI Start", ""), said.get("CI End", ""))
     value, low, high = (float(pd.to_numeric(text, errors="coerce")) for text in (estimate, *ends))
-    symmetric = min(value, low, high) > 0 and abs(math.log(low * high / value**2)) < abs(low + high - 2 * value)
-    if value > 0 and (settings.ratio or (settings.ratio is None and symmetric)):
+    sound = min(value, low, high) > 0 and math.isfinite(value + low + high)
+    log = sum(map(math.log, (low, high))) - 2 * math.log(value) if sound else math.nan
+    symmetric = abs(log) < abs(low + high - 2 * value)
+    if 0 < value < math.inf and (settings.ratio or (settings.ratio is None and symmetric)):
         return {"giv": repr(math.log(value)), "giv_se": se}
     return {"giv": estimate, "giv_se": se}
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.exchange.analyses import (
+    LARGEST_NUMBER,
     Judgement,
     Key,
     Review,
@@ -197,7 +198,7 @@ def _analyses(review: Review, root: Element, file: str, names: Mapping[str, str]
 
 def _number(element: Element, place: int) -> int:
     text = element.get("NO", "")
-    return int(text) if text.isdecimal() else place
+    return int(text) if text.isdecimal() and int(text[:20]) < LARGEST_NUMBER else place
 
 
 def _data(outcome: Element) -> Iterator[tuple[Element, str]]:
