@@ -14,7 +14,7 @@ import pandas as pd
 
 from reweigh.exchange.flow import is_flow, read_flow
 from reweigh.exchange.grids import Grid, UnreadableError, grids, kind_of
-from reweigh.exchange.names import outcome_id, squeeze
+from reweigh.exchange.headers import outcome_id, squeeze
 from reweigh.exchange.options import Options
 from reweigh.exchange.references import merged, read_references, reference_kind
 from reweigh.exchange.result import Cell, Imported
@@ -174,8 +174,10 @@ def _is_cochrane(data: bytes, kind: str) -> bool:
 def _cochrane(files: Mapping[str, bytes], options: Options) -> Imported:
     """Cochrane packages and RevMan files by their own reader."""
     if _REVMAN:
-        reader: Callable[..., Imported] = import_module("reweigh.exchange.revman").read_revman
-        return reader(files, options)
+        module = import_module("reweigh.exchange.revman")
+        reader: Callable[..., Imported] | None = getattr(module, "read_revman", None)
+        given: Imported = reader(files, options) if reader else module.read(files)
+        return given
     names = ", ".join(PurePath(name).name for name in files)
     return Imported(problems=(f"{names}: Cochrane data packages and RevMan files are not yet read",))
 
