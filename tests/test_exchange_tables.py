@@ -491,6 +491,13 @@ def test_a_map_of_missing_columns_says_which():
     assert "death" in problem and 'did you mean "deaths"' in problem and "drug" in problem
 
 
+def test_a_misspelt_name_of_ours_is_named():
+    (problem,) = text(
+        "T,d,n,a\nA,1,20,x\n", columns=read_map("columns: {study_id: T, event: d, n: n}\narm: a")
+    ).problems
+    assert 'event is no name of ours (did you mean "events"?)' in problem
+
+
 # --- Risk of bias and references
 
 BCG = "author,year,ai,bi,ci,di\nAronson,1948,4,119,11,128\nRosenthal,1960,3,228,11,209\n"

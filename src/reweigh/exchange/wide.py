@@ -311,6 +311,11 @@ def _by_map(names: Sequence[str], options: Options, file: str) -> dict[str, Layo
     if not layouts:
         asked = f" for the outcome {options.outcome}" if options.outcome and patterns else ""
         have = f"; the outcomes are {', '.join(list(outcomes)[:_FEW])}" if patterns else ""
+        results = [*sorted(_DATA), *_CONTRAST, *(f"{of}_{role}" for of in sorted(_DATA) for role in _ROLES)]
+        meant = [
+            (one, nearest(one, results, 0.8)) for one in columns.columns if not _known(one) and one not in _IDENTITY
+        ]
+        have += "".join(f'; {one} is no name of ours (did you mean "{hit}"?)' for one, hit in meant if hit)
         raise UnreadableError(
             f"{file}: the map of columns has no results{asked}{have}: it needs events and n, mean, sd and n, or "
             "estimate with se, variance or ci_lower and ci_upper; for both arms in one row with _intervention and "
