@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reweigh.check import examine
 from reweigh.effects.selection import select
 from reweigh.exchange.cells import tidy
-from reweigh.exchange.names import recognise
+from reweigh.exchange.headers import recognise
 from reweigh.exchange.options import Options, read_map
 from reweigh.exchange.read import read
 from reweigh.exchange.wide import slug
@@ -491,6 +491,13 @@ def test_a_map_of_missing_columns_says_which():
     assert "death" in problem and 'did you mean "deaths"' in problem and "drug" in problem
 
 
+def test_a_misspelt_name_of_ours_is_named():
+    (problem,) = text(
+        "T,d,n,a\nA,1,20,x\n", columns=read_map("columns: {study_id: T, event: d, n: n}\narm: a")
+    ).problems
+    assert 'event is no name of ours (did you mean "events"?)' in problem
+
+
 # --- Risk of bias and references
 
 BCG = "author,year,ai,bi,ci,di\nAronson,1948,4,119,11,128\nRosenthal,1960,3,228,11,209\n"
@@ -635,6 +642,17 @@ def test_two_tables_are_two_outcomes():
         }
     )
     assert set(imported.protocol["outcomes"]) == {"pain", "death"}
+    sound(imported)
+
+
+def test_labels_of_other_scripts_and_of_one_id_stay_apart():
+    imported = text(
+        "Study,Arm,N,Mean,SD\n张 甲,drug,20,3,1\n张 甲,placebo,20,4,1\n李 乙,drug,21,3,1\n李 乙,placebo,22,4,1\n"
+    )
+    assert imported.tables["arms"]["study_id"].tolist() == ["study_1", "study_1", "study_2", "study_2"]
+    sound(imported)
+    imported = text("study,ai,n1i,ci,n2i\nA-1,5,20,8,21\nA 1,5,20,8,21\na 1,6,22,9,23\n")
+    assert imported.tables["arms"]["study_id"].unique().tolist() == ["a_1", "a_1_2"]
     sound(imported)
 
 

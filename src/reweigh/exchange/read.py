@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import PurePath
 
 import pandas as pd
 
 from reweigh.exchange.flow import is_flow, read_flow
 from reweigh.exchange.grids import Grid, UnreadableError, grids, kind_of
-from reweigh.exchange.names import outcome_id, squeeze
+from reweigh.exchange.headers import outcome_id, squeeze
 from reweigh.exchange.options import Options
 from reweigh.exchange.references import merged, read_references, reference_kind
 from reweigh.exchange.result import Cell, Imported
@@ -24,8 +22,6 @@ from reweigh.measures import MEASURES
 from reweigh.protocol.models import PRESETS
 from reweigh.tables.problems import did_you_mean
 
-#: Whether the reader of Cochrane's files is there; without it their tables are read as any other.
-_REVMAN = find_spec("reweigh.exchange.revman") is not None
 _TABLES = ("csv", "xlsx", "dta", "sav", "rda")
 #: Bytes of an unpacked archive: no review is larger, a zip bomb is.
 _LARGEST = 500_000_000
@@ -64,7 +60,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
     for name, data in _unpacked(files).items():
         short = PurePath(name).name
         kind = kind_of(data, short)
-        if kind == "zip" or (_is_cochrane(data, kind) and (_REVMAN or _start(data).lstrip().startswith("<"))):
+        if kind == "zip" or _is_cochrane(data, kind):
             cochrane[name] = data
         elif kind not in _TABLES:
             refused.append(f"{short} looks like {kind}; {_READ}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from reweigh.exchange.grids import Grid
-from reweigh.exchange.names import identity_of, slug, squeeze
+from reweigh.exchange.headers import identity_of, squeeze, study_ids
 from reweigh.exchange.result import Cell, Imported
 from reweigh.risk_of_bias import OVERALL, Tool
 from reweigh.tables.columns import is_missing_word
@@ -127,14 +127,14 @@ def read_robvis(grid: Grid, tools: Mapping[str, Tool], outcome: str = "") -> Imp
     cells: list[Cell] = []
     rows, studies = [], {}
     cells += [Cell(grid.file, header, name, name, "", "weight") for name in names if squeeze(name) == "weight"]
+    ids = study_ids(" ".join(c[study].split()) for _, c in body if study < len(c) and c[study].strip())
     for row, given in body:
         line = (*given, *[""] * (len(names) - len(given)))
         label = " ".join(line[study].split())
         if not label:
             cells.append(Cell(grid.file, row, "", " | ".join(c for c in line if c.strip()), "", "row_without_study"))
             continue
-        id_ = slug(label) or f"study_{row}"
-        id_ = f"study_{id_}" if id_.isdigit() else id_
+        id_ = ids[label]
         if id_ in studies:
             cells.append(Cell(grid.file, row, names[study], label, "", "row_repeated"))
             continue

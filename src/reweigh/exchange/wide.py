@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects import measures as formulas
-from reweigh.exchange import names as naming
+from reweigh.exchange import headers
 from reweigh.exchange.cells import design_of, is_footnote, is_total, tidy, tidy_year, visible, without_marks
 from reweigh.exchange.grids import Grid, UnreadableError
-from reweigh.exchange.names import Layout, identities, identity_of, outcome_id, recognise, slug, squeeze
+from reweigh.exchange.headers import Layout, identities, identity_of, outcome_id, recognise, slug, squeeze, study_ids
 from reweigh.exchange.options import ColumnMap, Options
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.robvis import read_robvis
@@ -211,11 +211,11 @@ def _say_header(table: _Table, at: int, below: int) -> None:
     for row, cells in table.grid.rows[:at]:
         table.done(row, None, " ".join(dict.fromkeys(c.strip() for c in cells if c.strip())), "", "row_footnote")
     for i, name in enumerate(table.names):
-        unit = naming.plain(name)[1]
+        unit = headers.plain(name)[1]
         if below - at > 1 and name and name not in table.grid.rows[at][1]:
             table.done(table.header, i, name, name, "header_rows")
         if unit:
-            table.done(table.header, i, name, naming.plain(name)[0], "header_unit")
+            table.done(table.header, i, name, headers.plain(name)[0], "header_unit")
 
 
 def _missing(grid: Grid, options: Options, types: tuple[str, ...]) -> str:
@@ -311,6 +311,11 @@ def _by_map(names: Sequence[str], options: Options, file: str) -> dict[str, Layo
     if not layouts:
         asked = f" for the outcome {options.outcome}" if options.outcome and patterns else ""
         have = f"; the outcomes are {', '.join(list(outcomes)[:_FEW])}" if patterns else ""
+        results = [*sorted(_DATA), *_CONTRAST, *(f"{of}_{role}" for of in sorted(_DATA) for role in _ROLES)]
+        meant = [
+            (one, nearest(one, results, 0.8)) for one in columns.columns if not _known(one) and one not in _IDENTITY
+        ]
+        have += "".join(f'; {one} is no name of ours (did you mean "{hit}"?)' for one, hit in meant if hit)
         raise UnreadableError(
             f"{file}: the map of columns has no results{asked}{have}: it needs events and n, mean, sd and n, or "
             "estimate with se, variance or ci_lower and ci_upper; for both arms in one row with _intervention and "
@@ -333,11 +338,11 @@ def _mapped_layout(places: Mapping[str, int], identity: Mapping[str, int]) -> La
     for ours, i in places.items():
         side = next((role for role in _ROLES if ours.endswith(f"_{role}")), "")
         spots[side, ours.removesuffix(f"_{side}") if side else ours] = i
-    two = [naming.kinds_of(of for side, of in spots if side == role) for role in _ROLES]
+    two = [headers.kinds_of(of for side, of in spots if side == role) for role in _ROLES]
     if shared := [kind for kind in two[0] if kind in two[1]]:
         return Layout(shared[0], {k: i for k, i in spots.items() if k[0]}, dict(identity), _ROLES)
     one = {k: i for k, i in spots.items() if not k[0]}
-    if naming.kinds_of(of for _, of in one) and {"arm", "role"} & set(identity):
+    if headers.kinds_of(of for _, of in one) and {"arm", "role"} & set(identity):
         return Layout("long", one, dict(identity))
     return None
 
@@ -486,23 +491,26 @@ class _Reader:
         year = layout.identity.get("year")
         numbered = study is not None and all(re.fullmatch(r"[0-9]+(?:\.0)?", c[study].strip()) for _, c, _ in kept)
         by = author if author is not None and (study is None or numbered) else study
-        rows = []
+        other = study if by == author else author
+        dated = (
+            by is not None and by == author and squeeze(self.table.names[by]).startswith(("author", "first", "autor"))
+        )
+        labels = []
         for at, (row, cells, _) in enumerate(kept, start=1):
-            label = without_marks(" ".join(cells[by].split())) if by is not None else str(at)
-            if by is not None and label != " ".join(cells[by].split()):
+            said = (
+                str(at)
+                if by is None
+                else " ".join((cells[by].strip() or (cells[other] if other is not None else "")).split())
+            )
+            label = without_marks(said)
+            if by is not None and label != said:
                 self.table.done(row, by, cells[by], label, "footnote_mark")
             when = tidy_year(cells[year]).found.get("year", "") if year is not None else ""
-            dated = (
-                by is not None
-                and (by == author)
-                and squeeze(self.table.names[by]).startswith(("author", "firstauthor", "autor"))
-            )
             if dated and when and not re.search(r"\b(?:19|20)[0-9]{2}", label):
                 label = f"{label} {when}"
-            bare = re.fullmatch(r"[0-9]+(?:\.0)?", label)
-            label = label.removesuffix(".0") if bare else label
-            name = slug(label) or f"study_{at}"
-            rows.append(_Row(row, cells, f"study_{name}" if bare else name, label))
+            labels.append(label.removesuffix(".0") if re.fullmatch(r"[0-9]+\.0", label) else label)
+        ids = study_ids(labels)
+        rows = [_Row(row, cells, ids[label], label) for (row, cells, _), label in zip(kept, labels, strict=True)]
         if by is None:
             self.note(f"{self.table.file}: no column names the studies; they are numbered in the order of the rows")
         elif numbered and by == author and study is not None and layout.kind != "long":
@@ -632,7 +640,7 @@ class _Reader:
 
     def _wide(self, rows: list[_Row], outcome: str, layout: Layout) -> None:
         """Rows with both arms."""
-        words = [w for w in layout.sides if len(w) > 2 and not naming.side_of(w)]
+        words = [w for w in layout.sides if len(w) > 2 and not headers.side_of(w)]
         sides = layout.sides if len(words) else ("", "")
         self.words = [a or b for a, b in zip(self.words, sides, strict=True)]
         if "sides" in layout.guessed:
@@ -736,7 +744,7 @@ class _Reader:
         """Rows of one arm each: the arms of a trial, outcome and time point are compared."""
         places = {of: i for (_, of), i in layout.places.items()}
         asked = MEASURES.get(self.options.measure)
-        kinds = [kind for kind in naming.kinds_of(places) if asked is None or naming.TYPES[kind] == asked.type]
+        kinds = [kind for kind in headers.kinds_of(places) if asked is None or headers.TYPES[kind] == asked.type]
         if not kinds:
             needs = MEASURES[self.options.measure].needs
             self.problems.append(
@@ -791,7 +799,7 @@ class _Reader:
                     "(`sum: true` in a MAP.yaml makes one arm of them)"
                 )
             have = set().union(*(arm[3] for arm in mine))
-            kind = next((k for k in kinds if k in naming.kinds_of(have)), kinds[0])
+            kind = next((k for k in kinds if k in headers.kinds_of(have)), kinds[0])
             self._take(name, kind, outcome or self._said(mine[0][0], layout))
 
     def _said(self, row: _Row, layout: Layout) -> str:
@@ -836,7 +844,7 @@ class _Reader:
         shown = ", ".join(list(labels.values())[:_FEW]) + (" ..." if len(labels) > _FEW else "")
         if picked is None and len(labels) == 2:
             first, second = labels.values()
-            controls = [naming.is_control(first), naming.is_control(second)]
+            controls = [headers.is_control(first), headers.is_control(second)]
             picked = (second, first) if controls == [True, False] else (first, second)
             self.note(f"{self.table.file}: {picked[0]} is taken for the intervention, {picked[1]} for the control")
         if picked is None and len(labels) < 2:
