@@ -162,6 +162,8 @@ def _is_cochrane(data: bytes, kind: str) -> bool:
         {"experimentalcases", "controlcases"},
         {"datatype", "effectmeasure"},
         {"study", "description", "intervention"},
+        {"study", "datasource", "charmethods"},
+        {"studyinformation", "studyyear"},
     )
     judged = any(re.match(r".*(?:judgement|judgment)", name) for name in names)
     return judged or any(mark <= names for mark in marks) or bool({"studyinformation", "studyyear"} <= names)
