@@ -408,6 +408,8 @@ NAMES = {
     "_ES _seES": "contrast",
     "logor selogor": "contrast",
     "HR lci uci": "contrast",
+    "log(HR) SE(log(HR))": "contrast",
+    "lnOR selnOR": "contrast",
     "O.E V": "contrast",
     "OmE V": "contrast",
     "arm n events": "long",
@@ -421,6 +423,14 @@ NAMES = {
 def test_names_of_columns_are_known(names, kind):
     layout = recognise(["study", *names.split()])
     assert (layout and layout.kind) == kind
+
+
+def test_intervals_of_arms_are_read():
+    imported = text(
+        "Study,Drug mean,Drug 95% CI,Drug n,Sham mean,Sham 95% CI,Sham n\nA,5.2,4.1 to 6.3,20,6.1,5.0–7.2,21\n"
+    )
+    assert imported.tables["arms"][["ci_lower", "ci_upper"]].to_numpy().tolist() == [["4.1", "6.3"], ["5.0", "7.2"]]
+    assert pooled(imported).iloc[0]["k"] == 1
 
 
 def test_the_side_of_a_control_is_known_by_its_name():
