@@ -18,7 +18,7 @@ from reweigh.effects.selection import select
 from reweigh.exchange.cells import tidy
 from reweigh.exchange.headers import recognise
 from reweigh.exchange.options import Options, read_map
-from reweigh.exchange.read import read
+from reweigh.exchange.read import is_cochrane, read
 from reweigh.exchange.wide import slug
 from reweigh.pool.summarise import pooled_table
 from reweigh.protocol.models import PRESETS, Model
@@ -775,3 +775,19 @@ def test_a_thousand_rows_are_read_in_under_two_seconds():
     imported = text("study,year,event.e,n.e,event.c,n.c,age\n" + rows)
     assert time.perf_counter() - started < 2
     assert len(imported.tables["arms"]) == 2000 and len(imported.tables["studies"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("header", "cochrane"),
+    [
+        ("Analysis group,Analysis number,Analysis name,Study,Experimental cases", True),
+        ("Comparison Number,Outcome Number,Subgroup Number,Name", True),
+        ("Study,Year,Data source,Char: Methods", True),
+        ("Study,Domain (judgement): Allocation concealment?,Domain (support): Allocation concealment?", True),
+        ("Study,Outcome,Data type,Effect measure,Arm,Reference arm", True),
+        ("Study,Experimental cases,Experimental N,Control cases,Control N", False),
+        ("Study,Description,Intervention", False),
+    ],
+)
+def test_files_of_cochrane_are_known_by_their_header(header, cochrane):
+    assert is_cochrane(f"{header}\nx\n".encode(), "csv") == cochrane

@@ -64,7 +64,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
     for name, data in _unpacked(files).items():
         short = PurePath(name).name
         kind = kind_of(data, short)
-        if kind == "zip" or (_is_cochrane(data, kind) and (_REVMAN or _start(data).lstrip().startswith("<"))):
+        if kind == "zip" or (is_cochrane(data, kind) and (_REVMAN or _start(data).lstrip().startswith("<"))):
             cochrane[name] = data
         elif kind not in _TABLES:
             refused.append(f"{short} looks like {kind}; {_READ}")
@@ -151,7 +151,7 @@ def _start(data: bytes) -> str:
     return _decoded(data[:40000] if data[:2] not in (b"\xff\xfe", b"\xfe\xff") else data)[:40000]
 
 
-def _is_cochrane(data: bytes, kind: str) -> bool:
+def is_cochrane(data: bytes, kind: str) -> bool:
     """Whether a file is RevMan's .rm5 or CSV, or of a Cochrane data package or RevMan Web."""
     if kind != "csv":
         return False
@@ -163,12 +163,11 @@ def _is_cochrane(data: bytes, kind: str) -> bool:
     marks = (
         {"analysisgroup", "analysisnumber"},
         {"comparisonnumber", "outcomenumber"},
-        {"experimentalcases", "controlcases"},
         {"datatype", "effectmeasure"},
-        {"study", "description", "intervention"},
+        {"study", "arm", "description", "intervention"},
     )
     judged = any(re.match(r".*(?:judgement|judgment)", name) for name in names)
-    return judged or any(mark <= names for mark in marks) or bool({"studyinformation", "studyyear"} <= names)
+    return judged or any(mark <= names for mark in marks) or any(n.startswith("charmethods") for n in names)
 
 
 def _cochrane(files: Mapping[str, bytes], options: Options) -> Imported:
@@ -195,7 +194,7 @@ def _unpacked(files: Mapping[str, bytes]) -> dict[str, bytes]:
             found[name] = data
             continue
         inside = {one.filename: archive.read(one) for one in members}
-        cochrane = any(_is_cochrane(content, kind_of(content, one)) for one, content in inside.items())
+        cochrane = any(is_cochrane(content, kind_of(content, one)) for one, content in inside.items())
         found |= {name: data} if cochrane else inside
     return found
 
