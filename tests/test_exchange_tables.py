@@ -1,5 +1,6 @@
 """Tables of other programmes become a review that passes the check and gives their printed results."""
 
+import base64
 import io
 import json
 import pickle
@@ -17,7 +18,7 @@ from reweigh.effects.selection import select
 from reweigh.exchange.cells import tidy
 from reweigh.exchange.headers import recognise
 from reweigh.exchange.options import Options, read_map
-from reweigh.exchange.read import read
+from reweigh.exchange.read import is_cochrane, read
 from reweigh.exchange.wide import slug
 from reweigh.pool.summarise import pooled_table
 from reweigh.protocol.models import PRESETS, Model
@@ -277,6 +278,35 @@ def test_an_untidy_cell_is_split_or_emptied(cell, field, values, code):
     assert code == "" or code in DONE
 
 
+def test_a_sheet_of_all_kinds_of_untidy_cells_passes_the_check():
+    """A trial per kind: its cell stands in the experimental arm, among numbers that go with it."""
+    fields = ["n", "events", "mean", "sd", "median", "percent"]
+    plain = {"n": "20", "events": "5", "mean": "12", "sd": "9"}
+    kinds = [one for one in UNTIDY if one[1] in fields and one[0]]
+    rows = []
+    for i, (cell, of, values, _) in enumerate(kinds):
+        beside = dict.fromkeys(values, "") | ({"events": ""} if of == "percent" else {})
+        own = {**plain, **beside, of: cell}
+        rows += [{"study": f"S{i}", "arm": "drug", **own}, {"study": f"S{i}", "arm": "placebo", **plain}]
+    content = pd.DataFrame(rows, columns=["study", "arm", *fields]).to_csv(index=False)
+    imported = text(content)
+    arms = imported.tables["arms"].set_index(["study_id", "role"])
+    told = {(c.row, c.was): c.code for c in imported.cells}
+    for i, (cell, of, values, code) in enumerate(kinds):
+        if (f"s{i}", "intervention") in arms.index:
+            assert arms.loc[(f"s{i}", "intervention"), list(values)].to_dict() == values
+            assert values or arms.loc[(f"s{i}", "intervention"), of] == ""
+        assert told.get((2 + 2 * i, cell), "") == code
+    assert len(set(told.values())) >= 20
+    sound(imported)
+
+
+def test_a_split_number_that_contradicts_its_own_column_is_told():
+    imported = text("study,n1,mean1,sd1,n2,mean2,sd2\nA,20,3 (1.5),1,21,4,1\n")
+    assert imported.tables["arms"]["sd"].tolist() == ["1", "1"]
+    assert (2, "sd1", "1.5", "1", "own_column") in [tuple(c)[1:] for c in imported.cells]
+
+
 def test_a_point_beside_decimal_commas_is_never_guessed():
     assert tidy("1.234", "mean", comma=True) == ({}, "ambiguous_separator")
     assert tidy("1.234", "n", comma=True) == ({"n": "1234"}, "thousands_separator")
@@ -378,6 +408,8 @@ NAMES = {
     "_ES _seES": "contrast",
     "logor selogor": "contrast",
     "HR lci uci": "contrast",
+    "log(HR) SE(log(HR))": "contrast",
+    "lnOR selnOR": "contrast",
     "O.E V": "contrast",
     "OmE V": "contrast",
     "arm n events": "long",
@@ -391,6 +423,14 @@ NAMES = {
 def test_names_of_columns_are_known(names, kind):
     layout = recognise(["study", *names.split()])
     assert (layout and layout.kind) == kind
+
+
+def test_intervals_of_arms_are_read():
+    imported = text(
+        "Study,Drug mean,Drug 95% CI,Drug n,Sham mean,Sham 95% CI,Sham n\nA,5.2,4.1 to 6.3,20,6.1,5.0–7.2,21\n"
+    )
+    assert imported.tables["arms"][["ci_lower", "ci_upper"]].to_numpy().tolist() == [["4.1", "6.3"], ["5.0", "7.2"]]
+    assert pooled(imported).iloc[0]["k"] == 1
 
 
 def test_the_side_of_a_control_is_known_by_its_name():
@@ -573,15 +613,43 @@ def test_a_reader_that_is_not_installed_is_named(monkeypatch):
         assert "is not installed (pip install 'reweigh[formats]')" in problem
 
 
-def test_spss_and_r():
+#: R 4: save(trials, notes, compress = "xz") and saveRDS(trials) of two made-up trials.
+RDA = (
+    "/Td6WFoAAAFpIt42AgAhARwAAAAQz1jM4AJQAPJdACkRB1RoEeRuUsqgM8UkXrtrnNeLUzcP1dKbshUqBwT4yAjz6ecVnncrmCHn"
+    "Y0qKJ6jor2Jm4WRpEGJofet4nX28PmR99mcbL+LbP0MeLoy6gBMCndv4wTzsJMhxJjktTzSRtPGSSIlH+UZhCzeUq3kLIv2J4hFK"
+    "ZvfCGkOBiczse2kBz1YTovS1VH0SJhcj9J4ABYo1zQP6aH17GI6m0dC6D0z5x2Cr1EX1a5z0Sl71mrPgNONasaJZDtjlba/hDELY"
+    "2FcblZ4gAgG3kl61zXOzWqf4O/5YEaiy+H8vhc7nXWAZJQfCkkYycaVe2JcaI1b7AAAAVtWiXgABigLRBAAAI8Zfnz4wDYsCAAAA"
+    "AAFZWg=="
+)
+RDS = (
+    "/Td6WFoAAAFpIt42AgAhARYAAAB0L+Wj4AGuALZdACwCfBn5r/QdO56YNX7q0PQhTbNFUsa9mj0VBHnk8oaqOMhqieMmLg+ldcBM"
+    "WDgarlDUT3g0kTxQZ43vduhy5gEJc3uFOnO4WAoKBhOSrlmNOVukQJQLYyBpQjhGXr/qj/zUNbV21zZmeN7lHig4uxQaMxJ4y8iA"
+    "SQAInNAAyjcSkJYCUrwYPUQaOHjxXcEAG/bMwxT2bEZ+3qtYBYfMe8tBio6H/roAuet+eZ0STh1ZudJ5eTTsAAAAOQjBiQABzgGv"
+    "AwAAozWZwj4wDYsCAAAAAAFZWg=="
+)
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.rda", RDA), ("a.rds", RDS)])
+def test_data_frames_of_r(name, content):
+    pytest.importorskip("rdata")
+    imported = read({name: base64.b64decode(content)})
+    assert imported.tables["arms"][["events", "n"]].to_numpy().tolist() == [
+        ["5", "20"],
+        ["8", "21"],
+        ["6", "30"],
+        ["9", "31"],
+    ]
+    assert imported.tables["studies"]["kind"].tolist() == ["x", "y"]
+    sound(imported)
+
+
+def test_a_table_of_spss(tmp_path):
     pyreadstat = pytest.importorskip("pyreadstat")
     frame = pd.DataFrame({"study": ["A", "B"], "ai": [5, 6], "n1i": [20, 30], "ci": [8, 9], "n2i": [21, 31]})
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        pyreadstat.write_sav(frame, f"{folder}/a.sav")
-        data = Path(folder, "a.sav").read_bytes()
-    sound(read({"a.sav": data}))
+    pyreadstat.write_sav(frame, str(tmp_path / "a.sav"))
+    imported = read({"a.sav": (tmp_path / "a.sav").read_bytes()})
+    assert imported.tables["arms"]["n"].tolist() == ["20", "21", "30", "31"]
+    sound(imported)
 
 
 # --- What is refused
@@ -645,6 +713,27 @@ def test_two_tables_are_two_outcomes():
     sound(imported)
 
 
+def test_a_column_of_times_tells_rows_of_one_arm_apart():
+    rows = "Study,Arm,Weeks,N,Mean,SD\nA,drug,4,20,3,1\nA,placebo,4,21,4,1\nA,drug,12,19,3,1\nA,placebo,12,20,5,1\n"
+    imported = text(rows)
+    assert imported.tables["arms"]["timepoint"].tolist() == ["4 weeks", "4 weeks", "12 weeks", "12 weeks"]
+    assert "comparison_id" not in imported.tables["arms"]
+    sound(imported)
+    assert any("Weeks is taken for the time point" in note for note in imported.notes)
+    once = text("Study,Arm,Weeks,N,Mean,SD\nA,drug,4,20,3,1\nA,placebo,4,21,4,1\n")
+    assert "timepoint" not in once.tables["arms"] and once.tables["studies"]["weeks"].tolist() == ["4"]
+
+
+def test_a_network_is_refused_until_one_pair_is_picked():
+    rows = "study,treat1,treat2,lnOR,selnOR\nA,x,placebo,0.2,0.1\nB,y,placebo,0.3,0.1\nC,x,placebo,0.1,0.2\n"
+    (problem,) = text(rows).problems
+    assert "2 pairs of treatments (x, placebo, y)" in problem and "where: {treat1: ..., treat2: ...}" in problem
+    imported = text(rows, columns=read_map("where: {treat1: x, treat2: placebo}"))
+    assert imported.tables["contrasts"]["study_id"].tolist() == ["a", "c"]
+    assert imported.protocol["words"] == {"intervention": "x", "control": "placebo"}
+    sound(imported)
+
+
 def test_labels_of_other_scripts_and_of_one_id_stay_apart():
     imported = text(
         "Study,Arm,N,Mean,SD\n张 甲,drug,20,3,1\n张 甲,placebo,20,4,1\n李 乙,drug,21,3,1\n李 乙,placebo,22,4,1\n"
@@ -686,3 +775,19 @@ def test_a_thousand_rows_are_read_in_under_two_seconds():
     imported = text("study,year,event.e,n.e,event.c,n.c,age\n" + rows)
     assert time.perf_counter() - started < 2
     assert len(imported.tables["arms"]) == 2000 and len(imported.tables["studies"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("header", "cochrane"),
+    [
+        ("Analysis group,Analysis number,Analysis name,Study,Experimental cases", True),
+        ("Comparison Number,Outcome Number,Subgroup Number,Name", True),
+        ("Study,Year,Data source,Char: Methods", True),
+        ("Study,Domain (judgement): Allocation concealment?,Domain (support): Allocation concealment?", True),
+        ("Study,Outcome,Data type,Effect measure,Arm,Reference arm", True),
+        ("Study,Experimental cases,Experimental N,Control cases,Control N", False),
+        ("Study,Description,Intervention", False),
+    ],
+)
+def test_files_of_cochrane_are_known_by_their_header(header, cochrane):
+    assert is_cochrane(f"{header}\nx\n".encode(), "csv") == cochrane

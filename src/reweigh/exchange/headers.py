@@ -36,6 +36,8 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
     "min": ("min", "minimum", "range"),
     "max": ("max", "maximum"),
     "person_time": ("persontime", "personyears", "patientyears", "py", "pyears", "pyr", "time", "exposure", "ti"),
+    "ci_lower": ("95%ci", "ci95", "95ci", "ci", "cilower", "lowerci", "lcl", "cilb"),
+    "ci_upper": ("ciupper", "upperci", "ucl", "ciub"),
     "baseline_mean": ("baselinemean", "meanbaseline", "baseline", "meanpre", "premean", "blmean"),
     "baseline_sd": ("baselinesd", "sdbaseline", "sdpre", "presd", "blsd"),
     "change_mean": ("changemean", "meanchange", "mchange", "meandiff"),
@@ -93,8 +95,8 @@ _ESTIMATES: Mapping[str, tuple[str, bool | None]] = {
     **dict.fromkeys(("rd", "riskdifference"), ("RD", False)),
 }  # fmt: skip
 _SE = _set(
-    "sei sete se seyi seies selogor selogrr selnor selnrr selnhr seloghr stderr standarderror metase sees "
-    "sesmd semd serd segiv givse seg sed seestimate seeffect se_ sebeta"
+    "sei sete se seyi seies selogirr selnirr selogor selogrr selnor selnrr selnhr seloghr stderr standarderror metase "
+    "sees sesmd semd serd segiv givse seg sed seestimate seeffect se_ sebeta"
 )
 _VARIANCE = _set("vi v var variance vari varyi vte varte sampling_variance samplingvariance vd vg")
 _LOWER = _set(
@@ -133,6 +135,9 @@ _IDENTITY: Mapping[str, tuple[str, ...]] = {
 _IDENTITY_OF = {name: key for key, names in _IDENTITY.items() for name in names}
 
 _COMPOSITE = (
+    (r"\bse\s*[(\[]\s*(log|ln)[\s(]*(or|rr|hr|irr)\s*[)\]]+", r"se \1 \2"),
+    (r"\bse\s*[(\[]\s*(yi|te|es|smd|md|g)\s*[)\]]", r"se \1"),
+    (r"\b(log|ln)\s*[(\[]\s*(or|rr|hr|irr)\s*[)\]]", r"\1 \2"),
     (r"\bmean\s*(?:\(|\[|±|\+/-|,|/)\s*(?:sd|se|sem|std\.? ?dev\w*)\s*[)\]]?", "mean"),
     (r"\bmedian\s*[(\[,/]\s*(?:iqr|q1|range|min)[^)\]]*[)\]]?", "median"),
     (r"\b(?:no\.? of )?(?:events?|cases|n|r|x)\s*(?:/|of|out of)\s*(?:n|total|randomi[sz]ed)\b", "events"),
@@ -251,7 +256,7 @@ _KINDS: Mapping[str, tuple[tuple[frozenset[str], ...], frozenset[str]]] = {
     "rates": ((_set("events person_time"),), _set("events person_time n")),
     "means": (
         (_set("mean n"), _set("median n"), _set("change_mean n"), _set("mean sd")),
-        _set("n mean sd se median q1 q3 min max baseline_mean baseline_sd change_mean change_sd"),
+        _set("n mean sd se ci_lower ci_upper median q1 q3 min max baseline_mean baseline_sd change_mean change_sd"),
     ),
 }
 """Kind of table to the fields of which an arm needs one set, and all that it may have."""

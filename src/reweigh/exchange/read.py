@@ -147,7 +147,7 @@ def _start(data: bytes) -> str:
     return _decoded(data[:40000] if data[:2] not in (b"\xff\xfe", b"\xfe\xff") else data)[:40000]
 
 
-def _is_cochrane(data: bytes, kind: str) -> bool:
+def is_cochrane(data: bytes, kind: str) -> bool:
     """Whether a file is RevMan's .rm5 or CSV, or of a Cochrane data package or RevMan Web."""
     if kind != "csv":
         return False
@@ -159,14 +159,13 @@ def _is_cochrane(data: bytes, kind: str) -> bool:
     marks = (
         {"analysisgroup", "analysisnumber"},
         {"comparisonnumber", "outcomenumber"},
-        {"experimentalcases", "controlcases"},
         {"datatype", "effectmeasure"},
         {"study", "description", "intervention"},
         {"study", "datasource", "charmethods"},
         {"studyinformation", "studyyear"},
     )
     judged = any(re.match(r".*(?:judgement|judgment)", name) for name in names)
-    return judged or any(mark <= names for mark in marks) or bool({"studyinformation", "studyyear"} <= names)
+    return judged or any(mark <= names for mark in marks) or any(n.startswith("charmethods") for n in names)
 
 
 def _cochrane(files: Mapping[str, bytes]) -> Imported:
@@ -189,7 +188,7 @@ def _unpacked(files: Mapping[str, bytes]) -> dict[str, bytes]:
             found[name] = data
             continue
         inside = {one.filename: archive.read(one) for one in members}
-        cochrane = any(_is_cochrane(content, kind_of(content, one)) for one, content in inside.items())
+        cochrane = any(is_cochrane(content, kind_of(content, one)) for one, content in inside.items())
         found |= {name: data} if cochrane else inside
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -46,6 +46,13 @@ _IDENTITY = {
 _OF_STUDIES = {
     *("title", "doi", "pmid", "registry", "registryid", "nct", "nctnumber", "sponsor", "journal", "population"),
     *("country", "funding"),
+}
+#: Columns of times, and the unit that their names give.
+_TIMES = {
+    **dict.fromkeys(("time", "followup", "fup", "visit", "assessment", "followuptime", "when"), ""),
+    **dict.fromkeys(("week", "weeks", "followupweeks", "timeweeks", "weekno"), "weeks"),
+    **dict.fromkeys(("month", "months", "followupmonths", "timemonths"), "months"),
+    **dict.fromkeys(("day", "days", "followupdays", "timedays"), "days"),
 }
 _CONTRAST = ("estimate", "se", "variance", "ci_lower", "ci_upper", "p_value", "n_intervention", "n_control")
 
@@ -88,6 +95,9 @@ class _Table:
                 (found if name == of else more)[name] = value
             if (row, i) in self.grid.merged:
                 self.done(row, i, "", cells[i], "merged")
+        for name in (one for one in found if one in more):
+            if float(found[name]) != float(more[name]):
+                self.done(row, places[name], more[name], found[name], "own_column")
         return {**more, **found}
 
 
@@ -387,6 +397,11 @@ class _Reader:
             what = "correlations" if first.measure == "ZCOR" else "proportions or means of single groups"
             return Imported(problems=(f"{self.table.file} looks like a table of {what}, which are not yet read",))
         rows = self._rows(first)
+        if said := self._network(rows, first):
+            return Imported(cells=tuple(self.table.cells), problems=(said,))
+        timed = self._timed(rows, first)
+        layouts = {outcome: replace(one, identity={**timed, **one.identity}) for outcome, one in layouts.items()}
+        first = next(iter(layouts.values()))
         bias = self._judgements(rows)
         studies = self._studies(rows, first, layouts)
         for outcome, layout in layouts.items():
@@ -604,11 +619,56 @@ class _Reader:
         sheet = f"sheet {self.table.grid.sheet}, " if self.table.grid.sheet else ""
         return {"source": self.table.file, "location": f"{sheet}row {row.row}"}
 
+    def _network(self, rows: list[_Row], layout: Layout) -> str:
+        """Why rows that each name two treatments are not one comparison; "" where they are."""
+        squeezed = [squeeze(name) for name in self.table.names]
+        for stem in ("treat", "treatment", "t", "arm", "drug", "intervention"):
+            if layout.kind == "long" or not {f"{stem}1", f"{stem}2"} <= set(squeezed):
+                continue
+            one, two = squeezed.index(f"{stem}1"), squeezed.index(f"{stem}2")
+            pairs = dict.fromkeys((row.cells[one].strip(), row.cells[two].strip()) for row in rows)
+            if any(re.fullmatch(r"[0-9.,]*", label) for pair in pairs for label in pair):
+                continue
+            if len(pairs) == 1:
+                self.words = [word or label for word, label in zip(self.words, *pairs, strict=True)]
+                continue
+            names = self.table.names[one], self.table.names[two]
+            shown = ", ".join(dict.fromkeys(label for pair in pairs for label in pair))
+            return (
+                f"{self.table.file}: {names[0]} and {names[1]} name {len(pairs)} pairs of treatments ({shown[:200]}): "
+                f"networks are not read; pick a pair in a MAP.yaml, `where: {{{names[0]}: ..., {names[1]}: ...}}`"
+            )
+        return ""
+
+    def _timed(self, rows: list[_Row], layout: Layout) -> dict[str, int]:
+        """A column of times that tells apart the rows of one trial (and arm and outcome), as its time point."""
+        if {"timepoint", "timepoint_days"} & set(layout.identity):
+            return {}
+        apart = [
+            i for key in ("arm", "side", "role", "outcome", "comparison") if (i := layout.identity.get(key)) is not None
+        ]
+        groups: dict[tuple[str, ...], list[_Row]] = {}
+        for one in rows:
+            groups.setdefault((one.study, *(_text(one.cells[i]) for i in apart)), []).append(one)
+        several = [mine for mine in groups.values() if len(mine) > 1]
+        for i, name in enumerate(self.table.names):
+            if not several or squeeze(name) not in _TIMES or i in layout.places.values():
+                continue
+            if all(len({_text(one.cells[i]) for one in mine}) == len(mine) for mine in several):
+                self.note(
+                    f"{self.table.file}: {name} is taken for the time point; one window takes all of them, so that the "
+                    "first of each trial is pooled until review.yaml has windows"
+                )
+                return {"timepoint": i}
+        return {}
+
     def _times(self, row: _Row, layout: Layout) -> dict[str, str]:
         """The time point of a row."""
         found = {}
         if (i := layout.identity.get("timepoint")) is not None and not _empty(row.cells[i]):
-            found["timepoint"] = row.cells[i].strip()
+            said = row.cells[i].strip()
+            unit = _TIMES.get(squeeze(self.table.names[i]), "")
+            found["timepoint"] = f"{said} {unit}" if unit and re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", said) else said
         if (i := layout.identity.get("timepoint_days")) is not None:
             found |= self.table.numbers(row.row, row.cells, {"timepoint_days": i})
         return found

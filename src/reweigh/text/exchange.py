@@ -25,6 +25,7 @@ DONE: Mapping[str, str] = {
     "interval": "a confidence interval in one cell: split",
     "events_of_n": "events and n in one cell: split",
     "events_percent": "events and percent in one cell: split",
+    "own_column": "another cell of the row says otherwise: the column of its own stands",
     "p_bound": "a bound of p: the sign went to p_operator",
     "interval_left_out": "an interval that is not named beside the number: the number kept, the interval left out",
     # Cells written otherwise.
