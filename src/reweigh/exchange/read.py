@@ -60,7 +60,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
     for name, data in _unpacked(files).items():
         short = PurePath(name).name
         kind = kind_of(data, short)
-        if kind == "zip" or _is_cochrane(data, kind):
+        if kind == "zip" or is_cochrane(data, kind):
             cochrane[name] = data
         elif kind not in _TABLES:
             refused.append(f"{short} looks like {kind}; {_READ}")
@@ -160,9 +160,7 @@ def is_cochrane(data: bytes, kind: str) -> bool:
         {"analysisgroup", "analysisnumber"},
         {"comparisonnumber", "outcomenumber"},
         {"datatype", "effectmeasure"},
-        {"study", "description", "intervention"},
-        {"study", "datasource", "charmethods"},
-        {"studyinformation", "studyyear"},
+        {"study", "arm", "description", "intervention"},
     )
     judged = any(re.match(r".*(?:judgement|judgment)", name) for name in names)
     return judged or any(mark <= names for mark in marks) or any(n.startswith("charmethods") for n in names)
