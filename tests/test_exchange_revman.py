@@ -21,7 +21,7 @@ from reweigh.exchange.bias import domain_of, judgement_of
 from reweigh.exchange.built import MODELS
 from reweigh.exchange.measured import identify
 from reweigh.exchange.names import study_ids, year_of
-from reweigh.exchange.revman import LARGEST, read, read_all
+from reweigh.exchange.revman import LARGEST, read, read_all, recognised
 from reweigh.exchange.rm5 import DEEPEST, parse
 from reweigh.exchange.weighted import models_by_weight
 from reweigh.exchange.write import written
@@ -508,6 +508,25 @@ def test_a_file_that_is_none_of_these_is_described(name, data, words):
     imported = read({name: data})
     assert words in imported.problems[0]
     assert written(imported) == {}
+
+
+def test_a_file_is_recognised_by_its_header_alone():
+    row_ = data_rows(row("A", counts=(3, 30, 6, 30)))
+    known = {
+        "a.csv": row_,
+        "b.csv": b"sep=;\n" + row_.replace(b",", b";"),
+        "c.csv": EXPORT.encode(),
+        "d.rm5": RM5.encode(),
+    }
+    assert all(recognised({name: data}) for name, data in known.items())
+    others = {
+        "a.csv": b"study,ai,bi\n",
+        "b.xml": b"<html/>",
+        "c.xlsx": b"PK\x03\x04",
+        "d.zip": b"PK\x03\x04",
+        "e.csv": b"",
+    }
+    assert not recognised(others)
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(monkeypatch):
