@@ -466,6 +466,9 @@ def test_an_rm5_with_every_kind_of_analysis():
     )
     effects = select(tables.studies, tables.arms, tables.contrasts, protocol).effects
     assert effects.set_index("analysis").loc["a1_3.all", "estimate"] == pytest.approx(-4.5 / 11.2)
+    table = pooled_table(effects, protocol).set_index(["analysis", "model"])
+    relapse = table.loc[("a1_3.all", "RevMan IV fixed"), ["estimate", "se"]].tolist()
+    assert relapse == pytest.approx([-4.5 / 11.2, 11.2**-0.5]), "O - E and V have no counts to pool"
 
 
 @pytest.mark.parametrize(
@@ -508,6 +511,12 @@ def test_a_file_that_is_none_of_these_is_described(name, data, words):
     imported = read({name: data})
     assert words in imported.problems[0]
     assert written(imported) == {}
+
+
+def test_files_beside_a_package_are_said_not_to_be_read():
+    imported = read(sample("package") | {"x-references.csv": b"Type,Title\nbook,Y\n"})
+    checked(imported)
+    assert [note for note in imported.notes if note.startswith("Not read: x-references.csv")]
 
 
 def test_a_file_is_recognised_by_its_header_alone():

@@ -17,7 +17,7 @@ from reweigh.exchange.measured import RESULTS, Candidate, Found, Identified, ide
 from reweigh.exchange.names import study_ids, year_of
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.weighted import models_by_weight
-from reweigh.measures import MEASURES, RATIO_MEASURES
+from reweigh.measures import COUNT_MEASURES, MEASURES, RATIO_MEASURES
 from reweigh.protocol.models import Model, resolve
 from reweigh.tables.columns import MAX_COUNT
 from reweigh.text.numbers import fixed
@@ -478,7 +478,8 @@ def model_of(said: Settings, candidate: Candidate) -> str:
     """The model that RevMan was told to use, a name of `MODELS`; "" where the file does not say."""
     if said.random is None and said.method != "Peto":
         return ""
-    by_variance = candidate.kind == "counts" and said.method == "IV"
+    counted = said.measure in (*COUNT_MEASURES, "PETO")  # pooled by counts, unless there are none or IV is asked for
+    by_variance = counted and (candidate.kind != "counts" or said.method == "IV")
     if not said.random:
         return "RevMan IV fixed" if by_variance else _FIXED
     knapp = "hartung" in said.ci_method.casefold() or "hksj" in said.ci_method.casefold()

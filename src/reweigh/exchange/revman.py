@@ -47,6 +47,8 @@ def read_all(files: Mapping[str, bytes]) -> dict[str, Imported]:
     if not reviews:
         said = problems or ["There is no file to read."]
         return {"": Imported(problems=tuple(said))}
+    if len(reviews) == 1:  # files beside a review, as a package's references
+        next(iter(reviews.values())).notes += [f"Not read: {said}" for said in problems]
     return {name: imported(review) for name, review in reviews.items()}
 
 
