@@ -5,6 +5,7 @@ import gzip
 import io
 import time
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ from reweigh.exchange.bias import domain_of, judgement_of
 from reweigh.exchange.built import MODELS
 from reweigh.exchange.ids import study_ids, year_of
 from reweigh.exchange.measured import identify
-from reweigh.exchange.revman import LARGEST, read, read_all
+from reweigh.exchange.ids import study_ids, year_of
+from reweigh.exchange.revman import LARGEST, read, read_all, recognised
 from reweigh.exchange.rm5 import DEEPEST, parse
 from reweigh.exchange.weighted import models_by_weight
 from reweigh.exchange.write import written
@@ -127,6 +129,10 @@ SAMPLES = {
     "rm5": ("OR", "SMD", [-0.3434, -0.6068, -0.0800]),
     "csv": ("OR", "MD", [-0.709388, -1.258485, -0.160292]),
 }
+
+
+#: Kinds of rows whose result by RevMan is another one in effects.csv.
+KINDS = ("interval_of_another_level", "estimate_differs", "interval_differs", "no_result_here", "another_measure")
 
 
 def sample(form):
@@ -263,6 +269,14 @@ def test_every_measure_is_told_by_the_rows():
     assert ours.tolist() == pytest.approx([one["Mean"] for one in known.values()], abs=1e-6)
     assert {(9, "events_exchanged"), (2, "measure_found")} <= codes(imported)
     assert not {cell.code for cell in imported.cells} - {"measure_found", "events_exchanged"}
+
+
+def test_a_row_of_another_level_is_listed_with_both_intervals():
+    log, se = np.log(5 / 9), np.sqrt(1 / 5 - 1 / 50 + 1 / 9 - 1 / 50)
+    result = np.exp([log, log - 2.5758293035489004 * se, log + 2.5758293035489004 * se]).round(6)
+    imported = read({"x-data-rows.csv": data_rows(row("A", counts=(5, 50, 9, 50), result=tuple(result)))})
+    (cell,) = [one for one in imported.cells if one.code == "interval_of_another_level"]
+    assert (cell.row, cell.became) == (2, "0.5556 (0.2002 to 1.5415)")
 
 
 def test_a_stated_measure_is_kept_and_a_level_of_99_percent_is_told():
@@ -466,6 +480,9 @@ def test_an_rm5_with_every_kind_of_analysis():
     )
     effects = select(tables.studies, tables.arms, tables.contrasts, protocol).effects
     assert effects.set_index("analysis").loc["a1_3.all", "estimate"] == pytest.approx(-4.5 / 11.2)
+    table = pooled_table(effects, protocol).set_index(["analysis", "model"])
+    relapse = table.loc[("a1_3.all", "RevMan IV fixed"), ["estimate", "se"]].tolist()
+    assert relapse == pytest.approx([-4.5 / 11.2, 11.2**-0.5]), "O - E and V have no counts to pool"
 
 
 @pytest.mark.parametrize(
@@ -508,6 +525,31 @@ def test_a_file_that_is_none_of_these_is_described(name, data, words):
     imported = read({name: data})
     assert words in imported.problems[0]
     assert written(imported) == {}
+
+
+def test_files_beside_a_package_are_said_not_to_be_read():
+    imported = read(sample("package") | {"x-references.csv": b"Type,Title\nbook,Y\n"})
+    checked(imported)
+    assert [note for note in imported.notes if note.startswith("Not read: x-references.csv")]
+
+
+def test_a_file_is_recognised_by_its_header_alone():
+    row_ = data_rows(row("A", counts=(3, 30, 6, 30)))
+    known = {
+        "a.csv": row_,
+        "b.csv": b"sep=;\n" + row_.replace(b",", b";"),
+        "c.csv": EXPORT.encode(),
+        "d.rm5": RM5.encode(),
+    }
+    assert all(recognised({name: data}) for name, data in known.items())
+    others = {
+        "a.csv": b"study,ai,bi\n",
+        "b.xml": b"<html/>",
+        "c.xlsx": b"PK\x03\x04",
+        "d.zip": b"PK\x03\x04",
+        "e.csv": b"",
+    }
+    assert not recognised(others)
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(monkeypatch):
@@ -599,6 +641,7 @@ def test_every_review_of_the_corpus_comes_in_and_revmans_rows_come_back():
     reviews = read_all({"data-rows.csv": corpus()})
     assert len(reviews) == table["Review"].nunique() and not any(one.problems for one in reviews.values())
     printed = same = listed = 0
+    numbers = ("estimate", "ci_lower", "ci_upper")
     for name, imported in reviews.items():
         tables, protocol = checked(imported)
         given = table[table["Review"] == name]
@@ -610,14 +653,15 @@ def test_every_review_of_the_corpus_comes_in_and_revmans_rows_come_back():
             mine = candidates[candidates["outcome"] == outcome].reset_index(drop=True)
             found.append(convert(mine, Analysis(outcome, about.measure, "main"), protocol.setting("main"), protocol))
         results = imported.tables.get("published_rows", pd.DataFrame(columns=["outcome", "comparison_id"]))
-        both = results.merge(pd.concat(found), on=["outcome", "comparison_id"], suffixes=("_printed", ""))
+        ours = pd.concat(found)[["outcome", "comparison_id", *(f"{number}_natural" for number in numbers)]]
+        both = results.merge(ours, on=["outcome", "comparison_id"])
         assert len(both) == len(results)
         ok = pd.Series(True, index=both.index)
-        for number in ("estimate", "ci_lower", "ci_upper") if len(both) else ():
-            revman = both[number if number != "estimate" else "estimate_printed"]
-            ok &= same_at_two_decimals(both[f"{number}_natural"], revman)
-        others = set(both.loc[~ok, "outcome"])
-        told = [c for c in imported.cells if c.code in ("interval_of_another_level", "estimate_differs", "interval_differs", "no_result_here", "another_measure")]  # fmt: skip
-        assert bool(others) <= bool(told), f"{name}: rows that differ are named with their kind"
+        for number in numbers if len(both) else ():
+            ok &= same_at_two_decimals(both[f"{number}_natural"], both[number])
+        kinds = Counter(cell.code for cell in imported.cells)
+        assert (~ok).sum() == sum(kinds[kind] for kind in KINDS), (
+            f"{name}: each row that differs is named with its kind"
+        )
         printed, same, listed = printed + int((given["Mean"] != "").sum()), same + int(ok.sum()), listed + len(left_out)
     assert same / printed >= 0.997, (same, printed, listed)

@@ -17,8 +17,9 @@ from reweigh.exchange.ids import study_ids, year_of
 from reweigh.exchange.measured import RESULTS, Candidate, Found, Identified, identify
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.weighted import models_by_weight
-from reweigh.measures import MEASURES, RATIO_MEASURES
+from reweigh.measures import COUNT_MEASURES, MEASURES, RATIO_MEASURES, natural, scale_of
 from reweigh.protocol.models import Model, resolve
+from reweigh.quantile import z_critical
 from reweigh.tables.columns import MAX_COUNT
 from reweigh.text.numbers import fixed
 
@@ -33,7 +34,7 @@ _WHOLE = ("n1", "events1", "n2", "events2")
 #: Where RevMan writes 0 for nothing.
 _ABOVE = ("n1", "n2", "sd1", "sd2", "giv_se", "v")
 _ROLES = ("intervention", "control")
-_DECIMALS = 6
+_DECIMALS, _LEVEL = 6, 0.95
 #: Numbers beyond this, or as near to 0, are no results of any trial: their squares may be beyond what a computer holds.
 _LARGEST = 1e50
 _FIXED = "RevMan fixed"
@@ -83,6 +84,12 @@ class _Work:
     def said(self, key: Key) -> Settings:
         """What the file says of an analysis."""
         return self.review.settings.get(key, Settings())
+
+    @property
+    def level(self) -> float:
+        """The level of the protocol: that of most of RevMan's pooled intervals."""
+        levels = Counter(said.pooled_level for key in self.keys if (said := self.said(key)).pooled_level)
+        return levels.most_common(1)[0][0] or _LEVEL if levels else _LEVEL
 
     def measure(self, key: Key) -> str:
         """The measure of the protocol: RevMan's name of it, else what the rows show."""
@@ -270,9 +277,14 @@ def _compared(w: _Work) -> None:
     for key, one in w.found.analyses.items():
         code = "measure_assumed" if one.assumed and not w.said(key).kind else "measure_found"
         w.tell(first[key], "Effect measure", w.said(key).said, w.measure(key), code)
-        if one.level != 0.95:
-            w.tell(first[key], "Study CI", f"{one.level:g}", "", "interval_of_another_level")
-    results = w.found.results
+    results, level = w.found.results, w.level
+    others = w.rows.index[w.rows["key"].map({key: one.level != level for key, one in w.found.analyses.items()})]
+    for i in others[(results.loc[others, "status"] == "same").to_numpy()]:
+        was = _interval(w.numbers.loc[[i], list(RESULTS)].iloc[0])
+        yi, half = results["yi"][i], z_critical(level) * results["se"][i]
+        scale = scale_of(w.measure(w.rows["key"][i]))
+        became = _interval(pd.Series(natural([yi, yi - half, yi + half], scale)))
+        w.tell(i, "CI start", was, became, "interval_of_another_level")
     odd = results[~results["status"].isin(["", "same"])]
     for i, ours in odd.iterrows():
         was = _interval(w.numbers.loc[[i], list(RESULTS)].iloc[0])
@@ -478,7 +490,8 @@ def model_of(said: Settings, candidate: Candidate) -> str:
     """The model that RevMan was told to use, a name of `MODELS`; "" where the file does not say."""
     if said.random is None and said.method != "Peto":
         return ""
-    by_variance = candidate.kind == "counts" and said.method == "IV"
+    counted = said.measure in (*COUNT_MEASURES, "PETO")  # pooled by counts, unless there are none or IV is asked for
+    by_variance = counted and (candidate.kind != "counts" or said.method == "IV")
     if not said.random:
         return "RevMan IV fixed" if by_variance else _FIXED
     knapp = "hartung" in said.ci_method.casefold() or "hksj" in said.ci_method.casefold()
@@ -565,9 +578,8 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
         protocol["sets"] = sets
     protocol["assumptions"] = {"smd_variance": "RevMan", "zero_cells": "RevMan"}
     comments["assumptions"] = "As RevMan computes; without these keys the pipeline's own rules hold."
-    levels = Counter(said.pooled_level for key in w.keys if (said := w.said(key)).pooled_level)
-    if levels and (level := levels.most_common(1)[0][0]) != 0.95:
-        protocol["level"] = level
+    if w.level != _LEVEL:
+        protocol["level"] = w.level
     protocol["models"] = [*models, "cochrane"]
     comments["models"] = (
         "The models of RevMan's analyses, the most frequent first; then what Cochrane recommends since 2024."

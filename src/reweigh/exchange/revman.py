@@ -47,12 +47,28 @@ def read_all(files: Mapping[str, bytes]) -> dict[str, Imported]:
     if not reviews:
         said = problems or ["There is no file to read."]
         return {"": Imported(problems=tuple(said))}
+    if len(reviews) == 1:  # files beside a review, as a package's references
+        next(iter(reviews.values())).notes += [f"Not read: {said}" for said in problems]
     return {name: imported(review) for name, review in reviews.items()}
 
 
 def recognised(files: Mapping[str, bytes]) -> bool:
-    """Whether any of the files is one that `read` knows."""
-    return bool(_reviews(files)[0])
+    """Whether any of the files looks like one that `read` knows, told by its first bytes and its header alone."""
+    for name, data in _unpacked(files, []).items():
+        if _looks_like_xml(data) and b"COCHRANE_REVIEW" in data[:4096].replace(b"\x00", b""):
+            return True
+        if name.casefold().endswith((".csv", ".txt", ".tsv")):
+            header = _header(data)
+            if any(set(needed) <= header for needed in (NEEDED, CSV_NEEDED)):
+                return True
+    return False
+
+
+def _header(data: bytes) -> set[str]:
+    """Names in the first line of a CSV file, however it was saved."""
+    lines = data[:65_536].decode("utf-8-sig", "replace").splitlines()
+    first = next((line for line in lines if line.strip() and not line.casefold().lstrip('"').startswith("sep=")), "")
+    return {" ".join(cell.strip().strip('"').split()) for cell in re.split(r"[,;\t|]", first)}
 
 
 def _reviews(files: Mapping[str, bytes]) -> tuple[dict[str, Review], list[str]]:
@@ -99,8 +115,7 @@ def _is_corpus(name: str, data: bytes) -> bool:
     """Whether a table of data rows is of many reviews."""
     if not name.casefold().endswith("data-rows.csv"):
         return False
-    first = data[:4096].split(b"\n", 1)[0].decode("utf-8-sig", "replace")
-    return REVIEW in [cell.strip().strip('"') for cell in re.split(r"[,;\t]", first)]
+    return REVIEW in _header(data)
 
 
 def _missing(sheet: Sheet, needed: tuple[str, ...]) -> list[str]:
