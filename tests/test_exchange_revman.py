@@ -22,7 +22,6 @@ from reweigh.exchange.bias import domain_of, judgement_of
 from reweigh.exchange.built import MODELS
 from reweigh.exchange.ids import study_ids, year_of
 from reweigh.exchange.measured import identify
-from reweigh.exchange.ids import study_ids, year_of
 from reweigh.exchange.revman import LARGEST, read, read_all, recognised
 from reweigh.exchange.rm5 import DEEPEST, parse
 from reweigh.exchange.weighted import models_by_weight

@@ -229,7 +229,7 @@ def _side(
         if len(numbers.drop(columns=["n"], errors="ignore").drop_duplicates()) > 1:
             return first, "", code("shared_arm_differs", role=role, rows=len(side))
         split = shared[1] == "split"
-        first["n"] = numbers["n"].sum() if split else first["n"]
+        first["n"] = numbers["n"].sum(skipna=False) if split else first["n"]
         return first, code("arm_added_up" if split else "arm_counted_once", role=role, n=first["n"]), ""
     if design == "crossover":
         return {}, "", code("crossover_arms", rows=len(side), role=role)

@@ -21,8 +21,12 @@ def sweeps(
 
         first = effects[effects["analysis"] == analysis].iloc[0]
         of_pool = pooled[pooled["analysis"] == analysis]
+        if of_pool.empty:  # the margins allow one value of phi only: there is nothing to sweep
+            continue
         title = f"{_title(first, protocol)}: how much rests on the crossover correlation"
-        yield str(analysis), draw_sweep(of_trials, of_pool, title, MEASURE_LABELS[str(first["measure"])])
+        assumed, measure = protocol.assumptions, MEASURE_LABELS[str(first["measure"])]
+        own = assumed.crossover_phi if of_trials["parameter"].iloc[0] == "phi" else assumed.crossover_correlation
+        yield str(analysis), draw_sweep(of_trials, of_pool, title, measure, own)
 
 
 def bubbles(effects: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[str, RecordFigure]]:

@@ -13,7 +13,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 NAMES = {"r": "Correlation r of the two periods", "phi": "Correlation φ of the two periods"}
 
 
-def draw_sweep(trials: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: str) -> RecordFigure:
+def draw_sweep(trials: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: str, own: float) -> RecordFigure:
     """Two panels: standard error of each crossover trial, and pooled effect with its interval, by correlation.
 
     Parameters
@@ -24,9 +24,10 @@ def draw_sweep(trials: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: 
         Printed above.
     measure
         Name of the effect measure in words.
+    own
+        The protocol's correlation, which no trial may reach: values of phi end where its margins do.
     """
     parameter, log = str(trials["parameter"].iloc[0]), trials["scale"].iloc[0] == "log"
-    own = float(trials.loc[trials["protocol"] == "yes", "correlation"].iloc[0])
     one = pooled["k"].iloc[0] == 1
     note = (
         f"The dotted line is the protocol's {parameter} = {own:g}. "

@@ -252,7 +252,8 @@ def sequential_analysis(
         beta_spent=fut.spent[:n] if fut else missing,
         ci_lower=ci_lower,
         ci_upper=ci_upper,
-        note=(*notes[:-1], join([notes[-1], p_reason if p_reason == TOO_EXTREME else ""])),
+        # The P value stands at every look.
+        note=tuple(join([note, p_reason if p_reason == TOO_EXTREME else ""]) for note in notes),
         boundaries=bounds,
         futility=fut,
         verdict=TURNED[verdict] if sign < 0 else verdict,
