@@ -83,7 +83,10 @@ def browser(tab):
     tab.errors.clear()
     tab.requests.clear()
     tab.size(1440)
+    tab.media()
     yield tab
+    if tab.run("location.protocol") == "file:":
+        tab.run("localStorage.clear()")  # all pages from files share it, and with it the theme that a test has chosen
     assert tab.errors == []
     assert [url for url in tab.requests if not url.startswith(("file:", "data:", "blob:", "about:"))] == []
 

@@ -532,8 +532,6 @@ def test_the_page_looks_as_approved(browser, pages, view):
     browser.media(scheme=how["scheme"], kind=how["kind"])
     browser.size(how["width"])
     browser.open(f"{pages[KETAMINE].as_uri()}#explore?a=responder.immediate")
-    browser.run("localStorage.clear()")  # another test may have pressed the button of the theme
-    browser.reload()
     browser.run(f"""(async () => {{
       const style = document.createElement('style');
       style.textContent = {json.dumps(shipped_fonts())};
