@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import pytest
 from fontTools.ttLib import TTFont
 
 from conftest import ROOT
 from reweigh.figures.forest.draw import draw_forest, forest_table
+from reweigh.figures.style import RC
 from reweigh.figures.svg import common_font, cut_font, render, save
 from test_figures_forest import case, drawn
 
@@ -65,6 +67,18 @@ def test_a_character_outside_the_western_part_is_embedded_too():
     svg = render(draw_forest(forest_table(trials.assign(label=labels), models, None, meta), meta), "svg").decode()
     data = re.search(r"font-weight:400.*?base64,([^)]*)\)", svg).group(1)
     assert ord("И") in TTFont(io.BytesIO(base64.b64decode(data))).getBestCmap()
+
+
+@pytest.mark.parametrize("name", ["ketamine by pain type", "long"])
+def test_measuring_a_text_once_draws_what_matplotlib_draws(name):
+    drawings = []
+    for backend in (None, "module://reweigh.figures.svg_canvas"):
+        _, figure = drawn(name)
+        buffer = io.BytesIO() if backend is None else io.StringIO()
+        with mpl.rc_context(RC):
+            figure.savefig(buffer, format="svg", dpi=72, metadata={"Date": None}, backend=backend)
+        drawings.append(buffer.getvalue())
+    assert drawings[0].decode("utf-8") == drawings[1]
 
 
 @pytest.mark.parametrize("format", ["svg", "pdf", "png"])

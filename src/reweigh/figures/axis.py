@@ -23,26 +23,27 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     median half-width of the trials' intervals, and further where little is left to show in full, of a trial, a diamond
     or a prediction interval. Estimates and limits that are not finite count for nothing.
     """
-    marks = table[["estimate", "ci_lower", "ci_upper"]].astype(float).where(lambda x: np.isfinite(x))
-    studies = marks[table["kind"] == "study"]
-    estimates = studies["estimate"].dropna()
-    if estimates.empty or not np.nan_to_num(studies).any():  # nothing, or no effect without any interval
+    marks = table[["estimate", "ci_lower", "ci_upper"]].to_numpy(dtype=float)
+    marks = np.where(np.isfinite(marks), marks, np.nan)
+    studies = marks[(table["kind"] == "study").to_numpy()]
+    estimates = studies[np.isfinite(studies[:, 0]), 0]
+    if not estimates.size or not np.nan_to_num(studies).any():  # nothing, or no effect without any interval
         return (-math.log(12), math.log(12)) if log else (-1.1, 1.1)
-    half = float(((studies["ci_upper"] - studies["ci_lower"]) / 2).median())
-    centre = float(estimates.median())
-    spread = float((estimates - centre).abs().median())
+    halves = (studies[:, 2] - studies[:, 1]) / 2
+    half = float(np.median(halves[np.isfinite(halves)])) if np.isfinite(halves).any() else math.nan
+    centre = float(np.median(estimates))
+    spread = float(np.median(np.abs(estimates - centre)))
     # Without any interval: as far as the estimates are from each other or from the null.
     half = half if half > 0 else max(spread, abs(centre)) or 1.0
     # A single estimate far away (a misprint, a tiny trial) is left to an arrow at the edge.
-    near = estimates[(estimates - centre).abs() <= 12 * max(half, spread)]
-    numbers = studies.to_numpy(dtype=float)
-    ends = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    near = estimates[np.abs(estimates - centre) <= 12 * max(half, spread)]
+    ends = float(np.nanmin(studies)), float(np.nanmax(studies))
     low = max(min(0.0, float(near.min())) - 1.25 * half, min(0.0, ends[0]))
     high = min(max(0.0, float(near.max())) + 1.25 * half, max(0.0, ends[1]))
     room = (MOST - 1) * (high - low)
     low, high = (
-        min([low, *(v for v in marks["ci_lower"] if low - room <= v)]),
-        max([high, *(v for v in marks["ci_upper"] if v <= high + room)]),
+        min([low, *(v for v in marks[:, 1].tolist() if low - room <= v)]),
+        max([high, *(v for v in marks[:, 2].tolist() if v <= high + room)]),
     )
     margin = 0.03 * (high - low)
     low, high = low - margin, high + margin

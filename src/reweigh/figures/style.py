@@ -58,8 +58,9 @@ class MissingCharacters(UserWarning):
     """A text has characters that no installed font has: they are boxes in PNG and PDF."""
 
 
+@lru_cache(maxsize=100)
 def font(size: float, weight: str = "normal") -> FontProperties:
-    """Font of all figures in points; weight `normal` or `bold`."""
+    """Font of all figures in points; weight `normal` or `bold`. A text copies what it is given."""
     return FontProperties(family=FAMILY, size=size, weight=weight, fname=FONT_FILES[weight])
 
 

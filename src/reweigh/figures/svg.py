@@ -98,15 +98,16 @@ def render(figure: Figure, format: str) -> bytes:
         # A line ends where its numbers end; matplotlib would go half its width further.
         line.set_solid_capstyle("butt")
     _choose_fonts(figure, tell=format != "svg")
-    buffer = io.BytesIO()
+    buffer = io.StringIO() if format == "svg" else io.BytesIO()
+    backend = "module://reweigh.figures.svg_canvas" if format == "svg" else None
     with mpl.rc_context(RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         dpi = PNG_DPI if format == "png" else 72
-        figure.savefig(buffer, format=format, dpi=dpi, metadata=metadata[format])
-    if format != "svg":
+        figure.savefig(buffer, format=format, dpi=dpi, metadata=metadata[format], backend=backend)
+    if isinstance(buffer, io.BytesIO):
         return buffer.getvalue()
     description = getattr(figure, "description", "")
-    return _finish_svg(_rounded(buffer.getvalue().decode("utf-8")), title, description).encode("utf-8")
+    return _finish_svg(_rounded(buffer.getvalue()), title, description).encode("utf-8")
 
 
 def _choose_fonts(figure: Figure, *, tell: bool) -> None:

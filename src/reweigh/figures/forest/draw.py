@@ -131,6 +131,8 @@ class _Drawing:
         points = Affine2D().scale(1 / page.width, 1 / page.height) + figure.transFigure
         #: x in points from the left, y in lines from the top.
         self.place: Transform = blended_transform_factory(points, self.axes.transData)
+        #: The same place for texts that stand so many points higher.
+        self.lifted: dict[float, Transform] = {}
         self.colours = meta.layout.marks
         arms = "".join(name for line in page.lines for name in ARM_COLUMNS if line[name])
         self.data = BINARY if "events" in arms else CONTINUOUS if "mean" in arms else GENERIC
@@ -163,9 +165,11 @@ class _Drawing:
     ) -> None:  # fmt: skip
         """Text with its digits centred on line y, `x` and `lift` in points."""
         if text:
-            shift = ScaledTranslation(0, (lift - 0.364 * size) / 72, self.figure.dpi_scale_trans)
+            up = lift - 0.364 * size
+            if up not in self.lifted:
+                self.lifted[up] = self.place + ScaledTranslation(0, up / 72, self.figure.dpi_scale_trans)
             how: dict[str, Any] = {"fontproperties": font(size, weight), "color": color, "ha": ha, "va": "baseline"}
-            self.figure.add_artist(Text(x, y, text, gid=gid, parse_math=False, transform=self.place + shift, **how))
+            self.figure.add_artist(Text(x, y, text, gid=gid, parse_math=False, transform=self.lifted[up], **how))
 
     def texts(
         self, x: float, y: float, lines: list[str], gid: str, *, size: float, lift: float = 0.0, **how: Any
