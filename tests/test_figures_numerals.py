@@ -259,3 +259,8 @@ def test_the_axis_shows_the_null_and_most_of_the_evidence(rows, log):
 )
 def test_a_note_begins_with_a_capital_unless_it_begins_with_a_symbol(note, shown):
     assert sentence(note) == shown
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1e-17, 1e-17), (-4e-18, 0.0)])
+def test_a_ratio_s_axis_with_ends_that_no_ratio_tells_apart_has_the_null_alone(low, high):
+    assert round_ticks(low, high, log=True, fits=always) == ([0.0], ["1"])

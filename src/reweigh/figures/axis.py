@@ -94,7 +94,9 @@ def _log_candidates(low: float, high: float) -> list[Ticks]:
         candidates.append(([math.log(s) + d * DECADE for d, s in inside], [_ratio(d, s, powers) for d, s in inside]))
     if len(candidates[0][0]) >= 3:
         return candidates
-    # Less than a decade: equal steps of the ratio itself.
+    # Less than a decade: equal steps of the ratio itself, where a computer can tell its ends apart.
+    if math.exp(low) == math.exp(high):
+        return candidates
     return _linear_candidates(math.exp(low), math.exp(high), math.log)
 
 
