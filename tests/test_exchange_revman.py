@@ -145,7 +145,7 @@ def test_the_examples_of_fleiss_come_back(form):
     """RevMan's stored results of analysis 1.1; 1.2 by RevMan's variance of SMDs (the CSV export has MD)."""
     imported = read(sample(form))
     effects, table, protocol = pooled(imported)
-    main = table[table["model"] == protocol.models_of("main")[0].name].set_index("analysis")
+    main = table[table["model"] == protocol.models_of("a1_1")[0].name].set_index("analysis")
     first, second = main.loc["a1_1.all"], main.loc["a1_2.all"]
     assert natural(first) == [0.896866, 0.840514, 0.956995]
     assert [round(first[x], 6) for x in ("q", "q_df", "q_p_value")] == [9.946056, 6, 0.126942]
@@ -163,7 +163,7 @@ def test_the_weights_tell_the_model_where_no_settings_do():
     """Without its settings the package of Fleiss is known by its weights: Mantel-Haenszel, common effect."""
     files = {name: data for name, data in sample("package").items() if name.endswith("data-rows.csv")}
     _, table, protocol = pooled(read(files))
-    assert protocol.models_of("main")[0].pooling == "mantel-haenszel for counts"
+    assert protocol.models_of("a1_1")[0].pooling == "mantel-haenszel for counts"
     assert natural(table.iloc[0]) == [0.896866, 0.840514, 0.956995]
 
 
@@ -570,7 +570,7 @@ def test_settings_of_version_2():
     files = {"x-data-rows.csv": rows, "x-overall-estimates-and-settings.csv": f"{names}\n{values}\n".encode(), "x-risk-of-bias.csv": rob, "x-study-information.csv": study}  # fmt: skip
     imported = read(files)
     tables, protocol = checked(imported)
-    model = protocol.models_of("main")[0]
+    model = protocol.models_of("a1_1")[0]
     assert (model.tau2, model.interval, protocol.outcomes["a1_1"].better) == ("REML", "hartung-knapp", "higher")
     assert protocol.outcomes["a1_1"].measure == "OR"
     assert tables.arms["events"].tolist() == [27, 24, 46, 41], "non-events"

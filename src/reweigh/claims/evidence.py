@@ -151,7 +151,7 @@ def gather(
     protocol, window = setting.protocol, window or look.window
     outcome = protocol.outcomes[look.outcome]
     measure = look.measure or outcome.measure
-    chosen = model or protocol.models_of(look.set)[0]
+    chosen = model or protocol.models_of(look.outcome, look.set)[0]
     rows = setting.effects
     rows = rows[
         (rows["outcome"] == look.outcome) & (rows["window"] == window) & (rows["measure"] == measure)

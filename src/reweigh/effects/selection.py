@@ -16,7 +16,6 @@ from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
 from reweigh.measures import natural
 from reweigh.protocol.model import Outcome, Protocol, StudySet
-from reweigh.protocol.models import resolve
 from reweigh.quantile import z_critical
 from reweigh.schemas import columns, schema_of
 from reweigh.text.codes import code, join, words
@@ -168,7 +167,7 @@ def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
 def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
     """Candidates of one outcome with the effect of each in one set and measure, or the reason why it has none."""
     given = reported(table, analysis, protocol)
-    computed = compute(given, options_of(setting, protocol), checked=True)
+    computed = compute(given, options_of(setting, analysis, protocol), checked=True)
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(n_intervention=table["n1"], n_control=table["n2"])
     blocked = found["blocked"] != ""
@@ -186,15 +185,15 @@ def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.
     return table.assign(measure=analysis.measure, better=outcome.better, target_min=low, target_max=high, flip=flip)
 
 
-def options_of(setting: StudySet, protocol: Protocol) -> Options:
-    """What the protocol and a set of it decide about effect sizes."""
+def options_of(setting: StudySet, analysis: Analysis, protocol: Protocol) -> Options:
+    """What the protocol and a reading of it decide about the effect sizes of an analysis."""
     assumed = protocol.assumptions
     same = {name: getattr(assumed, name) for name in Options.model_fields if name in type(assumed).model_fields}
-    same["smd_variance"] = resolve(setting.models or protocol.models)[0].smd_variance or assumed.smd_variance
+    same["smd_variance"] = protocol.smd_variance_of(analysis.outcome, analysis.set_name)
     return Options(
         r=assumed.crossover_correlation, phi=assumed.crossover_phi, r_baseline=assumed.baseline_correlation,
         crossover=setting.crossover or "paired", unknown_direction=setting.unknown_direction or "exclude",
-        level=protocol.level, **same,
+        level=protocol.level_of(analysis.outcome), **same,
     )  # fmt: skip
 
 
@@ -284,7 +283,7 @@ def _one_effect(
     assumed = code("comparison_correlation", value=protocol.assumptions.comparison_correlation)
     codes = {name: join(part[name]) for name in ("derivation_codes", "assumption_codes", "flag_codes")}
     return {
-        **on_both_scales(pooled["estimate"], pooled["variance"], pooled["scale"], protocol.level),
+        **on_both_scales(pooled["estimate"], pooled["variance"], pooled["scale"], protocol.level_of(pooled["outcome"])),
         "n_intervention": n1, "n_control": n2, **dict.fromkeys(_OF_ARMS, np.nan),
         "corrected": "yes" if (part["corrected"] == "yes").any() else "no",
         "reported_as": max(part["reported_as"], key=TIERS.index),

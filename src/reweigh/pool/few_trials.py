@@ -40,7 +40,7 @@ def posterior_of(group: pd.DataFrame, prior: Prior, protocol: Protocol) -> Poste
     """Posterior of one analysis (rows of effects.csv); sets with the same effects share it."""
     measure, outcome = str(group["measure"].iloc[0]), str(group["outcome"].iloc[0])
     important = protocol.outcomes[outcome].important(measure, protocol.certainty.ratio)
-    better, level = protocol.outcomes[outcome].better, protocol.level
+    better, level = protocol.outcomes[outcome].better, protocol.level_of(outcome)
     values = tuple(group["estimate"].astype(float)), tuple(group["variance"].astype(float))
     return _posterior(*values, prior, level=level, measure=measure, better=better, important=important)
 

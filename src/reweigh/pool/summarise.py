@@ -45,20 +45,31 @@ Fits = Mapping[tuple[str, str], Pooled]
 """Fitted models by analysis and name of the model."""
 
 
+def models_of(group: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
+    """Models of the analysis of these rows of effects.csv, the main one first."""
+    return protocol.models_of(group["outcome"].iloc[0], group["set"].iloc[0])
+
+
+def level_of(group: pd.DataFrame, protocol: Protocol) -> float:
+    """Confidence level of the analysis of these rows of effects.csv."""
+    return protocol.level_of(group["outcome"].iloc[0])
+
+
 def fit_all(effects: pd.DataFrame, protocol: Protocol, start: str = "pymare") -> dict[tuple[str, str], Pooled]:
     """Every analysis by every model of its set; sets with the same effects share a fit.
 
     `start` is whose fit is polished, "pymare" or "own": the numbers are the same.
     """
     fits: dict[tuple[str, str], Pooled] = {}
-    same: dict[tuple[Model, str, bytes], Pooled] = {}
+    same: dict[tuple[Model, float, str, bytes], Pooled] = {}
     for analysis, group in effects.groupby("analysis", sort=False):
         trials = trials_of(group)
         content = trials.yi.tobytes() + trials.vi.tobytes() + trials.counts.tobytes()
-        for model in protocol.models_of(str(group["set"].iloc[0])):
-            key = model, trials.measure, content
+        level = level_of(group, protocol)
+        for model in models_of(group, protocol):
+            key = model, level, trials.measure, content
             if key not in same:
-                same[key] = refit(trials, model, level=protocol.level, start=start)
+                same[key] = refit(trials, model, level=level, start=start)
             fits[str(analysis), model.name] = same[key]
     return fits
 
@@ -77,7 +88,7 @@ def pooled_table(
     fits = fit_all(effects, protocol, start) if fits is None else fits
     rows: list[Row] = []
     for analysis, group in effects.groupby("analysis", sort=False):
-        models = protocol.models_of(str(group["set"].iloc[0]))
+        models = models_of(group, protocol)
         rows += [_row(group, fits[str(analysis), model.name], 0, model, protocol) for model in models]
         rows += _bayes_row(group, protocol)
     return frame("pooled.csv", rows)
@@ -88,7 +99,7 @@ def pool_by(group: pd.DataFrame, model: Model, protocol: Protocol) -> tuple[pd.S
 
     Returns the row of pooled.csv, and the weight in percent by comparison_id.
     """
-    result = refit(trials_of(group), model, level=protocol.level)
+    result = refit(trials_of(group), model, level=level_of(group, protocol))
     weights = pd.Series(result.weights[0], index=group["comparison_id"].to_numpy())
     return pd.Series(_row(group, result, 0, model, protocol)), weights
 
@@ -97,7 +108,7 @@ def weights_table(effects: pd.DataFrame, protocol: Protocol, fits: Fits) -> pd.D
     """The weight in percent of every comparison in every analysis and model; missing where it says nothing there."""
     parts = []
     for analysis, group in effects.groupby("analysis", sort=False):
-        for model in protocol.models_of(str(group["set"].iloc[0])):
+        for model in models_of(group, protocol):
             weight = fits[str(analysis), model.name].weights[0]
             parts.append(group[["analysis", "comparison_id", "study_id"]].assign(model=model.name, weight=weight))
     there = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -121,7 +132,7 @@ def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
             order = {label: i for i, label in enumerate([*labels.values(), NOT_REPORTED])}
             group = group.assign(subgroup=named, _known=value != "")
             group = group.sort_values("subgroup", key=lambda s: s.map(order), kind="stable")
-            for model in protocol.models_of("main"):
+            for model in models_of(group, protocol):
                 rows += _split(group, f"{analysis}.by_{column}", column, model, protocol)
     table = frame("subgroups.csv", rows)
     counted = table[table["q_between"].notna()].groupby(["outcome", "window", "measure", "model"])["column"].nunique()
@@ -139,10 +150,11 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
 
     rows: list[Row] = []
     groups = {str(key): group for key, group in effects.groupby("analysis", sort=False)}
+    models = protocol.every_model
     known = pooled["estimate"].notna() & (pooled["model"] != BAYES) & (pooled["comparisons"] > 1)
     for _, row in pooled[known].iterrows():
         trials = trials_of(groups[row["analysis"]])
-        model = next(m for m in protocol.models_of(str(row["set"])) if m.name == row["model"])
+        model = models[row["model"]]
         own = model.for_measure(trials.measure)
         names = [name for name in HEADLINE if name != "i2_tau2" or own.i2 == "tau2"]
         if own.prediction_interval in ("none", "bootstrap"):
@@ -150,7 +162,7 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
         first = {name: float(row[_COLUMN_OF.get(name, name)]) for name in names}
         counts = own.pooling != "inverse variance"
         found = compare(
-            trials.yi, trials.vi, tau2_method=own.tau2, ci_method=own.interval, level=protocol.level,
+            trials.yi, trials.vi, tau2_method=own.tau2, ci_method=own.interval, level=row["level"],
             pi_method=own.prediction, first=first,
             counts=trials.counts if counts else None, measure=trials.measure, pooling=own.pooling, exact=own.exact,
             rd_variance=own.rd_variance,
@@ -183,11 +195,11 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
             changed = group.copy()
             changed.loc[at.index, ["estimate", "variance"]] = at[["estimate", "variance"]]
             sets.append((str(analysis), float(correlation), changed))
-    model = protocol.models_of("main")[0]
     rows: list[Row] = []
     for analysis, correlation, group in sets:
         swept = sweep[sweep["analysis"] == analysis]
-        row = _row(group, refit(trials_of(group), model, level=protocol.level), 0, model, protocol)
+        model, level = models_of(group, protocol)[0], level_of(group, protocol)
+        row = _row(group, refit(trials_of(group), model, level=level), 0, model, protocol)
         own = swept.loc[swept["protocol"] == "yes", "correlation"]
         said = {"parameter": swept["parameter"].iloc[0], "correlation": correlation}
         rows.append(row | said | {"protocol": "yes" if (own == correlation).any() else "no"})
@@ -226,7 +238,7 @@ def _frame_of(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
     own = model.for_measure(str(first["measure"]))
     row: Row = dict.fromkeys(COLUMNS, np.nan)
     row |= {name: first[name] for name in IDENTITY}
-    said = (model.name, own.tau2, own.interval, own.pooling, protocol.level, first["scale"])
+    said = (model.name, own.tau2, own.interval, own.pooling, level_of(group, protocol), first["scale"])
     row |= dict(zip(MODEL, said, strict=True))
     row |= {"i2_definition": I2_DEFINITIONS[own.i2], "pi_method": own.prediction_interval}
     return row | dict.fromkeys(("number_needed", "tau2_path", "note_codes", "note"), "")
@@ -250,7 +262,9 @@ def _row(
     if first["measure"] == "RD" and np.isfinite(values["ci_lower"]):
         better = protocol.outcomes[str(first["outcome"])].better
         needed = number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
-    codes = _notes(result, at, values, model, str(first["measure"]), protocol.smd_variance_of(str(first["set"])))
+    codes = _notes(
+        result, at, values, model, str(first["measure"]), protocol.smd_variance_of(first["outcome"], first["set"])
+    )
     return row | {"number_needed": needed, "tau2_path": str(result.path[at])} | noted(codes)
 
 
@@ -295,16 +309,16 @@ def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protoc
     known = group["_known"].to_numpy(dtype=bool)
     labels = [label if there else None for label, there in zip(group["subgroup"], known, strict=True)]
     missing = code("subgroup_missing", trials=", ".join(group.loc[~known, "label"])) if (~known).any() else ""
-    trials, rows = trials_of(group), list[Row]()
+    trials, level, rows = trials_of(group), level_of(group, protocol), list[Row]()
     test: Row = {}
     if known.any():
-        found = subgroups(trials, labels, model, tau2=protocol.subgroup_tau2, level=protocol.level)
+        found = subgroups(trials, labels, model, tau2=protocol.subgroup_tau2, level=level)
         names = ("q_between", "q_between_df", "q_between_p_value")
         test = {name: getattr(found, name) for name in names} | noted(join([found.reason, missing]), "q_between_note")
         for at, label in enumerate(found.labels):
             member = (group["subgroup"] == label).to_numpy() & known
             rows.append(_row(group[member], found.pooled, at, model, protocol, member) | {"subgroup": label})
     if (~known).any():
-        rest = _row(group[~known], refit(trials.take(~known), model, level=protocol.level), 0, model, protocol)
+        rest = _row(group[~known], refit(trials.take(~known), model, level=level), 0, model, protocol)
         rows.append(rest | {"subgroup": NOT_REPORTED} | noted(join([str(rest["note_codes"]), "not_reported"])))
     return [row | {"analysis": analysis, "column": column} | test for row in rows]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reweigh.measures import MEASURES_OF_TYPE
 from reweigh.protocol.model import Option, Outcome, Preference, Protocol, Reading
+from reweigh.protocol.models import Model, resolve
 from reweigh.tables.problems import did_you_mean
 
 Path = tuple[str | int, ...]
@@ -33,6 +34,7 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
     categories = protocol.categories
     for name, outcome in protocol.outcomes.items():
         yield from _thresholds(("outcomes", name, "smallest_important_difference"), outcome)
+    yield from _models(protocol)
     for name, grouping in protocol.groupings.items():
         at: Path = ("groupings", name)
         if grouping.column not in categories:
@@ -57,6 +59,18 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
             binary = ", ".join(n for n, o in protocol.outcomes.items() if o.type == "binary")
             yield Misfit(at, name, "is not binary: it has no risk", binary or "no outcome of this protocol")
     yield from _multiverse(protocol)
+
+
+def _models(protocol: Protocol) -> Iterator[Misfit]:
+    """Two models of one name: results are told apart by it."""
+    places: list[tuple[Path, tuple[Model | str, ...]]] = [(("models",), protocol.models)]
+    places += [(("outcomes", name, "models"), outcome.models) for name, outcome in protocol.outcomes.items()]
+    places += [(("sets", name, "models"), chosen.models) for name, chosen in protocol.sets.items()]
+    known: dict[str, Model] = {}
+    for at, models in places:
+        for i, model in enumerate(resolve(models)):
+            if known.setdefault(model.name, model) != model:
+                yield Misfit((*at, i, "name"), model.name, "is the name of another model too", "a name for each model")
 
 
 def _thresholds(at: Path, outcome: Outcome) -> Iterator[Misfit]:

@@ -23,6 +23,7 @@ from reweigh.text.numbers import (
     count_text,
     decimals_of,
     fixed,
+    level_text,
     p_text,
     percent_text,
     row_text,
@@ -103,6 +104,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "window": str(first["window"]),
         "measure": str(first["measure"]),
         "title": f"{outcome.label}, {words.lower_first(window)}",
+        "level": level_text(protocol.level_of(str(first["outcome"]))),
         "measure_label": MEASURE_LABELS[first["measure"]],
         "main_measure": first["measure"] == outcome.measure,
         "set_label": "" if first["set"] == "main" else protocol.sets[str(first["set"])].label,
@@ -303,5 +305,4 @@ def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str
 
 def models_in_words(inputs: Inputs) -> list[tuple[str, str]]:
     """Name and description of each model of the protocol."""
-    models = {m.name: m for name in inputs.protocol.sets for m in inputs.protocol.models_of(name)}
-    return [(name, words.nice(describe_model(m))) for name, m in models.items()]
+    return [(name, words.nice(describe_model(m))) for name, m in inputs.protocol.every_model.items()]

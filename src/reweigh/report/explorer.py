@@ -27,7 +27,7 @@ from reweigh.quantile import z_critical
 from reweigh.report.inputs import Inputs
 from reweigh.report.words import upper_first, window_label
 from reweigh.text.codes import has, join, words
-from reweigh.text.numbers import decimals_of, row_text
+from reweigh.text.numbers import decimals_of, level_text, row_text
 from reweigh.text.pool import SENTENCES
 
 #: Most trials of which every subset is stored; beyond, every removal of one or two.
@@ -114,11 +114,9 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
         sets = list(_datasets(group, inputs))
         if max(one.k for one in sets) > 1:
             analyses.append(_analysis(group, sets, inputs, reasons))
-    own = {m.name: m for name in protocol.sets for m in protocol.models_of(name)}
+    own = protocol.every_model
     return {
-        "level": protocol.level,
         "models": {name: _said(model, own=name in own) for name, model in (own | OTHERS).items()},
-        "model": protocol.models_of("main")[0].name,
         "fields": FIELDS,
         "all_up_to": ALL_UP_TO,
         "analyses": analyses,
@@ -182,7 +180,7 @@ def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd
 
 def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
     """The protocol's models, and others: all for few trials; for many those that are asked for most."""
-    own = protocol.models_of(str(frame["set"].iloc[0]))
+    own = protocol.models_of(frame["outcome"].iloc[0], frame["set"].iloc[0])
     if len(frame) <= FULL_UP_TO or len(frame) > ALL_UP_TO:
         wanted = list(OTHERS.values())
     elif frame["measure"].iloc[0] == protocol.outcomes[str(frame["outcome"].iloc[0])].measure:
@@ -212,6 +210,8 @@ def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reas
         "question": f"{first['outcome']}.{first['window']}",
         "title": title,
         "measure": MEASURE_LABELS[first["measure"]],
+        "level": level_text(base.meta.level),
+        "model": protocol.models_of(str(first["outcome"]))[0].name,
         "short": str(first["measure"]),
         "log": log,
         "decimals": decimals_of(shown),
@@ -236,7 +236,7 @@ def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[s
     protocol = inputs.protocol
     column = protocol.subgroups[0] if protocol.subgroups else ""
     labels = protocol.subgroup_labels(column) if column else {}
-    z = float(z_critical(protocol.level))
+    z = float(z_critical(protocol.level_of(one.frame["outcome"].iloc[0])))
     trials = []
     for row in records(one.frame):
         y, v = float(row["estimate"]), float(row["variance"])
@@ -260,7 +260,7 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
 
     Also each trial's weight where it is not the inverse of its variance, and why the other models cannot.
     """
-    trials, there = trials_of(one.frame), subsets(one.k)
+    trials, there, level = trials_of(one.frame), subsets(one.k), protocol.level_of(one.frame["outcome"].iloc[0])
     parts: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     codes: list[NDArray[np.uint8]] = []
     weights: dict[str, list[float | None]] = {}
@@ -270,7 +270,7 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
             unable[asked.name] = words(reason, SAID)
             continue
         bootstrap = asked.prediction_interval == "bootstrap"
-        result = refit(trials, asked, mask=there, level=protocol.level, tau2_interval=False, bootstrap=False)
+        result = refit(trials, asked, mask=there, level=level, tau2_interval=False, bootstrap=False)
         able.append(asked.name)
         names = {"i2": "i2_q" if asked.i2 == "Q" else "i2_tau2"}
         for part in _parts(asked).items():

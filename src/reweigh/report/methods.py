@@ -14,6 +14,7 @@ from reweigh.protocol.models import Model
 from reweigh.report.inputs import Inputs
 from reweigh.report.trials import characteristic_columns
 from reweigh.report.words import lower_first, missing, nice
+from reweigh.text.numbers import level_text
 
 TAU2_WORDS = {
     "EE": "a common-effect model",
@@ -143,13 +144,20 @@ def _effects(protocol: Protocol, inputs: Inputs) -> str:
 
 
 def _synthesis(protocol: Protocol) -> str:
-    models = protocol.models_of("main")
-    text = f"The main model was {_model(models[0])}."
-    if len(models) > 1:
-        text += f" Beside it stands {_join([_model(m) for m in models[1:]])}."
-    text += f" Intervals are at the {100 * protocol.level:g}% level. Ratios were pooled on the log scale. "
-    text += "Heterogeneity is given as tau2 with its Q-profile interval, "
-    text += f"{I2_DEFINITIONS[models[0].i2]} I2 and Cochran's Q. "
+    of_outcomes: dict[tuple[Model, ...], list[str]] = {}
+    for name, outcome in protocol.outcomes.items():
+        of_outcomes.setdefault(protocol.models_of(name), []).append(lower_first(outcome.label))
+    said = []
+    for models, outcomes in of_outcomes.items():
+        start = "The" if len(of_outcomes) == 1 else f"For {_join(outcomes)} the"
+        said.append(f"{start} main model was {_model(models[0])}.")
+        if len(models) > 1:
+            said.append(f"Beside it stands {_join([_model(m) for m in models[1:]])}.")
+    text = " ".join(said)
+    text += f" Intervals are at the {level_text(protocol.usual_level)} level{protocol.other_levels}. "
+    text += "Ratios were pooled on the log scale. Heterogeneity is given as tau2 with its Q-profile interval, "
+    i2 = " or ".join(dict.fromkeys(I2_DEFINITIONS[models[0].i2] for models in of_outcomes))
+    text += f"{i2} I2 and Cochran's Q. "
     if protocol.bayes:
         priors = "; ".join(
             f"{m}: {FAMILY_WORDS.get(p.family, p.family)}, {p.source}" for m, p in protocol.bayes.items()

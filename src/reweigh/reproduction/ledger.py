@@ -205,15 +205,16 @@ def _pool_attempts(
     yield from _protocol_attempts(set_name, group, protocol)
     y, v = group["estimate"].to_numpy(), group["variance"].to_numpy()
     dy, dv = input_rounding(group, raw)
+    level = protocol.level_of(group["outcome"].iloc[0])
     for tau2, ci in MODELS:
-        result = pool(y, v, tau2_method=tau2, ci_method=ci, level=protocol.level)
+        result = pool(y, v, tau2_method=tau2, ci_method=ci, level=level)
         numbers = _three([getattr(result, name)[0] for name in NUMBERS], scale)
-        slack = _slack(y, v, dy, dv, numbers, tau2=tau2, ci=ci, level=protocol.level, scale=scale)
+        slack = _slack(y, v, dy, dv, numbers, tau2=tau2, ci=ci, level=level, scale=scale)
         name = model_name(tau2, ci)
         yield Attempt(name, "inverse variance", tau2, ci, measure, set_name, len(group), numbers, slack)
     counts = group[["events_intervention", "n_intervention", "events_control", "n_control"]]
     if measure in COUNT_MEASURES and counts.notna().all(axis=None):
-        row = mantel_haenszel(*(counts[c].to_numpy() for c in counts), measure=measure, level=protocol.level).row()
+        row = mantel_haenszel(*(counts[c].to_numpy() for c in counts), measure=measure, level=level).row()
         numbers = _three([row[name] for name in NUMBERS], scale)
         name = "Mantel-Haenszel, Wald"
         yield Attempt(name, "mantel-haenszel", "EE", "wald", measure, set_name, len(group), numbers)
@@ -221,12 +222,12 @@ def _pool_attempts(
 
 def _protocol_attempts(set_name: str, group: pd.DataFrame, protocol: Protocol) -> Iterator[Attempt]:
     """The models of the protocol's own set that pool another way than by inverse variance, as RevMan's do."""
-    trials, scale = trials_of(group), str(group["scale"].iloc[0])
-    for model in protocol.models_of(set_name):
+    trials, scale, outcome = trials_of(group), str(group["scale"].iloc[0]), group["outcome"].iloc[0]
+    for model in protocol.models_of(outcome, set_name):
         mine = model.for_measure(trials.measure)
         if mine.pooling == "inverse variance" or cannot(trials, model):
             continue
-        result = refit(trials, model, level=protocol.level)
+        result = refit(trials, model, level=protocol.level_of(outcome))
         numbers = _three([float(getattr(result, name)[0]) for name in NUMBERS], scale)
         way = f"{mine.pooling.capitalize().replace('haenszel', 'Haenszel')}, {model_name(mine.tau2, mine.interval)}"
         yield Attempt(way, mine.pooling, mine.tau2, mine.interval, trials.measure, set_name, len(group), numbers)
@@ -242,12 +243,13 @@ def _nnt_attempts(
     # A corrected empty cell stands in the table as 0.5; the table of counts itself is whole.
     plain, cut = counts.to_numpy(dtype=float), np.floor(counts.to_numpy(dtype=float))
     a, n1, c, n2 = np.where((one["corrected"] == "yes").to_numpy()[:, None], cut, plain).T
+    level = protocol.level_of(one["outcome"].iloc[0])
     rest = ~np.eye(len(one), dtype=bool)
     without = tuple(
-        (str(study), crude_wald(a[m], n1[m], c[m], n2[m], protocol.level))
+        (str(study), crude_wald(a[m], n1[m], c[m], n2[m], level))
         for study, m in zip(one["study_id"], rest if len(one) > 1 else (), strict=False)
     )
-    for w, numbers in nnt_methods(a, n1, c, n2, level=protocol.level).items():
+    for w, numbers in nnt_methods(a, n1, c, n2, level=level).items():
         mine = without if w.name == CRUDE else ()
         yield Attempt(w.name, w.pooling, w.tau2, w.ci, w.of, set_name, len(one), numbers, without=mine)
 

@@ -320,7 +320,7 @@ def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Option]]
     of = protocol.outcomes[outcome]
     if of.also and not any(o.measure for options in found.values() for o in options.values()):
         found["measure"] = {m: Option(label=m, measure=m) for m in (of.measure, *of.also)}
-    models = protocol.models_of("main")
+    models = protocol.models_of(outcome)
     if models[0].pooling != "inverse variance" and len({m.pooling for m in models}) > 1:
         found[POOLING] = {m.pooling: Option() for m in models}
     if TAU2 not in found:
@@ -577,4 +577,4 @@ def multiverse_of(
     inert = build.idle()
     live = {name: options for name, options in choices.items() if name not in inert}
     names = {n: [getattr(o, n, None) or key if n in MODEL else key for key, o in os.items()] for n, os in live.items()}
-    return run(names, build, models=protocol.models_of("main"), level=protocol.level), inert
+    return run(names, build, models=protocol.models_of(outcome), level=protocol.level_of(outcome)), inert

@@ -35,12 +35,12 @@ class Analysis:
 
     def __init__(self, group: pd.DataFrame, protocol: Protocol) -> None:
         first = group.iloc[0]
-        self.frame, self.protocol, self.level = group, protocol, protocol.level
+        self.frame, self.protocol, self.level = group, protocol, protocol.level_of(first["outcome"])
         self.comparisons, self.study = len(group), group["study_id"].to_numpy()
         self.k = self.trials_in(np.ones(self.comparisons, dtype=bool))
         self.id, self.log = str(first["analysis"]), first["scale"] == "log"
         self.outcome, self.measure = protocol.outcomes[first["outcome"]], str(first["measure"])
-        self.model: Model = protocol.models_of(str(first["set"]))[0]
+        self.model: Model = protocol.models_of(first["outcome"], first["set"])[0]
         self.identity: Row = {name: first[name] for name in IDENTITY[:-1]} | {"model": self.model.name}
         self.identity |= {"k": self.k, "comparisons": self.comparisons}
         self.trials = trials_of(group)

@@ -97,7 +97,8 @@ def plot(
         known = [*effects["analysis"].unique(), *subgroups["analysis"].unique()]
         raise KeyError(f"there is no analysis {analysis!r}; there are: {', '.join(known)}")
     first = mine.iloc[0]
-    main = protocol.models_of(first["set"])[0].name
+    models, said = protocol.models_of(first["outcome"], first["set"]), protocol.words_of(first["outcome"])
+    main = models[0].name
     by = subgroups[(subgroups["analysis"] == analysis) & (subgroups["model"] == main)] if column else None
     rows = pooled[pooled["analysis"] == base]
     rows = rows.sort_values("model", key=lambda name: name != main, kind="stable")
@@ -110,25 +111,24 @@ def plot(
     split = _column_label(column, protocol) if column else ""
     detail = [chosen.label] if first["set"] != "main" else []
     heading = title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + "".join(f": {d}" for d in detail)
-    lower_is_left = f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"
-    left, right = lower_is_left if outcome.better == "lower" else lower_is_left[::-1]
+    left, right = protocol.favours(first["outcome"])
     unit = f" ({outcome.unit})" if outcome.unit and first["measure"] == "MD" else ""
     meta = ForestMeta(
         title=heading,
         measure_label=MEASURE_LABELS[first["measure"]] + unit,
-        intervention=protocol.words.intervention[:1].upper() + protocol.words.intervention[1:],
-        control=protocol.words.control[:1].upper() + protocol.words.control[1:],
+        intervention=said.intervention[:1].upper() + said.intervention[1:],
+        control=said.control[:1].upper() + said.control[1:],
         favours_left=left,
         favours_right=right,
         scale=first["scale"],
-        level=protocol.level,
+        level=protocol.level_of(first["outcome"]),
         footnotes=tuple(filter(None, [chosen.note])),
         subgroup_labels=protocol.subgroup_labels(column) if column else {},
         risk_of_bias=lights(bias, [str(study) for study in mine["study_id"]], str(first["outcome"])),
         layout=layout,
     )
-    models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
-    caption = f"{protocol.title}. {heading}." + (f" {models}." if len(mine) > 1 else " One trial, not pooled.")
+    described = "; ".join(f"{m.name}: {describe_model(m)}" for m in models)
+    caption = f"{protocol.title}. {heading}." + (f" {described}." if len(mine) > 1 else " One trial, not pooled.")
     return Plot(analysis, mine, rows, by, lost, meta, caption)
 
 
