@@ -60,8 +60,8 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
 
 def _by_options(rows: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[Options, pd.DataFrame]]:
     """Rows as `compute` takes them by what the protocol decides about their outcomes in the main set."""
-    setting = protocol.setting("main")
-    options = {name: options_of(setting, Analysis(name, "", "main"), protocol) for name in rows["outcome"].unique()}
+    setting, outcomes = protocol.setting("main"), rows["outcome"].unique() if len(rows) else ()
+    options = {name: options_of(setting, Analysis(name, "", "main"), protocol) for name in outcomes}
     for one in dict.fromkeys(options.values()):
         yield one, rows[rows["outcome"].map(lambda name, one=one: options[name] == one)]
 

@@ -79,8 +79,10 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     whole = refit(trials, model, level=level)
     estimate, tau2 = float(whole.estimate[0]), float(whole.tau2[0])
     band = (estimate, float(whole.ci_lower[0]), float(whole.ci_upper[0]))
+    removals = one.removals()
+    left_out = leave_one_out(trials, model, level, np.array([inside for *_, inside in removals]))
     yield "leave_one_out", draw_removals(
-        leave_one_out(trials, model, level), [f"Without {name}" for name in labels], band,
+        left_out, [f"Without {name}" for _, name, _ in removals], band,
         f"{head}: without each trial", measure, "Each row pools all trials but one.", log=one.log,
     )  # fmt: skip
     order, undated = chronological(one.years.tolist(), one.ids)

@@ -331,6 +331,7 @@ class Protocol(Closed):
     categories: dict[str, dict[str, str]] = {}
     sets: dict[Name, StudySet] = {"main": StudySet(label="All trials")}
     subgroups: tuple[str, ...] = ()
+    row_subgroups: tuple[Name, ...] = ()
     groupings: dict[Name, Grouping] = {}
     shared_arms: tuple[SharedArm, ...] = ()
     independent_comparisons: tuple[IndependentComparisons, ...] = ()
@@ -380,9 +381,14 @@ class Protocol(Closed):
 
     @property
     def study_columns(self) -> tuple[str, ...]:
-        """Columns that effects.csv takes over from the studies: subgroups, groupings, moderators."""
+        """Columns that effects.csv takes over from the tables: subgroups, groupings, moderators."""
         moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
-        return tuple(dict.fromkeys([*self.subgroups, *moderators]))
+        return tuple(dict.fromkeys([*self.subgroup_columns, *moderators]))
+
+    @property
+    def subgroup_columns(self) -> tuple[str, ...]:
+        """Columns by which every main analysis is split: those of trials, then those of rows."""
+        return (*self.subgroups, *self.row_subgroups)
 
     @property
     def number_columns(self) -> tuple[str, ...]:

@@ -48,6 +48,11 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
         yield from _if_unknown(
             ("subgroups", i), column, known, "is no column with categories, and no grouping", "column "
         )
+    for i, column in enumerate(protocol.row_subgroups):
+        at = ("row_subgroups", i)
+        yield from _if_unknown(at, column, categories, "is no column with categories", "column ")
+        if column in (*protocol.subgroups, *protocol.groupings, *protocol.row_subgroups[:i]):
+            yield Misfit(at, column, "stands in subgroups or groupings, or twice", "a column that belongs to the row")
     for name, chosen in protocol.sets.items():
         yield from _conditions(("sets", name), chosen.include, chosen.exclude, categories)
         yield from _outcomes(("sets", name, "preferences"), chosen.preferences, protocol)

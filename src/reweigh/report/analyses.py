@@ -93,7 +93,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
     drawn = set(inputs.figures.loc[inputs.figures["kind"] == "forest", "analysis"])
     ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, base, group)]
     views = [_view(name, group, inputs, notes) for name in dict.fromkeys(ids)]
-    first_split = f"{base}.by_{protocol.subgroups[0]}" if protocol.subgroups else ""
+    first_split = f"{base}.by_{protocol.subgroup_columns[0]}" if protocol.subgroup_columns else ""
     shown = next((v["id"] for v in views if v["id"] == first_split), views[0]["id"] if views else "")
     own = str(first["analysis"])
     models = records(inputs.pooled[inputs.pooled["analysis"] == own])
@@ -148,7 +148,8 @@ def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
-    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol, inputs.bias)
+    tables = inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights
+    one = plot(name, *tables, protocol, inputs.bias, units=inputs.units)
     table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
     svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:

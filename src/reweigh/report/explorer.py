@@ -21,6 +21,7 @@ from reweigh.figures.forest.table import forest_table
 from reweigh.io import records
 from reweigh.measures import MEASURE_LABELS
 from reweigh.pool.refit import cannot, refit, trials_of
+from reweigh.pool.units import Units
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
 from reweigh.quantile import z_critical
@@ -48,6 +49,7 @@ SAID = dict(SENTENCES) | {
     "no_prediction_interval": "this model has no prediction interval",
     "no_bootstrap": "the bootstrap prediction interval is not computed for subsets",
 }
+COUNTED = {"row": "each comparison by itself", "trial": "each trial once"}
 FIELDS = {
     "q": ("q", "q_p_value"),
     "core": ("estimate", "tau2", "i2"),
@@ -80,6 +82,7 @@ class Dataset:
 
     frame: pd.DataFrame
     set_name: str
+    label: str
     correlation: float | None
     models: tuple[Model, ...]
 
@@ -152,6 +155,7 @@ def _label(model: Model) -> str:
 
 def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
     """The main set at each swept correlation, and every set that differs from it."""
+    protocol, units = inputs.protocol, Units(group, inputs.units)
     main: pd.DataFrame | None = None
     for name, frame in group.groupby("set", sort=False):
         key = frame[["comparison_id", "estimate", "variance"]].reset_index(drop=True)
@@ -159,11 +163,19 @@ def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
             main = key
         elif main is not None and key.equals(main):
             continue
-        models = _models(frame, inputs.protocol)
-        yield Dataset(frame, str(name), None, models)
+        label, models = protocol.sets[str(name)].label, _models(frame, protocol)
+        own, analysis = models[0].units, str(frame["analysis"].iloc[0])
+        parted = {one: units.of(analysis, one) for one in dict.fromkeys(model.units for model in models)}
+        if all(one is units.analyses[analysis] for one in parted.values()):
+            parted = {own: frame}
+        for unit, rows in parted.items():
+            # Trials of several comparisons are counted in two ways, each by the models that do so.
+            said = "" if len(parted) == 1 else f": {COUNTED[unit]}"
+            fitting = tuple(model for model in models if len(parted) == 1 or model.units == unit)
+            yield Dataset(rows, str(name) + ("" if unit == own else f".{unit}"), label + said, None, fitting)
         if name == "main":
             for correlation, changed in _swept(frame, inputs.sweep):
-                yield Dataset(changed, "main", correlation, models)
+                yield Dataset(changed, "main", label, correlation, models)
 
 
 def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
@@ -234,7 +246,7 @@ def _parameter(analysis: str, inputs: Inputs) -> dict[str, Any] | None:
 
 def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[str, int]) -> dict[str, Any]:
     protocol = inputs.protocol
-    column = protocol.subgroups[0] if protocol.subgroups else ""
+    column = next(iter(protocol.subgroup_columns), "")
     labels = protocol.subgroup_labels(column) if column else {}
     z = float(z_critical(protocol.level_of(one.frame["outcome"].iloc[0])))
     trials = []
@@ -247,7 +259,7 @@ def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[s
     single = one.k > FULL_UP_TO
     return {
         "set": one.set_name,
-        "label": protocol.sets[one.set_name].label,
+        "label": one.label,
         "correlation": one.correlation,
         "trials": trials,
         "single": single,

@@ -82,7 +82,7 @@ def methods_text(inputs: Inputs) -> list[tuple[str, str]]:
         ("Effect sizes", _effects(protocol, inputs)),
         ("Synthesis", _synthesis(protocol)),
     ]
-    if protocol.subgroups:
+    if protocol.subgroup_columns:
         parts.append(("Subgroups", _subgroups(protocol)))
     others = [chosen for name, chosen in protocol.sets.items() if name != "main"]
     if others:
@@ -178,7 +178,8 @@ def _model(model: Model) -> str:
 
 def _subgroups(protocol: Protocol) -> str:
     names = [
-        protocol.groupings[c].label if c in protocol.groupings else c.replace("_", " ") for c in protocol.subgroups
+        protocol.groupings[c].label if c in protocol.groupings else c.replace("_", " ")
+        for c in protocol.subgroup_columns
     ]
     shared = "one tau2 for all subgroups" if protocol.subgroup_tau2 == "common" else "a tau2 of each subgroup's own"
     return (
@@ -199,7 +200,7 @@ def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
         ("12", "Effect measure of each outcome", "Methods: outcomes"),
         ("13b", "Data preparation: conversions, missing statistics", "Worked pages of the trials"),
         ("13d", "Synthesis methods, heterogeneity, software", "Methods: synthesis; versions"),
-        ("13e", "Exploring heterogeneity", "Analyses: subgroups" if inputs.protocol.subgroups else "not done"),
+        ("13e", "Exploring heterogeneity", "Analyses: subgroups" if inputs.protocol.subgroup_columns else "not done"),
         ("13f", "Sensitivity analyses", "Analyses: sensitivity sets; explorer"),
         ("16a", "Flow of records", "Trials; searches are not recorded"),
         ("16b", "Excluded records with reasons", "Trials"),

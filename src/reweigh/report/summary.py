@@ -34,7 +34,7 @@ def summary(inputs: Inputs) -> str:
         parts += ["## Sensitivity sets", _sets(protocol), _estimates(differ)]
         if len(differ) < len(others):
             parts += ["A set that leaves an analysis as it is has no line here; `pooled.csv` has all of them."]
-    if protocol.subgroups:
+    if protocol.subgroup_columns:
         parts += ["## Subgroup differences", _tests(inputs.subgroups)]
     if len(inputs.meta_regression):
         parts += ["## Meta-regression", _regressions(inputs.meta_regression, protocol)]

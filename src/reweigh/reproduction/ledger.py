@@ -72,6 +72,7 @@ def reproduce(
     *,
     raw: Mapping[str, pd.DataFrame] | None = None,
     published_trials: pd.DataFrame | None = None,
+    units: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Recompute every published row by its authors' model and say how far it agrees.
 
@@ -91,6 +92,8 @@ def reproduce(
         arms.csv and contrasts.csv as text, by file name, for the rounding of the inputs.
     published_trials
         Which trials a published review pooled: review_id, study_id.
+    units
+        units.csv: what `effects` counts by trial, by row, and the other way round.
 
     Returns
     -------
@@ -99,6 +102,9 @@ def reproduce(
     """
     lists = published_trials if published_trials is not None else pd.DataFrame(columns=["review_id", "study_id"])
     table = published.fillna("").astype(str)
+    every = effects.assign(units="")
+    if units is not None and len(units):
+        every = pd.concat([every, units[units["units"].isin(["row", "trial"])]], ignore_index=True)
     rows = []
     for number, record in enumerate(table.to_dict("records"), start=2):
         row = {str(key): value for key, value in record.items()}
@@ -115,7 +121,7 @@ def reproduce(
         if missing:
             rows.append({**base, "verdict": NOT_PUBLIC, "missing": missing})
         else:
-            attempts = list(_attempts(row, effects, protocol, lists, raw or {}))
+            attempts = list(_attempts(row, every, protocol, lists, raw or {}))
             rows.append({**base, **_judge(row, printed, attempts)})
     return frame("reproduction.csv", rows)
 
@@ -192,7 +198,7 @@ def _attempts(
     measure = _measure(row)
     if measure != "NNT":
         here = here[here["measure"] == measure]
-    groups = [(str(name), group) for name, group in here.groupby("set", sort=False)]
+    groups = [(str(name), group) for (name, _), group in here.groupby(["set", "units"], sort=False)]
     fitting = [g for g in groups if k is None or len(g[1]) == k.value]
     for name, group in fitting or groups:
         yield from (_nnt_attempts if measure == "NNT" else _pool_attempts)(name, group, protocol, raw)

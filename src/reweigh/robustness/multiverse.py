@@ -454,7 +454,9 @@ class ProtocolBuilder:
         window = self.protocol.windows[self.window]
         end = {"earliest": window.lower, "latest": window.upper}.get(how.time or "", np.inf)
         nominal = end if window.nominal is not None and np.isfinite(end) else window.nominal
-        candidates = self._candidates(nominal, how.readings, how.shared_arms or main.shared_arms)
+        shared = how.shared_arms or main.shared_arms
+        rows = self.protocol.models_of(self.outcome)[0].units == "row" and how.shared_arms is None
+        candidates = self._candidates(nominal, how.readings, shared, not rows)
         moot = self._moot(candidates)
         crossover, direction = (
             (None if name in moot else getattr(how, name)) or getattr(main, name)
@@ -462,7 +464,7 @@ class ProtocolBuilder:
         )
         assumptions = tuple(one for one in how.assumptions if one[0] not in moot)
         found = self._converted(candidates, measure, assumptions, crossover, direction)
-        return self._chosen(found, measure, how.preferences, (how.shared_arms or main.shared_arms) != "keep")
+        return self._chosen(found, measure, how.preferences, shared != "keep" and not rows)
 
     def _keep(self, key: Hashable, table: pd.DataFrame) -> int:
         if key not in self._known:
@@ -470,13 +472,13 @@ class ProtocolBuilder:
             self._tables.append(table)
         return self._known[key]
 
-    def _build(self, nominal: float | None, readings: tuple[Reading, ...], shared_arms: str) -> int:
+    def _build(self, nominal: float | None, readings: tuple[Reading, ...], shared_arms: str, recognise: bool) -> int:
         arms = self.arms
         for reading in readings:
             arms = read_as(arms, reading.study, reading.outcome, reading.use)
         window = self.protocol.windows[self.window].model_copy(update={"nominal": nominal})
         asked = self._asked(self.protocol.outcomes[self.outcome].measure, windows={self.window: window})
-        table = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
+        table = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms, recognise=recognise).table
         return self._keep(table.to_csv(), table)
 
     def _unread(self, candidates: int) -> set[str]:
