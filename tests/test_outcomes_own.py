@@ -164,8 +164,8 @@ outcomes:
 @pytest.mark.parametrize(
     ("own", "key", "message"),
     [
-        ("models: [cochran]", "outcomes.pain.models", 'did you mean "cochrane"'),
-        ("models: [revman, revman]", "outcomes.pain.models", "two models have the same name"),
+        ("models: [cochran]", "outcomes.pain.models.0", 'did you mean "cochrane"'),
+        ("models: [revman, revman]", "outcomes.pain.models.1", "stands in this list twice"),
         ("models: [{name: revman-classic, tau2: PM, interval: wald}]", "outcomes.pain.models.0.name", "another model"),
         ("level: 95", "outcomes.pain.level", "less than 1"),
         ("words: {intervention: a}", "outcomes.pain.words.control", "is missing"),
@@ -183,4 +183,7 @@ def test_what_an_outcome_does_not_say_is_that_of_all_and_a_set_comes_first():
     names = [[m.name for m in found.models_of("pain", name)] for name in ("main", "old")]
     assert names == [["revman"], ["cochrane"]] and list(found.every_model) == ["revman", "cochrane"]
     assert (found.level_of("pain"), found.words_of("pain").control, found.other_levels) == (0.95, "b", "")
+    own = text.replace("[revman]", "[mine, revman]") + "models: [{name: mine, tau2: PM, interval: t}, cochrane]\n"
+    named = load_protocol(own.encode())[0]
+    assert [m.tau2 for m in named.models_of("pain")] == ["PM", "REML"]
     assert (found.smd_variance_of("pain"), found.smd_variance_of("pain", "old")) == ("RevMan", "LS")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from reweigh.measures import (
     MEASURES_OF_TYPE,
@@ -22,7 +22,7 @@ from reweigh.measures import (
 )
 from reweigh.protocol.base import Closed
 from reweigh.protocol.importance import GRADE_RATIO, ImportantDifference, bounds_of
-from reweigh.protocol.models import Model, Tau2, resolve
+from reweigh.protocol.models import PRESETS, Model, Tau2, resolve
 from reweigh.protocol.windows import Window
 from reweigh.text.numbers import level_text
 
@@ -33,13 +33,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ConfidenceLevel = Annotated[float, Field(gt=0.5, lt=1)]
 
 
-def _resolvable(models: tuple[Model | str, ...]) -> tuple[Model | str, ...]:
-    resolve(models)
-    return models
-
-
-Models = Annotated[tuple[Model | str, ...], AfterValidator(_resolvable)]
-"""Pooling models, the main one first: presets by their names, or models of one's own."""
+Models = tuple[Model | str, ...]
+"""Pooling models, the main one first: models of one's own, or presets and models of the protocol by their names."""
 
 Correlation = Annotated[float, Field(ge=-1, lt=1)]
 """A correlation; at 1 a difference would have no variance."""
@@ -348,6 +343,12 @@ class Protocol(Closed):
     certainty: CertaintyRules = CertaintyRules()
     seed: Annotated[int, Field(ge=0)] = 1
 
+    @field_validator("models")
+    @classmethod
+    def _known_models(cls, models: Models) -> Models:
+        resolve(models)
+        return models
+
     @field_validator("sets")
     @classmethod
     def _main_first(cls, sets: dict[str, StudySet]) -> dict[str, StudySet]:
@@ -403,7 +404,13 @@ class Protocol(Closed):
 
     def models_of(self, outcome: str, set_name: str = "main") -> tuple[Model, ...]:
         """Pooling models of an outcome in a set, the main one first: the set's own, else the outcome's, else all's."""
-        return resolve(self.sets[set_name].models or self.outcomes[outcome].models or self.models)
+        own = self.sets[set_name].models or self.outcomes[outcome].models
+        return resolve(own, self.known_models) if own else resolve(self.models)
+
+    @property
+    def known_models(self) -> dict[str, Model]:
+        """Models that a set or an outcome can name: the presets, and the protocol's own."""
+        return dict(PRESETS) | {model.name: model for model in resolve(self.models)}
 
     @property
     def every_model(self) -> dict[str, Model]:

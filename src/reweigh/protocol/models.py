@@ -118,12 +118,12 @@ def describe_model(model: Model) -> str:
     return f"{pooled}{tau2}, interval by {interval}{prediction}" + (f" ({model.note})" if model.note else "")
 
 
-def resolve(models: tuple[Model | str, ...]) -> tuple[Model, ...]:
-    """Models with their presets filled in. Raises ValueError on an unknown preset or a name that comes twice."""
+def resolve(models: tuple[Model | str, ...], known: Mapping[str, Model] = PRESETS) -> tuple[Model, ...]:
+    """Models with the names among them filled in. Raises ValueError on an unknown name or one that comes twice."""
     for model in models:
         if isinstance(model, str):
-            require(model, PRESETS, "models (a preset, or name, tau2 and interval)")
-    resolved = tuple(PRESETS[m] if isinstance(m, str) else m for m in models)
+            require(model, known, "models (a preset, or name, tau2 and interval)")
+    resolved = tuple(known[m] if isinstance(m, str) else m for m in models)
     if len({m.name for m in resolved}) < len(resolved):
         raise ValueError("models: two models have the same name")
     return resolved

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reweigh.measures import MEASURES_OF_TYPE
-from reweigh.protocol.model import Option, Outcome, Preference, Protocol, Reading
-from reweigh.protocol.models import Model, resolve
+from reweigh.protocol.model import Models, Option, Outcome, Preference, Protocol, Reading
 from reweigh.tables.problems import did_you_mean
 
 Path = tuple[str | int, ...]
@@ -67,15 +66,23 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
 
 
 def _models(protocol: Protocol) -> Iterator[Misfit]:
-    """Two models of one name: results are told apart by it."""
-    places: list[tuple[Path, tuple[Model | str, ...]]] = [(("models",), protocol.models)]
+    """Names of models that nothing has, or that two models have: results are told apart by them."""
+    places: list[tuple[Path, Models]] = [(("models",), protocol.models)]
     places += [(("outcomes", name, "models"), outcome.models) for name, outcome in protocol.outcomes.items()]
     places += [(("sets", name, "models"), chosen.models) for name, chosen in protocol.sets.items()]
-    known: dict[str, Model] = {}
+    known = protocol.known_models
     for at, models in places:
-        for i, model in enumerate(resolve(models)):
-            if known.setdefault(model.name, model) != model:
-                yield Misfit((*at, i, "name"), model.name, "is the name of another model too", "a name for each model")
+        seen: set[str] = set()
+        for i, model in enumerate(models):
+            name = model if isinstance(model, str) else model.name
+            if isinstance(model, str):
+                message = "is no preset, and no model of the protocol's `models`"
+                yield from _if_unknown((*at, i), name, known, message, "model ")
+            elif known.setdefault(name, model) != model:
+                yield Misfit((*at, i, "name"), name, "is the name of another model too", "a name for each model")
+            if name in seen:
+                yield Misfit((*at, i), name, "stands in this list twice", "each model once")
+            seen.add(name)
 
 
 def _thresholds(at: Path, outcome: Outcome) -> Iterator[Misfit]:
