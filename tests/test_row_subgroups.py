@@ -194,3 +194,16 @@ def test_without_trials_of_several_comparisons_there_are_no_other_units():
     assert chosen.units.empty and len(chosen.effects) == 2
     table = pooled_table(chosen.effects, protocol, "own", units=chosen.units)
     assert table["comparisons"].tolist() == [2, 2] and not table["note_codes"].str.contains("rows_as_trials").any()
+
+
+def test_comparisons_that_share_no_patients_stand_by_themselves_in_the_total_too():
+    independent = "independent_comparisons: [{study: A, reason: two strata of patients}]\n"
+    given = files(("cochrane", "revman-classic"))
+    chosen, _ = selected(given | {"review.yaml": given["review.yaml"] + independent.encode()})
+    assert chosen.effects[["comparison_id", "age"]].to_numpy().tolist() == [
+        ["A.1", "young"], ["A.2", "old"], ["B", "young"], ["C", "old"], ["D", "young"],
+    ]  # fmt: skip
+    assert (
+        set(chosen.units["units"]) == {"row"}
+        and not chosen.effects["assumption_codes"].str.contains("in_subgroups").any()
+    )

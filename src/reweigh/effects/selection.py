@@ -200,7 +200,10 @@ def _units(
         yield pooled[unit][pooled[unit]["window"].isin(several)].assign(units=unit)
     for column in protocol.row_subgroups if "trial" in pooled else ():
         values = rows.groupby([rows[name] for name in UNIT], sort=False)[column].transform("nunique")
-        parted = described["row"][(values > 1).reindex(described["row"].index)]
+        # Comparisons that share no patients stand in the total by themselves, as they do in their subgroups.
+        whole = set(_keys(pooled["trial"], [*UNIT, "comparison_id"]))
+        one = [key in whole for key in _keys(rows, [*UNIT, "comparison_id"])]
+        parted = described["row"][((values > 1) & ~np.array(one, dtype=bool)).reindex(described["row"].index)]
         if len(parted):
             apart = _pooled(parted, setting, protocol, "trial", [*UNIT, column])
             codes = [join((cell, code("in_subgroups", column=column))) for cell in apart["assumption_codes"]]
