@@ -49,7 +49,7 @@ if __name__ == "__main__":
         Path(snakemake.output.html).write_text(findings_html(findings, protocol), encoding="utf-8")
         Path(snakemake.output.docx).write_bytes(findings_docx(findings, protocol))
         labels = read_csv(snakemake.input.studies).set_index("study_id")["label"]
-        main = effects.loc[effects["set"] == "main", "analysis"]
-        of_main = weights[weights["analysis"].isin(main) & (weights["model"] == protocol.models_of("main")[0].name)]
+        main = pooled[pooled["set"] == "main"].drop_duplicates("analysis")[["analysis", "model"]]
+        of_main = weights.merge(main)
         index = pd.DataFrame(draw(bias, of_main, labels), columns=["figure", "title", "caption"])
         write_csv(index, snakemake.output.index)

@@ -29,6 +29,7 @@ if __name__ == "__main__":
             thresholds,
             read_overrides(read_texts(files, "certainty_overrides.csv")),
             indirectness,
+            read_csv(snakemake.input.units, protocol.number_columns),
         )
         content = b"".join(Path(path).read_bytes() for path in snakemake.input.claims)
         claims = read_claims(content) if content else Claims.none()

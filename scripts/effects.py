@@ -21,6 +21,7 @@ if __name__ == "__main__":
         write_csv(selection.rows, snakemake.output.rows)
         write_csv(exclusions(selection.rows), snakemake.output.exclusions)
         write_csv(selection.not_pooled, snakemake.output.not_pooled)
+        write_csv(selection.units, snakemake.output.units)
         typed = with_tables({Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}).files
         tools = read_tools(Path(snakemake.input.tools).read_bytes())
         bias = read_csv(snakemake.input.risk_of_bias)

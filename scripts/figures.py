@@ -30,20 +30,21 @@ if __name__ == "__main__":
         protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         names = ("effects", "pooled", "subgroups", "weights")
         tables = [read_csv(snakemake.input[name], protocol.number_columns) for name in names]
-        lost = read_csv(snakemake.input.not_pooled)
+        lost, units = read_csv(snakemake.input.not_pooled), read_csv(snakemake.input.units, protocol.number_columns)
         bias = load_risk_of_bias(snakemake.input.risk_of_bias, snakemake.input.tools)
         if hasattr(snakemake.output, "figure"):  # in a module a rule may have another name
             try:
                 layout = FOLDERS[snakemake.wildcards.layout]
-                names = {file_name(name): name for name in plot_ids(tables[0], protocol)}
+                names = {file_name(name): name for name in plot_ids(tables[0], protocol, units)}
                 asked = snakemake.wildcards.analysis
-                one = plot(names.get(asked, asked), *tables, protocol, bias, layout, lost)
+                one = plot(names.get(asked, asked), *tables, protocol, bias, layout, lost, units)
             except KeyError as unknown:
                 Path(snakemake.log[0]).write_text(f"{unknown.args[0]}\n", encoding="utf-8")
                 sys.exit(f"\n{unknown.args[0]}\n")
             save(draw_one(one), snakemake.output.figure)
         else:
-            plots = [plot(name, *tables, protocol, bias, not_pooled=lost) for name in plot_ids(tables[0], protocol)]
+            names = plot_ids(tables[0], protocol, units)
+            plots = [plot(name, *tables, protocol, bias, not_pooled=lost, units=units) for name in names]
             names = journal_plot_ids(tables[0])
             plots += [plot(name, *tables, protocol, bias, layout, lost) for layout in JOURNALS for name in names]
             further = {

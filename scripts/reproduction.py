@@ -28,6 +28,7 @@ if __name__ == "__main__":
             protocol,
             raw=raw,
             published_trials=read_texts(files, "published_trials.csv"),
+            units=read_csv(snakemake.input.units),
         )
         write_csv(ledger, snakemake.output.ledger)
         write_csv(check_published(published), snakemake.output.checks)

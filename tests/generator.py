@@ -548,11 +548,12 @@ class Generator:
         if not arms and not contrasts:
             arms = [{"study_id": studies[0]["study_id"], "outcome": next(iter(protocol["outcomes"])), "timepoint": "end", "arm": arm, "role": role} for arm, role in (("drug", "intervention"), ("placebo", "control"))]  # fmt: skip
         self.declare(protocol, studies, arms, contrasts)
+        strata = self.own(protocol, [*arms, *contrasts])
         files = {"review.yaml": yaml_of(protocol), "studies.csv": table(studies, tuple(studies[0]), whole=True)}
         if arms:
-            files["arms.csv"] = table(arms, ARMS.names)
+            files["arms.csv"] = table(arms, (*ARMS.names, *strata))
         if contrasts:
-            files["contrasts.csv"] = table(contrasts, CONTRASTS.names)
+            files["contrasts.csv"] = table(contrasts, (*CONTRASTS.names, *strata))
         if self.maybe(0.5) and (bias := self.bias(studies, protocol)):
             files["risk_of_bias.csv"] = table(bias, tuple(bias[0]))
         published = self.published(protocol) if self.maybe(0.4) else []
@@ -566,6 +567,32 @@ class Generator:
             row = dict.fromkeys(OVERRIDE_COLUMNS, "") | {"analysis": f"{name}.{window}", "domain": "imprecision", "levels": "-1", "reason": "as we see it", "initials": "us"}  # fmt: skip
             files["certainty_overrides.csv"] = table([row], tuple(OVERRIDE_COLUMNS), whole=True)
         return files
+
+    def own(self, protocol: dict[str, Any], rows: list[Row]) -> tuple[str, ...]:
+        """Models, level and words of outcomes' own, and a subgroup column of rows; its name is given back.
+
+        By dice of its own, so that what else a seed has stays as it was.
+        """
+        dice = random.Random(f"own {self.seed}")
+        for chosen in protocol["sets"].values():
+            for model in chosen.get("models", ()):
+                if not isinstance(model, str):  # a name stands for one model
+                    model["name"] = f"other {model['name']}"
+        for outcome in protocol["outcomes"].values():
+            if dice.random() < 0.2:
+                outcome["models"] = dice.choice((["revman-classic", "cochrane"], ["revman-5"], ["cochrane", "revman"]))
+            if dice.random() < 0.2:
+                outcome["level"] = dice.choice((0.9, 0.99))
+            if dice.random() < 0.2:
+                outcome["words"] = {"intervention": "pill <y>", "control": "nothing"}
+        if dice.random() < 0.7:
+            return ()
+        for row in rows:  # both arms of a comparison are in one stratum
+            of = f"{self.seed} {row.get('comparison_id', row['study_id'])} {row['outcome']}"
+            row["stratum"] = random.Random(of).choice(("low", "high", "höchst", "low", ""))
+        protocol["categories"]["stratum"] = ["low", "high", "höchst"]
+        protocol["row_subgroups"] = ["stratum"]
+        return ("stratum",)
 
     def declare(self, protocol: dict[str, Any], studies: list[Row], arms: list[Row], contrasts: list[Row]) -> None:
         """What the protocol says of single trials; and no category in a set that no trial could have."""

@@ -111,8 +111,8 @@ def checked(imported):
 def pooled(imported):
     """Effects and pooled results of an imported review."""
     tables, protocol = checked(imported)
-    effects = select(tables.studies, tables.arms, tables.contrasts, protocol).effects
-    return effects, pooled_table(effects, protocol), protocol
+    chosen = select(tables.studies, tables.arms, tables.contrasts, protocol)
+    return chosen.effects, pooled_table(chosen.effects, protocol, units=chosen.units), protocol
 
 
 def codes(imported):
@@ -145,7 +145,7 @@ def test_the_examples_of_fleiss_come_back(form):
     """RevMan's stored results of analysis 1.1; 1.2 by RevMan's variance of SMDs (the CSV export has MD)."""
     imported = read(sample(form))
     effects, table, protocol = pooled(imported)
-    main = table[table["model"] == protocol.models_of("main")[0].name].set_index("analysis")
+    main = table[table["model"] == protocol.models_of("a1_1")[0].name].set_index("analysis")
     first, second = main.loc["a1_1.all"], main.loc["a1_2.all"]
     assert natural(first) == [0.896866, 0.840514, 0.956995]
     assert [round(first[x], 6) for x in ("q", "q_df", "q_p_value")] == [9.946056, 6, 0.126942]
@@ -163,7 +163,7 @@ def test_the_weights_tell_the_model_where_no_settings_do():
     """Without its settings the package of Fleiss is known by its weights: Mantel-Haenszel, common effect."""
     files = {name: data for name, data in sample("package").items() if name.endswith("data-rows.csv")}
     _, table, protocol = pooled(read(files))
-    assert protocol.models_of("main")[0].pooling == "mantel-haenszel for counts"
+    assert protocol.models_of("a1_1")[0].pooling == "mantel-haenszel for counts"
     assert natural(table.iloc[0]) == [0.896866, 0.840514, 0.956995]
 
 
@@ -270,10 +270,17 @@ def test_every_measure_is_told_by_the_rows():
     assert not {cell.code for cell in imported.cells} - {"measure_found", "events_exchanged"}
 
 
-def test_a_row_of_another_level_is_listed_with_both_intervals():
+def test_a_row_of_another_level_than_its_total_is_listed_with_both_intervals():
+    """Rows at 99%: the outcome's level, unless the settings say that the total is at 95%."""
     log, se = np.log(5 / 9), np.sqrt(1 / 5 - 1 / 50 + 1 / 9 - 1 / 50)
     result = np.exp([log, log - 2.5758293035489004 * se, log + 2.5758293035489004 * se]).round(6)
-    imported = read({"x-data-rows.csv": data_rows(row("A", counts=(5, 50, 9, 50), result=tuple(result)))})
+    rows = data_rows(row("A", counts=(5, 50, 9, 50), result=tuple(result)))
+    imported = read({"x-data-rows.csv": rows})
+    effects, _, protocol = pooled(imported)
+    assert protocol.level_of("a1_1") == 0.99 and not [c for c in imported.cells if c.code.startswith("interval")]
+    assert effects[["ci_lower_natural", "ci_upper_natural"]].iloc[0].tolist() == pytest.approx(result[1:], abs=1e-6)
+    settings = b"Analysis group,Analysis number,Estimate CI\n1,1,95%\n"
+    imported = read({"x-data-rows.csv": rows, "x-overall-estimates-and-settings.csv": settings})
     (cell,) = [one for one in imported.cells if one.code == "interval_of_another_level"]
     assert (cell.row, cell.became) == (2, "0.5556 (0.2002 to 1.5415)")
 
@@ -310,18 +317,40 @@ def test_a_row_that_does_not_come_back_is_named_with_its_kind(result, code):
     assert (4, code) in codes(imported)
 
 
-def test_a_study_that_stands_twice_has_two_comparisons_and_is_pooled_row_by_row_in_a_set_of_its_own():
+def test_a_study_that_stands_twice_has_two_comparisons_in_their_subgroups_and_revmans_models_pool_each():
     rows = [
         row("A", subgroup="young", counts=(3, 30, 6, 30)),
         row("A", subgroup="old", counts=(5, 40, 9, 40)),
         row("B", counts=(4, 50, 9, 50)),
     ]
     imported = read({"x-data-rows.csv": data_rows(*rows)})
-    effects, _, _ = pooled(imported)
-    assert effects[effects["set"] == "main"]["study_id"].tolist() == ["a", "b"]
-    assert effects[effects["set"] == "each_row"]["comparison_id"].tolist() == ["a.1", "a.2", "b"]
+    effects, table, protocol = pooled(imported)
+    assert list(protocol.sets) == ["main"] and protocol.row_subgroups == ("subgroup",)
+    assert effects["comparison_id"].tolist() == ["a.1", "a.2", "b"]
+    assert table.set_index("model")["comparisons"].to_dict() == {"revman-5": 3, "RevMan fixed": 3, "cochrane": 2}
+    assert (table["k"] == 2).all()
+    assert table["note_codes"].str.contains("rows_as_trials rows=2 trials=1").tolist() == [True, True, False]
     assert {(2, "study_stands_twice"), (3, "study_stands_twice")} <= codes(imported)
-    assert imported.tables["arms"]["note"].tolist()[:3] == ["Subgroup: young", "Subgroup: young", "Subgroup: old"]
+    assert imported.tables["arms"]["subgroup"].tolist() == ["young", "young", "old", "old", "", ""]
+
+
+def test_an_analysis_has_the_model_the_level_and_the_labels_that_are_its_own():
+    """Of three analyses with settings the second is another one: it names what differs, the others name nothing."""
+    names = "Analysis group,Analysis number,Analysis name,Data type,Experimental group label,Control group label,Statistical method,Effect measure,Analysis model,CI/PI level,Graph label (left),Graph label (right)"  # fmt: skip
+    usual = "1,{},Relief,Dichotomous,Drug,Placebo,M-H,Risk Ratio,Fixed effect,95%,Favours drug,Favours placebo"
+    other = "1,2,Harm,Dichotomous,Pill,Nothing,M-H,Odds Ratio,Random effects,90%,Favours pill,Favours nothing"
+    settings = "\n".join([names, usual.format(1), other, usual.format(3), ""]).encode()
+    rows = [row(name, (1, at), counts=(3, 30, 6, 30 + at)) for at in (1, 2, 3) for name in ("A", "B")]
+    files = {"x-data-rows.csv": data_rows(*rows), "x-overall-estimates-and-settings.csv": settings}
+    _, table, protocol = pooled(read(files))
+    own = {name: (one.models, one.level, one.words) for name, one in protocol.outcomes.items() if name != "a1_2"}
+    assert [one[1:] for one in own.values()] == [(None, None)] * 2 and protocol.level == 0.95
+    assert protocol.outcomes["a1_2"].models == ("revman-5", "cochrane")
+    assert (protocol.level_of("a1_2"), protocol.words_of("a1_2").intervention) == (0.9, "Pill")
+    assert protocol.words_of("a1_3").control == "Placebo"
+    main = table.drop_duplicates("analysis").set_index("outcome")
+    assert main["model"].tolist() == ["RevMan fixed", "revman-5", "RevMan fixed"]
+    assert main["level"].tolist() == [0.95, 0.9, 0.95]
 
 
 def test_zeros_that_are_nothing_are_emptied_and_listed():
@@ -570,7 +599,7 @@ def test_settings_of_version_2():
     files = {"x-data-rows.csv": rows, "x-overall-estimates-and-settings.csv": f"{names}\n{values}\n".encode(), "x-risk-of-bias.csv": rob, "x-study-information.csv": study}  # fmt: skip
     imported = read(files)
     tables, protocol = checked(imported)
-    model = protocol.models_of("main")[0]
+    model = protocol.models_of("a1_1")[0]
     assert (model.tau2, model.interval, protocol.outcomes["a1_1"].better) == ("REML", "hartung-knapp", "higher")
     assert protocol.outcomes["a1_1"].measure == "OR"
     assert tables.arms["events"].tolist() == [27, 24, 46, 41], "non-events"

@@ -99,7 +99,9 @@ def test_a_wide_difference_has_no_exponential():
     effects = pd.DataFrame(
         {"study_id": ["a", "a", "b"], "comparison_id": ["a1", "a2", "b"], "estimate": [1e4, 2e4, 3e4]}
     )
-    effects = effects.assign(analysis="pain.end", set="main", measure="MD", scale="natural", variance=1e6)
+    effects = effects.assign(
+        analysis="pain.end", outcome="pain", set="main", measure="MD", scale="natural", variance=1e6
+    )
     assert dependence_table(effects, EMPTY)["ci_upper_natural"].max() > 1e4
 
 
@@ -111,7 +113,7 @@ def test_a_shared_arm_whose_rows_differ_has_no_covariance_of_its_own(events, sai
         {"study_id": ["a", "a", "b"], "comparison_id": ["a1", "a2", "b"], "estimate": [0.1, 0.2, 0.3]}
     )
     effects = effects.assign(
-        analysis="pain.end", set="main", measure="RD", scale="natural", variance=0.01, sd_control=np.nan
+        analysis="pain.end", outcome="pain", set="main", measure="RD", scale="natural", variance=0.01, sd_control=np.nan
     )
     effects = effects.assign(
         n_intervention=30, n_control=30, events_intervention=[4, 6, 7], events_control=[*events, 9]

@@ -41,7 +41,7 @@ def test_reviews_have_a_valid_protocol(review):
 def test_minimal_protocol_has_the_stated_defaults():
     protocol, _ = load_protocol(MINIMAL.encode())
     assert protocol is not None
-    assert [m.name for m in protocol.models_of("main")] == ["cochrane", "revman-classic"]
+    assert [m.name for m in protocol.models_of("pain")] == ["cochrane", "revman-classic"]
     assert protocol.windows["all"].any
     assert (protocol.assumptions.crossover_correlation, protocol.assumptions.crossover_phi) == (0.5, 0.2)
 

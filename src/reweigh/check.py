@@ -181,6 +181,7 @@ def table_rules(protocol: Protocol) -> TableRules:
         subgroup_columns=tuple(sorted(set(used) - {"eligible", "design"})),
         wanted_by=used,
         number_columns=protocol.number_columns,
+        row_columns=protocol.row_subgroups,
     )
 
 

@@ -73,6 +73,12 @@ reported_as | id | | the way of reporting that was used: `arms`, `contrast with 
 derivation derivation_codes assumptions assumption_codes flags flag_codes source
 rows | text | file:row | the table rows that it rests on (header = row 1)
 
+# units.csv | analysis units comparison_id
+> One pooled unit of an analysis in which trials have several comparisons, as a model pools it that counts them in another
+> way than `effects.csv`, which has the units of the main model.
+@effects.csv
+units | id | | `row`: every comparison; `trial`: one effect of each trial; `by_<column>`: one of each trial and subgroup
+
 # not_pooled.csv | analysis study_id comparison_id file row
 > One eligible trial with a row for the outcome and window that is not in the pool of one analysis, and why.
 analysis study_id comparison_id label file row n_intervention n_control events_intervention events_control reason_code
@@ -444,7 +450,7 @@ doi pmid registry_id condition exclusion_reason source_urls | text | | as typed
 eligible | yes/no | | whether the trial is eligible
 
 # checked/arms.csv | row
-> One arm of one trial at one time point, as checked.
+> One arm of one trial at one time point, as checked; your own subgroup columns of rows behind.
 row study_id comparison_id label
 outcome outcome_definition | text | | what was measured
 timepoint
@@ -464,9 +470,10 @@ correlation phi icc | number | | of the periods of a crossover trial, or within 
 cluster_size | number | patients | mean size of a cluster
 discordant1 discordant2 | integer | patients | with the event in this period only, in the other only
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
+...
 
 # checked/contrasts.csv | row
-> One result between arms of one trial at one time point, as checked.
+> One result between arms of one trial at one time point, as checked; your own subgroup columns of rows behind.
 row study_id comparison_id label
 outcome outcome_definition | text | | what was measured
 timepoint
@@ -484,6 +491,7 @@ n_intervention n_control | integer | patients | patients analysed
 paired | yes/no | | whether the test was paired
 p_test | id | | which test it was
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
+...
 
 # checked/risk_of_bias.csv | row
 > One judgement of one trial, as checked.
@@ -559,7 +567,9 @@ def schemas() -> Mapping[str, Schema]:
                 if name == "...":
                     schema.own_at = len(schema.columns)
                 elif name.startswith("@"):
-                    schema.columns |= {n: c for n, c in found[name[1:]].columns.items() if n not in schema.columns}
+                    of = found[name[1:]]
+                    schema.own_at = schema.own_at if of.own_at is None else of.own_at
+                    schema.columns |= {n: c for n, c in of.columns.items() if n not in schema.columns}
                 else:
                     schema.columns[name] = said or _as_said(name, general | schema.columns)
     return found

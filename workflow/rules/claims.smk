@@ -12,6 +12,7 @@ rule claims:
         studies="work/{review}/checked/studies.csv",
         risk_of_bias="work/{review}/checked/risk_of_bias.csv",
         effects="results/{review}/effects.csv",
+        units="results/{review}/units.csv",
         source=library("claims"),
     output:
         table=shown_table("claims.csv", "claims", "claims"),

@@ -14,6 +14,7 @@ rule effects:
         effects=shown_table("effects.csv", "effects", "effect sizes"),
         exclusions=shown_table("exclusions.csv", "exclusions", "unusable rows"),
         not_pooled="results/{review}/not_pooled.csv",
+        units="results/{review}/units.csv",
         rows="results/{review}/rows.csv",
         flags="results/{review}/flags.csv",
         sweep="results/{review}/crossover_sweep.csv",

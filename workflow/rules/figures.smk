@@ -4,6 +4,7 @@ rule figures:
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
+        units="results/{review}/units.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
         weights="results/{review}/weights.csv",
@@ -49,6 +50,7 @@ rule figure:
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
+        units="results/{review}/units.csv",
         pooled="results/{review}/pooled.csv",
         subgroups="results/{review}/subgroups.csv",
         weights="results/{review}/weights.csv",

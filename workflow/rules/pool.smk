@@ -3,6 +3,7 @@ rule pool:
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
+        units="results/{review}/units.csv",
         sweep="results/{review}/crossover_sweep.csv",
         dependence_sweep="results/{review}/dependence_sweep.csv",
         source=library("pool"),

@@ -7,6 +7,7 @@ rule report:
         protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         effects="results/{review}/effects.csv",
+        units="results/{review}/units.csv",
         rows="results/{review}/rows.csv",
         not_pooled="results/{review}/not_pooled.csv",
         flags="results/{review}/flags.csv",

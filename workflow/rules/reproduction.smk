@@ -7,6 +7,7 @@ rule reproduction:
         optional=lambda wildcards: data_files(wildcards, "arms.csv", "contrasts.csv"),
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
+        units="results/{review}/units.csv",
         pooled="results/{review}/pooled.csv",
         certainty="results/{review}/certainty.csv",
         source=library("reproduction"),

@@ -16,7 +16,7 @@ from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.text.certainty import SYMBOLS, Level, sentence, with_guarded
-from reweigh.text.numbers import count_text, level_text, row_text
+from reweigh.text.numbers import count_text, level_text, row_text, stated_text
 
 HEADINGS = {
     "outcome_label": "Outcome",
@@ -63,11 +63,12 @@ def summary_of_findings(
                 "participants": row["participants"],
                 "outcome_label": f"{outcome.label}, {window[:1].lower()}{window[1:]}",
                 "participants_text": _participants(row),
-                "effect": _effect(row, outcome), **_absolute(row, trials),
+                "effect": _effect(row, outcome, protocol.usual_level), **_absolute(row, trials),
                 "certainty": level, "certainty_text": f"{SYMBOLS[level]} {level}",
                 "reasons": _reasons(mine),
                 "sentence": sentence(
-                    protocol.words.intervention, outcome.label[:1].lower() + outcome.label[1:], level,
+                    protocol.words_of(row["outcome"]).intervention,
+                    outcome.label[:1].lower() + outcome.label[1:], level,
                     row["estimate"], bounds, (row["guarded_ci_lower"], row["guarded_ci_upper"]),
                 ),
             }
@@ -80,10 +81,12 @@ def _participants(row: pd.Series) -> str:
     return f"{n} ({count_text(row['k'], row['comparisons'])})"
 
 
-def _effect(row: pd.Series, outcome: Outcome) -> str:
+def _effect(row: pd.Series, outcome: Outcome, usual_level: float) -> str:
+    """The effect; its confidence level where that is not the usual one, which stands below the title."""
     number, bracket, interval = row_text(row).partition(" (")
-    unit = f" {outcome.unit}" if bracket and outcome.unit and row["measure"] == "MD" else ""
-    said = f"{row['measure']} {number}{unit}{bracket}{interval}"
+    unit = outcome.unit if row["measure"] == "MD" else ""
+    said = f"{row['measure']} {number}{f' {unit}' if unit else ''}{bracket}{interval}"
+    said = said if row["level"] == usual_level else stated_text(row, unit)
     return with_guarded(said, row) if bracket else number
 
 
@@ -126,7 +129,7 @@ def _title(protocol: Protocol) -> tuple[str, list[str]]:
     notes = [
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
         "Events per 1,000 people; the risk without the intervention is the median of the control groups, the risk with "
-        f"it follows from the relative effect and its {level_text(protocol.level)} CI.",
+        f"it follows from the relative effect and its {level_text(protocol.usual_level)} CI{protocol.other_levels}.",
         "Certainty by rule (docs/claims.md): high, moderate, low or very low. Certainty and what it means rest on the "
         "guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is another one.",
     ]

@@ -11,6 +11,7 @@ from reweigh.certainty.assess import Bounds, Certainty, Override, assess, natura
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
 from reweigh.pool.summarise import pool_by
+from reweigh.pool.units import Units
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.protocol.models import Model
 from reweigh.risk_of_bias import RiskOfBias
@@ -31,6 +32,7 @@ class Setting:
     thresholds: Thresholds = field(default_factory=Thresholds)
     overrides: tuple[Override, ...] = ()
     indirectness: dict[str, tuple[int, str]] = field(default_factory=dict)
+    units: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +153,13 @@ def gather(
     protocol, window = setting.protocol, window or look.window
     outcome = protocol.outcomes[look.outcome]
     measure = look.measure or outcome.measure
-    chosen = model or protocol.models_of(look.set)[0]
+    chosen = model or protocol.models_of(look.outcome, look.set)[0]
     rows = setting.effects
     rows = rows[
         (rows["outcome"] == look.outcome) & (rows["window"] == window) & (rows["measure"] == measure)
         & (rows["set"] == look.set)
     ]  # fmt: skip
+    rows = Units(rows, setting.units).of(str(rows["analysis"].iloc[0]), chosen.units) if len(rows) else rows
     rows = rows[rows["study_id"].isin(_population(look, setting.studies))]
     column = getattr(look, "column", "")
     if column in setting.studies:

@@ -86,37 +86,42 @@ def aggregate(
     return labels, out[0], out[1]
 
 
-def sharing(chosen: pd.DataFrame, independent: Container[str]) -> pd.Series:
-    """Comparisons that share patients with another of their trial: all of a trial but those that stand apart.
+def sharing(chosen: pd.DataFrame, independent: Container[str], of: Sequence[str] = UNIT) -> pd.Series:
+    """Comparisons that share patients with another of their unit: all of a trial but those that stand apart.
 
     Apart are the trials that the protocol names, and comparisons whose shared arm is divided.
     """
     if chosen.empty:
         return pd.Series(False, index=chosen.index, dtype=bool)
-    unit = chosen.groupby(UNIT, sort=False)
+    keys = [chosen[name] for name in of]
+    unit = chosen.groupby(keys, sort=False)
     alone = chosen["study_id"].map(lambda study: study in independent).astype(bool)
     return (
         (unit["study_id"].transform("size") > 1)
         & ~alone
-        & ~chosen["apart"].astype(bool).groupby([chosen[name] for name in UNIT], sort=False).transform("all")
+        & ~chosen["apart"].astype(bool).groupby(keys, sort=False).transform("all")
     )
 
 
-def by_trial(chosen: pd.DataFrame, rho: float, independent: Container[str]) -> pd.DataFrame:
+def by_trial(chosen: pd.DataFrame, rho: float, independent: Container[str], of: Sequence[str] = UNIT) -> pd.DataFrame:
     """Chosen comparisons of one outcome, measure and set with those of a trial that share patients as one row.
 
     The row stands where the first of them stood: `comparison_id` is the trial's, `estimate` and `variance` are
     aggregated at the correlation ``rho``; `parts` holds the comparisons as their index labels, () for a row alone.
+    With further columns in ``of``, a subgroup of rows, there is a row for each of a trial's values, with the
+    `comparison_id` of its first part.
     """
-    if not chosen.duplicated(UNIT).any():
+    of = list(of)
+    if not chosen.duplicated(of).any():
         return chosen.assign(parts=pd.Series([()] * len(chosen), index=chosen.index, dtype=object))
-    joined = sharing(chosen, independent)
+    joined = sharing(chosen, independent, of)
     out, parts = chosen.copy(), dict[Hashable, tuple[Hashable, ...]]()
-    for _, part in chosen[joined].groupby(UNIT, sort=False):
+    for _, part in chosen[joined].groupby(of, sort=False):
         first, rest = part.index[0], part.index[1:]
         _, estimate, variance = aggregate(part["estimate"], part["variance"], [0] * len(part), rho=rho)
         out.loc[first, ["estimate", "variance"]] = estimate[0], variance[0]
-        out.loc[first, "comparison_id"] = part["study_id"].iloc[0]
+        if of == UNIT:
+            out.loc[first, "comparison_id"] = part["study_id"].iloc[0]
         parts[first] = tuple(part.index)
         out = out.drop(index=rest)
     return out.assign(parts=pd.Series([parts.get(at, ()) for at in out.index], index=out.index, dtype=object))

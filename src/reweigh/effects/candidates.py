@@ -58,7 +58,13 @@ class Candidates:
 
 
 def build_candidates(
-    studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, protocol: Protocol, shared_arms: str = "combine"
+    studies: pd.DataFrame,
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    protocol: Protocol,
+    shared_arms: str = "combine",
+    *,
+    recognise: bool = True,
 ) -> Candidates:
     """Pair arms into comparisons and add the reported contrasts.
 
@@ -67,7 +73,8 @@ def build_candidates(
     ``studies``, ``arms``, ``contrasts``: the checked tables, `row` being the row number in the file. ``shared_arms``:
     "combine" makes one comparison of those that share an arm (Cochrane Handbook 23.3.4), "split" divides the shared
     arm's n among them, "keep" leaves them. Comparisons share an arm where the protocol says so, or where label, n and
-    results of one of its sides are the same in all of them.
+    results of one of its sides are the same in all of them (not without ``recognise``). A subgroup column of rows has
+    the values of the rows that a comparison is of.
     """
     excluded: list[dict[str, Any]] = []
     frames = []
@@ -77,12 +84,14 @@ def build_candidates(
             continue
         usable = usable.merge(studies[["study_id", "design"]], on="study_id", how="left", validate="many_to_one")
         if file == "arms.csv":
-            frames.append(_pair(usable, protocol, shared_arms, excluded))
+            frames.append(_pair(usable, protocol, shared_arms, excluded, recognise=recognise))
         else:
-            frames.append(_contrasts(usable))
+            frames.append(_contrasts(usable, protocol.row_subgroups))
     columns = [*POINT, "comparison_id", "distance", "order"]
     there = [frame for frame in frames if not frame.empty]
     table = pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=columns)
+    for column in protocol.row_subgroups:
+        table[column] = table.get(column, pd.Series(index=table.index, dtype=object)).fillna("").astype(object)
     return Candidates(table, pd.DataFrame(excluded, columns=list(EXCLUDED)))
 
 
@@ -125,7 +134,9 @@ def _no_window(text: str, day: float) -> str:
     return code("unnamed_time", text=text) if np.isnan(day) else code("no_window", day=day)
 
 
-def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: list[dict[str, Any]]) -> pd.DataFrame:
+def _pair(
+    arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: list[dict[str, Any]], *, recognise: bool
+) -> pd.DataFrame:
     """Comparisons from arms: the intervention arms of one time point against its control arms."""
     declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
     independent = {one.study for one in protocol.independent_comparisons}
@@ -140,7 +151,7 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
         point, study = [row for row in point if row["role"] != "other"], str(point[0]["study_id"])
         if not point:
             continue
-        shared = declared.get(study) or (None if study in independent else _common(point))
+        shared = declared.get(study) or (_common(point) if recognise and study not in independent else None)
         if shared is not None and shared_arms == "combine":
             whole = _comparison([row | {"comparison_id": study} for row in point], excluded, shared)
             if study in declared or (whole is not None and not whole["blocked"]):
@@ -155,7 +166,17 @@ def _pair(arms: pd.DataFrame, protocol: Protocol, shared_arms: str, excluded: li
             _comparison([row for row in point if row["comparison_id"] == one], excluded, None, note)
             for one in comparisons
         ]
-    return pd.DataFrame([one for one in found if one is not None])
+    made = pd.DataFrame([one for one in found if one is not None])
+    if protocol.row_subgroups and len(made):
+        of_row = arms.reindex(columns=["row", *protocol.row_subgroups]).set_index("row").fillna("")
+        for column in protocol.row_subgroups:
+            made[column] = [together(of_row.loc[[row for _, row in rows], column]) for rows in made["rows"]]
+    return made
+
+
+def together(values: Iterable[str]) -> str:
+    """The value of rows that became one: all of theirs, where they differ."""
+    return "; ".join(filter(None, dict.fromkeys(values)))
 
 
 def _common(rows: Sequence[Row]) -> tuple[str, str] | None:
@@ -270,7 +291,7 @@ def _combine(arms: pd.DataFrame, role: str) -> tuple[dict[str, float], str, str]
     return combined | {str(end): float(value) for end, value in ends.iloc[0].items()}, note, ""
 
 
-def _contrasts(contrasts: pd.DataFrame) -> pd.DataFrame:
+def _contrasts(contrasts: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Comparisons from reported contrasts: one per row."""
     table = contrasts.rename(columns={"measure": "reported_measure", "n_intervention": "n1", "n_control": "n2"})
     table = table.assign(
@@ -289,7 +310,7 @@ def _contrasts(contrasts: pd.DataFrame) -> pd.DataFrame:
     keep = [
         *POINT, "comparison_id", "distance", "design", "reported_measure", "file", "rows", "order", "source",
         "arms_codes", "time_code", "blocked", "apart", "n1", "n2",
-        *CONTRAST_NUMBERS, *CONTRAST_TEXT, "scale_min", "scale_max",
+        *CONTRAST_NUMBERS, *CONTRAST_TEXT, "scale_min", "scale_max", *columns,
     ]  # fmt: skip
     return table[[c for c in keep if c in table]]
 

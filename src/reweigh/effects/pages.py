@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from reweigh.effects.aggregate import aggregate
 from reweigh.effects.compute import compute
-from reweigh.effects.selection import Selection, on_both_scales, options_of
+from reweigh.effects.selection import Analysis, Selection, on_both_scales, options_of
 from reweigh.effects.sweep import sweep
+from reweigh.effects.table import Options
 from reweigh.effects.worked import worked_example
 from reweigh.io import records
 from reweigh.protocol.model import Protocol
@@ -34,16 +35,17 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     main = selection.comparisons[selection.comparisons["set"] == "main"]
     labels = selection.effects.set_index(["analysis", "comparison_id"])["label"]
     given_rows = selection.reported.loc[main.index]
-    traced = compute(given_rows, options_of(protocol.setting("main"), protocol), checked=True, trace=True)
+    parts = (compute(rows, one, checked=True, trace=True) for one, rows in _by_options(given_rows, protocol))
+    traced: dict[Any, Any] = {at: steps for part in parts for at, steps in part["steps"].items()}
     pages: dict[str, list[str]] = {}
-    for effect, given, steps in zip(records(main), records(given_rows), traced["steps"], strict=True):
+    for at, effect, given in zip(main.index, records(main), records(given_rows), strict=True):
         name = _page(effect["unit"], effect)
         one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {escaped(effect['comparison_id'])}"
         part = [f"## {effect['measure']}{one}", _reported(given["rows"], tables)]
         if given["arms_codes"]:
             joined = words(given["arms_codes"], SENTENCES)
             part.append(f"Before that: {escaped(joined)} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
-        part.append(worked_example({**effect, "reason": "", "steps": steps}, protocol.level))
+        part.append(worked_example({**effect, "reason": "", "steps": traced[at]}, protocol.level_of(effect["outcome"])))
         if name not in pages:
             window = protocol.windows[effect["window"]].label or effect["window"]
             label = labels[effect["analysis"], effect["unit"]]
@@ -54,6 +56,14 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
         if has(effect["derivation_codes"], "aggregated"):
             pages[_page(effect["comparison_id"], effect)].append(_aggregated(effect))
     return {name: "\n\n".join(text.strip() for text in parts) + "\n" for name, parts in pages.items()}
+
+
+def _by_options(rows: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[Options, pd.DataFrame]]:
+    """Rows as `compute` takes them by what the protocol decides about their outcomes in the main set."""
+    setting, outcomes = protocol.setting("main"), rows["outcome"].unique() if len(rows) else ()
+    options = {name: options_of(setting, Analysis(name, "", "main"), protocol) for name in outcomes}
+    for one in dict.fromkeys(options.values()):
+        yield one, rows[rows["outcome"].map(lambda name, one=one: options[name] == one)]
 
 
 def _page(comparison: str, effect: Mapping[str, Any]) -> str:
@@ -96,9 +106,12 @@ def crossover_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
     """
     every = selection.comparisons
     main = (every["set"] == "main") & (every["design"] == "crossover") & (every["unit"] == every["comparison_id"])
-    if not main.any():
+    rows = selection.reported[main]
+    parts = [sweep(part, options) for options, part in _by_options(rows, protocol)] if main.any() else []
+    if not (parts := [part for part in parts if len(part)]):
         return pd.DataFrame(columns=list(SWEEP_COLUMNS))
-    found = sweep(selection.reported[main], options_of(protocol.setting("main"), protocol))
+    found = pd.concat(parts)
+    found = found.iloc[found["row"].map({row: at for at, row in enumerate(rows.index)}).argsort(kind="stable")]
     whose = every.loc[found["row"], ["analysis", "study_id", "comparison_id", "label", "scale"]]
     table = pd.concat([whose.reset_index(drop=True), found.reset_index(drop=True)], axis=1)
     return table.assign(protocol=table["protocol"].map({True: "yes", False: "no"}))[list(SWEEP_COLUMNS)]
@@ -121,6 +134,6 @@ def dependence_sweep(selection: Selection, protocol: Protocol) -> pd.DataFrame:
         for rho in sorted({*(i / 10 for i in range(10)), own}):
             _, (estimate,), (variance,) = aggregate(part["estimate"], part["variance"], [0] * len(part), rho=rho)
             row = {"parameter": "rho", "correlation": rho, "scale": scale, "estimate": estimate, "variance": variance}
-            row |= on_both_scales(estimate, variance, scale, protocol.level)
+            row |= on_both_scales(estimate, variance, scale, protocol.level_of(part["outcome"].iloc[0]))
             rows.append(same | row | {"protocol": "yes" if rho == own else "no"})
     return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.aggregate import UNIT, by_trial, counted_once
-from reweigh.effects.candidates import Candidates, build_candidates
+from reweigh.effects.candidates import Candidates, build_candidates, together
 from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
 from reweigh.measures import natural
 from reweigh.protocol.model import Outcome, Protocol, StudySet
-from reweigh.protocol.models import resolve
 from reweigh.quantile import z_critical
 from reweigh.schemas import columns, schema_of
 from reweigh.text.codes import code, join, words
@@ -50,6 +49,8 @@ class Selection:
     `comparisons`, in the same order. `rows`: one row per row of arms.csv and contrasts.csv with status "chosen",
     "not chosen" or "excluded", the stage and the reason, what the full text would have to give, and the analyses that
     use it. `not_pooled`: comparisons of eligible trials that an analysis could not use (columns NOT_POOLED_COLUMNS).
+    `units`: as `effects`, of analyses whose trials have several comparisons, what `effects` does not hold: "row", every
+    comparison by itself; "trial", one effect of each trial; "by_<column>", one effect of each trial and subgroup.
     """
 
     effects: pd.DataFrame
@@ -57,6 +58,7 @@ class Selection:
     reported: pd.DataFrame
     rows: pd.DataFrame
     not_pooled: pd.DataFrame
+    units: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,46 +113,106 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     Among the candidates that can be converted: the table that the protocol prefers for the trial, then arms with
     dispersion or counts before a contrast with CI or SE before an exact p, then the nearest nominal day, then the first
     listed. Comparisons of one trial that share patients then become one effect (`aggregate.by_trial`), unless the set
-    keeps them or the protocol says that they are independent. Returns Selection; every row of `arms` and `contrasts`
-    stands in `rows` exactly once.
+    keeps them, the main model pools rows, or the protocol says that they are independent. Returns Selection; every row
+    of `arms` and `contrasts` stands in `rows` exactly once.
     """
-    built: dict[str, Candidates] = {}
-    lonely: dict[str, pd.DataFrame] = {}
+    built: dict[tuple[str, bool], Candidates] = {}
+    lonely: dict[tuple[str, bool], pd.DataFrame] = {}
+    several = _several(arms, contrasts)
     settings = {name: protocol.setting(name) for name in protocol.sets}
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
     described_studies = derive_groupings(studies, protocol)
-    effects, comparisons, given, attempts, lost = (list[pd.DataFrame]() for _ in range(5))
+    effects, comparisons, given, attempts, lost, others = (list[pd.DataFrame]() for _ in range(6))
     for analysis in analyses(protocol):
         setting = settings[analysis.set_name]
-        kind = str(setting.shared_arms)
-        if kind not in built:
-            built[kind] = build_candidates(studies, arms, contrasts, protocol, kind)
-            lonely[kind] = _without_comparison(built[kind], arms)
-        table = built[kind].table
         inside = studies.loc[memberships[analysis.set_name][0], "study_id"]
-        mine = table[(table["outcome"] == analysis.outcome) & table["study_id"].isin(inside)].reset_index(drop=True)
-        alone = lonely[kind]
-        lost.append(
-            _named(alone[(alone["outcome"] == analysis.outcome) & alone["study_id"].isin(inside)], analysis, protocol)
-        )
-        if mine.empty:
-            continue
-        found = _named(convert(mine, analysis, setting, protocol), analysis, protocol)
-        chosen = choose(found, setting)
-        typed = {f"typed_{name}": mine.get(name, np.nan) for name in ("events1", "events2")}
-        attempts.append(found.assign(**typed, chosen=found.index.isin(chosen.index), kind=kind, set=analysis.set_name))
-        described = _describe(chosen, analysis, protocol, described_studies)
-        pooled = _pooled(described, setting, protocol)
-        effects.append(pooled)
-        comparisons.append(_with_unit(described, pooled))
-        given.append(reported(mine, analysis, protocol).loc[chosen.index])
+        wanted = _wanted_units(analysis, setting, protocol) if analysis.outcome in several else ["trial"]
+        described: dict[str, pd.DataFrame] = {}
+        pooled: dict[str, pd.DataFrame] = {}
+        for unit in wanted:
+            kind = (str(setting.shared_arms), unit == "trial")
+            if kind not in built:
+                built[kind] = build_candidates(studies, arms, contrasts, protocol, kind[0], recognise=kind[1])
+                lonely[kind] = _without_comparison(built[kind], arms)
+            table, alone = (
+                one[(one["outcome"] == analysis.outcome) & one["study_id"].isin(inside)]
+                for one in (built[kind].table, lonely[kind])
+            )
+            main = unit == wanted[0]
+            if main:
+                lost.append(_named(alone, analysis, protocol))
+            if table.empty:
+                break
+            mine = table.reset_index(drop=True)
+            found = _named(convert(mine, analysis, setting, protocol), analysis, protocol)
+            chosen = choose(found, setting)
+            described[unit] = _describe(chosen, analysis, protocol, described_studies)
+            pooled[unit] = _pooled(described[unit], setting, protocol, unit)
+            if main:
+                typed = {f"typed_{name}": mine.get(name, np.nan) for name in ("events1", "events2")}
+                made = found.assign(**typed, chosen=found.index.isin(chosen.index), set=analysis.set_name)
+                attempts.append(made)
+                effects.append(pooled[unit])
+                comparisons.append(_with_unit(described[unit], pooled[unit]))
+                given.append(reported(mine, analysis, protocol).loc[chosen.index])
+        others += _units(described, pooled, wanted, setting, protocol)
     if attempts:
         lost.append(_not_pooled(pd.concat(attempts, ignore_index=True)))
     ledger = _ledger(arms, contrasts, studies, memberships, built, attempts)
-    together, order = _assemble(comparisons, protocol, ("unit",))
+    whole, order = _assemble(comparisons, protocol, ("unit",))
     return Selection(
-        _assemble(effects, protocol)[0], together, _in_order(given, order), ledger, _lost(lost, studies, protocol)
-    )
+        _assemble(effects, protocol)[0], whole, _in_order(given, order), ledger, _lost(lost, studies, protocol),
+        _assemble(others, protocol, ("units",))[0],
+    )  # fmt: skip
+
+
+def _several(arms: pd.DataFrame, contrasts: pd.DataFrame) -> set[str]:
+    """Outcomes of which a trial has more than one comparison."""
+    ids = pd.concat([table[["outcome", "study_id", "comparison_id"]] for table in (arms, contrasts)])
+    counted = ids.drop_duplicates().groupby(["outcome", "study_id"], sort=False).size()
+    return set(counted.index[counted > 1].get_level_values("outcome"))
+
+
+def _wanted_units(analysis: Analysis, setting: StudySet, protocol: Protocol) -> list[str]:
+    """What the models of an analysis pool, "trial" or "row", the main one's first; subgroups of rows need both."""
+    if setting.shared_arms == "keep":
+        return ["trial"]
+    wanted = [model.units for model in protocol.models_of(analysis.outcome, analysis.set_name)]
+    return list(dict.fromkeys([*wanted, *(["row", "trial"] if protocol.row_subgroups else [])]))
+
+
+def _units(
+    described: Mapping[str, pd.DataFrame],
+    pooled: Mapping[str, pd.DataFrame],
+    wanted: list[str],
+    setting: StudySet,
+    protocol: Protocol,
+) -> Iterator[pd.DataFrame]:
+    """Effects of an analysis whose trials have several comparisons in other units than those of its main model.
+
+    In windows where all trials have one comparison there are none.
+    """
+    if "row" not in pooled or not pooled["row"].duplicated(UNIT).any():
+        return
+    rows = pooled["row"]
+    several = set(rows.loc[rows.duplicated(UNIT), "window"])
+    for unit in wanted[1:]:
+        yield pooled[unit][pooled[unit]["window"].isin(several)].assign(units=unit)
+    for column in protocol.row_subgroups if "trial" in pooled else ():
+        values = rows.groupby([rows[name] for name in UNIT], sort=False)[column].transform("nunique")
+        # Comparisons that share no patients stand in the total by themselves, as they do in their subgroups.
+        whole = set(_keys(pooled["trial"], [*UNIT, "comparison_id"]))
+        one = [key in whole for key in _keys(rows, [*UNIT, "comparison_id"])]
+        parted = described["row"][((values > 1) & ~np.array(one, dtype=bool)).reindex(described["row"].index)]
+        if len(parted):
+            apart = _pooled(parted, setting, protocol, "trial", [*UNIT, column])
+            codes = [join((cell, code("in_subgroups", column=column))) for cell in apart["assumption_codes"]]
+            apart = in_words(apart.assign(assumption_codes=codes))
+            trials = set(_keys(parted, UNIT))
+            others = pooled["trial"]
+            others = others[[key not in trials for key in _keys(others, UNIT)]]
+            found = pd.concat([others, apart])
+            yield found[found["window"].isin(several)].assign(units=f"by_{column}")
 
 
 def _named(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
@@ -168,7 +230,7 @@ def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
 def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
     """Candidates of one outcome with the effect of each in one set and measure, or the reason why it has none."""
     given = reported(table, analysis, protocol)
-    computed = compute(given, options_of(setting, protocol), checked=True)
+    computed = compute(given, options_of(setting, analysis, protocol), checked=True)
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(n_intervention=table["n1"], n_control=table["n2"])
     blocked = found["blocked"] != ""
@@ -186,15 +248,15 @@ def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.
     return table.assign(measure=analysis.measure, better=outcome.better, target_min=low, target_max=high, flip=flip)
 
 
-def options_of(setting: StudySet, protocol: Protocol) -> Options:
-    """What the protocol and a set of it decide about effect sizes."""
+def options_of(setting: StudySet, analysis: Analysis, protocol: Protocol) -> Options:
+    """What the protocol and a reading of it decide about the effect sizes of an analysis."""
     assumed = protocol.assumptions
     same = {name: getattr(assumed, name) for name in Options.model_fields if name in type(assumed).model_fields}
-    same["smd_variance"] = resolve(setting.models or protocol.models)[0].smd_variance or assumed.smd_variance
+    same["smd_variance"] = protocol.smd_variance_of(analysis.outcome, analysis.set_name)
     return Options(
         r=assumed.crossover_correlation, phi=assumed.crossover_phi, r_baseline=assumed.baseline_correlation,
         crossover=setting.crossover or "paired", unknown_direction=setting.unknown_direction or "exclude",
-        level=protocol.level, **same,
+        level=protocol.level_of(analysis.outcome), **same,
     )  # fmt: skip
 
 
@@ -244,16 +306,18 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     return frame.merge(described, on="study_id", how="left", validate="many_to_one")
 
 
-def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
-    """Effects of one set and measure from its comparisons: one per trial where they share patients."""
+def _pooled(
+    described: pd.DataFrame, setting: StudySet, protocol: Protocol, units: str, of: list[str] = UNIT
+) -> pd.DataFrame:
+    """Effects of one set and measure from its comparisons: one per unit (`of`) where they share patients, or each."""
     if described.empty:
         return described
     independent = {one.study: one.reason for one in protocol.independent_comparisons}
     rho = protocol.assumptions.comparison_correlation
-    several = described.duplicated(UNIT, keep=False)
+    several = described.duplicated(of, keep=False)
     if not several.any():
         return in_words(described.assign(label=_lettered(described)))
-    keep = setting.shared_arms == "keep"
+    keep = setting.shared_arms == "keep" or units == "row"
     alone = [
         code("independent_comparisons", reason=independent[study]) if study in independent else code("kept_comparisons")
         for study in described["study_id"]
@@ -264,7 +328,7 @@ def _pooled(described: pd.DataFrame, setting: StudySet, protocol: Protocol) -> p
     noted = described.assign(assumption_codes=codes)
     if keep:
         return in_words(noted.assign(label=_lettered(noted)))
-    out = by_trial(noted, rho, independent)
+    out = by_trial(noted, rho, independent, of)
     declared = {one.study: (one.arm, one.n) for one in protocol.shared_arms}
     for row, parts in enumerate(out["parts"]):
         if parts:
@@ -284,7 +348,7 @@ def _one_effect(
     assumed = code("comparison_correlation", value=protocol.assumptions.comparison_correlation)
     codes = {name: join(part[name]) for name in ("derivation_codes", "assumption_codes", "flag_codes")}
     return {
-        **on_both_scales(pooled["estimate"], pooled["variance"], pooled["scale"], protocol.level),
+        **on_both_scales(pooled["estimate"], pooled["variance"], pooled["scale"], protocol.level_of(pooled["outcome"])),
         "n_intervention": n1, "n_control": n2, **dict.fromkeys(_OF_ARMS, np.nan),
         "corrected": "yes" if (part["corrected"] == "yes").any() else "no",
         "reported_as": max(part["reported_as"], key=TIERS.index),
@@ -292,6 +356,7 @@ def _one_effect(
         "derivation_codes": join([derived, codes["derivation_codes"]]),
         "assumption_codes": join([assumed, codes["assumption_codes"]]),
         "flag_codes": codes["flag_codes"],
+        **{column: together(part[column]) for column in protocol.row_subgroups},
     }  # fmt: skip
 
 
@@ -422,7 +487,7 @@ def _ledger(
     contrasts: pd.DataFrame,
     studies: pd.DataFrame,
     memberships: dict[str, tuple[pd.Series, pd.Series]],
-    built: dict[str, Candidates],
+    built: Mapping[tuple[str, bool], Candidates],
     attempts: list[pd.DataFrame],
 ) -> pd.DataFrame:
     """Every row once: chosen, else not chosen, else excluded at the first stage that stops it."""

@@ -141,6 +141,26 @@ def outcome_of(key: Key) -> str:
     return f"a{key[0]}_{key[1]}"
 
 
+POOLED = ("estimate", "ci_lower", "ci_upper", "tau2", "i2", "p")
+"""What every file prints of a total."""
+
+
+def pooled_of(said: Mapping[str, str], *columns: str) -> dict[str, str]:
+    """RevMan's total of an analysis or subgroup; its P and I2 where they are numbers that can be printed so.
+
+    `columns`: where `said` has each of POOLED, the degrees of freedom of Q, and the patients of both sides.
+    """
+    texts = [said.get(name, "") for name in columns]
+    p, i2, df, *n = (pd.to_numeric(texts[at], errors="coerce") for at in (5, 4, 6, 7, 8))
+    pooled = dict(zip(POOLED, texts, strict=False))
+    return pooled | {
+        "i2": pooled["i2"] if 0 <= i2 <= 100 else "",
+        "p": pooled["p"] if 0 < p <= 1 else "",
+        "k": f"{df + 1:.0f}" if df >= 0 else "",
+        "n_total": f"{sum(n):.0f}" if sum(n) > 0 else "",
+    }
+
+
 def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """Data rows as the table of a `Review`; what a row does not say is empty."""
     table = pd.DataFrame(list(rows), columns=list(ROW), dtype=object)
@@ -151,5 +171,5 @@ def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 
 __all__ = [
     "ARM", "KINDS", "LARGEST_NUMBER", "NUMBERS", "ROW", "Judgement", "Key", "Review", "Settings", "effect_measure",
-    "outcome_of", "plain", "table_of", "unmarked",
+    "outcome_of", "plain", "pooled_of", "table_of", "unmarked",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ _DECIMALS, _LEVEL = 6, 0.95
 _LARGEST = 1e50
 _FIXED = "RevMan fixed"
 _MH = {"pooling": "mantel-haenszel for counts", "mantel_haenszel": "corrected"}
-_REVMAN = {"i2": "Q", "smd_variance": "RevMan"}
+_REVMAN = {"i2": "Q", "smd_variance": "RevMan", "units": "row"}
 MODELS: Mapping[str, Any] = {
     _FIXED: {"name": _FIXED, "tau2": "EE", "interval": "wald", **_MH, **_REVMAN},
     "revman-5": "revman-5",
@@ -47,11 +47,13 @@ MODELS: Mapping[str, Any] = {
     "RevMan IV random": {"name": "RevMan IV random", "tau2": "DL", "interval": "wald", **_REVMAN},
     "revman": "revman",
     "RevMan HKSJ": {
-        "name": "RevMan HKSJ", "tau2": "REML", "interval": "hartung-knapp", "i2": "tau2", "smd_variance": "RevMan"
+        "name": "RevMan HKSJ", "tau2": "REML", "interval": "hartung-knapp", "smd_variance": "RevMan", "units": "row"
     },
     "RevMan DL HKSJ": {"name": "RevMan DL HKSJ", "tau2": "DL", "interval": "hartung-knapp", **_REVMAN},
 }  # fmt: skip
 """The models of RevMan, as a protocol writes them."""
+_SUBGROUP = "subgroup"
+"""Column of arms.csv and contrasts.csv: the subgroup of RevMan in which a row stands."""
 #: Those that weights tell apart: RevMan 5's.
 _USUAL = [MODELS[name] for name in (_FIXED, "revman-5", "RevMan IV fixed", "RevMan IV random")]
 
@@ -85,11 +87,10 @@ class _Work:
         """What the file says of an analysis."""
         return self.review.settings.get(key, Settings())
 
-    @property
-    def level(self) -> float:
-        """The level of the protocol: that of most of RevMan's pooled intervals."""
-        levels = Counter(said.pooled_level for key in self.keys if (said := self.said(key)).pooled_level)
-        return levels.most_common(1)[0][0] or _LEVEL if levels else _LEVEL
+    def level(self, key: Key) -> float:
+        """The level of an analysis: that of RevMan's pooled interval, else that at which its rows' come back."""
+        found = self.found.analyses[key]
+        return self.said(key).pooled_level or (found.level if found.matched else _LEVEL)
 
     def measure(self, key: Key) -> str:
         """The measure of the protocol: RevMan's name of it, else what the rows show."""
@@ -277,11 +278,11 @@ def _compared(w: _Work) -> None:
     for key, one in w.found.analyses.items():
         code = "measure_assumed" if one.assumed and not w.said(key).kind else "measure_found"
         w.tell(first[key], "Effect measure", w.said(key).said, w.measure(key), code)
-    results, level = w.found.results, w.level
-    others = w.rows.index[w.rows["key"].map({key: one.level != level for key, one in w.found.analyses.items()})]
+    results = w.found.results
+    others = w.rows.index[w.rows["key"].map({key: one.level != w.level(key) for key, one in w.found.analyses.items()})]
     for i in others[(results.loc[others, "status"] == "same").to_numpy()]:
         was = _interval(w.numbers.loc[[i], list(RESULTS)].iloc[0])
-        yi, half = results["yi"][i], z_critical(level) * results["se"][i]
+        yi, half = results["yi"][i], z_critical(w.level(w.rows["key"][i])) * results["se"][i]
         scale = scale_of(w.measure(w.rows["key"][i]))
         became = _interval(pd.Series(natural([yi, yi - half, yi + half], scale)))
         w.tell(i, "CI start", was, became, "interval_of_another_level")
@@ -318,19 +319,12 @@ def _text(w: _Work, name: str) -> pd.Series:
     return pd.Series(found, index=w.rows.index, dtype=object)
 
 
-def _notes(w: _Work) -> pd.Series:
-    """The note of each row: its subgroup, and what the file notes."""
-    parts = zip(w.rows["subgroup"], w.rows["note"], strict=True)
-    said = ["; ".join(p for p in (f"Subgroup: {s}" if s else "", n) if p) for s, n in parts]
-    return pd.Series(said, index=w.rows.index, dtype=object)
-
-
 def _arms(w: _Work) -> pd.DataFrame:
     rows = w.rows[w.rows["kind"].isin(["counts", "means"])]
     if rows.empty:
         return rows
     texts = {name: _text(w, name).loc[rows.index] for name in NUMBERS[: 2 * len(ARM)]}
-    kind, notes = rows["kind"], _notes(w).loc[rows.index]
+    kind, subgroups = rows["kind"], rows["subgroup"].map(plain)
     sides = []
     for side, role in enumerate(_ROLES, start=1):
         labels = rows["key"].map(lambda key, at=side - 1: _labels(w, key)[at])
@@ -338,7 +332,7 @@ def _arms(w: _Work) -> pd.DataFrame:
         for name in ARM:
             mine = kind == ("counts" if name == "events" else "means")
             table[name] = texts[f"{name}{side}"].where(mine | (name == "n"), "")
-        sides.append(table.assign(note=notes, place=range(len(rows)), side=side))
+        sides.append(table.assign(**{_SUBGROUP: subgroups}, note=rows["note"], place=range(len(rows)), side=side))
     table = pd.concat(sides).sort_values(["place", "side"], kind="stable").drop(columns=["place", "side"])
     return _filled(table, ("study_id", "comparison_id", "outcome", "role", "n"))
 
@@ -359,7 +353,8 @@ def _contrasts(w: _Work) -> pd.DataFrame:
         v=texts["v"].where(is_oe, ""),
         n_intervention=texts["n1"],
         n_control=texts["n2"],
-        note=_notes(w).loc[rows.index],
+        **{_SUBGROUP: rows["subgroup"].map(plain)},
+        note=rows["note"],
     )
     return _filled(table, ("study_id", "comparison_id", "outcome", "measure", "estimate", "estimate_scale", "se"))
 
@@ -550,8 +545,17 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
         comments[f"outcomes.{name}"] = _about(key, said, found, lower, w.models.get(key, ""))
     pair = labels.most_common(1)[0][0] if labels else ("", "")
     intervention, control = pair[0] or "experimental", pair[1] or "control"
-    twice = any(c.code == "study_stands_twice" for c in w.cells)
     models = [MODELS[name] for name, _ in used.most_common()] or [MODELS["revman-5"], MODELS[_FIXED]]
+    levels = Counter(w.level(key) for key in w.keys)
+    level = levels.most_common(1)[0][0]
+    for key in w.keys:
+        own, (first, second) = outcomes[outcome_of(key)], _labels(w, key)
+        if (first or second) and (first, second) != pair:
+            own["words"] = {"intervention": first or intervention, "control": second or control}
+        if key in w.models and len(used) > 1:
+            own["models"] = [w.models[key], "cochrane"]
+        if w.level(key) != level:
+            own["level"] = w.level(key)
     protocol: dict[str, Any] = {
         "title": plain(w.review.title) or w.review.name,
         "question": {
@@ -568,21 +572,19 @@ def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, s
         "One outcome per analysis of RevMan: analysis 1.2 is a1_2. `better` is taken from the words below the forest\n"
         "plot; where they do not tell, it is guessed and to be checked."
     )
-    sets: dict[str, Any] = {"main": {"label": "All trials"}}
-    if twice:
-        sets["each_row"] = {"label": "Each row once, as RevMan pools", "shared_arms": "keep", "models": list(models)}
-        comments["sets"] = (
-            "Some studies stand twice in an analysis (two comparisons, or two subgroups): RevMan pools each row,\n"
-            "the main set counts each study once."
-        )
-        protocol["sets"] = sets
+    subgroups = [name for name in dict.fromkeys(w.rows["subgroup"].map(plain)) if name]
+    if subgroups:
+        protocol["categories"] = {_SUBGROUP: subgroups}
+        protocol["row_subgroups"] = [_SUBGROUP]
+        comments["row_subgroups"] = "RevMan's subgroups; a study may stand in several of them."
     protocol["assumptions"] = {"smd_variance": "RevMan", "zero_cells": "RevMan"}
     comments["assumptions"] = "As RevMan computes; without these keys the pipeline's own rules hold."
-    if w.level != _LEVEL:
-        protocol["level"] = w.level
+    if level != _LEVEL:
+        protocol["level"] = level
     protocol["models"] = [*models, "cochrane"]
     comments["models"] = (
-        "The models of RevMan's analyses, the most frequent first; then what Cochrane recommends since 2024."
+        "The models of RevMan's analyses, the most frequent first, which pool each row once; then what Cochrane\n"
+        "recommends since 2024, by which a study counts once. An outcome names its own where they differ."
         if used
         else "Nothing tells how RevMan pooled: its two usual models, then what Cochrane recommends since 2024."
     )
@@ -633,7 +635,7 @@ def _sentences(w: _Work, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     if n := codes["domain_of_no_tool"] + codes["no_judgement"]:
         yield f"{n} judgements of risk of bias are left out, as no tool here has them."
     if (w.rows["subgroup"] != "").any():
-        yield "Subgroups of rows stand in the column note and in published_rows.csv."
+        yield "Subgroups of rows stand in the column subgroup, by which every analysis is split."
 
 
 __all__ = ["MODELS", "imported", "model_of", "model_words"]

@@ -155,49 +155,6 @@ _OF_N = re.compile(r"\b(?:events?|cases|n|r|x)\s*(?:/|of|out of)\s*(?:n|total|ra
 _UNIT = re.compile(r"(?:\s*[(\[]([^()\[\]]{1,25})[)\]]|,\s*([a-zµ%°][\w/%°. ]{0,15}))\s*$", re.IGNORECASE)
 
 
-#: Letters that do not come apart into a Latin letter and a mark.
-_LETTERS = str.maketrans(
-    {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "œ": "oe", "đ": "d", "ı": "i"}
-)
-#: Longer ids are cut: they become parts of file names.
-_LONGEST = 60
-
-
-def slug(text: str) -> str:
-    """A text as an id: lower-case letters of the Latin alphabet, digits and underscores; "" where none is left."""
-    plain = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-    return re.sub(r"[^a-z0-9]+", "_", plain.encode("ascii", "ignore").decode().lower()).strip("_")
-
-
-def study_ids(labels: Iterable[str]) -> dict[str, str]:
-    """An id for each label, one per spelling whatever the letter case; labels that give one id are numbered.
-
-    A bare number n is study_n, and so is a label without any Latin letter or digit.
-    """
-    ids: dict[str, str] = {}
-    found: dict[str, str] = {}
-    used: set[str] = set()
-    for label in labels:
-        key = label.casefold()
-        if key not in ids:
-            stem = slug(label)[:_LONGEST].rstrip("_")
-            stem = f"study_{stem}" if stem.isdigit() else stem
-            number, one = 1, stem or "study_1"
-            while one in used:
-                number += 1
-                one = f"{stem or 'study'}_{number}"
-            ids[key] = one
-            used.add(one)
-        found[label] = ids[key]
-    return found
-
-
-def outcome_id(text: str) -> str:
-    """A text as the name of an outcome, which begins with a letter."""
-    name = slug(text)
-    return name if name[:1].isalpha() else f"o_{name}" if name else "outcome"
-
-
 def plain(name: str) -> tuple[str, str]:
     """A column name without a unit in brackets at its end, composites as their first part; and the unit."""
     text = " ".join(unicodedata.normalize("NFKC", name).split())

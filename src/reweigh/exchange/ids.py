@@ -1,4 +1,4 @@
-"""Ids of studies from their names, and years from whatever stands for them."""
+"""Ids of studies and outcomes from their names, and years from whatever stands for them."""
 
 from __future__ import annotations
 
@@ -15,26 +15,41 @@ _LETTERS = str.maketrans(
 _LONGEST = 60
 
 
-def study_ids(names: Iterable[str]) -> dict[str, str]:
+def slug(text: str) -> str:
+    """A text as an id: lower-case letters of the Latin alphabet, digits and underscores; "" where none is left."""
+    letters = unicodedata.normalize("NFKD", text.translate(_LETTERS)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", letters.casefold()).strip("_")
+
+
+def study_ids(names: Iterable[str], *, fold: bool = False) -> dict[str, str]:
     """An id for each study name: ASCII, lower case, words joined by underscores; unique whatever the letter case.
 
     Where two names give one id ("Davis 1998" and "Davis, 1998"), the later ones are numbered (davis_1998_2), in the
-    order of the names. A name without any Latin letter or digit becomes study_1, study_2, ...
+    order of the names; with ``fold`` names that differ in letter case alone are one study. A bare number n is study_n,
+    and so is a name without any Latin letter or digit.
     """
     ids: dict[str, str] = {}
+    found: dict[str, str] = {}
     used: set[str] = set()
     for name in names:
-        if name in ids:
-            continue
-        letters = unicodedata.normalize("NFKD", name.translate(_LETTERS)).encode("ascii", "ignore").decode()
-        stem = re.sub(r"[^a-z0-9]+", "_", letters.casefold()).strip("_")[:_LONGEST].rstrip("_")
-        number, one = 1, stem or "study_1"
-        while one in used:
-            number += 1
-            one = f"{stem or 'study'}_{number}"
-        ids[name] = one
-        used.add(one)
-    return ids
+        key = name.casefold() if fold else name
+        if key not in ids:
+            stem = slug(name)[:_LONGEST].rstrip("_")
+            stem = f"study_{stem}" if stem.isdigit() else stem
+            number, one = 1, stem or "study_1"
+            while one in used:
+                number += 1
+                one = f"{stem or 'study'}_{number}"
+            ids[key] = one
+            used.add(one)
+        found[name] = ids[key]
+    return found
+
+
+def outcome_id(text: str) -> str:
+    """A text as the name of an outcome, which begins with a letter."""
+    name = slug(text)
+    return name if name[:1].isalpha() else f"o_{name}" if name else "outcome"
 
 
 def year_of(text: str) -> str:

@@ -21,6 +21,7 @@ from reweigh.exchange.analyses import (
     effect_measure,
     outcome_of,
     plain,
+    pooled_of,
     table_of,
     unmarked,
 )
@@ -42,10 +43,10 @@ _NUMBERS = {
     "weight": "Weight", "estimate": "Mean", "ci_lower": "CI start", "ci_upper": "CI end",
 }  # fmt: skip
 _TEXTS = {"subgroup": "Subgroup", "applicability": "Applicability", "note": "Footnotes"}
-_POOLED = {
-    "estimate": "Mean", "ci_lower": "CI start", "ci_upper": "CI end", "tau2": "Heterogeneity Tau²",
-    "i2": "Heterogeneity I²", "p": "Effect P",
-}  # fmt: skip
+_POOLED = (
+    "Mean", "CI start", "CI end", "Heterogeneity Tau²", "Heterogeneity I²", "Effect P", "Heterogeneity df",
+    "Experimental N", "Control N",
+)  # fmt: skip
 _KINDS = {"dichotomous": "counts", "continuous": "means", "contrast level": "given", "o-e and variance": "oe"}
 _METHODS = {"mh": "M-H", "m-h": "M-H", "iv": "IV", "peto": "Peto", "exp_o_e_var": "Peto"}
 _JUDGED, _SUPPORT = "Domain (judgement): ", "Domain (support): "
@@ -203,26 +204,8 @@ def _settings(review: Review, sheet: Sheet) -> None:
             ),
             sides=(said.get("Graph label (left)", ""), said.get("Graph label (right)", "")),
             unit=said.get("Unit of effect measure", ""),
-            pooled=_pooled(said) if _yes(said.get("Overall estimates", "true")) is not False else {},
+            pooled=pooled_of(said, *_POOLED) if _yes(said.get("Overall estimates", "true")) is not False else {},
         )
-
-
-def _pooled(said: Mapping[str, str]) -> dict[str, str]:
-    """A pooled result as the tables of published results have it."""
-    pooled = {name: said.get(column, "") for name, column in _POOLED.items()}
-    df = pd.to_numeric(said.get("Heterogeneity df", ""), errors="coerce")
-    total = sum(pd.to_numeric(said.get(c, ""), errors="coerce") for c in ("Experimental N", "Control N"))
-    pooled["k"] = f"{df + 1:.0f}" if df >= 0 else ""
-    pooled["n_total"] = f"{total:.0f}" if total > 0 else ""
-    return _without_noise(pooled)
-
-
-def _without_noise(pooled: dict[str, str]) -> dict[str, str]:
-    """P and I2 only where they are numbers that can be printed so."""
-    p, i2 = (pd.to_numeric(pooled.get(name, ""), errors="coerce") for name in ("p", "i2"))
-    pooled["p"] = pooled["p"] if 0 < p <= 1 else ""
-    pooled["i2"] = pooled["i2"] if 0 <= i2 <= 100 else ""
-    return pooled
 
 
 def _subgroups(review: Review, sheet: Sheet) -> None:
@@ -231,7 +214,9 @@ def _subgroups(review: Review, sheet: Sheet) -> None:
         if whole[row]:
             said = {str(name): str(text).strip() for name, text in cells.items()}
             outcome = outcome_of((int(group[row]), int(number[row])))
-            review.subgroups.append({"outcome": outcome, "subgroup": plain(said.get("Subgroup", "")), **_pooled(said)})
+            review.subgroups.append(
+                {"outcome": outcome, "subgroup": plain(said.get("Subgroup", "")), **pooled_of(said, *_POOLED)}
+            )
 
 
 def _bias(review: Review, sheet: Sheet) -> None:

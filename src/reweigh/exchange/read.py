@@ -12,7 +12,8 @@ import pandas as pd
 
 from reweigh.exchange.flow import is_flow, read_flow
 from reweigh.exchange.grids import Grid, UnreadableError, grids, kind_of
-from reweigh.exchange.headers import outcome_id, squeeze
+from reweigh.exchange.headers import squeeze
+from reweigh.exchange.ids import outcome_id
 from reweigh.exchange.options import Options
 from reweigh.exchange.references import merged, read_references, reference_kind
 from reweigh.exchange.result import Cell, Imported

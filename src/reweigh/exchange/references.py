@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reweigh.exchange.grids import UnreadableError, needs
-from reweigh.exchange.headers import slug
+from reweigh.exchange.ids import slug
 from reweigh.exchange.result import Cell, Imported
 from reweigh.tables.specs import STUDIES
 

@@ -8,7 +8,17 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from reweigh.exchange.analyses import LARGEST_NUMBER, Key, Review, Settings, effect_measure, outcome_of, plain, table_of
+from reweigh.exchange.analyses import (
+    LARGEST_NUMBER,
+    Key,
+    Review,
+    Settings,
+    effect_measure,
+    outcome_of,
+    plain,
+    pooled_of,
+    table_of,
+)
 from reweigh.exchange.csvs import Sheet
 from reweigh.exchange.result import Cell
 from reweigh.measures import RATIO_MEASURES
@@ -22,6 +32,7 @@ _NUMBERS = {
     "oe": "O-E", "v": "Variance", "weight": "Weight",
     "estimate": "Effect Estimate", "ci_lower": "CI Start", "ci_upper": "CI End",
 }  # fmt: skip
+_POOLED = ("Effect Estimate", "CI Start", "CI End", "Tau²", "I²(Q)", "P(Z)", "df", "Total 1", "Total 2")
 
 
 def read_csv_export(sheet: Sheet) -> Review:
@@ -52,7 +63,7 @@ def read_csv_export(sheet: Sheet) -> Review:
             review.settings[key] = _settings(said, name, comparisons.get(group, ""))
         elif subgroup and (key, subgroup) not in subgroups:
             subgroups[key, subgroup] = name
-            review.subgroups.append({"outcome": outcome_of(key), "subgroup": name, **_pooled(said)})
+            review.subgroups.append({"outcome": outcome_of(key), "subgroup": name, **pooled_of(said, *_POOLED)})
         elif said.get("Data Type", "").upper() == "OTH" or review.settings[key].kind == "text":
             review.cells.append(Cell(sheet.name, int(number), "Name", name, "", "text_data"))
         else:
@@ -90,24 +101,8 @@ def _settings(said: Mapping[str, str], name: str, group_name: str) -> Settings:
         random=random,
         arms=(said.get("Group Label 1", ""), said.get("Group Label 2", "")),
         sides=(said.get("Left Graph Label", ""), said.get("Right Graph Label", "")),
-        pooled=_pooled(said),
+        pooled=pooled_of(said, *_POOLED),
     )
-
-
-def _pooled(said: Mapping[str, str]) -> dict[str, str]:
-    df = pd.to_numeric(said.get("df", ""), errors="coerce")
-    total = sum(pd.to_numeric(said.get(f"Total {side}", ""), errors="coerce") for side in (1, 2))
-    p, i2 = (pd.to_numeric(said.get(name, ""), errors="coerce") for name in ("P(Z)", "I²(Q)"))
-    return {
-        "estimate": said.get("Effect Estimate", ""),
-        "ci_lower": said.get("CI Start", ""),
-        "ci_upper": said.get("CI End", ""),
-        "tau2": said.get("Tau²", ""),
-        "i2": said.get("I²(Q)", "") if 0 <= i2 <= 100 else "",
-        "p": said.get("P(Z)", "") if 0 < p <= 1 else "",
-        "k": f"{df + 1:.0f}" if df >= 0 else "",
-        "n_total": f"{total:.0f}" if total > 0 else "",
-    }
 
 
 def _given(said: Mapping[str, str], settings: Settings) -> dict[str, str]:

@@ -20,6 +20,7 @@ from reweigh.exchange.analyses import (
     effect_measure,
     outcome_of,
     plain,
+    pooled_of,
     table_of,
     unmarked,
 )
@@ -37,6 +38,7 @@ _NUMBERS = {
     "oe": "O_E", "v": "VAR", "weight": "WEIGHT",
     "estimate": "EFFECT_SIZE", "ci_lower": "CI_START", "ci_upper": "CI_END",
 }  # fmt: skip
+_POOLED = ("EFFECT_SIZE", "CI_START", "CI_END", "TAU2", "I2", "P_Z", "DF", "TOTAL_1", "TOTAL_2")
 _RESULTS = {"YES": "low", "NO": "high", "UNKNOWN": "unclear"}
 _CHARACTERISTICS = ("METHODS", "PARTICIPANTS", "INTERVENTIONS", "OUTCOMES", "NOTES")
 _PUBMED = ("MEDLINE", "PUBMED")
@@ -247,7 +249,7 @@ def _settings(outcome: Element, kind: str, group_name: str, rows: list[Element])
         arms=(_words(outcome.find("GROUP_LABEL_1")), _words(outcome.find("GROUP_LABEL_2"))),
         sides=(_words(outcome.find("GRAPH_LABEL_1")), _words(outcome.find("GRAPH_LABEL_2"))),
         unit=plain(outcome.get("UNITS", "")),
-        pooled=_pooled(outcome) if outcome.get("TOTALS", "YES") == "YES" else {},
+        pooled=pooled_of(outcome.attrib, *_POOLED) if outcome.get("TOTALS", "YES") == "YES" else {},
     )
 
 
@@ -263,26 +265,9 @@ def _level(text: str) -> float | None:
     return None if np.isnan(value) or not 50 < value < 100 else float(round(value / 100, 6))
 
 
-def _pooled(one: Element) -> dict[str, str]:
-    """The total of an analysis or subgroup."""
-    df = pd.to_numeric(one.get("DF", ""), errors="coerce")
-    total = sum(pd.to_numeric(one.get(f"TOTAL_{side}", ""), errors="coerce") for side in (1, 2))
-    p, i2 = (pd.to_numeric(one.get(name, ""), errors="coerce") for name in ("P_Z", "I2"))
-    return {
-        "estimate": one.get("EFFECT_SIZE", ""),
-        "ci_lower": one.get("CI_START", ""),
-        "ci_upper": one.get("CI_END", ""),
-        "tau2": one.get("TAU2", ""),
-        "i2": one.get("I2", "") if 0 <= i2 <= 100 else "",
-        "p": one.get("P_Z", "") if 0 < p <= 1 else "",
-        "k": f"{df + 1:.0f}" if df >= 0 else "",
-        "n_total": f"{total:.0f}" if total > 0 else "",
-    }
-
-
 def _subgroups(review: Review, outcome: Element, key: Key) -> None:
     review.subgroups += [
-        {"outcome": outcome_of(key), "subgroup": _words(one.find("NAME")), **_pooled(one)}
+        {"outcome": outcome_of(key), "subgroup": _words(one.find("NAME")), **pooled_of(one.attrib, *_POOLED)}
         for one in outcome
         if one.tag.endswith("_SUBGROUP")
     ]

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from reweigh.exchange.grids import Grid
-from reweigh.exchange.headers import identity_of, squeeze, study_ids
+from reweigh.exchange.headers import identity_of, squeeze
+from reweigh.exchange.ids import study_ids
 from reweigh.exchange.result import Cell, Imported
 from reweigh.risk_of_bias import OVERALL, Tool
 from reweigh.tables.columns import is_missing_word
@@ -127,7 +128,8 @@ def read_robvis(grid: Grid, tools: Mapping[str, Tool], outcome: str = "") -> Imp
     cells: list[Cell] = []
     rows, studies = [], {}
     cells += [Cell(grid.file, header, name, name, "", "weight") for name in names if squeeze(name) == "weight"]
-    ids = study_ids(" ".join(c[study].split()) for _, c in body if study < len(c) and c[study].strip())
+    labels = (" ".join(c[study].split()) for _, c in body if study < len(c) and c[study].strip())
+    ids = study_ids(labels, fold=True)
     for row, given in body:
         line = (*given, *[""] * (len(names) - len(given)))
         label = " ".join(line[study].split())

@@ -19,7 +19,8 @@ from reweigh.effects import measures as formulas
 from reweigh.exchange import headers
 from reweigh.exchange.cells import design_of, is_footnote, is_total, tidy, tidy_year, visible, without_marks
 from reweigh.exchange.grids import Grid, UnreadableError
-from reweigh.exchange.headers import Layout, identities, identity_of, outcome_id, recognise, slug, squeeze, study_ids
+from reweigh.exchange.headers import Layout, identities, identity_of, recognise, squeeze
+from reweigh.exchange.ids import outcome_id, slug, study_ids
 from reweigh.exchange.options import ColumnMap, Options
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.robvis import read_robvis
@@ -524,7 +525,7 @@ class _Reader:
             if dated and when and not re.search(r"\b(?:19|20)[0-9]{2}", label):
                 label = f"{label} {when}"
             labels.append(label.removesuffix(".0") if re.fullmatch(r"[0-9]+\.0", label) else label)
-        ids = study_ids(labels)
+        ids = study_ids(labels, fold=True)
         rows = [_Row(row, cells, ids[label], label) for (row, cells, _), label in zip(kept, labels, strict=True)]
         if by is None:
             self.note(f"{self.table.file}: no column names the studies; they are numbered in the order of the rows")

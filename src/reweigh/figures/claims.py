@@ -19,12 +19,12 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
     head = found.headline
     if head is None or not isinstance(head.evidence, Body):
         return None
-    evidence, words, pooled = head.evidence, protocol.words, head.evidence.pooled
+    evidence, pooled = head.evidence, head.evidence.pooled
+    outcome = head.test.outcome
+    words, (left, right) = protocol.words_of(outcome), protocol.favours(outcome)
     models = [evidence.model, *([found.method] if found.method != evidence.model else [])]
     fits = [pool_by(evidence.effects, model, protocol) for model in models]
     rows = pd.DataFrame([row for row, _ in fits])
-    favours = f"Favours {words.intervention}", f"Favours {words.control}"
-    left, right = favours if evidence.outcome.better == "lower" else favours[::-1]
     measure = str(pooled["measure"])
     unit = f" ({evidence.outcome.unit})" if evidence.outcome.unit and measure == "MD" else ""
     name = label(head.test)
@@ -36,7 +36,7 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
         favours_left=left,
         favours_right=right,
         scale=str(pooled["scale"]),
-        level=protocol.level,
+        level=protocol.level_of(outcome),
     )
     weighed = evidence.effects.assign(**{WEIGHT: fits[0][1].to_numpy()})
     return draw_forest(forest_table(weighed, rows, None, meta), meta)

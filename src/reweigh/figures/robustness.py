@@ -61,7 +61,8 @@ def robustness_figures(
     for analysis, found in multiverses.items():
         outcome, _, window = analysis.partition(".")
         title = f"{heading(protocol, outcome, window)}: every defensible analysis"
-        yield Figure("specifications", analysis, draw_specifications(found, title, protocol.level, labels=words))
+        drawn = draw_specifications(found, title, protocol.level_of(outcome), labels=words)
+        yield Figure("specifications", analysis, drawn)
 
 
 def heading(protocol: Protocol, outcome: str, window: str) -> str:
@@ -78,8 +79,10 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     whole = refit(trials, model, level=level)
     estimate, tau2 = float(whole.estimate[0]), float(whole.tau2[0])
     band = (estimate, float(whole.ci_lower[0]), float(whole.ci_upper[0]))
+    removals = one.removals()
+    left_out = leave_one_out(trials, model, level, np.array([inside for *_, inside in removals]))
     yield "leave_one_out", draw_removals(
-        leave_one_out(trials, model, level), [f"Without {name}" for name in labels], band,
+        left_out, [f"Without {name}" for _, name, _ in removals], band,
         f"{head}: without each trial", measure, "Each row pools all trials but one.", log=one.log,
     )  # fmt: skip
     order, undated = chronological(one.years.tolist(), one.ids)
@@ -99,7 +102,8 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     counts = [one.frame[c].to_numpy(dtype=float) for c in COUNTS]
     if one.measure in COUNT_MEASURES and np.isfinite(counts).all():
         ratio = float(np.exp(estimate)) if one.log else estimate
-        arms = one.protocol.words.intervention, one.protocol.words.control
+        said = one.protocol.words_of(str(one.identity["outcome"]))
+        arms = said.intervention, said.control
         yield (
             "labbe",
             draw_labbe(counts[0], counts[1], counts[2], counts[3], ratio, one.measure, f"{head}: L'Abbé plot", arms),

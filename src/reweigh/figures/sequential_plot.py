@@ -26,9 +26,7 @@ def sequential_figures(
         row = effects[effects["analysis"] == analysis].iloc[0]
         outcome, window = protocol.outcomes[row["outcome"]], protocol.windows[row["window"]].label or row["window"]
         title = f"{outcome.label}, {window[:1].lower()}{window[1:]}: sequential analysis"
-        names = (protocol.words.intervention, protocol.words.control)
-        up, down = names if outcome.better == "higher" else names[::-1]
-        yield analysis, draw_sequential(result, title, favours=(f"Favours {up}", f"Favours {down}"))
+        yield analysis, draw_sequential(result, title, favours=protocol.favours(row["outcome"])[::-1])
 
 
 def draw_sequential(

@@ -17,7 +17,7 @@ from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigur
 from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES, SAME_MEASURE
 from reweigh.protocol.model import Protocol
 from reweigh.reproduction.ledger import published_window
-from reweigh.text.numbers import count_text, difference_decimals, effect_text, number_format
+from reweigh.text.numbers import count_text, difference_decimals, effect_text, level_text, number_format
 
 OTHER_TIMES = "Other or unstated times"
 COLUMNS = (
@@ -139,7 +139,9 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     y = head - ROW / 2
     x_text, x_level = left + PANEL + 2 * GAP + right_text, left + PANEL + 2 * GAP + right_text + GAP
     put(MARGIN, y, "Review", weight="bold", color=style.INK)
-    put(x_text, y, "Estimate (95% CI)", weight="bold", color=style.INK, ha="right")
+    put(
+        x_text, y, f"Estimate ({level_text(protocol.level_of(outcome))} CI)", weight="bold", color=style.INK, ha="right"
+    )
     put(x_level, y, "Certainty", weight="bold", color=style.INK)
     axes = figure.add_axes(
         (left / width, 1 - (head + ROW * len(lines)) / height, PANEL / width, ROW * len(lines) / height)
@@ -182,8 +184,7 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     for tick in axes.get_xticklabels():
         tick.set_fontproperties(font(SMALL_SIZE))
     foot = head + ROW * len(lines) + 30
-    favours = [f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"]
-    first, second = favours if about.better == "lower" else favours[::-1]
+    first, second = protocol.favours(outcome)
     centre = left + PANEL * (0 - low) / (high - low)
     put(centre - 8, foot, f"\N{LEFTWARDS ARROW} {first}", SMALL_SIZE, ha="right", color=style.MUTED)
     put(centre + 8, foot, f"{second} \N{RIGHTWARDS ARROW}", SMALL_SIZE, color=style.MUTED)

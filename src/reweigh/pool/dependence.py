@@ -51,14 +51,14 @@ def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 
 def _methods(group: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]:
     yi, vi = (group[name].to_numpy(dtype=float) for name in ("estimate", "variance"))
-    cluster, level = group["study_id"].to_numpy(), protocol.level
+    cluster, level = group["study_id"].to_numpy(), protocol.level_of(group["outcome"].iloc[0])
     rows: list[dict[str, object]] = []
 
     def add(method: str, fit: Pooled | Coefficients, note: str, k: int = len(yi), **variances: float) -> None:
         numbers = {key: float(np.atleast_1d(getattr(fit, key))[0]) for key in MEAN}
         rows.append({"method": method, "k": k, **numbers, **variances, "note": note})
 
-    main = protocol.models_of(str(group["set"].iloc[0]))[0]
+    main = protocol.models_of(group["outcome"].iloc[0], group["set"].iloc[0])[0]
     named = [(main.name, main.tau2, main.interval)] if main.pooling == "inverse variance" else []
     for name, tau2, interval in dict.fromkeys([*named, ("cochrane", "REML", "hartung-knapp")]):
         naive = pool(yi, vi, tau2_method=tau2, ci_method=interval, level=level)

@@ -11,6 +11,7 @@ from reweigh.io import frame
 from reweigh.measures import scale_of
 from reweigh.pool.bayes import Posterior, posterior
 from reweigh.pool.priors import Prior, rhodes2015, tau_prior, turner2015
+from reweigh.pool.units import Units
 from reweigh.protocol.model import Protocol
 from reweigh.text.pool import noted
 
@@ -40,20 +41,22 @@ def posterior_of(group: pd.DataFrame, prior: Prior, protocol: Protocol) -> Poste
     """Posterior of one analysis (rows of effects.csv); sets with the same effects share it."""
     measure, outcome = str(group["measure"].iloc[0]), str(group["outcome"].iloc[0])
     important = protocol.outcomes[outcome].important(measure, protocol.certainty.ratio)
-    better, level = protocol.outcomes[outcome].better, protocol.level
+    better, level = protocol.outcomes[outcome].better, protocol.level_of(outcome)
     values = tuple(group["estimate"].astype(float)), tuple(group["variance"].astype(float))
     return _posterior(*values, prior, level=level, measure=measure, better=better, important=important)
 
 
-def bayes_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """Posterior of every analysis of two to five trials whose measure has a prior in the protocol.
+def bayes_table(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Posterior of every analysis of two to five trials, each counted once, whose measure has a prior in the protocol.
 
     Returns one row per analysis: posterior of mu and tau and of the effect in a new trial (mean, sd, median, mode,
     shortest and central interval), on the analysis scale, and the probabilities that the effect is on the better side
     and that it exceeds the smallest important difference.
     """
     rows = []
-    for analysis, group in effects.groupby("analysis", sort=False):
+    pooled = Units(effects, units)
+    for analysis in pooled.analyses:
+        group = pooled.of(analysis, "trial")
         prior = prior_of(str(group["measure"].iloc[0]), protocol)
         if prior is None or not 2 <= len(group) <= FEW:
             continue

@@ -46,7 +46,8 @@ def regressions(effects: pd.DataFrame, protocol: Protocol) -> dict[tuple[str, st
 
 
 def _fit(group: pd.DataFrame, regression: Regression, protocol: Protocol) -> Regressed:
-    model = protocol.models_of("main")[0].for_measure(str(group["measure"].iloc[0]))
+    outcome = str(group["outcome"].iloc[0])
+    model = protocol.models_of(outcome)[0].for_measure(str(group["measure"].iloc[0]))
     notes, whole = [], group
     for moderator in regression.moderators:
         missing = whole[moderator].isna() | (whole[moderator].astype(str) == "")
@@ -61,7 +62,7 @@ def _fit(group: pd.DataFrame, regression: Regression, protocol: Protocol) -> Reg
         fit = meta_regression(
             whole["estimate"].to_numpy(dtype=float), whole["variance"].to_numpy(dtype=float), values,
             tau2_method=model.tau2, test="hartung-knapp" if model.interval.startswith("hartung") else "wald",
-            level=protocol.level, permutations=regression.permutations, seed=protocol.seed,
+            level=protocol.level_of(outcome), permutations=regression.permutations, seed=protocol.seed,
             minimum=regression.minimum if regression.below_minimum == "refuse" else None,
         )  # fmt: skip
     except ValueError as why:
@@ -78,12 +79,12 @@ def moderator_values(group: pd.DataFrame, moderator: str, protocol: Protocol) ->
 
 def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Coefficients of every meta-regression, analysis scale, with its tests on each row; or the reason for none."""
-    main = protocol.models_of("main")[0].name
     rows: list[dict[str, object]] = []
     for (analysis, name), one in regressions(effects, protocol).items():
         fit = one.fit
-        scale = effects.loc[effects["analysis"] == analysis, "scale"].iloc[0]
-        head = {"analysis": analysis, "regression": name, "model": main, "scale": scale}
+        first = effects[effects["analysis"] == analysis].iloc[0]
+        main = protocol.models_of(first["outcome"])[0].name
+        head = {"analysis": analysis, "regression": name, "model": main, "scale": first["scale"]}
         head |= noted(one.notes)
         if fit is None:
             rows.append({**head, "k": len(one.effects)})

@@ -14,10 +14,11 @@ from reweigh.pool.core import Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
 from reweigh.pool.refit import refit, trials_of
 from reweigh.pool.subgroups import subgroups
+from reweigh.pool.units import Units, level_of, models_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
 from reweigh.schemas import columns
-from reweigh.text.codes import code, join, without
+from reweigh.text.codes import code, has, join, without
 from reweigh.text.pool import noted
 
 IDENTITY = ("analysis", "outcome", "window", "measure", "set")
@@ -45,26 +46,34 @@ Fits = Mapping[tuple[str, str], Pooled]
 """Fitted models by analysis and name of the model."""
 
 
-def fit_all(effects: pd.DataFrame, protocol: Protocol, start: str = "pymare") -> dict[tuple[str, str], Pooled]:
+def fit_all(
+    effects: pd.DataFrame, protocol: Protocol, start: str = "pymare", units: pd.DataFrame | None = None
+) -> dict[tuple[str, str], Pooled]:
     """Every analysis by every model of its set; sets with the same effects share a fit.
 
-    `start` is whose fit is polished, "pymare" or "own": the numbers are the same.
+    `start` is whose fit is polished, "pymare" or "own": the numbers are the same. `units`: units.csv.
     """
     fits: dict[tuple[str, str], Pooled] = {}
-    same: dict[tuple[Model, str, bytes], Pooled] = {}
-    for analysis, group in effects.groupby("analysis", sort=False):
-        trials = trials_of(group)
-        content = trials.yi.tobytes() + trials.vi.tobytes() + trials.counts.tobytes()
-        for model in protocol.models_of(str(group["set"].iloc[0])):
-            key = model, trials.measure, content
+    same: dict[tuple[Model, float, str, bytes], Pooled] = {}
+    pooled = Units(effects, units)
+    for analysis, group in pooled.analyses.items():
+        level = level_of(group, protocol)
+        for model in models_of(group, protocol):
+            trials = trials_of(pooled.of(analysis, model.units))
+            content = trials.yi.tobytes() + trials.vi.tobytes() + trials.counts.tobytes()
+            key = model, level, trials.measure, content
             if key not in same:
-                same[key] = refit(trials, model, level=protocol.level, start=start)
-            fits[str(analysis), model.name] = same[key]
+                same[key] = refit(trials, model, level=level, start=start)
+            fits[analysis, model.name] = same[key]
     return fits
 
 
 def pooled_table(
-    effects: pd.DataFrame, protocol: Protocol, start: str = "pymare", fits: Fits | None = None
+    effects: pd.DataFrame,
+    protocol: Protocol,
+    start: str = "pymare",
+    fits: Fits | None = None,
+    units: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Pool every analysis by every model of its set.
 
@@ -72,14 +81,14 @@ def pooled_table(
     them (posterior median, shortest credible and prediction interval). Returns one row per analysis and model, the main
     model first; COLUMNS as results/README.md says.
 
-    `effects` (effects.csv) on the analysis scale; `start` and `fits` as in, and from, `fit_all`.
+    `effects` (effects.csv) on the analysis scale; `start`, `units` and `fits` as in, and from, `fit_all`.
     """
-    fits = fit_all(effects, protocol, start) if fits is None else fits
-    rows: list[Row] = []
-    for analysis, group in effects.groupby("analysis", sort=False):
-        models = protocol.models_of(str(group["set"].iloc[0]))
-        rows += [_row(group, fits[str(analysis), model.name], 0, model, protocol) for model in models]
-        rows += _bayes_row(group, protocol)
+    fits = fit_all(effects, protocol, start, units) if fits is None else fits
+    pooled, rows = Units(effects, units), list[Row]()
+    for analysis, group in pooled.analyses.items():
+        models = models_of(group, protocol)
+        rows += [_row(pooled.of(analysis, m.units), fits[analysis, m.name], 0, m, protocol) for m in models]
+        rows += _bayes_row(pooled.of(analysis, "trial"), protocol)
     return frame("pooled.csv", rows)
 
 
@@ -88,48 +97,56 @@ def pool_by(group: pd.DataFrame, model: Model, protocol: Protocol) -> tuple[pd.S
 
     Returns the row of pooled.csv, and the weight in percent by comparison_id.
     """
-    result = refit(trials_of(group), model, level=protocol.level)
+    result = refit(trials_of(group), model, level=level_of(group, protocol))
     weights = pd.Series(result.weights[0], index=group["comparison_id"].to_numpy())
     return pd.Series(_row(group, result, 0, model, protocol)), weights
 
 
-def weights_table(effects: pd.DataFrame, protocol: Protocol, fits: Fits) -> pd.DataFrame:
+def weights_table(
+    effects: pd.DataFrame, protocol: Protocol, fits: Fits, units: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The weight in percent of every comparison in every analysis and model; missing where it says nothing there."""
-    parts = []
-    for analysis, group in effects.groupby("analysis", sort=False):
-        for model in protocol.models_of(str(group["set"].iloc[0])):
-            weight = fits[str(analysis), model.name].weights[0]
-            parts.append(group[["analysis", "comparison_id", "study_id"]].assign(model=model.name, weight=weight))
+    pooled, parts = Units(effects, units), []
+    for analysis, group in pooled.analyses.items():
+        for model in models_of(group, protocol):
+            told = pooled.of(analysis, model.units)[["analysis", "comparison_id", "study_id"]]
+            parts.append(told.assign(model=model.name, weight=fits[analysis, model.name].weights[0]))
     there = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return there.reindex(columns=list(columns("weights.csv")))
 
 
-def subgroup_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+def subgroup_table(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFrame | None = None) -> pd.DataFrame:
     """Pool the subgroups of every main-set analysis by every model, for every subgroup column of the protocol.
 
     Returns one row per analysis, model and subgroup, with the test for subgroup differences, or the reason why there is
     none, on each. Trials without a value in the column stand in a row "not reported" of their own, which takes no part
-    in the test; its notes name them.
+    in the test; its notes name them. By a column of rows a trial stands in every subgroup that its rows are in.
     """
-    main = effects[effects["set"] == "main"]
-    rows: list[Row] = []
-    for column in protocol.subgroups:
-        labels = protocol.subgroup_labels(column)
-        for analysis, group in main.groupby("analysis", sort=False):
-            value = group[column].fillna("").astype(str)
-            named = value.map(labels).where(value != "", NOT_REPORTED).fillna(value)
-            order = {label: i for i, label in enumerate([*labels.values(), NOT_REPORTED])}
-            group = group.assign(subgroup=named, _known=value != "")
-            group = group.sort_values("subgroup", key=lambda s: s.map(order), kind="stable")
-            for model in protocol.models_of("main"):
-                rows += _split(group, f"{analysis}.by_{column}", column, model, protocol)
+    pooled, rows = Units(effects[effects["set"] == "main"], units), list[Row]()
+    for column in protocol.subgroup_columns:
+        for analysis, group in pooled.analyses.items():
+            for model in models_of(group, protocol):
+                parted = _parted(pooled.of(analysis, model.units, column), column, protocol)
+                rows += _split(parted, f"{analysis}.by_{column}", column, model, protocol)
     table = frame("subgroups.csv", rows)
     counted = table[table["q_between"].notna()].groupby(["outcome", "window", "measure", "model"])["column"].nunique()
     keys = pd.MultiIndex.from_frame(table[["outcome", "window", "measure", "model"]])
     return table.assign(tests_made=counted.reindex(keys).fillna(0).astype(int).to_numpy())
 
 
-def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+def _parted(group: pd.DataFrame, column: str, protocol: Protocol) -> pd.DataFrame:
+    """Effects with the printed name of their `subgroup`, in the order of the protocol, and whether it is `_known`."""
+    labels = protocol.subgroup_labels(column)
+    value = group[column].fillna("").astype(str)
+    named = value.map(labels).where(value != "", NOT_REPORTED).fillna(value)
+    order = {label: i for i, label in enumerate([*labels.values(), NOT_REPORTED])}
+    group = group.assign(subgroup=named, _known=value != "")
+    return group.sort_values("subgroup", key=lambda s: s.map(order), kind="stable")
+
+
+def engines_table(
+    effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protocol, units: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Headline numbers of pooled.csv beside those of the second engine.
 
     Returns one row per analysis, model and number: both values and their relative difference. Raises
@@ -138,11 +155,12 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
     from reweigh.pool.engines import HEADLINE, compare  # statsmodels is slow to import
 
     rows: list[Row] = []
-    groups = {str(key): group for key, group in effects.groupby("analysis", sort=False)}
+    groups = Units(effects, units)
+    models = protocol.every_model
     known = pooled["estimate"].notna() & (pooled["model"] != BAYES) & (pooled["comparisons"] > 1)
     for _, row in pooled[known].iterrows():
-        trials = trials_of(groups[row["analysis"]])
-        model = next(m for m in protocol.models_of(str(row["set"])) if m.name == row["model"])
+        model = models[row["model"]]
+        trials = trials_of(groups.of(row["analysis"], model.units))
         own = model.for_measure(trials.measure)
         names = [name for name in HEADLINE if name != "i2_tau2" or own.i2 == "tau2"]
         if own.prediction_interval in ("none", "bootstrap"):
@@ -150,7 +168,7 @@ def engines_table(effects: pd.DataFrame, pooled: pd.DataFrame, protocol: Protoco
         first = {name: float(row[_COLUMN_OF.get(name, name)]) for name in names}
         counts = own.pooling != "inverse variance"
         found = compare(
-            trials.yi, trials.vi, tau2_method=own.tau2, ci_method=own.interval, level=protocol.level,
+            trials.yi, trials.vi, tau2_method=own.tau2, ci_method=own.interval, level=row["level"],
             pi_method=own.prediction, first=first,
             counts=trials.counts if counts else None, measure=trials.measure, pooling=own.pooling, exact=own.exact,
             rd_variance=own.rd_variance,
@@ -183,11 +201,11 @@ def sweep_table(effects: pd.DataFrame, sweep: pd.DataFrame, protocol: Protocol) 
             changed = group.copy()
             changed.loc[at.index, ["estimate", "variance"]] = at[["estimate", "variance"]]
             sets.append((str(analysis), float(correlation), changed))
-    model = protocol.models_of("main")[0]
     rows: list[Row] = []
     for analysis, correlation, group in sets:
         swept = sweep[sweep["analysis"] == analysis]
-        row = _row(group, refit(trials_of(group), model, level=protocol.level), 0, model, protocol)
+        model, level = models_of(group, protocol)[0], level_of(group, protocol)
+        row = _row(group, refit(trials_of(group), model, level=level), 0, model, protocol)
         own = swept.loc[swept["protocol"] == "yes", "correlation"]
         said = {"parameter": swept["parameter"].iloc[0], "correlation": correlation}
         rows.append(row | said | {"protocol": "yes" if (own == correlation).any() else "no"})
@@ -226,7 +244,7 @@ def _frame_of(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
     own = model.for_measure(str(first["measure"]))
     row: Row = dict.fromkeys(COLUMNS, np.nan)
     row |= {name: first[name] for name in IDENTITY}
-    said = (model.name, own.tau2, own.interval, own.pooling, protocol.level, first["scale"])
+    said = (model.name, own.tau2, own.interval, own.pooling, level_of(group, protocol), first["scale"])
     row |= dict(zip(MODEL, said, strict=True))
     row |= {"i2_definition": I2_DEFINITIONS[own.i2], "pi_method": own.prediction_interval}
     return row | dict.fromkeys(("number_needed", "tau2_path", "note_codes", "note"), "")
@@ -250,7 +268,9 @@ def _row(
     if first["measure"] == "RD" and np.isfinite(values["ci_lower"]):
         better = protocol.outcomes[str(first["outcome"])].better
         needed = number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
-    codes = _notes(result, at, values, model, str(first["measure"]), protocol.smd_variance_of(str(first["set"])))
+    variance = protocol.smd_variance_of(first["outcome"], first["set"])
+    codes = _notes(result, at, values, model, str(first["measure"]), variance)
+    codes = join([codes, _as_trials(group[told], model)])
     return row | {"number_needed": needed, "tau2_path": str(result.path[at])} | noted(codes)
 
 
@@ -268,6 +288,15 @@ def _notes(result: Pooled, at: int, values: Mapping[str, float], model: Model, m
     if measure in STANDARDISED_MEASURES and model.smd_variance not in (None, variance):
         notes.append(code("smd_variance_differs", variance=variance))
     return join(notes)
+
+
+def _as_trials(group: pd.DataFrame, model: Model) -> str:
+    """Code of the rows that a model pools as if they were trials, though a trial gave several."""
+    if model.units != "row" or "assumption_codes" not in group:
+        return ""
+    kept = group[[has(cell, "kept_comparisons") for cell in group["assumption_codes"].fillna("")]]["study_id"]
+    several = kept[kept.duplicated(keep=False)]
+    return code("rows_as_trials", rows=len(several), trials=several.nunique()) if len(several) else ""
 
 
 def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
@@ -295,16 +324,16 @@ def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protoc
     known = group["_known"].to_numpy(dtype=bool)
     labels = [label if there else None for label, there in zip(group["subgroup"], known, strict=True)]
     missing = code("subgroup_missing", trials=", ".join(group.loc[~known, "label"])) if (~known).any() else ""
-    trials, rows = trials_of(group), list[Row]()
+    trials, level, rows = trials_of(group), level_of(group, protocol), list[Row]()
     test: Row = {}
     if known.any():
-        found = subgroups(trials, labels, model, tau2=protocol.subgroup_tau2, level=protocol.level)
+        found = subgroups(trials, labels, model, tau2=protocol.subgroup_tau2, level=level)
         names = ("q_between", "q_between_df", "q_between_p_value")
         test = {name: getattr(found, name) for name in names} | noted(join([found.reason, missing]), "q_between_note")
         for at, label in enumerate(found.labels):
             member = (group["subgroup"] == label).to_numpy() & known
             rows.append(_row(group[member], found.pooled, at, model, protocol, member) | {"subgroup": label})
     if (~known).any():
-        rest = _row(group[~known], refit(trials.take(~known), model, level=protocol.level), 0, model, protocol)
+        rest = _row(group[~known], refit(trials.take(~known), model, level=level), 0, model, protocol)
         rows.append(rest | {"subgroup": NOT_REPORTED} | noted(join([str(rest["note_codes"]), "not_reported"])))
     return [row | {"analysis": analysis, "column": column} | test for row in rows]

@@ -22,12 +22,19 @@ from reweigh.measures import (
 )
 from reweigh.protocol.base import Closed
 from reweigh.protocol.importance import GRADE_RATIO, ImportantDifference, bounds_of
-from reweigh.protocol.models import Model, Tau2, resolve
+from reweigh.protocol.models import PRESETS, Model, Tau2, resolve
 from reweigh.protocol.windows import Window
+from reweigh.text.numbers import level_text
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 """A name that becomes part of an analysis id and so of a file name."""
 
+
+ConfidenceLevel = Annotated[float, Field(gt=0.5, lt=1)]
+
+
+Models = tuple[Model | str, ...]
+"""Pooling models, the main one first: models of one's own, or presets and models of the protocol by their names."""
 
 Correlation = Annotated[float, Field(ge=-1, lt=1)]
 """A correlation; at 1 a difference would have no variance."""
@@ -50,7 +57,11 @@ class Words(Closed):
 
 
 class Outcome(Closed):
-    """One outcome: what it is, how it is measured, which direction is better."""
+    """One outcome: what it is, how it is measured, which direction is better.
+
+    `models`, `level` and `words` where they are other ones than the protocol's: read them by `Protocol.models_of`,
+    `level_of` and `words_of`.
+    """
 
     label: str
     type: OutcomeType
@@ -60,6 +71,9 @@ class Outcome(Closed):
     scale: tuple[float, float] | None = None
     unit: str = ""
     smallest_important_difference: dict[MeasureName, ImportantDifference] = {}
+    models: Models = ()
+    level: ConfidenceLevel | None = None
+    words: Words | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Outcome:
@@ -184,7 +198,7 @@ class StudySet(Chosen):
     """A set of trials and of readings of them."""
 
     label: str
-    models: tuple[Model | str, ...] = ()
+    models: Models = ()
     note: str = ""
 
 
@@ -312,14 +326,15 @@ class Protocol(Closed):
     categories: dict[str, dict[str, str]] = {}
     sets: dict[Name, StudySet] = {"main": StudySet(label="All trials")}
     subgroups: tuple[str, ...] = ()
+    row_subgroups: tuple[Name, ...] = ()
     groupings: dict[Name, Grouping] = {}
     shared_arms: tuple[SharedArm, ...] = ()
     independent_comparisons: tuple[IndependentComparisons, ...] = ()
     preferences: tuple[Preference, ...] = ()
     assumptions: Assumptions = Assumptions()
-    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    level: ConfidenceLevel = 0.95
     subgroup_tau2: Literal["separate", "common"] = "separate"
-    models: Annotated[tuple[Model | str, ...], Field(min_length=1)] = ("cochrane", "revman-classic")
+    models: Annotated[Models, Field(min_length=1)] = ("cochrane", "revman-classic")
     bayes: dict[MeasureName, TauPrior] = {}
     meta_regression: dict[Name, Regression] = {}
     multiverse: Multiverse | None = None
@@ -330,7 +345,7 @@ class Protocol(Closed):
 
     @field_validator("models")
     @classmethod
-    def _known_models(cls, models: tuple[Model | str, ...]) -> tuple[Model | str, ...]:
+    def _known_models(cls, models: Models) -> Models:
         resolve(models)
         return models
 
@@ -339,8 +354,6 @@ class Protocol(Closed):
     def _main_first(cls, sets: dict[str, StudySet]) -> dict[str, StudySet]:
         if "main" not in sets:
             raise ValueError("one set must be called `main`: the main analysis")
-        for chosen in sets.values():
-            resolve(chosen.models)
         return {"main": sets["main"], **sets}
 
     @field_validator("categories", mode="before")
@@ -369,9 +382,14 @@ class Protocol(Closed):
 
     @property
     def study_columns(self) -> tuple[str, ...]:
-        """Columns that effects.csv takes over from the studies: subgroups, groupings, moderators."""
+        """Columns that effects.csv takes over from the tables: subgroups, groupings, moderators."""
         moderators = (m for regression in self.meta_regression.values() for m in regression.moderators)
-        return tuple(dict.fromkeys([*self.subgroups, *moderators]))
+        return tuple(dict.fromkeys([*self.subgroup_columns, *moderators]))
+
+    @property
+    def subgroup_columns(self) -> tuple[str, ...]:
+        """Columns by which every main analysis is split: those of trials, then those of rows."""
+        return (*self.subgroups, *self.row_subgroups)
 
     @property
     def number_columns(self) -> tuple[str, ...]:
@@ -384,13 +402,52 @@ class Protocol(Closed):
             return {group: group for group in self.groupings[column].groups}
         return dict(self.categories[column])
 
-    def models_of(self, set_name: str) -> tuple[Model, ...]:
-        """Pooling models of a set, the main one first."""
-        return resolve(self.sets[set_name].models or self.models)
+    def models_of(self, outcome: str, set_name: str = "main") -> tuple[Model, ...]:
+        """Pooling models of an outcome in a set, the main one first: the set's own, else the outcome's, else all's."""
+        own = self.sets[set_name].models or self.outcomes[outcome].models
+        return resolve(own, self.known_models) if own else resolve(self.models)
 
-    def smd_variance_of(self, set_name: str) -> str:
-        """Which variance the standardised mean differences of a set have: its main model's, else the assumed one."""
-        return self.models_of(set_name)[0].smd_variance or self.assumptions.smd_variance
+    @property
+    def known_models(self) -> dict[str, Model]:
+        """Models that a set or an outcome can name: the presets, and the protocol's own."""
+        return dict(PRESETS) | {model.name: model for model in resolve(self.models)}
+
+    @property
+    def every_model(self) -> dict[str, Model]:
+        """Every model of the protocol by its name, which is that of one model only; those of the main set first."""
+        of_all = (self.models_of(outcome, set_name) for set_name in self.sets for outcome in self.outcomes)
+        return {model.name: model for models in of_all for model in models}
+
+    def level_of(self, outcome: str) -> float:
+        """Confidence level of everything said of an outcome."""
+        return self.outcomes[outcome].level or self.level
+
+    @property
+    def usual_level(self) -> float:
+        """The confidence level of most outcomes."""
+        levels = [self.level_of(outcome) for outcome in self.outcomes]
+        return max(dict.fromkeys(levels), key=levels.count)
+
+    @property
+    def other_levels(self) -> str:
+        """` (sleep: 90%)` behind the usual level, where outcomes have another one; else empty."""
+        others = ((one.label, self.level_of(name)) for name, one in self.outcomes.items())
+        said = [f"{label}: {level_text(level)}" for label, level in others if level != self.usual_level]
+        return f" ({'; '.join(said)})" if said else ""
+
+    def words_of(self, outcome: str) -> Words:
+        """How the two sides of an outcome are called."""
+        return self.outcomes[outcome].words or self.words
+
+    def favours(self, outcome: str) -> tuple[str, str]:
+        """What the two ends of an axis favour, smaller effects first: "Favours ketamine", "Favours placebo"."""
+        said = self.words_of(outcome)
+        sides = f"Favours {said.intervention}", f"Favours {said.control}"
+        return sides if self.outcomes[outcome].better == "lower" else sides[::-1]
+
+    def smd_variance_of(self, outcome: str, set_name: str = "main") -> SmdVariance:
+        """Which variance standardised mean differences have: that of the main model, else the assumed one."""
+        return self.models_of(outcome, set_name)[0].smd_variance or self.assumptions.smd_variance
 
     def setting(self, set_name: str) -> StudySet:
         """A set with everything that it takes from `main` filled in."""

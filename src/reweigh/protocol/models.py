@@ -43,6 +43,8 @@ class Model(Closed):
     i2: Literal["tau2", "Q"] = "tau2"
     #: Variance of standardised mean differences where this is the main model of a set; else the protocol's.
     smd_variance: SmdVariance | None = None
+    #: What is pooled: one effect of each "trial", or each "row" (comparison) as if it were a trial, as RevMan does.
+    units: Literal["trial", "row"] = "trial"
     note: str = ""
 
     @model_validator(mode="after")
@@ -88,14 +90,16 @@ PRESETS: Mapping[str, Model] = {
             note="REML, Hartung-Knapp, prediction interval: what Cochrane recommends since 2024",
         ),
         Model(
-            name="revman-classic", tau2="DL", interval="wald", note="DerSimonian-Laird, Wald: what older reviews report"
+            name="revman-classic", tau2="DL", interval="wald", units="row",
+            note="DerSimonian-Laird, Wald: what older reviews report",
         ),
         Model(
             name="revman-5", tau2="DL", interval="wald", pooling="mantel-haenszel for counts",
-            mantel_haenszel="corrected", i2="Q", smd_variance="RevMan", note="what RevMan 5 prints for random effects",
+            mantel_haenszel="corrected", i2="Q", smd_variance="RevMan", units="row",
+            note="what RevMan 5 prints for random effects",
         ),
         Model(
-            name="revman", tau2="REML", interval="wald", smd_variance="RevMan",
+            name="revman", tau2="REML", interval="wald", smd_variance="RevMan", units="row",
             note="tau2 and I2 as in RevMan since 2024: REML, Q-profile interval, I2 from tau2",
         ),
     )
@@ -114,12 +118,12 @@ def describe_model(model: Model) -> str:
     return f"{pooled}{tau2}, interval by {interval}{prediction}" + (f" ({model.note})" if model.note else "")
 
 
-def resolve(models: tuple[Model | str, ...]) -> tuple[Model, ...]:
-    """Models with their presets filled in. Raises ValueError on an unknown preset or a name that comes twice."""
+def resolve(models: tuple[Model | str, ...], known: Mapping[str, Model] = PRESETS) -> tuple[Model, ...]:
+    """Models with the names among them filled in. Raises ValueError on an unknown name or one that comes twice."""
     for model in models:
         if isinstance(model, str):
-            require(model, PRESETS, "models (a preset, or name, tau2 and interval)")
-    resolved = tuple(PRESETS[m] if isinstance(m, str) else m for m in models)
+            require(model, known, "models (a preset, or name, tau2 and interval)")
+    resolved = tuple(known[m] if isinstance(m, str) else m for m in models)
     if len({m.name for m in resolved}) < len(resolved):
         raise ValueError("models: two models have the same name")
     return resolved

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reweigh.measures import MEASURES_OF_TYPE
-from reweigh.protocol.model import Option, Outcome, Preference, Protocol, Reading
+from reweigh.protocol.model import Models, Option, Outcome, Preference, Protocol, Reading
 from reweigh.tables.problems import did_you_mean
 
 Path = tuple[str | int, ...]
@@ -33,6 +33,7 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
     categories = protocol.categories
     for name, outcome in protocol.outcomes.items():
         yield from _thresholds(("outcomes", name, "smallest_important_difference"), outcome)
+    yield from _models(protocol)
     for name, grouping in protocol.groupings.items():
         at: Path = ("groupings", name)
         if grouping.column not in categories:
@@ -46,6 +47,11 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
         yield from _if_unknown(
             ("subgroups", i), column, known, "is no column with categories, and no grouping", "column "
         )
+    for i, column in enumerate(protocol.row_subgroups):
+        at = ("row_subgroups", i)
+        yield from _if_unknown(at, column, categories, "is no column with categories", "column ")
+        if column in (*protocol.subgroups, *protocol.groupings, *protocol.row_subgroups[:i]):
+            yield Misfit(at, column, "stands in subgroups or groupings, or twice", "a column that belongs to the row")
     for name, chosen in protocol.sets.items():
         yield from _conditions(("sets", name), chosen.include, chosen.exclude, categories)
         yield from _outcomes(("sets", name, "preferences"), chosen.preferences, protocol)
@@ -57,6 +63,26 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
             binary = ", ".join(n for n, o in protocol.outcomes.items() if o.type == "binary")
             yield Misfit(at, name, "is not binary: it has no risk", binary or "no outcome of this protocol")
     yield from _multiverse(protocol)
+
+
+def _models(protocol: Protocol) -> Iterator[Misfit]:
+    """Names of models that nothing has, or that two models have: results are told apart by them."""
+    places: list[tuple[Path, Models]] = [(("models",), protocol.models)]
+    places += [(("outcomes", name, "models"), outcome.models) for name, outcome in protocol.outcomes.items()]
+    places += [(("sets", name, "models"), chosen.models) for name, chosen in protocol.sets.items()]
+    known = protocol.known_models
+    for at, models in places:
+        seen: set[str] = set()
+        for i, model in enumerate(models):
+            name = model if isinstance(model, str) else model.name
+            if isinstance(model, str):
+                message = "is no preset, and no model of the protocol's `models`"
+                yield from _if_unknown((*at, i), name, known, message, "model ")
+            elif known.setdefault(name, model) != model:
+                yield Misfit((*at, i, "name"), name, "is the name of another model too", "a name for each model")
+            if name in seen:
+                yield Misfit((*at, i), name, "stands in this list twice", "each model once")
+            seen.add(name)
 
 
 def _thresholds(at: Path, outcome: Outcome) -> Iterator[Misfit]:

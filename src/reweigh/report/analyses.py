@@ -23,6 +23,7 @@ from reweigh.text.numbers import (
     count_text,
     decimals_of,
     fixed,
+    level_text,
     p_text,
     percent_text,
     row_text,
@@ -92,7 +93,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
     drawn = set(inputs.figures.loc[inputs.figures["kind"] == "forest", "analysis"])
     ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, base, group)]
     views = [_view(name, group, inputs, notes) for name in dict.fromkeys(ids)]
-    first_split = f"{base}.by_{protocol.subgroups[0]}" if protocol.subgroups else ""
+    first_split = f"{base}.by_{protocol.subgroup_columns[0]}" if protocol.subgroup_columns else ""
     shown = next((v["id"] for v in views if v["id"] == first_split), views[0]["id"] if views else "")
     own = str(first["analysis"])
     models = records(inputs.pooled[inputs.pooled["analysis"] == own])
@@ -103,6 +104,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "window": str(first["window"]),
         "measure": str(first["measure"]),
         "title": f"{outcome.label}, {words.lower_first(window)}",
+        "level": level_text(protocol.level_of(str(first["outcome"]))),
         "measure_label": MEASURE_LABELS[first["measure"]],
         "main_measure": first["measure"] == outcome.measure,
         "set_label": "" if first["set"] == "main" else protocol.sets[str(first["set"])].label,
@@ -146,7 +148,8 @@ def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
-    one = plot(name, inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol, inputs.bias)
+    tables = inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights
+    one = plot(name, *tables, protocol, inputs.bias, units=inputs.units)
     table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
     svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:
@@ -303,5 +306,4 @@ def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str
 
 def models_in_words(inputs: Inputs) -> list[tuple[str, str]]:
     """Name and description of each model of the protocol."""
-    models = {m.name: m for name in inputs.protocol.sets for m in inputs.protocol.models_of(name)}
-    return [(name, words.nice(describe_model(m))) for name, m in models.items()]
+    return [(name, words.nice(describe_model(m))) for name, m in inputs.protocol.every_model.items()]

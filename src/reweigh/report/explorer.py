@@ -21,13 +21,14 @@ from reweigh.figures.forest.table import forest_table
 from reweigh.io import records
 from reweigh.measures import MEASURE_LABELS
 from reweigh.pool.refit import cannot, refit, trials_of
+from reweigh.pool.units import Units
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
 from reweigh.quantile import z_critical
 from reweigh.report.inputs import Inputs
 from reweigh.report.words import upper_first, window_label
 from reweigh.text.codes import has, join, words
-from reweigh.text.numbers import decimals_of, row_text
+from reweigh.text.numbers import decimals_of, level_text, row_text
 from reweigh.text.pool import SENTENCES
 
 #: Most trials of which every subset is stored; beyond, every removal of one or two.
@@ -48,6 +49,7 @@ SAID = dict(SENTENCES) | {
     "no_prediction_interval": "this model has no prediction interval",
     "no_bootstrap": "the bootstrap prediction interval is not computed for subsets",
 }
+COUNTED = {"row": "each comparison by itself", "trial": "each trial once"}
 FIELDS = {
     "q": ("q", "q_p_value"),
     "core": ("estimate", "tau2", "i2"),
@@ -80,6 +82,7 @@ class Dataset:
 
     frame: pd.DataFrame
     set_name: str
+    label: str
     correlation: float | None
     models: tuple[Model, ...]
 
@@ -114,11 +117,9 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
         sets = list(_datasets(group, inputs))
         if max(one.k for one in sets) > 1:
             analyses.append(_analysis(group, sets, inputs, reasons))
-    own = {m.name: m for name in protocol.sets for m in protocol.models_of(name)}
+    own = protocol.every_model
     return {
-        "level": protocol.level,
         "models": {name: _said(model, own=name in own) for name, model in (own | OTHERS).items()},
-        "model": protocol.models_of("main")[0].name,
         "fields": FIELDS,
         "all_up_to": ALL_UP_TO,
         "analyses": analyses,
@@ -154,6 +155,7 @@ def _label(model: Model) -> str:
 
 def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
     """The main set at each swept correlation, and every set that differs from it."""
+    protocol, units = inputs.protocol, Units(group, inputs.units)
     main: pd.DataFrame | None = None
     for name, frame in group.groupby("set", sort=False):
         key = frame[["comparison_id", "estimate", "variance"]].reset_index(drop=True)
@@ -161,11 +163,19 @@ def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
             main = key
         elif main is not None and key.equals(main):
             continue
-        models = _models(frame, inputs.protocol)
-        yield Dataset(frame, str(name), None, models)
+        label, models = protocol.sets[str(name)].label, _models(frame, protocol)
+        own, analysis = models[0].units, str(frame["analysis"].iloc[0])
+        parted = {one: units.of(analysis, one) for one in dict.fromkeys(model.units for model in models)}
+        if all(one is units.analyses[analysis] for one in parted.values()):
+            parted = {own: frame}
+        for unit, rows in parted.items():
+            # Trials of several comparisons are counted in two ways, each by the models that do so.
+            said = "" if len(parted) == 1 else f": {COUNTED[unit]}"
+            fitting = tuple(model for model in models if len(parted) == 1 or model.units == unit)
+            yield Dataset(rows, str(name) + ("" if unit == own else f".{unit}"), label + said, None, fitting)
         if name == "main":
             for correlation, changed in _swept(frame, inputs.sweep):
-                yield Dataset(changed, "main", correlation, models)
+                yield Dataset(changed, "main", label, correlation, models)
 
 
 def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
@@ -182,7 +192,7 @@ def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd
 
 def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
     """The protocol's models, and others: all for few trials; for many those that are asked for most."""
-    own = protocol.models_of(str(frame["set"].iloc[0]))
+    own = protocol.models_of(frame["outcome"].iloc[0], frame["set"].iloc[0])
     if len(frame) <= FULL_UP_TO or len(frame) > ALL_UP_TO:
         wanted = list(OTHERS.values())
     elif frame["measure"].iloc[0] == protocol.outcomes[str(frame["outcome"].iloc[0])].measure:
@@ -212,6 +222,8 @@ def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reas
         "question": f"{first['outcome']}.{first['window']}",
         "title": title,
         "measure": MEASURE_LABELS[first["measure"]],
+        "level": level_text(base.meta.level),
+        "model": protocol.models_of(str(first["outcome"]))[0].name,
         "short": str(first["measure"]),
         "log": log,
         "decimals": decimals_of(shown),
@@ -234,9 +246,9 @@ def _parameter(analysis: str, inputs: Inputs) -> dict[str, Any] | None:
 
 def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[str, int]) -> dict[str, Any]:
     protocol = inputs.protocol
-    column = protocol.subgroups[0] if protocol.subgroups else ""
+    column = next(iter(protocol.subgroup_columns), "")
     labels = protocol.subgroup_labels(column) if column else {}
-    z = float(z_critical(protocol.level))
+    z = float(z_critical(protocol.level_of(one.frame["outcome"].iloc[0])))
     trials = []
     for row in records(one.frame):
         y, v = float(row["estimate"]), float(row["variance"])
@@ -247,7 +259,7 @@ def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[s
     single = one.k > FULL_UP_TO
     return {
         "set": one.set_name,
-        "label": protocol.sets[one.set_name].label,
+        "label": one.label,
         "correlation": one.correlation,
         "trials": trials,
         "single": single,
@@ -260,7 +272,7 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
 
     Also each trial's weight where it is not the inverse of its variance, and why the other models cannot.
     """
-    trials, there = trials_of(one.frame), subsets(one.k)
+    trials, there, level = trials_of(one.frame), subsets(one.k), protocol.level_of(one.frame["outcome"].iloc[0])
     parts: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     codes: list[NDArray[np.uint8]] = []
     weights: dict[str, list[float | None]] = {}
@@ -270,7 +282,7 @@ def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, i
             unable[asked.name] = words(reason, SAID)
             continue
         bootstrap = asked.prediction_interval == "bootstrap"
-        result = refit(trials, asked, mask=there, level=protocol.level, tau2_interval=False, bootstrap=False)
+        result = refit(trials, asked, mask=there, level=level, tau2_interval=False, bootstrap=False)
         able.append(asked.name)
         names = {"i2": "i2_q" if asked.i2 == "Q" else "i2_tau2"}
         for part in _parts(asked).items():

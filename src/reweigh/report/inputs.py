@@ -34,6 +34,8 @@ class Inputs:
     figures: pd.DataFrame
     #: Eligible trials with a row that an analysis could not use.
     not_pooled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Effects of trials with several comparisons in units that are not those of `effects`.
+    units: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Suspicious numbers, and what was not used and must be said.
     flags: pd.DataFrame = field(default_factory=pd.DataFrame)
     bayes: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -14,6 +14,7 @@ from reweigh.protocol.models import Model
 from reweigh.report.inputs import Inputs
 from reweigh.report.trials import characteristic_columns
 from reweigh.report.words import lower_first, missing, nice
+from reweigh.text.numbers import level_text
 
 TAU2_WORDS = {
     "EE": "a common-effect model",
@@ -81,7 +82,7 @@ def methods_text(inputs: Inputs) -> list[tuple[str, str]]:
         ("Effect sizes", _effects(protocol, inputs)),
         ("Synthesis", _synthesis(protocol)),
     ]
-    if protocol.subgroups:
+    if protocol.subgroup_columns:
         parts.append(("Subgroups", _subgroups(protocol)))
     others = [chosen for name, chosen in protocol.sets.items() if name != "main"]
     if others:
@@ -143,13 +144,20 @@ def _effects(protocol: Protocol, inputs: Inputs) -> str:
 
 
 def _synthesis(protocol: Protocol) -> str:
-    models = protocol.models_of("main")
-    text = f"The main model was {_model(models[0])}."
-    if len(models) > 1:
-        text += f" Beside it stands {_join([_model(m) for m in models[1:]])}."
-    text += f" Intervals are at the {100 * protocol.level:g}% level. Ratios were pooled on the log scale. "
-    text += "Heterogeneity is given as tau2 with its Q-profile interval, "
-    text += f"{I2_DEFINITIONS[models[0].i2]} I2 and Cochran's Q. "
+    of_outcomes: dict[tuple[Model, ...], list[str]] = {}
+    for name, outcome in protocol.outcomes.items():
+        of_outcomes.setdefault(protocol.models_of(name), []).append(lower_first(outcome.label))
+    said = []
+    for models, outcomes in of_outcomes.items():
+        start = "The" if len(of_outcomes) == 1 else f"For {_join(outcomes)} the"
+        said.append(f"{start} main model was {_model(models[0])}.")
+        if len(models) > 1:
+            said.append(f"Beside it stands {_join([_model(m) for m in models[1:]])}.")
+    text = " ".join(said)
+    text += f" Intervals are at the {level_text(protocol.usual_level)} level{protocol.other_levels}. "
+    text += "Ratios were pooled on the log scale. Heterogeneity is given as tau2 with its Q-profile interval, "
+    i2 = " or ".join(dict.fromkeys(I2_DEFINITIONS[models[0].i2] for models in of_outcomes))
+    text += f"{i2} I2 and Cochran's Q. "
     if protocol.bayes:
         priors = "; ".join(
             f"{m}: {FAMILY_WORDS.get(p.family, p.family)}, {p.source}" for m, p in protocol.bayes.items()
@@ -170,7 +178,8 @@ def _model(model: Model) -> str:
 
 def _subgroups(protocol: Protocol) -> str:
     names = [
-        protocol.groupings[c].label if c in protocol.groupings else c.replace("_", " ") for c in protocol.subgroups
+        protocol.groupings[c].label if c in protocol.groupings else c.replace("_", " ")
+        for c in protocol.subgroup_columns
     ]
     shared = "one tau2 for all subgroups" if protocol.subgroup_tau2 == "common" else "a tau2 of each subgroup's own"
     return (
@@ -191,7 +200,7 @@ def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
         ("12", "Effect measure of each outcome", "Methods: outcomes"),
         ("13b", "Data preparation: conversions, missing statistics", "Worked pages of the trials"),
         ("13d", "Synthesis methods, heterogeneity, software", "Methods: synthesis; versions"),
-        ("13e", "Exploring heterogeneity", "Analyses: subgroups" if inputs.protocol.subgroups else "not done"),
+        ("13e", "Exploring heterogeneity", "Analyses: subgroups" if inputs.protocol.subgroup_columns else "not done"),
         ("13f", "Sensitivity analyses", "Analyses: sensitivity sets; explorer"),
         ("16a", "Flow of records", "Trials; searches are not recorded"),
         ("16b", "Excluded records with reasons", "Trials"),

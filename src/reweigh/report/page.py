@@ -97,7 +97,7 @@ def report_page(inputs: Inputs) -> str:
         "review": inputs.review,
         "title": inputs.title,
         "protocol": inputs.protocol,
-        "level": level_text(inputs.protocol.level),
+        "level": level_text(inputs.protocol.usual_level),
         "panels": headline(inputs),
         "outcomes": outcomes,
         "notes": notes.entries,
@@ -192,7 +192,6 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
                 "review": review,
                 "title": title_of(review, protocol),
                 "question": protocol.question,
-                "level": level_text(protocol.level),
                 "trials": effects["study_id"].nunique(),
                 "analyses": effects["analysis"].nunique(),
                 "lines": [line for line in lines if line in most],
@@ -222,9 +221,8 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
         }
         if len(mine):
             low, high, ticks = _axis(mine)
-            lower_left = f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"
             panel |= {"ticks": ticks, "null": 100 * (0 - low) / (high - low), "log": mine["scale"].iloc[0] == "log",
-                      "favours": lower_left if outcome.better == "lower" else lower_left[::-1],
+                      "favours": protocol.favours(name), "level": level_text(protocol.level_of(name)),
                       "measure": MEASURE_LABELS[outcome.measure], "short": outcome.measure}  # fmt: skip
             panel["rows"] = [_headline_row(row, low, high, inputs) for row in records(mine)]
         panels.append(panel)

@@ -11,7 +11,7 @@ from reweigh.console import HEADLINE
 from reweigh.io import records
 from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
-from reweigh.protocol.models import describe_model
+from reweigh.protocol.models import Model, describe_model
 from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many, not_pooled
 from reweigh.report.inputs import Inputs
 from reweigh.report.words import lower_first, variance, window_label
@@ -34,7 +34,7 @@ def summary(inputs: Inputs) -> str:
         parts += ["## Sensitivity sets", _sets(protocol), _estimates(differ)]
         if len(differ) < len(others):
             parts += ["A set that leaves an analysis as it is has no line here; `pooled.csv` has all of them."]
-    if protocol.subgroups:
+    if protocol.subgroup_columns:
         parts += ["## Subgroup differences", _tests(inputs.subgroups)]
     if len(inputs.meta_regression):
         parts += ["## Meta-regression", _regressions(inputs.meta_regression, protocol)]
@@ -73,11 +73,12 @@ def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
 
 
 def _models(protocol: Protocol) -> str:
-    models = {model.name: model for set_name in protocol.sets for model in protocol.models_of(set_name)}
-    main = protocol.models_of("main")[0]
+    main: dict[Model, list[str]] = {}
+    for name, outcome in protocol.outcomes.items():
+        main.setdefault(protocol.models_of(name)[0], []).append(lower_first(outcome.label))
+    mark = {model: " (main)" if len(main) == 1 else f" (main: {escaped(', '.join(of))})" for model, of in main.items()}
     lines = [
-        f"- **{escaped(m.name)}**{' (main)' if m == main else ''}: {escaped(describe_model(m))}"
-        for m in models.values()
+        f"- **{escaped(m.name)}**{mark.get(m, '')}: {escaped(describe_model(m))}" for m in protocol.every_model.values()
     ]
     assumed = protocol.assumptions
     lines.append(
@@ -86,7 +87,7 @@ def _models(protocol: Protocol) -> str:
     )
     lines.append(
         "- Ratio measures are pooled on the log scale and printed on the natural scale. "
-        f"I2 is {I2_DEFINITIONS[main.i2]}."
+        f"I2 is {' or '.join(dict.fromkeys(I2_DEFINITIONS[m.i2] for m in main))}."
     )
     return "\n".join(lines)
 

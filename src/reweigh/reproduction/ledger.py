@@ -72,6 +72,7 @@ def reproduce(
     *,
     raw: Mapping[str, pd.DataFrame] | None = None,
     published_trials: pd.DataFrame | None = None,
+    units: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Recompute every published row by its authors' model and say how far it agrees.
 
@@ -91,6 +92,8 @@ def reproduce(
         arms.csv and contrasts.csv as text, by file name, for the rounding of the inputs.
     published_trials
         Which trials a published review pooled: review_id, study_id.
+    units
+        units.csv: what `effects` counts by trial, by row, and the other way round.
 
     Returns
     -------
@@ -99,6 +102,9 @@ def reproduce(
     """
     lists = published_trials if published_trials is not None else pd.DataFrame(columns=["review_id", "study_id"])
     table = published.fillna("").astype(str)
+    every = effects.assign(units="")
+    if units is not None and len(units):
+        every = pd.concat([every, units[units["units"].isin(["row", "trial"])]], ignore_index=True)
     rows = []
     for number, record in enumerate(table.to_dict("records"), start=2):
         row = {str(key): value for key, value in record.items()}
@@ -115,7 +121,7 @@ def reproduce(
         if missing:
             rows.append({**base, "verdict": NOT_PUBLIC, "missing": missing})
         else:
-            attempts = list(_attempts(row, effects, protocol, lists, raw or {}))
+            attempts = list(_attempts(row, every, protocol, lists, raw or {}))
             rows.append({**base, **_judge(row, printed, attempts)})
     return frame("reproduction.csv", rows)
 
@@ -192,7 +198,7 @@ def _attempts(
     measure = _measure(row)
     if measure != "NNT":
         here = here[here["measure"] == measure]
-    groups = [(str(name), group) for name, group in here.groupby("set", sort=False)]
+    groups = [(str(name), group) for (name, _), group in here.groupby(["set", "units"], sort=False)]
     fitting = [g for g in groups if k is None or len(g[1]) == k.value]
     for name, group in fitting or groups:
         yield from (_nnt_attempts if measure == "NNT" else _pool_attempts)(name, group, protocol, raw)
@@ -205,15 +211,16 @@ def _pool_attempts(
     yield from _protocol_attempts(set_name, group, protocol)
     y, v = group["estimate"].to_numpy(), group["variance"].to_numpy()
     dy, dv = input_rounding(group, raw)
+    level = protocol.level_of(group["outcome"].iloc[0])
     for tau2, ci in MODELS:
-        result = pool(y, v, tau2_method=tau2, ci_method=ci, level=protocol.level)
+        result = pool(y, v, tau2_method=tau2, ci_method=ci, level=level)
         numbers = _three([getattr(result, name)[0] for name in NUMBERS], scale)
-        slack = _slack(y, v, dy, dv, numbers, tau2=tau2, ci=ci, level=protocol.level, scale=scale)
+        slack = _slack(y, v, dy, dv, numbers, tau2=tau2, ci=ci, level=level, scale=scale)
         name = model_name(tau2, ci)
         yield Attempt(name, "inverse variance", tau2, ci, measure, set_name, len(group), numbers, slack)
     counts = group[["events_intervention", "n_intervention", "events_control", "n_control"]]
     if measure in COUNT_MEASURES and counts.notna().all(axis=None):
-        row = mantel_haenszel(*(counts[c].to_numpy() for c in counts), measure=measure, level=protocol.level).row()
+        row = mantel_haenszel(*(counts[c].to_numpy() for c in counts), measure=measure, level=level).row()
         numbers = _three([row[name] for name in NUMBERS], scale)
         name = "Mantel-Haenszel, Wald"
         yield Attempt(name, "mantel-haenszel", "EE", "wald", measure, set_name, len(group), numbers)
@@ -221,12 +228,12 @@ def _pool_attempts(
 
 def _protocol_attempts(set_name: str, group: pd.DataFrame, protocol: Protocol) -> Iterator[Attempt]:
     """The models of the protocol's own set that pool another way than by inverse variance, as RevMan's do."""
-    trials, scale = trials_of(group), str(group["scale"].iloc[0])
-    for model in protocol.models_of(set_name):
+    trials, scale, outcome = trials_of(group), str(group["scale"].iloc[0]), group["outcome"].iloc[0]
+    for model in protocol.models_of(outcome, set_name):
         mine = model.for_measure(trials.measure)
         if mine.pooling == "inverse variance" or cannot(trials, model):
             continue
-        result = refit(trials, model, level=protocol.level)
+        result = refit(trials, model, level=protocol.level_of(outcome))
         numbers = _three([float(getattr(result, name)[0]) for name in NUMBERS], scale)
         way = f"{mine.pooling.capitalize().replace('haenszel', 'Haenszel')}, {model_name(mine.tau2, mine.interval)}"
         yield Attempt(way, mine.pooling, mine.tau2, mine.interval, trials.measure, set_name, len(group), numbers)
@@ -242,12 +249,13 @@ def _nnt_attempts(
     # A corrected empty cell stands in the table as 0.5; the table of counts itself is whole.
     plain, cut = counts.to_numpy(dtype=float), np.floor(counts.to_numpy(dtype=float))
     a, n1, c, n2 = np.where((one["corrected"] == "yes").to_numpy()[:, None], cut, plain).T
+    level = protocol.level_of(one["outcome"].iloc[0])
     rest = ~np.eye(len(one), dtype=bool)
     without = tuple(
-        (str(study), crude_wald(a[m], n1[m], c[m], n2[m], protocol.level))
+        (str(study), crude_wald(a[m], n1[m], c[m], n2[m], level))
         for study, m in zip(one["study_id"], rest if len(one) > 1 else (), strict=False)
     )
-    for w, numbers in nnt_methods(a, n1, c, n2, level=protocol.level).items():
+    for w, numbers in nnt_methods(a, n1, c, n2, level=level).items():
         mine = without if w.name == CRUDE else ()
         yield Attempt(w.name, w.pooling, w.tau2, w.ci, w.of, set_name, len(one), numbers, without=mine)
 

@@ -320,7 +320,7 @@ def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Option]]
     of = protocol.outcomes[outcome]
     if of.also and not any(o.measure for options in found.values() for o in options.values()):
         found["measure"] = {m: Option(label=m, measure=m) for m in (of.measure, *of.also)}
-    models = protocol.models_of("main")
+    models = protocol.models_of(outcome)
     if models[0].pooling != "inverse variance" and len({m.pooling for m in models}) > 1:
         found[POOLING] = {m.pooling: Option() for m in models}
     if TAU2 not in found:
@@ -454,7 +454,9 @@ class ProtocolBuilder:
         window = self.protocol.windows[self.window]
         end = {"earliest": window.lower, "latest": window.upper}.get(how.time or "", np.inf)
         nominal = end if window.nominal is not None and np.isfinite(end) else window.nominal
-        candidates = self._candidates(nominal, how.readings, how.shared_arms or main.shared_arms)
+        shared = how.shared_arms or main.shared_arms
+        rows = self.protocol.models_of(self.outcome)[0].units == "row" and how.shared_arms is None
+        candidates = self._candidates(nominal, how.readings, shared, not rows)
         moot = self._moot(candidates)
         crossover, direction = (
             (None if name in moot else getattr(how, name)) or getattr(main, name)
@@ -462,7 +464,7 @@ class ProtocolBuilder:
         )
         assumptions = tuple(one for one in how.assumptions if one[0] not in moot)
         found = self._converted(candidates, measure, assumptions, crossover, direction)
-        return self._chosen(found, measure, how.preferences, (how.shared_arms or main.shared_arms) != "keep")
+        return self._chosen(found, measure, how.preferences, shared != "keep" and not rows)
 
     def _keep(self, key: Hashable, table: pd.DataFrame) -> int:
         if key not in self._known:
@@ -470,13 +472,13 @@ class ProtocolBuilder:
             self._tables.append(table)
         return self._known[key]
 
-    def _build(self, nominal: float | None, readings: tuple[Reading, ...], shared_arms: str) -> int:
+    def _build(self, nominal: float | None, readings: tuple[Reading, ...], shared_arms: str, recognise: bool) -> int:
         arms = self.arms
         for reading in readings:
             arms = read_as(arms, reading.study, reading.outcome, reading.use)
         window = self.protocol.windows[self.window].model_copy(update={"nominal": nominal})
         asked = self._asked(self.protocol.outcomes[self.outcome].measure, windows={self.window: window})
-        table = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms).table
+        table = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms, recognise=recognise).table
         return self._keep(table.to_csv(), table)
 
     def _unread(self, candidates: int) -> set[str]:
@@ -577,4 +579,4 @@ def multiverse_of(
     inert = build.idle()
     live = {name: options for name, options in choices.items() if name not in inert}
     names = {n: [getattr(o, n, None) or key if n in MODEL else key for key, o in os.items()] for n, os in live.items()}
-    return run(names, build, models=protocol.models_of("main"), level=protocol.level), inert
+    return run(names, build, models=protocol.models_of(outcome), level=protocol.level_of(outcome)), inert

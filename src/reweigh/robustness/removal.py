@@ -46,12 +46,13 @@ def generic(yi: ArrayLike, vi: ArrayLike, measure: str = "") -> Trials:
     return Trials(measure, y, v, np.full((4, *y.shape), np.nan))
 
 
-def leave_one_out(trials: Trials, model: Model, level: float = 0.95) -> Pooled:
-    """Pool all trials but one: row i of the result is without trial i.
+def leave_one_out(trials: Trials, model: Model, level: float = 0.95, mask: NDArray[np.bool_] | None = None) -> Pooled:
+    """Pool all trials but one: row i of the result is without trial i, or as ``mask`` (D, k) says.
 
     Viechtbauer and Cheung 2010, Research Synthesis Methods 1:112-25; `leave1out` of metafor for every pooling.
     """
-    return refit(trials, model, mask=~np.eye(trials.yi.shape[-1], dtype=bool), level=level, bootstrap=False)
+    inside = ~np.eye(trials.yi.shape[-1], dtype=bool) if mask is None else mask
+    return refit(trials, model, mask=inside, level=level, bootstrap=False)
 
 
 def only_inverse_variance(trials: Trials, model: Model) -> str:

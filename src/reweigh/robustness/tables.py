@@ -35,12 +35,12 @@ class Analysis:
 
     def __init__(self, group: pd.DataFrame, protocol: Protocol) -> None:
         first = group.iloc[0]
-        self.frame, self.protocol, self.level = group, protocol, protocol.level
+        self.frame, self.protocol, self.level = group, protocol, protocol.level_of(first["outcome"])
         self.comparisons, self.study = len(group), group["study_id"].to_numpy()
         self.k = self.trials_in(np.ones(self.comparisons, dtype=bool))
         self.id, self.log = str(first["analysis"]), first["scale"] == "log"
         self.outcome, self.measure = protocol.outcomes[first["outcome"]], str(first["measure"])
-        self.model: Model = protocol.models_of(str(first["set"]))[0]
+        self.model: Model = protocol.models_of(first["outcome"], first["set"])[0]
         self.identity: Row = {name: first[name] for name in IDENTITY[:-1]} | {"model": self.model.name}
         self.identity |= {"k": self.k, "comparisons": self.comparisons}
         self.trials = trials_of(group)
@@ -53,6 +53,19 @@ class Analysis:
     def trials_in(self, inside: NDArray[np.bool_]) -> int:
         """Number of trials of some comparisons."""
         return len(set(self.study[inside]))
+
+    def removals(self) -> list[tuple[str, str, NDArray[np.bool_]]]:
+        """Id, label and what stays where one trial is left out; a trial whose rows are pooled leaves with all of them.
+
+        Otherwise comparisons of a trial that share no patients leave one by one.
+        """
+        unit = self.study if self.model.units == "row" else np.array(self.ids, dtype=object)
+        gone = {one: unit == one for one in dict.fromkeys(unit)}
+        labels = np.array(self.labels, dtype=object)
+        return [
+            (self.ids[int(out.argmax())] if out.sum() == 1 else str(one), ", ".join(labels[out]), ~out)
+            for one, out in gone.items()
+        ]
 
     def natural(self, row: Row, *names: str) -> Row:
         """Numbers of a row with those on the natural scale."""
@@ -107,13 +120,13 @@ def _rows(
 
 
 def leave_one_out_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """Every analysis without each of its trials; `left_out` is a comparison_id."""
+    """Every analysis without each of its trials; `left_out` is a comparison_id, or the study_id of several."""
 
     def rows(one: Analysis) -> Iterator[Row]:
-        result = leave_one_out(one.trials, one.model, one.level)
-        for i in range(one.comparisons):
-            inside = np.arange(one.comparisons) != i
-            yield {"left_out": one.ids[i], "label": one.labels[i]} | one.pooled(result, i, inside)
+        removals = one.removals()
+        result = leave_one_out(one.trials, one.model, one.level, np.array([inside for *_, inside in removals]))
+        for i, (left_out, label, inside) in enumerate(removals):
+            yield {"left_out": left_out, "label": label} | one.pooled(result, i, inside)
 
     found = _rows(effects, protocol, 2, lambda _: "nothing_left_out", rows)
     return _frame("leave_one_out", found)

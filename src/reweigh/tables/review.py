@@ -28,7 +28,8 @@ class TableRules:
     `categories`: allowed values by column (they replace built-in ones); `outcomes_known`: outcome names, used to
     find misspelt ones; `table_source`: one source for a whole file; `subgroup_columns`: columns that studies.csv
     must have; `wanted_by`: the protocol's key that wants such a column; `number_columns`: further columns of
-    studies.csv that hold numbers; `columns_extra`: further columns allowed in any table.
+    studies.csv that hold numbers; `columns_extra`: further columns allowed in any table; `row_columns`: columns of
+    arms.csv or contrasts.csv with categories.
     """
 
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class TableRules:
     wanted_by: Mapping[str, str] = field(default_factory=dict)
     number_columns: tuple[str, ...] = ()
     columns_extra: tuple[str, ...] = ()
+    row_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,21 @@ class _Sheet:
 def table_spec(file: str, rules: TableRules | None) -> TableSpec:
     """The specification of a file of `SPECS` with the protocol's categories and further columns.
 
-    Without rules (an unread protocol) the studies' columns may hold anything: the protocol may name their values.
+    Without rules (an unread protocol) the studies' columns may hold anything, and rows may have further ones: the
+    protocol may name their values, and subgroup columns.
     """
     spec = SPECS[file]
     if rules is None:
         free = {c: replace(c, kind="text", choices=()) for c in spec.columns if c.choices and file == "studies.csv"}
+        spec = replace(spec, closed=False, guarded=tuple(spec.names)) if file in _DATA else spec
         return replace(spec, columns=tuple(free.get(c, c) for c in spec.columns))
     columns = {c.name: c for c in spec.columns}
     names = [*rules.columns_extra]
+    if file in _DATA:
+        names += rules.row_columns
     if file == "studies.csv":
-        names += [*rules.subgroup_columns, *rules.number_columns, *rules.categories]
+        of_studies = (name for name in rules.categories if name not in rules.row_columns)
+        names += [*rules.subgroup_columns, *rules.number_columns, *of_studies]
         columns |= {name: Column(name, "number") for name in rules.number_columns}
     for name in names:
         columns.setdefault(name, Column(name))
@@ -324,6 +331,29 @@ def _roles(arms: pd.DataFrame) -> list[Problem]:
     return problems
 
 
+def _of_rows(sheets: Mapping[str, _Sheet], columns: Iterable[str]) -> list[Problem]:
+    """Subgroup columns of rows that no table has, and arms of one comparison that are in two subgroups."""
+    tables = {file: sheet for file, sheet in sheets.items() if file in _DATA}
+    problems = []
+    for column in columns:
+        if tables and not any(column in sheet.header for sheet in tables.values()):
+            message = "the column is missing, which review.yaml names under row_subgroups"
+            problems.append(
+                Problem(next(iter(tables)), 1, column, "", message, "a column of arms.csv or contrasts.csv")
+            )
+        elif "arms.csv" in tables and column in tables["arms.csv"].header:
+            arms = tables["arms.csv"].frame
+            sides = arms[arms["comparison_id"].notna() & (arms["role"] != "other")]
+            at = [sides[name].fillna("") for name in ("comparison_id", "outcome", "timepoint")]
+            cells, comparison = sides[column].fillna(""), sides["comparison_id"].to_dict()
+            first = cells.groupby([*at, sides["timepoint_days"].fillna(-1)], sort=False).transform("first")
+            for row, value in _cells(cells[cells != first]):
+                message = f"is not the {column} of the other arm of comparison {comparison[row]}"
+                allowed = str(first.loc[row]) or "empty, as in the row of the other arm"
+                problems.append(Problem("arms.csv", row, column, value, message, allowed))
+    return problems
+
+
 def _sources(sheet: _Sheet, table_source: str) -> pd.Series:
     """The source of each row: its own, else the table's, else None."""
     own = [
@@ -402,6 +432,7 @@ def check_review(files: Mapping[str, bytes], rules: TableRules | None) -> tuple[
     problems += _clashing_ids(data, with_studies=is_listed)
     problems += _misspelt_outcomes(data, rules.outcomes_known if rules else ())
     problems += _roles(data["arms.csv"].frame)
+    problems += _of_rows(using, rules.row_columns if rules else ())
 
     # Where eligibility cannot be read, its problem is reported and no source is asked for.
     has_eligible = is_listed and listed is not None and "eligible" in listed.header

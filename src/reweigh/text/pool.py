@@ -32,6 +32,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "the Hartung-Knapp interval is narrower than the common-effect one; verdicts rest on the guarded interval"
     ),
     "tau2_zero": "tau2 is 0: the random-effects and the common-effect mean are the same",
+    "rows_as_trials": "{rows} rows of {trials} trial(s) are pooled as if each were a trial of its own, as RevMan does",
     "prior": "prior: {prior}",
     "smd_variance_differs": "the SMDs have the variance of another model's set ({variance}), not RevMan's",
     # The Bayesian model.

@@ -61,6 +61,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "n_counted_once": "patients of the {role} group counted once",
     "comparison_correlation": "correlation {value} of the comparisons of this trial",
     "independent_comparisons": "comparisons of this trial share no patients: {reason}",
+    "in_subgroups": "this trial stands in several subgroups by {column}: once in each, and once in the total",
     "kept_comparisons": "comparisons of this trial pooled as if they shared no patients",
 }
 """Words of every code that this stage writes."""

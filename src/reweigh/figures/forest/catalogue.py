@@ -10,6 +10,7 @@ from reweigh.figures.forest.journals import REWEIGH, Layout
 from reweigh.figures.forest.lights import lights
 from reweigh.figures.forest.table import WEIGHT, ForestMeta
 from reweigh.measures import MEASURE_LABELS
+from reweigh.pool.units import Units, models_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
 from reweigh.risk_of_bias import RiskOfBias
@@ -28,20 +29,22 @@ class Plot:
     caption: str
 
 
-def plot_ids(effects: pd.DataFrame, protocol: Protocol) -> list[str]:
+def plot_ids(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFrame | None = None) -> list[str]:
     """Analyses that are drawn: every main one, overall and by each subgroup column that splits the trials.
 
     A sensitivity set is drawn where it differs from the main set. Every other analysis of the tables can still be
-    asked for by name.
+    asked for by name. `effects`, `units`: the tables of these names.
     """
-    found = []
+    found, pooled = [], Units(effects, units)
     for analysis, group in effects.groupby("analysis", sort=False):
         if group["set"].iloc[0] != "main":
             if not _same_as_main(group, effects):
                 found.append(str(analysis))
             continue
         found.append(str(analysis))
-        found += [f"{analysis}.by_{column}" for column in protocol.subgroups if len(set(group[column])) > 1]
+        unit = models_of(group, protocol)[0].units
+        parted = {column: pooled.of(str(analysis), unit, column)[column] for column in protocol.subgroup_columns}
+        found += [f"{analysis}.by_{column}" for column, values in parted.items() if len(set(values)) > 1]
     return found
 
 
@@ -68,6 +71,7 @@ def plot(
     bias: RiskOfBias | None = None,
     layout: Layout = REWEIGH,
     not_pooled: pd.DataFrame | None = None,
+    units: pd.DataFrame | None = None,
 ) -> Plot:
     """Everything that one forest plot needs.
 
@@ -85,6 +89,8 @@ def plot(
         How the plot is printed.
     not_pooled
         The trials that are in no pool, by analysis.
+    units
+        Trials of several rows in units that are not those of `effects`: a trial stands under each of its subgroups.
 
     Raises
     ------
@@ -93,11 +99,14 @@ def plot(
     """
     base, _, column = analysis.partition(".by_")
     mine = effects[effects["analysis"] == base]
-    if mine.empty or (column and column not in protocol.subgroups):
+    if mine.empty or (column and column not in protocol.subgroup_columns):
         known = [*effects["analysis"].unique(), *subgroups["analysis"].unique()]
         raise KeyError(f"there is no analysis {analysis!r}; there are: {', '.join(known)}")
     first = mine.iloc[0]
-    main = protocol.models_of(first["set"])[0].name
+    models, said = protocol.models_of(first["outcome"], first["set"]), protocol.words_of(first["outcome"])
+    main = models[0].name
+    if column in protocol.row_subgroups:
+        mine = Units(mine, units).of(base, models[0].units, column)
     by = subgroups[(subgroups["analysis"] == analysis) & (subgroups["model"] == main)] if column else None
     rows = pooled[pooled["analysis"] == base]
     rows = rows.sort_values("model", key=lambda name: name != main, kind="stable")
@@ -110,25 +119,24 @@ def plot(
     split = _column_label(column, protocol) if column else ""
     detail = [chosen.label] if first["set"] != "main" else []
     heading = title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + "".join(f": {d}" for d in detail)
-    lower_is_left = f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"
-    left, right = lower_is_left if outcome.better == "lower" else lower_is_left[::-1]
+    left, right = protocol.favours(first["outcome"])
     unit = f" ({outcome.unit})" if outcome.unit and first["measure"] == "MD" else ""
     meta = ForestMeta(
         title=heading,
         measure_label=MEASURE_LABELS[first["measure"]] + unit,
-        intervention=protocol.words.intervention[:1].upper() + protocol.words.intervention[1:],
-        control=protocol.words.control[:1].upper() + protocol.words.control[1:],
+        intervention=said.intervention[:1].upper() + said.intervention[1:],
+        control=said.control[:1].upper() + said.control[1:],
         favours_left=left,
         favours_right=right,
         scale=first["scale"],
-        level=protocol.level,
+        level=protocol.level_of(first["outcome"]),
         footnotes=tuple(filter(None, [chosen.note])),
         subgroup_labels=protocol.subgroup_labels(column) if column else {},
         risk_of_bias=lights(bias, [str(study) for study in mine["study_id"]], str(first["outcome"])),
         layout=layout,
     )
-    models = "; ".join(f"{m.name}: {describe_model(m)}" for m in protocol.models_of(first["set"]))
-    caption = f"{protocol.title}. {heading}." + (f" {models}." if len(mine) > 1 else " One trial, not pooled.")
+    described = "; ".join(f"{m.name}: {describe_model(m)}" for m in models)
+    caption = f"{protocol.title}. {heading}." + (f" {described}." if len(mine) > 1 else " One trial, not pooled.")
     return Plot(analysis, mine, rows, by, lost, meta, caption)
 
 

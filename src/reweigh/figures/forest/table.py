@@ -29,6 +29,7 @@ from reweigh.figures.forest.statistics import (
 from reweigh.figures.style import clean, symbols
 from reweigh.io import records
 from reweigh.tables.times import years_of
+from reweigh.text import codes
 from reweigh.text.numbers import (
     DASH,
     Interval,
@@ -140,7 +141,7 @@ def forest_table(
     """
     main = pooled.iloc[0].to_dict() if len(pooled) else {}
     trials = _trials(effects, meta)
-    _same_k(trials, main, "the analysis")
+    _same_k(trials, main, "the analysis", once=True)
     others: Sequence[Row] = records(pooled.iloc[1:])
     parts = [] if subgroups is None or subgroups.empty else _subgroups(trials, subgroups, meta)
     if parts:
@@ -170,9 +171,19 @@ def forest_table(
     return table.assign(clipped_lower=table["ci_lower"] < low, clipped_upper=table["ci_upper"] > high)
 
 
-def _same_k(trials: Sequence[Trial], pooled: Row, where: str) -> None:
-    """Refuse tables of which one has other trials than the other; a model may leave some without a weight."""
-    weighed = sum(not math.isnan(trial["weight"]) for trial in trials) or len(trials)
+def _in_subgroups(trials: Sequence[Row]) -> list[Row]:
+    """Trials that stand in several subgroups of rows, and once in the total, where none of these rows has a weight."""
+    return [trial for trial in trials if codes.has(words(trial, "assumption_codes"), "in_subgroups")]
+
+
+def _same_k(trials: Sequence[Trial], pooled: Row, where: str, *, once: bool = False) -> None:
+    """Refuse tables of which one has other trials than the other; a model may leave some without a weight.
+
+    A trial in several subgroups counts in each, and where `once` is said as one.
+    """
+    apart = [words(trial, "study_id") for trial in _in_subgroups(trials)]
+    weighed = sum(not math.isnan(trial["weight"]) for trial in trials) + len(set(apart) if once else apart)
+    weighed = weighed or len(trials)
     k = number(pooled, "comparisons")
     if not math.isnan(k) and k != weighed:
         raise ValueError(f"{where}: {weighed} trials in the effects, but {k:g} comparisons in the pooled results")
@@ -468,7 +479,7 @@ class _Lines:
         if len(self.trials) < 2:
             return {}
         known = [trial for trial in group if not math.isnan(trial["weight"])]
-        if not known:
+        if not known or (len(group) > 1 and _in_subgroups(group)):
             return {"weight_text": DASH if len(group) == 1 else ""}
         weight = math.fsum(trial["printed_weight"] for trial in known)
         return {
@@ -492,7 +503,8 @@ class _Lines:
     def _totals(self, group: Sequence[Row], *, events: bool = False) -> dict[str, Any]:
         """Sums of events, person-time and n where every trial gives them; events on their own line if asked for."""
         cells: dict[str, Any] = {}
-        for name in self.arms:
+        apart = [words(trial, "study_id") for trial in _in_subgroups(group)]
+        for name in self.arms if len(set(apart)) == len(apart) else ():  # no patient counts twice
             what, _, arm = name.rpartition("_")
             column = self.columns[name]
             if not {*column.parts} <= SUMMED or (self.layout.total_events and (what == "events") != events):

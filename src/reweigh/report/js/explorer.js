@@ -78,7 +78,9 @@
   const chosen = () => sets().find((one) => one.set === state.set && (one.correlation === null ? state.r === "" : String(one.correlation) === state.r));
 
   // Address
-  const defaults = (a) => ({ a, set: data.analyses.find((one) => one.id === a).datasets[0].set, model: data.model, r: "", without: new Set() });
+  const defaults = (id) => { const a = data.analyses.find((one) => one.id === id); return { a: id, set: a.datasets[0].set, model: a.model, r: "", without: new Set() }; };
+  // The protocol's models for other outcomes are none of this analysis's.
+  const fits = (model) => Object.hasOwn(data.models, model) && (!data.models[model].own || sets().some((one) => one.models.includes(model) || Object.hasOwn(one.unable, model)));
   const read = () => {
     const [, query] = location.hash.match(/^#explore\?(.*)$/) ?? [];
     const given = new URLSearchParams(query ?? "");
@@ -86,7 +88,7 @@
     state = defaults(known ? given.get("a") : data.analyses[0].id);
     for (const name of ["set", "model", "r"]) if (given.has(name)) state[name] = given.get(name);
     if (!sets().some((one) => one.set === state.set)) state.set = sets()[0].set;
-    if (!Object.hasOwn(data.models, state.model)) state.model = data.model;
+    if (!fits(state.model)) state.model = analysis().model;
     state.without = new Set((given.get("without") ?? "").split(",").filter(Boolean));
     return query !== undefined;
   };
@@ -128,7 +130,7 @@
 
   const build = () => {
     const a = analysis(), set = chosen() ?? sets().find((one) => one.set === state.set), forest = byId("x-forest");
-    const head = make("div", { className: "frow head", role: "row" }, ...["Trial", "", `${a.short} (${100 * data.level}% CI)`, "Weight"].map((text, i) =>
+    const head = make("div", { className: "frow head", role: "row" }, ...["Trial", "", `${a.short} (${a.level} CI)`, "Weight"].map((text, i) =>
       make("span", { role: "columnheader", className: i === 3 ? "weight" : "" }, text || make("span", { className: "visually-hidden" }, "Plot"))));
     rows = set.trials.map(([id, label, group, , low, high, , effect]) => {
       const box = make("input", { type: "checkbox", checked: !state.without.has(id) });
@@ -163,6 +165,7 @@
     byId("x-measure-label").hidden = measures.length < 2;
     select.set.replaceChildren(...names.map(([value, label]) => make("option", { value }, label)));
     select.set.value = state.set;
+    for (const option of select.model.options) option.hidden = option.disabled = !fits(option.value);
     select.model.value = state.model;
     const swept = sets().filter((one) => one.correlation !== null);
     byId("x-r-label").hidden = !swept.length;
@@ -176,10 +179,9 @@
   const sentence = (a, found, k, count) => {
     const figures = make("p", { className: "figures" });
     const say = (name, text) => figures.append(make("span", {}, `${name} ${text}`), " ");
-    const level = `${100 * data.level}%`;
     const head = make("p", { className: "big" });
     head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper)})`;
-    head.textContent = `${a.short} ${head.dataset.effect.replace("(", Number.isNaN(found.ci_lower) ? "(" : `(${level} CI `)}`;
+    head.textContent = `${a.short} ${head.dataset.effect.replace("(", Number.isNaN(found.ci_lower) ? "(" : `(${a.level} CI `)}`;
     say("k =", count);
     if (!Number.isNaN(found.p_value)) say("P", pText(found.p_value));
     if (k > 1) {
@@ -239,8 +241,9 @@
   for (const [name, element] of Object.entries(select))
     element.addEventListener("change", () => {
       if (name === "question") {
-        const { id } = asked(element.value)[0];
-        state = { ...state, a: id, set: defaults(id).set, r: "", without: new Set() };
+        const { id } = asked(element.value)[0], usual = defaults(id), kept = state.model !== analysis().model;
+        state = { ...usual, model: kept ? state.model : usual.model };
+        if (!fits(state.model)) state.model = usual.model;
       } else if (element.value || name === "r") state[name] = element.value;
       // Another measure may not have this set: then its first.
       if (name === "a" && !sets().some((one) => one.set === state.set)) state.set = sets()[0].set;
