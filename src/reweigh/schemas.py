@@ -498,6 +498,47 @@ evidence source_url source location extracted_by note | text | | where it was re
 row study_id outcome tool domain judgement support judged_by note ...
 tool domain judgement support judged_by | text | | as typed
 
+# corpus.csv | review outcome
+> One analysis (outcome) of one review of a corpus: RevMan's printed results beside ours by its authors' model (`revman_`),
+> and current practice: REML with Hartung-Knapp (`reml_hk_`), its guarded interval, its prediction interval.
+review | id | | the review's folder
+doi | id | | where its tables come from
+analysis outcome
+label | text | | of the outcome
+measure scale k comparisons
+n | number | patients | patients pooled
+rows rows_back | integer | rows | results of rows that RevMan printed, and those that come back at two decimals
+row_codes | codes | | why the others do not, with their number
+pools | id | | weights that sum to 100: `whole` analysis, or `subgroups` one by one; empty: none do
+printed_estimate | number | natural scale | mean of RevMan's printed row results by its printed weights
+pooled_estimate | number | natural scale | ours of the same rows, by the model that the weights imply
+weights_difference | number | percentage points | largest difference between a printed weight and ours
+model_implied | id | | the model that gives RevMan's weights back
+agreement | id | | `agrees`; `estimate_differs`, `weights_differ` (by more than 0.1 point), `rows_differ`, `rows_left_out`, `not_pooled`; `no_weights`, `weights_of_no_pool`, `nothing_printed`, `nothing_pooled`
+revman_estimate revman_ci_lower revman_ci_upper | number | natural scale | by the model of the review's authors
+revman_p_value | number | probability | its two-sided P
+reml_hk_estimate reml_hk_ci_lower reml_hk_ci_upper | number | natural scale | by REML with the Hartung-Knapp interval
+reml_hk_p_value | number | probability | its two-sided P
+guarded_ci_lower guarded_ci_upper | number | natural scale | its interval with a scale factor of at least 1
+guarded_p_value | number | probability | its two-sided P
+pi_lower pi_upper | number | natural scale | its prediction interval, from k = 3
+tau2
+revman_says reml_hk_says guarded_says | id | | whether the interval lies `above` or `below` no effect, or includes it (`unclear`)
+change_reml_hk change_guarded | id | | what becomes of the authors' conclusion on no effect: `lost`, `gained`, `turned`, `none`
+revman_important guarded_important | id | | the interval lies beyond a bound of an important effect (`important`), within both (`unimportant`), or `unclear`; empty: no bound was named
+change_important | id | | `none`, or what it was and became
+hk_narrow | yes/no | | whether the Hartung-Knapp interval is narrower than the common-effect one
+pi_includes_no_effect | yes/no | | whether the prediction interval does
+decisive_trial | text | | the trial without which the guarded interval says something else of no effect, from three trials
+decisive_trials | integer | trials | how many such trials there are
+reason | text | | why something is missing, and what a reader must know
+reason_codes
+
+# corpus_problems.csv | review stage
+> One review of a corpus that went no further, and why; the others did not wait for it.
+review stage
+problem | text | | the report of the stage
+
 # metafor.csv | analysis comparison_id
 > One effect in one analysis, ready for `metafor::rma(yi, vi)`; your own subgroup columns and moderators stand among its columns.
 analysis comparison_id label year design ...

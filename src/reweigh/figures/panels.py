@@ -29,14 +29,14 @@ TOP, BOTTOM, LEFT, RIGHT, GAP = 46.0, 44.0, 52.0, 16.0, 58.0
 
 
 def panels(
-    title: str, note: str, count: int = 1, *, width: float = 320.0, height: float = 230.0
+    title: str, note: str, count: int = 1, *, width: float = 320.0, height: float = 230.0, top: float = TOP
 ) -> tuple[RecordFigure, list[Axes]]:
-    """A figure with panels side by side, a title above and a wrapped note below; sizes in points."""
+    """A figure with panels side by side, a title above and a wrapped note below; sizes, and room above, in points."""
     title, note = symbols(title), symbols(note)
     whole = LEFT + count * width + (count - 1) * GAP + RIGHT
     lines = wrap(note, whole - 2 * 12.0, SMALL_SIZE)
     foot = 1.4 * SMALL_SIZE * len(lines) + 12.0
-    total = TOP + height + BOTTOM + foot
+    total = top + height + BOTTOM + foot
     with mpl.rc_context(RC):
         figure = RecordFigure(figsize=(whole / POINTS, total / POINTS), facecolor="white")
         FigureCanvasAgg(figure)

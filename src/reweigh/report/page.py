@@ -34,13 +34,15 @@ MODERATORS = ("label", "year", "design")
 
 
 @lru_cache(maxsize=32)
-def _asset(name: str) -> str:
+def text_of(name: str) -> str:
+    """A template, style sheet or script of this package."""
     return files("reweigh.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
+def environment_of() -> Environment:
+    """How the pages' templates are read: everything is escaped, nothing may be undefined."""
     environment = Environment(
-        loader=FunctionLoader(lambda name: _asset(f"templates/{name}")),
+        loader=FunctionLoader(lambda name: text_of(f"templates/{name}")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -71,7 +73,7 @@ def _data_uri(text: str, kind: str) -> str:
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode('utf-8')).decode('ascii')}"
 
 
-def _policy(scripts: Sequence[str]) -> str:
+def policy_of(scripts: Sequence[str]) -> str:
     """Content-Security-Policy of a page: these scripts, by their hashes, and nothing else that runs or is fetched."""
     digests = (base64.b64encode(hashlib.sha256(one.encode("utf-8")).digest()).decode("ascii") for one in scripts)
     return (
@@ -92,7 +94,7 @@ def report_page(inputs: Inputs) -> str:
     drawn += [*bias_figures, *evidence.values(), *published["figures"]]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
-    scripts = [_asset(f"js/{name}") for name in SCRIPTS]
+    scripts = [text_of(f"js/{name}") for name in SCRIPTS]
     context = {
         "review": inputs.review,
         "title": inputs.title,
@@ -127,11 +129,11 @@ def report_page(inputs: Inputs) -> str:
         "tables": tables(inputs),
         "colours": dict(literal_colours()),
         "font": fonts(figure["source"] for figure in drawn),
-        "styles": [_asset(f"css/{name}") for name in STYLES],
+        "styles": [text_of(f"css/{name}") for name in STYLES],
         "scripts": scripts,
-        "policy": _policy(scripts),
+        "policy": policy_of(scripts),
     }
-    return _environment().get_template("report.html.j2").render(context)
+    return environment_of().get_template("report.html.j2").render(context)
 
 
 def _evidence(outcomes: Sequence[Mapping[str, Any]], inputs: Inputs) -> dict[str, dict[str, Any]]:
@@ -197,12 +199,12 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
                 "lines": [line for line in lines if line in most],
             }
         )
-    styles = [_asset(f"css/{name}") for name in STYLES]
-    scripts = [_asset("js/page.js")]
+    styles = [text_of(f"css/{name}") for name in STYLES]
+    scripts = [text_of("js/page.js")]
     return (
-        _environment()
+        environment_of()
         .get_template("index.html.j2")
-        .render(reviews=found, styles=styles, scripts=scripts, policy=_policy(scripts))
+        .render(reviews=found, styles=styles, scripts=scripts, policy=policy_of(scripts))
     )
 
 
