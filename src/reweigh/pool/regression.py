@@ -325,7 +325,7 @@ def _permute(
         beta, cov, _, _ = _coefficients(ys, vs, rows, back, tau2, test)
         variance = np.diagonal(cov, axis1=1, axis2=2)
         # Effects that are fitted exactly leave Hartung-Knapp nothing: what is not 0 is then infinitely far from it.
-        exact = ~(variance > 0).all(axis=1)
+        exact = np.asarray(~(variance > 0).all(axis=1))
         away = np.where(beta != 0, np.inf, 0.0)
         cov = np.where(exact[:, None, None], np.eye(p), cov)
         size = np.where(exact[:, None], away, np.abs(beta) / np.sqrt(np.diagonal(cov, axis1=1, axis2=2)))
