@@ -9,7 +9,7 @@ from reweigh.claims.evidence import Body
 from reweigh.figures.forest.draw import draw_forest
 from reweigh.figures.forest.table import WEIGHT, ForestMeta, forest_table
 from reweigh.figures.style import RecordFigure
-from reweigh.measures import MEASURE_LABELS
+from reweigh.measures import MEASURE_LABELS, MEASURES
 from reweigh.pool.summarise import pool_by
 from reweigh.protocol.model import Protocol
 
@@ -25,8 +25,10 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
     rows = pd.DataFrame([row for row, _ in fits])
     favours = f"Favours {words.intervention}", f"Favours {words.control}"
     left, right = favours if evidence.outcome.better == "lower" else favours[::-1]
+    if evidence.outcome.better is None:
+        left = right = ""
     measure = str(pooled["measure"])
-    unit = f" ({evidence.outcome.unit})" if evidence.outcome.unit and measure == "MD" else ""
+    unit = f" ({evidence.outcome.unit})" if evidence.outcome.unit and measure in ("MD", "MN") else ""
     name = label(head.test)
     meta = ForestMeta(
         title=f"{found.claim.id}: {name}",
@@ -36,6 +38,7 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
         favours_left=left,
         favours_right=right,
         scale=str(pooled["scale"]),
+        null=MEASURES[measure].null,
         level=protocol.level,
     )
     weighed = evidence.effects.assign(**{WEIGHT: fits[0][1].to_numpy()})

@@ -9,7 +9,7 @@ import pandas as pd
 from reweigh.figures.forest.journals import REWEIGH, Layout
 from reweigh.figures.forest.lights import lights
 from reweigh.figures.forest.table import WEIGHT, ForestMeta
-from reweigh.measures import MEASURE_LABELS
+from reweigh.measures import MEASURE_LABELS, MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
 from reweigh.risk_of_bias import RiskOfBias
@@ -112,7 +112,9 @@ def plot(
     heading = title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + "".join(f": {d}" for d in detail)
     lower_is_left = f"Favours {protocol.words.intervention}", f"Favours {protocol.words.control}"
     left, right = lower_is_left if outcome.better == "lower" else lower_is_left[::-1]
-    unit = f" ({outcome.unit})" if outcome.unit and first["measure"] == "MD" else ""
+    if outcome.better is None:
+        left = right = ""
+    unit = f" ({outcome.unit})" if outcome.unit and first["measure"] in ("MD", "MN") else ""
     meta = ForestMeta(
         title=heading,
         measure_label=MEASURE_LABELS[first["measure"]] + unit,
@@ -121,6 +123,7 @@ def plot(
         favours_left=left,
         favours_right=right,
         scale=first["scale"],
+        null=MEASURES[first["measure"]].null,
         level=protocol.level,
         footnotes=tuple(filter(None, [chosen.note])),
         subgroup_labels=protocol.subgroup_labels(column) if column else {},
