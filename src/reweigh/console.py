@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from reweigh.text.numbers import difference_decimals, effect_text
+from reweigh.text.numbers import decimals_of, effect_text
 
 FORMATS = ("svg", "pdf", "png")
 KEYS = ("reviews", "figure_formats", "as_of", "corpus")
@@ -230,8 +230,7 @@ def told_of(flags: Sequence[Mapping[str, str]], where: str) -> list[str]:
 
 def _estimate(row: Mapping[str, str]) -> str:
     numbers = [float(row[c] or "nan") for c in ("estimate_natural", "ci_lower_natural", "ci_upper_natural")]
-    decimals = None if row["scale"] == "log" else difference_decimals((numbers[2] - numbers[1]) / 2)
-    effect = effect_text(*numbers, decimals=decimals)
+    effect = effect_text(*numbers, decimals=decimals_of(row))
     return f"- {row['analysis']}: {row['measure']} {effect}; k = {row['k']}"
 
 

@@ -25,8 +25,8 @@ study_id comparison_id | id | | which trial, and which comparison of it
 label | text | | the trial as it is printed
 year | integer | year | year of publication
 design | id | | `parallel`, `crossover` or `cluster`; empty: not reported, treated as parallel
-scale | id | | analysis scale: `log` or `natural`
-n_intervention n_control | number | patients | patients analysed; in a crossover trial the same patients stand in both
+scale | id | | analysis scale: `natural`, `log`, `z` (Fisher's, of a correlation) or `logit` (of a proportion)
+n_intervention n_control | number | patients | patients analysed; in a crossover trial the same patients stand in both, a single group is the intervention
 events_intervention events_control | number | patients | patients with the event, as used (counts from percent)
 mean_intervention sd_intervention mean_control sd_control | number | scale used | mean and SD as used, after conversion
 k | integer | trials | trials pooled
@@ -341,8 +341,8 @@ pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
 tau2_method ci_method estimate se ci_lower ci_upper
 p_value tau2 i2 guarded_ci_lower guarded_ci_upper guarded_p_value reason reason_code
 better excludes_no_effect better_and_excludes exceeds_important | yes/no | | whether each statement holds
-benefit | number | see unit | the effect, benefit counted as positive
-unit | id | | smallest important differences, or standard errors
+benefit | number | see unit | the effect, benefit counted as positive; of a single group the estimate
+unit | id | | smallest important differences, or standard errors; of a single group the analysis scale
 
 # robustness/multiverse_summary.csv | analysis kind name
 > How many distinct analyses a statement holds in, and how far each choice moves the estimate.
@@ -480,8 +480,8 @@ timepoint
 timepoint_days | number | days | its day
 measure
 scale_min scale_max | number | scale of the table | ends of the scale
-estimate_scale | id | | `natural` or `log` (of a ratio)
-estimate se ci_lower ci_upper | number | natural scale | as reported; `se` of a ratio is that of its logarithm
+estimate_scale | id | | `natural`, `log` (of a ratio), `z` (of a correlation) or `logit` (of a proportion)
+estimate se ci_lower ci_upper | number | natural scale | as reported; `se` is that of the analysis scale
 ci_level | number | share or percent | level of the interval; empty: 95%
 p_value
 p_operator | id | | `<` and the like where P is a bound

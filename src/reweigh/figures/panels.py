@@ -65,15 +65,15 @@ def label(ax: Axes, x: str, y: str) -> None:
     ax.set_ylabel(y, fontproperties=font(TEXT_SIZE), color=INK, labelpad=5)
 
 
-def effect_axis(ax: Axes, limits: Sequence[float], *, log: bool, no_effect: bool = True) -> None:
+def effect_axis(ax: Axes, limits: Sequence[float], *, scale: str, null: bool = True) -> None:
     """A y axis of effects on the analysis scale; ticks round on the natural scale, a line at no effect."""
     low, high = limits
     ax.set_ylim(low, high)
-    positions, names = round_ticks(low, high, log=log, fits=lambda ticks, _: len(ticks) <= 8)
+    positions, names = round_ticks(low, high, scale=scale, fits=lambda ticks, _: len(ticks) <= 8)
     ax.yaxis.set_major_locator(FixedLocator(positions))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.set_yticklabels(names, fontproperties=font(TEXT_SIZE))
-    if no_effect and low < 0 < high:
+    if null and low < 0 < high:
         ax.axhline(0, color=INK, linewidth=0.8, zorder=0)
 
 

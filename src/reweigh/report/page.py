@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.io import csv_text, records
-from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
+from reweigh.measures import MEASURE_LABELS, MEASURES, scale_of
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
@@ -159,8 +159,7 @@ def _finding(one: Mapping[str, Any]) -> str:
     """`SMD −0.41 (−1.25 to 0.42), k = 4` of a result that stands beside a claim."""
     if not one["k"] or one["estimate_natural"] is None:
         return "no usable trial"
-    scale = "log" if one["measure"] in RATIO_MEASURES else "natural"
-    return f"{one['measure']} {row_text({**one, 'scale': scale})}, k = {one['k']}"
+    return f"{one['measure']} {row_text({**one, 'scale': scale_of(one['measure'])})}, k = {one['k']}"
 
 
 def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
@@ -223,8 +222,9 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
         }
         if len(mine):
             low, high, ticks = _axis(mine)
-            panel |= {"ticks": ticks, "null": 100 * (0 - low) / (high - low), "log": mine["scale"].iloc[0] == "log",
-                      "favours": protocol.favours(name), "level": level_text(protocol.level_of(name)),
+            null = 100 * (0 - low) / (high - low) if MEASURES[outcome.measure].null else None
+            panel |= {"ticks": ticks, "null": null, "favours": protocol.favours(name) if outcome.better else None,
+                      "level": level_text(protocol.level_of(name)),
                       "measure": MEASURE_LABELS[outcome.measure], "short": outcome.measure}  # fmt: skip
             panel["rows"] = [_headline_row(row, low, high, inputs) for row in records(mine)]
         panels.append(panel)
@@ -232,11 +232,11 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _axis(mine: pd.DataFrame) -> tuple[float, float, list[tuple[float, str]]]:
-    log = mine["scale"].iloc[0] == "log"
+    of = MEASURES[str(mine["measure"].iloc[0])]
     predicted = mine[["pi_lower", "pi_upper"]].set_axis(["ci_lower", "ci_upper"], axis=1).assign(estimate=float("nan"))
     both = [mine.assign(kind="study"), predicted.assign(kind="prediction interval")]
-    low, high = axis_limits(pd.concat(both), log=log)
-    at, labels = round_ticks(low, high, log=log, fits=lambda ticks, _: len(ticks) <= 5)
+    low, high = axis_limits(pd.concat(both), scale=of.scale, null=of.null)
+    at, labels = round_ticks(low, high, scale=of.scale, fits=lambda ticks, _: len(ticks) <= 5)
     return low, high, [(100 * (t - low) / (high - low), label) for t, label in zip(at, labels, strict=True)]
 
 
