@@ -5,7 +5,7 @@ include: "workflow/Snakefile"
 
 # The default target of an included file is not that of the file that includes it.
 rule default:
-    """What is built where no target is named: all."""
+    """What is built where no target is named: all; of a corpus what its configuration says."""
     default_target: True
     input:
-        rules.all.input,
+        rules.corpus.input if CORPUS else rules.all.input,

@@ -45,8 +45,8 @@ if __name__ == "__main__":
         else:
             names = plot_ids(tables[0], protocol, units)
             plots = [plot(name, *tables, protocol, bias, not_pooled=lost, units=units) for name in names]
-            names = journal_plot_ids(tables[0])
-            plots += [plot(name, *tables, protocol, bias, layout, lost) for layout in JOURNALS for name in names]
+            names, journals = journal_plot_ids(tables[0]), JOURNALS if snakemake.params.journals else ()
+            plots += [plot(name, *tables, protocol, bias, layout, lost) for layout in journals for name in names]
             further = {
                 "sweep": sweeps(
                     tables[0], read_csv(snakemake.input.sweep), read_csv(snakemake.input.pooled_sweep), protocol

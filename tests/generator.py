@@ -18,14 +18,20 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from reweigh.certainty.assess import OVERRIDE_COLUMNS
-from reweigh.measures import MEASURES_OF_TYPE, RATIO_MEASURES
+from reweigh.claims.model import WITHOUT_COMPARISON
+from reweigh.measures import MEASURES, MEASURES_OF_TYPE, RATIO_MEASURES, natural
 from reweigh.risk_of_bias import read_tools
 from reweigh.tables.specs import ARMS, CONTRASTS
 
 TOOLS = read_tools((Path(__file__).parent.parent / "data" / "risk_of_bias_tools.yaml").read_bytes())
 TRIALS = (0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 10, 11, 12)
 MANY = (14, 17, 25, 40)
-OUTCOMES = {"continuous": "pain", "binary": "response", "rate": "relapses", "time_to_event": "survival"}
+OUTCOMES = {
+    "continuous": "pain", "binary": "response", "rate": "relapses", "time_to_event": "survival", "generic": "effect",
+    "correlation": "association", "proportion": "prevalence", "mean": "length",
+}  # fmt: skip
+#: Outcomes that no arm reports, and those that a single group has.
+WITHOUT_ARMS, SINGLE = ("time_to_event", "generic"), ("correlation", "proportion", "mean")
 NAMES = ("Müller & Søn", "王小明", "O'Brien <b>", "=SUM(A1)", "Łódź–Group", "“Quoted”", "Ångström", "de la Cruz; et al.", "-Minus", "Ωmega", "A, B")  # fmt: skip
 WORDS = ("x <i>y</i>", "=1+1", "naïve", "β-blocker", "drug (10 mg/d)", "100% sure", "a|b", "{curly}", "back\\slash", "e.g. 5 < 6")  # fmt: skip
 TAU2 = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
@@ -86,17 +92,19 @@ class Generator:
         also = measures[1 : 1 + dice.choice((0, 0, 1, 1, 2))]
         said: dict[str, Any] = {
             "label": dice.choice(("Pain", "Ängste", "Outcome <1>", "A & B")),
-            "type": kind, "measure": measures[0], "better": dice.choice(("lower", "higher")),
+            "type": kind, "measure": measures[0],
         }  # fmt: skip
+        if kind not in SINGLE:
+            said["better"] = dice.choice(("lower", "higher"))
         if also:
             said["also"] = also
-        if kind == "continuous" and self.magnitude == 1 and self.maybe(0.6):
+        if kind in ("continuous", "mean") and self.magnitude == 1 and self.maybe(0.6):
             said["scale"] = dice.choice(([0, 10], [0, 100], [-1, 1]))
         if self.maybe(0.3):
             said["unit"] = "points"
         source = "a rough guide (GRADE 6)"
         wanted = {m: [0.75, 1.25] if m in RATIO_MEASURES else 0.2 for m in (measures[0], *also) if self.maybe(0.6)}
-        if wanted:
+        if wanted and kind not in SINGLE:
             said["smallest_important_difference"] = {m: {"value": v, "source": source} for m, v in wanted.items()}
         return said
 
@@ -149,7 +157,7 @@ class Generator:
         options: dict[str, tuple[Any, ...]] = {
             "crossover_correlation": (-0.2, 0.0, 0.5, 0.95), "crossover_phi": (-0.5, 0.0, 0.2, 0.9),
             "baseline_correlation": (0.0, 0.5, 0.9), "comparison_correlation": (0.0, 0.5, 0.9),
-            "change_scores": (True, False), "zero_cells": ("only0", "needed", "all", "tacc", "none"),
+            "change_scores": (True, False), "zero_cells": ("only0", "needed", "all", "tacc", "none", "RevMan"),
             "md_variance": ("separate", "pooled"), "smd_variance": ("LS", "LS2", "UB", "AV", "RevMan"),
             "smdh_version": ("3.8", "5"), "standardiser": ("between", "difference"),
             "median_method": ("luo-wan-shi", "luo-wan-shi", "wan", "lognormal", "quantile"),
@@ -188,7 +196,12 @@ class Generator:
             "trials": {"all": {}, "acute": {"label": "Acute", "include": {"kind": ["acute"]}}},
             "tau2": {"REML": {"tau2": "REML"}, "DL": {"tau2": "DL"}, "EE": {"tau2": "EE"}},
             "interval": {"hk": {"interval": "hartung-knapp"}, "wald": {"interval": "wald"}},
-            "zero": {"usual": {}, "tacc": {"zero_cells": "tacc"}, "none": {"zero_cells": "none"}},
+            "zero": {
+                "usual": {},
+                "tacc": {"zero_cells": "tacc"},
+                "none": {"zero_cells": "none"},
+                "revman": {"zero_cells": "RevMan"},
+            },
             "time": {"nearest": {"time": "nearest"}, "latest": {"time": "latest"}},
             "crossover": {"paired": {}, "independent": {"crossover": "as_independent"}},
             "arms": {"combine": {}, "split": {"shared_arms": "split"}, "keep": {"shared_arms": "keep"}},
@@ -293,11 +306,12 @@ class Generator:
                 at = {"outcome": name, "timepoint": time, "timepoint_days": day, "study_id": study["study_id"]}
                 for comparison in range(2 if several else 1):
                     named = at | ({"comparison_id": f"{study['study_id']}-{'ab'[comparison]}"} if several else {})
-                    if name == "survival" or self.maybe(0.25):
+                    alone = outcome["type"] in WITHOUT_ARMS
+                    if alone or self.maybe(0.25):
                         row = named | self.contrast(outcome, study)
                         if not any(_key(row, "measure") == _key(other, "measure") for other in contrasts):
                             contrasts.append(row)
-                        if name == "survival" or self.maybe(0.7):
+                        if alone or self.maybe(0.7):
                             continue
                     arms += [named | one for one in self.arms(outcome, study, comparison)]
 
@@ -309,10 +323,15 @@ class Generator:
         ns = [self.size(), self.size()]
         if study["design"] == "crossover" or self.maybe(0.3):
             ns[1] = ns[0]
-        if outcome["type"] == "binary":
+        if outcome["type"] in ("binary", "proportion"):
             sides = self.counts(ns)
         elif outcome["type"] == "rate":
             sides = self.rates(ns)
+        elif outcome["type"] == "correlation":
+            r = min(round(math.tanh(0.3 * self.theta()), 2), 0.99)
+            sides = [
+                {"n": ns[0] if self.maybe(0.97) else None, "correlation": max(r, -0.99) if self.maybe(0.97) else None}
+            ]
         else:
             sides = self.means(outcome, ns, study)
         extra: Row = {}
@@ -322,15 +341,17 @@ class Generator:
             extra |= {"correlation": round(dice.uniform(-0.9, 0.98), 2)} if outcome["type"] == "continuous" else {"phi": round(dice.uniform(-0.4, 0.9), 2)}  # fmt: skip
         if self.maybe(0.05):
             extra["better"] = dice.choice(("lower", "higher"))
-        shared = sides[1] if comparison == 0 else None
+        if outcome["type"] in SINGLE and not self.maybe(0.03):  # rarely another arm stands beside the group
+            sides = sides[:1]
+        shared = sides[-1] if comparison == 0 else None
         roles = ("intervention", "control")
         names = ("drug" if comparison == 0 else "drug b", "placebo")
         # Some trials share the control arm of their two comparisons, number by number.
         if comparison == 0:
             self.control = shared
-        elif self.control is not None and self.maybe(0.5):
+        elif self.control is not None and len(sides) > 1 and self.maybe(0.5):
             sides[1] = self.control
-        for role, arm, side in zip(roles, names, sides, strict=True):
+        for role, arm, side in zip(roles, names, sides, strict=False):
             yield {"arm": arm, "role": role, **extra, **side}
         if self.maybe(0.05):
             yield {"arm": "third arm", "role": dice.choice(("other", "intervention")), **extra, **sides[0]}
@@ -392,6 +413,8 @@ class Generator:
                     row |= {"q1": mean - step * dice.choice((1.0, 1.0, 0.0)), "q3": mean + step}
                 if form != "quartiles":
                     row |= {"min": mean - 2 * step * 1.01, "max": mean + 2 * step * dice.choice((1.01, 1.2))}
+                    if low is not None:
+                        row |= {"min": max(row["min"], low), "max": min(row["max"], high)}
             elif form == "change":
                 row |= {"change_mean": round(mean - middle, digits), "change_sd": spread}
                 if self.maybe(0.3):
@@ -421,8 +444,9 @@ class Generator:
             measures += ["OE_V", "OE_V"]
         measure = dice.choice(measures)
         row: Row = {"measure": measure}
+        single = outcome["type"] in SINGLE
         if self.maybe(0.9):
-            row |= {"n_intervention": ns[0], "n_control": ns[1]}
+            row |= {"n_intervention": ns[0]} | ({} if single else {"n_control": ns[1]})
         if study["design"] == "crossover" and self.maybe(0.6):
             row["paired"] = dice.choice(("yes", "no"))
         if measure == "OE_V":
@@ -439,8 +463,11 @@ class Generator:
         if measure == "p_only":
             return row | self.test_of(row) | {"direction": dice.choice(("favours_intervention", "favours_control", "none"))}  # fmt: skip
         form = dice.choice(("ci", "ci", "ci", "se", "se", "p", "t", "z", "f", "limits", "alone"))
-        ratio = measure in RATIO_MEASURES
-        back = (lambda x: math.exp(x)) if ratio else (lambda x: x * unit)
+        scale = MEASURES[measure].scale if measure in MEASURES else "natural"
+        ratio = scale != "natural"
+        if scale == "z":
+            effect *= 0.3
+        back = (lambda x: float(natural(x, scale))) if ratio else (lambda x: x * unit)
         if form != "limits":
             row["estimate"] = back(effect)
         if form in ("ci", "limits"):
@@ -451,7 +478,7 @@ class Generator:
             row["se"] = se if ratio else se * unit
             if ratio:
                 logged = self.maybe(0.5)
-                row |= {"estimate_scale": "log", "estimate": effect} if logged else {"estimate_scale": "natural"}
+                row |= {"estimate_scale": scale, "estimate": effect} if logged else {"estimate_scale": "natural"}
         elif form == "p":
             row |= self.test_of(row)
         elif form == "t":
@@ -491,6 +518,7 @@ class Generator:
             name, outcome = dice.choice(list(protocol["outcomes"].items()))
             measure = dice.choice((outcome["measure"], *outcome.get("also", ())))
             centre = dice.choice((0.5, 1.0, 0.82)) if measure in RATIO_MEASURES else dice.choice((-0.5, 0.0, 0.12))
+            centre = 0.4 if measure == "PLO" else centre
             low, high = (centre / 1.5, centre * 1.5) if measure in RATIO_MEASURES else (centre - 0.3, centre + 0.3)
             row: Row = {"review_id": f"r{at}", "label": f"{dice.choice(NAMES)} {2000 + at}", "year": 2000 + at if self.maybe(0.8) else "", "outcome": name, "timepoint": dice.choice(("", "week 1", "end")), "measure": measure, "model": dice.choice(("", "random effects", "fixed", "DerSimonian-Laird")), "estimate": f"{centre:.2f}", "source": "page 3", "p_reported": dice.choice(("", "<.001", "0.04", "n.s."))}  # fmt: skip
             if self.maybe(0.8):
@@ -518,10 +546,12 @@ class Generator:
             kinds = sorted({study["kind"] for study in studies} - {""})
             if kinds:
                 rules.append({"rule": "subgroup_larger", "column": "kind", "larger": kinds[:1]})
-            if outcome["type"] == "binary":
+            if outcome["type"] in ("binary", "proportion"):
                 rules.append({"rule": "risk_below", "value": 0.2, "source": "made up"})
             if outcome["measure"] in ("RR", "OR", "RD"):
                 rules.append({"rule": "nnt_at_most", "value": 8})
+            if outcome["type"] in SINGLE:
+                rules = [rule for rule in rules if rule["rule"] in WITHOUT_COMPARISON]
             test = {"outcome": name, "window": window, "label": "of it", **dice.choice(rules)}
             if kinds and self.maybe(0.3):
                 test["where"] = {"kind": kinds[:1]}

@@ -89,7 +89,7 @@ def stage(rule: str, folder: Path, review: str) -> None:
     for path in vars(named["output"]).values():
         Path(str(path)).parent.mkdir(parents=True, exist_ok=True)
     data = folder / "data" / review.partition("/")[0]
-    parameters = SimpleNamespace(formats=["svg"], names=sorted(path.name for path in data.iterdir()))
+    parameters = SimpleNamespace(formats=["svg"], journals=True, names=sorted(path.name for path in data.iterdir()))
     wildcards = SimpleNamespace(review=review, year=review.rpartition("/")[2])
     log = folder / f"{rule}.log"
     job = SimpleNamespace(rule=rule, params=parameters, wildcards=wildcards, log=[str(log)], **named)

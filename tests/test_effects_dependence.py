@@ -377,3 +377,10 @@ def test_time_points_in_words_are_read_said_and_the_others_counted():
 def test_every_code_has_words():
     for name, (reason, mend) in REASONS.items():
         assert name in SENTENCES and reason and isinstance(mend, str)
+
+
+def test_variances_many_orders_apart_have_a_covariance():
+    _, estimate, variance = aggregate([-0.3, 0.0027], [0.16, 7e-13], [0, 0], rho=0.9)
+    assert np.isfinite(estimate).all() and (variance > 0).all()
+    with pytest.raises(ValueError, match="not positive definite"):
+        aggregate([0.1, 0.2], [0.16, 7e-13], [0, 0], rho=1.0)

@@ -167,7 +167,7 @@ def test_the_weights_tell_the_model_where_no_settings_do():
     assert natural(table.iloc[0]) == [0.896866, 0.840514, 0.956995]
 
 
-@pytest.mark.parametrize("name", ["RevMan fixed", "revman-5", "RevMan IV fixed", "RevMan IV random"])
+@pytest.mark.parametrize("name", ["RevMan fixed", "revman-5", "RevMan IV fixed", "RevMan IV random", "revman"])
 def test_each_model_of_revman_is_told_by_its_weights(name):
     """Made-up counts with heterogeneity; the weights are those of the model itself, rounded as RevMan prints them."""
     counts = np.array([[3, 30, 9, 31], [40, 90, 20, 95], [5, 60, 30, 66], [12, 40, 10, 39]], dtype=float)
@@ -177,10 +177,10 @@ def test_each_model_of_revman_is_told_by_its_weights(name):
     weights = refit(Trials("RR", yi, vi, counts.T), models[name]).weights[0].round(6)
     rows = pd.DataFrame({"events1": a, "n1": n, "events2": c, "n2": m, "yi": yi, "vi": vi, "weight": weights})
     rows = rows.assign(key=[(1, 1)] * 4, subgroup="", measure="RR")
-    usual = {k: models[k] for k in ("RevMan fixed", "revman-5", "RevMan IV fixed", "RevMan IV random")}
-    assert models_by_weight(rows, usual) == {(1, 1): name}
+    usual = {k: models[k] for k in ("RevMan fixed", "revman-5", "RevMan IV fixed", "RevMan IV random", "revman")}
+    assert models_by_weight(rows, usual) == {(1, 1): (name,)}
     twice = pd.concat([rows.assign(subgroup="x"), rows.assign(subgroup="y")])
-    assert models_by_weight(twice, usual) == {(1, 1): name}, "subgroups that are pooled by themselves"
+    assert models_by_weight(twice, usual) == {(1, 1): (name,)}, "subgroups that are pooled by themselves"
     assert models_by_weight(rows.assign(weight=25.0), usual) == {}
 
 

@@ -415,6 +415,13 @@ NAMES = {
     "arm n events": "long",
     "xi ni": "single",
     "ri ni": "single",
+    "mi sdi ni": "single",
+    "cor n": "single",
+    "event n": "single",
+    "mean sd n": "single",
+    "ri ni yi vi": "single",
+    "event n TE seTE": "single",
+    "arm event n": "long",
     "height weight": None,
 }
 
@@ -676,8 +683,6 @@ def test_a_pickle_is_never_opened():
         ("a.json", b'{"a": 1}', "JSON"),
         ("a.xlsx", b"PK\x03\x04 broken", "damaged"),
         ("a.csv", b"name,height\nA,3\nB,4\n", "the columns name, height; the columns of the results are missing"),
-        ("a.csv", b"study,ri,ni\nA,0.3,20\n", "correlations, which are not yet read"),
-        ("a.csv", b"study,xi,ni\nA,3,20\n", "proportions or means of single groups, which are not yet read"),
     ],
 )
 def test_what_is_no_table_of_results_is_named(name, data, said):

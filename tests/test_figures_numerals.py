@@ -1,7 +1,9 @@
 """Wrapped text, statistics in words and ticks as figures print them."""
 
 import math
+from typing import get_args
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -20,6 +22,7 @@ from reweigh.figures.forest.statistics import (
     trial_notes,
 )
 from reweigh.figures.style import clean, symbols, text_width, wrap
+from reweigh.measures import Scale, analysed
 
 
 @given(st.text(st.characters(max_codepoint=0x24F), min_size=1, max_size=80), st.floats(30, 300))
@@ -184,13 +187,13 @@ def always(ticks, labels):
 def test_ticks_of_ratios_are_round(low, high, labels):
     at_most_ten = lambda ticks, labels: len(ticks) <= (10 if low < 0.4 else len(labels_of))  # noqa: E731
     labels_of = labels
-    ticks, found = round_ticks(math.log(low), math.log(high), log=True, fits=at_most_ten)
+    ticks, found = round_ticks(math.log(low), math.log(high), scale="log", fits=at_most_ten)
     assert found == labels
     assert [math.exp(t) for t in ticks] == pytest.approx([float(label) for label in labels])
 
 
 def test_nobody_counts_zeros_on_an_axis_over_many_orders_of_magnitude():
-    ticks, labels = round_ticks(math.log(1e-7), math.log(1e7), log=True, fits=lambda at, _: len(at) <= 10)
+    ticks, labels = round_ticks(math.log(1e-7), math.log(1e7), scale="log", fits=lambda at, _: len(at) <= 10)
     assert labels == ["10⁻⁶", "10⁻⁴", "0.01", "1", "100", "10⁴", "10⁶"]
     assert ticks == pytest.approx([k * math.log(10) for k in (-6, -4, -2, 0, 2, 4, 6)])
 
@@ -200,7 +203,7 @@ def test_the_axis_comes_from_the_trials_whatever_is_pooled():
     rows = [("study", -1.35, -2.03, -0.66), ("study", -0.20, -0.65, 0.25), ("overall", -0.74, -8.02, 6.53),
             ("subgroup pooled", -0.7, -9.0, 9.0), ("prediction interval", math.nan, -30.0, 30.0)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["kind", "estimate", "ci_lower", "ci_upper"])
-    low, high = axis_limits(table, log=False)
+    low, high = axis_limits(table, scale="natural")
     assert -2.6 < low < -2.03 and 0.25 < high < 0.9
 
 
@@ -209,38 +212,51 @@ def test_rows_without_limits_leave_an_axis():
     table = pd.DataFrame(
         {"kind": ["study", "study"], "estimate": [-0.3, -0.3], "ci_lower": math.nan, "ci_upper": math.nan}
     )
-    for log in (True, False):
-        low, high = axis_limits(table, log=log)
+    for scale in get_args(Scale):
+        low, high = axis_limits(table, scale=scale)
         assert low < -0.3 < 0 < high
-        low, high = axis_limits(table.assign(estimate=0.0), log=log)  # no events in any trial: RD 0, no interval
+        low, high = axis_limits(table.assign(estimate=0.0), scale=scale)  # no events in any trial: RD 0, no interval
         assert low < 0 < high
 
 
 def test_both_sides_of_a_ratio_axis_have_a_tick():
     table = pd.DataFrame({"kind": "study", "estimate": [1.0, 2.0], "ci_lower": [0.1, 0.2], "ci_upper": [2.0, 4.5]})
-    low, high = axis_limits(table, log=True)
-    _, labels = round_ticks(low, high, log=True, fits=lambda at, _: len(at) <= 8)
+    low, high = axis_limits(table, scale="log")
+    _, labels = round_ticks(low, high, scale="log", fits=lambda at, _: len(at) <= 8)
     assert any(float(label) < 1 for label in labels)
 
 
-@given(st.floats(-50, -0.001), st.floats(0.001, 50), st.booleans())
-def test_ticks_lie_on_the_axis_and_hold_the_null(low, high, log):
-    ticks, labels = round_ticks(low, high, log=log, fits=always)
+@given(st.floats(-50, -0.001), st.floats(0.001, 50), st.sampled_from(["natural", "log"]))
+def test_ticks_lie_on_the_axis_and_hold_the_null(low, high, scale):
+    ticks, labels = round_ticks(low, high, scale=scale, fits=always)
     assert all(low <= t <= high for t in ticks) and ticks == sorted(ticks)
     assert min(abs(t) for t in ticks) < 1e-9
     assert len(set(labels)) == len(labels) and not any("e" in label for label in labels)
 
 
+@pytest.mark.parametrize(("scale", "low", "high"), [("z", -3.0, 3.0), ("logit", -12.0, 14.0), ("logit", 1.0, 1.2)])
+def test_ticks_of_correlations_and_proportions(scale, low, high):
+    """They are numbers of the natural scale at their places, and leave no half of the axis empty."""
+    ticks, labels = round_ticks(low, high, scale=scale, fits=lambda at, _: len(at) <= 9)
+    natural_ = [float(label.replace("−", "-")) for label in labels]
+    assert analysed(natural_, scale) == pytest.approx(ticks, rel=1e-9, abs=1e-12) and len(ticks) >= 3
+    assert max(np.diff([low, *ticks, high])) <= (high - low) / 2
+
+
+def test_an_axis_of_proportions_at_their_end_has_a_tick():
+    assert round_ticks(38.0, 39.0, scale="logit", fits=always) == ([38.5], ["1"])
+
+
 rows = st.lists(st.tuples(st.floats(-5, 5), st.floats(0.01, 3)), min_size=1, max_size=12)
 
 
-@given(rows, st.booleans())
-def test_the_axis_shows_the_null_and_most_of_the_evidence(rows, log):
+@given(rows, st.sampled_from(get_args(Scale)), st.booleans())
+def test_the_axis_shows_the_null_and_most_of_the_evidence(rows, scale, null):
     table = pd.DataFrame(
         [{"kind": "study", "estimate": y, "ci_lower": y - h, "ci_upper": y + h} for y, h in rows],
     )
-    low, high = axis_limits(table, log=log)
-    assert low < 0 < high
+    low, high = axis_limits(table, scale=scale, null=null)
+    assert low < 0 < high if null else low < high
     inside = (table["ci_lower"] < high) & (table["ci_upper"] > low)
     assert inside.mean() >= 0.5
 
@@ -263,4 +279,4 @@ def test_a_note_begins_with_a_capital_unless_it_begins_with_a_symbol(note, shown
 
 @pytest.mark.parametrize(("low", "high"), [(-1e-17, 1e-17), (-4e-18, 0.0)])
 def test_a_ratio_s_axis_with_ends_that_no_ratio_tells_apart_has_the_null_alone(low, high):
-    assert round_ticks(low, high, log=True, fits=always) == ([0.0], ["1"])
+    assert round_ticks(low, high, scale="log", fits=always) == ([0.0], ["1"])

@@ -50,22 +50,22 @@ SEQUENTIAL = trial_sequential_analysis(
 )
 
 FIGURES = {
-    "funnel": lambda: draw_funnel(Y, V, BAND[0], "A: funnel plot", "Risk ratio", log=True, filled=([0.4], [0.3])),
-    "contours": lambda: draw_funnel(Y, V, BAND[0], "A: contours", "Mean difference", log=False, contours=True),
+    "funnel": lambda: draw_funnel(Y, V, BAND[0], "A: funnel plot", "Risk ratio", scale="log", filled=([0.4], [0.3])),
+    "contours": lambda: draw_funnel(Y, V, BAND[0], "A: contours", "Mean difference", scale="natural", contours=True),
     "gosh": lambda: draw_gosh(
-        all_subsets(TRIALS, COCHRANE), BAND[0], "A: subsets", "Risk ratio", log=True, by=2, trial=LABELS[2]
+        all_subsets(TRIALS, COCHRANE), BAND[0], "A: subsets", "Risk ratio", scale="log", by=2, trial=LABELS[2]
     ),
-    "drapery": lambda: draw_drapery(Y, V, BAND[0], WHOLE.se[0], WHOLE.df[0], "A: drapery", "Risk ratio", log=True),
+    "drapery": lambda: draw_drapery(Y, V, BAND[0], WHOLE.se[0], WHOLE.df[0], "A: drapery", "Risk ratio", scale="log"),
     "specifications": lambda: draw_specifications(MULTIVERSE, "A: every defensible analysis", 0.95),
     "baujat": lambda: draw_baujat(influence(TRIALS, COCHRANE), LABELS, "A: Baujat plot"),
     "influence": lambda: draw_influence(influence(TRIALS, COCHRANE), LABELS, "A: influence"),
     "radial": lambda: draw_radial(Y, V, BAND[0], WHOLE.tau2[0], "A: radial plot"),
     "labbe": lambda: draw_labbe(EVENTS, TOTAL, EVENTS + 1, TOTAL, 0.8, "RR", "A: L'Abbé", ("drug", "placebo")),
     "leave_one_out": lambda: draw_removals(
-        leave_one_out(TRIALS, COCHRANE), LABELS, BAND, "A: without", "RR", "Note.", log=True
+        leave_one_out(TRIALS, COCHRANE), LABELS, BAND, "A: without", "RR", "Note.", scale="log"
     ),
     "cumulative": lambda: draw_removals(
-        cumulative(TRIALS, COCHRANE, np.arange(K)), LABELS, BAND, "A: cumulative", "MD", "Note.", log=False
+        cumulative(TRIALS, COCHRANE, np.arange(K)), LABELS, BAND, "A: cumulative", "MD", "Note.", scale="natural"
     ),
     "sequential": lambda: draw_sequential(SEQUENTIAL, "A: sequential", favours=("favours a", "favours b")),
 }

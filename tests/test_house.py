@@ -22,7 +22,7 @@ FLOORS = (
     ("reproduction",),
     ("robustness",),
     ("certainty",),
-    ("claims",),
+    ("claims", "corpus"),
     ("figures", "check"),
     ("report",),
     ("api",),

@@ -141,3 +141,13 @@ def test_engines_agree_on_counts(name, measure, model, rd_variance):
             np.zeros(k), np.ones(k), first={"estimate": row["estimate"] * 1.001}, tau2_method=one.tau2,
             ci_method="wald", counts=counts, measure=measure, pooling=one.pooling, exact=one.exact,
         )  # fmt: skip
+
+
+def test_engines_do_not_disagree_on_rounding_alone():
+    """Effects that differ in the twelfth digit: the Hartung-Knapp standard error is rounding, and so is its error."""
+    y, v = [0.399999999999, 0.4, 0.399999999999], [0.04, 0.04, 0.0025]
+    law = {"tau2_method": "REML", "ci_method": "hartung-knapp"}
+    first = pool(y, v, **law).row()
+    compare(y, v, first=first | {"se": first["se"] * (1 + 4e-5)}, **law)
+    with pytest.raises(EngineDisagreement, match=r"^q:"):
+        compare(y, v, first=first | {"se": first["se"] * (1 + 4e-5), "q": first["q"] + 1.0}, **law)

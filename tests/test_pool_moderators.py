@@ -76,6 +76,16 @@ def test_permutation_is_seeded_and_near_the_exact_test():
     assert np.isnan(ours.permutation_p_value[0])
 
 
+def test_a_permutation_that_fits_exactly_is_as_far_as_can_be():
+    """Of the five places of the one trial with the moderator four look alike, and the fifth fits exactly."""
+    x, y = np.array([1.0, 0.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 0.0, 1.0])
+    ours = meta_regression(y, np.ones(5), {"x": x}, minimum=None, permutations=500, seed=1)
+    assert ours.qm_permutation_p_value == ours.permutation_p_value[1] == 1
+    exact = meta_regression(x, np.ones(5), {"x": x}, minimum=None, permutations=50, seed=1)
+    assert "regression_exact_fit" in exact.reason
+    assert np.isnan([exact.qm_permutation_p_value, exact.permutation_p_value[1]]).all()
+
+
 def test_no_moderators_is_plain_pooling():
     fit = METAFOR["sets"]["bcg_rr"]
     for method in TAU2_METHODS:

@@ -16,6 +16,7 @@ from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
 from reweigh.effects.table import validate
 from reweigh.flags import flag_table, notices_of
 from reweigh.io import read_text
+from reweigh.measures import SINGLE_GROUP_MEASURES
 from reweigh.pool.few_trials import prior_of
 from reweigh.protocol.model import Option, Protocol
 from reweigh.protocol.read import load_protocol
@@ -177,6 +178,7 @@ def table_rules(protocol: Protocol) -> TableRules:
     return TableRules(
         categories={column: tuple(labels) for column, labels in protocol.categories.items()},
         outcomes_known=tuple(protocol.outcomes),
+        single_groups=tuple(name for name, o in protocol.outcomes.items() if o.measure in SINGLE_GROUP_MEASURES),
         table_source={f"{table}.csv": source for table, source in protocol.table_source.items()},
         subgroup_columns=tuple(sorted(set(used) - {"eligible", "design"})),
         wanted_by=used,

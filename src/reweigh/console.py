@@ -16,10 +16,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from reweigh.text.numbers import difference_decimals, effect_text
+from reweigh.text.numbers import decimals_of, effect_text
 
 FORMATS = ("svg", "pdf", "png")
-KEYS = ("reviews", "figure_formats", "as_of")
+KEYS = ("reviews", "figure_formats", "as_of", "corpus")
+DEPTHS = ("tables", "core", "all")
 HEADLINE = "## What was pooled"
 #: What a script cannot help: a full disk or quota, a file system or file that may only be read.
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -118,7 +119,33 @@ def config_error(config: Mapping[str, Any], available: Sequence[str]) -> str:
             problems.append(f"config: {key} names one twice")
     if "as_of" in config and not re.fullmatch(r"(19|20)\d\d", str(config["as_of"])):
         problems.append(f"config: as_of: {config['as_of']!r} is not a year; allowed: four digits, e.g. 2018")
+    problems += _corpus_problems(config.get("corpus", {}), available)
     return "\n".join(problems)
+
+
+def _corpus_problems(corpus: Any, available: Sequence[str]) -> list[str]:
+    """What is wrong with the key `corpus`, which `reweigh corpus` writes."""
+    if not isinstance(corpus, Mapping):
+        return ["config: corpus must be keys and values; `reweigh corpus` writes them"]
+    allowed = ("batches", "depth", "important", "not_imported")
+    problems = [
+        f"config: corpus: {key} is not a key; allowed: {', '.join(allowed)}" for key in corpus if key not in allowed
+    ]
+    if (depth := corpus.get("depth", "tables")) not in DEPTHS:
+        problems.append(f"config: corpus: depth: {depth!r} is no depth; allowed: {', '.join(DEPTHS)}")
+    batches = corpus.get("batches", [])
+    if not isinstance(batches, list) or not all(isinstance(one, list) for one in batches):
+        return [*problems, "config: corpus: batches must be lists of reviews"]
+    names = [str(name) for one in batches for name in one]
+    missing = [name for name in names if name not in available]
+    problems += [f"config: corpus: {name!r} has no folder under data/" for name in missing]
+    if len(set(names)) < len(names):
+        problems.append("config: corpus: batches name a review twice")
+    important = corpus.get("important", {})
+    for measure, bounds in important.items() if isinstance(important, Mapping) else [("", None)]:
+        if not (isinstance(bounds, list) and len(bounds) == 2 and all(isinstance(x, int | float) for x in bounds)):
+            problems.append(f"config: corpus: important: {measure}: {bounds!r} is not a pair of numbers")
+    return problems
 
 
 def _near(value: str, known: Iterable[str]) -> str:
@@ -127,11 +154,11 @@ def _near(value: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def print_results(reviews: Sequence[str], since: float | None = None) -> None:
+def print_results(reviews: Sequence[str], since: float | None = None, *, corpus: bool = False) -> None:
     """Print per review what was pooled, from how many rows, where the plots and reasons are, and what must be said.
 
-    Last of all comes what went wrong since a time (seconds of the epoch; None: nothing did): every error report that a
-    job wrote to its log, in full.
+    Of a `corpus` it is its summary. Last of all comes what went wrong since a time (seconds of the epoch; None: nothing
+    did): every error report that a job wrote to its log, in full.
     """
     logs = [(path, path.stat()) for path in sorted(Path("logs").rglob("*.log"))]
     failed = [path for path, told in logs if since is not None and told.st_mtime >= since and told.st_size]
@@ -139,6 +166,9 @@ def print_results(reviews: Sequence[str], since: float | None = None) -> None:
         bad = any(path.is_relative_to(Path("logs") / review) for path in failed)
         if not bad and (Path("results") / review / "pooled.csv").exists():
             print("\n" + result_text(review))
+    whole = Path("results") / "corpus_summary.txt"
+    if corpus and whole.exists():
+        print("\n" + whole.read_text(encoding="utf-8").rstrip())
     for path in failed:
         print(f"\n--- {path}\n{path.read_text(encoding='utf-8', errors='replace').rstrip()}")
     if since is not None and not failed:
@@ -200,8 +230,7 @@ def told_of(flags: Sequence[Mapping[str, str]], where: str) -> list[str]:
 
 def _estimate(row: Mapping[str, str]) -> str:
     numbers = [float(row[c] or "nan") for c in ("estimate_natural", "ci_lower_natural", "ci_upper_natural")]
-    decimals = None if row["scale"] == "log" else difference_decimals((numbers[2] - numbers[1]) / 2)
-    effect = effect_text(*numbers, decimals=decimals)
+    effect = effect_text(*numbers, decimals=decimals_of(row))
     return f"- {row['analysis']}: {row['measure']} {effect}; k = {row['k']}"
 
 

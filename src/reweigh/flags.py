@@ -17,7 +17,7 @@ from scipy.special import stdtr, stdtrit
 
 from reweigh.dialect import dialect_of
 from reweigh.io import read_text
-from reweigh.measures import RATIO_MEASURES, STANDARDISED_MEASURES
+from reweigh.measures import RATIO_MEASURES, SINGLE_GROUP_MEASURES, STANDARDISED_MEASURES, WITHOUT_NULL
 from reweigh.protocol.model import Protocol
 from reweigh.risk_of_bias import OVERALL, Tool
 from reweigh.text.codes import code, has, words
@@ -463,6 +463,7 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
 def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
     """One trial whose interval excludes no effect on the one side where all others that exclude it do on the other."""
     main = effects[(effects["set"] == "main") & effects["estimate"].notna()]
+    main = main[~main["measure"].isin(WITHOUT_NULL)]
     for analysis, group in main.groupby("analysis", sort=False):
         z = (group["estimate"] / group["se"]).to_numpy(dtype=float)
         # An interval that holds no effect says nothing of the direction.
@@ -502,7 +503,8 @@ def notices_of(
     sides = arms[arms["role"].isin(["intervention", "control"]) & ~arms["study_id"].isin(shared)]
     at = ["comparison_id", "outcome", "timepoint", "timepoint_days"]
     roles = sides.groupby(at, dropna=False)["role"].transform("nunique") if len(sides) else sides["row"]
-    single = sides[(roles == 1) & sides["outcome"].isin(list(protocol.outcomes))]
+    compared = [name for name, outcome in protocol.outcomes.items() if outcome.measure not in SINGLE_GROUP_MEASURES]
+    single = sides[(roles == 1) & sides["outcome"].isin(compared)]
     if len(single):
         yield Flag(code("one_side_only", rows=len(single), comparisons=single["comparison_id"].nunique()), ARMS)
     lost = fates[(fates["stage"] == "window") & ~fates["reason_code"].map(lambda cell: has(cell, "baseline"))]

@@ -8,9 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 
-OutcomeType = Literal["continuous", "binary", "rate", "time_to_event", "generic"]
-Scale = Literal["log", "natural"]
+OutcomeType = Literal["continuous", "binary", "rate", "time_to_event", "generic", "correlation", "proportion", "mean"]
+Scale = Literal["natural", "log", "z", "logit"]
+"""The analysis scale: as printed, a ratio's logarithm, Fisher's z of a correlation, the logit of a proportion."""
 SmdVariance = Literal["LS", "LS2", "UB", "AV", "RevMan"]
 MdVariance = Literal["separate", "pooled"]
 ZeroCells = Literal["only0", "needed", "all", "tacc", "none", "RevMan"]
@@ -23,7 +25,8 @@ class Measure:
 
     `type` is that of its outcomes. `scale` is the analysis scale: "log" for ratios, which are pooled as logarithms.
     `poolings` are the ways, besides inverse variance, in which its trials can be pooled. `standardised`: a mean
-    difference in standard deviations. `counts`: it can be made of the events and patients of two arms.
+    difference in standard deviations. `groups`: how many groups a trial gives it, 2 for a comparison. `null`: whether
+    0 on the analysis scale means no effect; a single group's proportion or mean is compared with nothing.
     `needs` says in words what a trial must report. `protocol`: whether a protocol can ask for it.
     """
 
@@ -34,6 +37,8 @@ class Measure:
     needs: str
     poolings: tuple[str, ...] = ()
     standardised: bool = False
+    groups: Literal[1, 2] = 2
+    null: bool = True
     protocol: bool = True
 
     @property
@@ -69,6 +74,9 @@ MEASURES: Mapping[str, Measure] = {
         Measure("HR", "Hazard ratio", "time_to_event", "log", "the hazard ratio with its interval or SE, or O-E and V"),
         Measure("GIV", "Effect", "generic", "natural", _GIVEN),
         Measure("GIV_ratio", "Effect (ratio)", "generic", "log", _GIVEN),
+        Measure("ZCOR", "Correlation", "correlation", "z", "the correlation and n", groups=1),
+        Measure("PLO", "Proportion", "proportion", "logit", "events and n of the group", groups=1, null=False),
+        Measure("MN", "Mean", "mean", "natural", "mean, SD and n of the group", groups=1, null=False),
         Measure(
             "COR-OR", "Conditional odds ratio", "binary", "log", "both discordant cells of pairs", protocol=False
         ),
@@ -77,7 +85,24 @@ MEASURES: Mapping[str, Measure] = {
 """Every measure by its name; the formulas are in `reweigh.effects.measures`."""
 
 MeasureName = Literal[
-    "MD", "SMD", "SMDH", "GLASS", "ROM", "RR", "OR", "RD", "PETO", "AS", "IRR", "IRD", "HR", "GIV", "GIV_ratio"
+    "MD",
+    "SMD",
+    "SMDH",
+    "GLASS",
+    "ROM",
+    "RR",
+    "OR",
+    "RD",
+    "PETO",
+    "AS",
+    "IRR",
+    "IRD",
+    "HR",
+    "GIV",
+    "GIV_ratio",
+    "ZCOR",
+    "PLO",
+    "MN",
 ]
 """Measures that a protocol can ask for."""
 
@@ -90,6 +115,8 @@ CONTINUOUS_MEASURES = frozenset(MEASURES_OF_TYPE["continuous"])
 BINARY_MEASURES = frozenset(MEASURES_OF_TYPE["binary"])
 RATE_MEASURES = frozenset(MEASURES_OF_TYPE["rate"])
 STANDARDISED_MEASURES = frozenset(m.name for m in MEASURES.values() if m.standardised)
+SINGLE_GROUP_MEASURES = frozenset(m.name for m in MEASURES.values() if m.groups == 1)
+WITHOUT_NULL = frozenset(m.name for m in MEASURES.values() if not m.null)
 COUNT_MEASURES = frozenset(m.name for m in MEASURES.values() if "mantel-haenszel" in m.poolings)
 """Measures of two proportions that Mantel-Haenszel pools: RR, OR and RD."""
 SAME_MEASURE: Mapping[str, str] = {"WMD": "MD", "relative benefit": "RR"}
@@ -102,6 +129,23 @@ def scale_of(measure: str) -> Scale:
 
 
 def natural(values: ArrayLike, scale: str) -> NDArray[np.float64]:
-    """Values of the analysis scale on the natural one: the exponential of "log" (infinite beyond all numbers)."""
+    """Values of the analysis scale on the natural one.
+
+    The exponential of "log" (infinite beyond all numbers), tanh of "z", the inverse logit of "logit".
+    """
+    x = np.asarray(values, dtype=np.float64)
     with np.errstate(over="ignore"):
-        return np.exp(values) if scale == "log" else np.asarray(values, dtype=np.float64)
+        return np.asarray(_BACK[scale](x) if scale in _BACK else x, dtype=np.float64)
+
+
+def analysed(values: ArrayLike, scale: str) -> NDArray[np.float64]:
+    """Values of the natural scale on the analysis scale (`natural` undoes it): infinite at its ends, NaN beyond."""
+    x = np.asarray(values, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(_FORTH[scale](x) if scale in _FORTH else x, dtype=np.float64)
+
+
+_BACK = {"log": np.exp, "z": np.tanh, "logit": expit}
+_FORTH = {"log": np.log, "z": np.arctanh, "logit": logit}
+RANGES: Mapping[str, tuple[float, float]] = {"log": (0, np.inf), "z": (-1, 1), "logit": (0, 1)}
+"""Between which values the natural scale of each analysis scale lies, both excluded."""

@@ -25,8 +25,8 @@ study_id comparison_id | id | | which trial, and which comparison of it
 label | text | | the trial as it is printed
 year | integer | year | year of publication
 design | id | | `parallel`, `crossover` or `cluster`; empty: not reported, treated as parallel
-scale | id | | analysis scale: `log` or `natural`
-n_intervention n_control | number | patients | patients analysed; in a crossover trial the same patients stand in both
+scale | id | | analysis scale: `natural`, `log`, `z` (Fisher's, of a correlation) or `logit` (of a proportion)
+n_intervention n_control | number | patients | patients analysed; in a crossover trial the same patients stand in both, a single group is the intervention
 events_intervention events_control | number | patients | patients with the event, as used (counts from percent)
 mean_intervention sd_intervention mean_control sd_control | number | scale used | mean and SD as used, after conversion
 k | integer | trials | trials pooled
@@ -341,8 +341,8 @@ pooling | id | | `inverse variance`, `mantel-haenszel` or `peto`
 tau2_method ci_method estimate se ci_lower ci_upper
 p_value tau2 i2 guarded_ci_lower guarded_ci_upper guarded_p_value reason reason_code
 better excludes_no_effect better_and_excludes exceeds_important | yes/no | | whether each statement holds
-benefit | number | see unit | the effect, benefit counted as positive
-unit | id | | smallest important differences, or standard errors
+benefit | number | see unit | the effect, benefit counted as positive; of a single group the estimate
+unit | id | | smallest important differences, or standard errors; of a single group the analysis scale
 
 # robustness/multiverse_summary.csv | analysis kind name
 > How many distinct analyses a statement holds in, and how far each choice moves the estimate.
@@ -480,8 +480,8 @@ timepoint
 timepoint_days | number | days | its day
 measure
 scale_min scale_max | number | scale of the table | ends of the scale
-estimate_scale | id | | `natural` or `log` (of a ratio)
-estimate se ci_lower ci_upper | number | natural scale | as reported; `se` of a ratio is that of its logarithm
+estimate_scale | id | | `natural`, `log` (of a ratio), `z` (of a correlation) or `logit` (of a proportion)
+estimate se ci_lower ci_upper | number | natural scale | as reported; `se` is that of the analysis scale
 ci_level | number | share or percent | level of the interval; empty: 95%
 p_value
 p_operator | id | | `<` and the like where P is a bound
@@ -497,6 +497,47 @@ evidence source_url source location extracted_by note | text | | where it was re
 > One judgement of one trial, as checked.
 row study_id outcome tool domain judgement support judged_by note ...
 tool domain judgement support judged_by | text | | as typed
+
+# corpus.csv | review outcome
+> One analysis (outcome) of one review of a corpus: RevMan's printed results beside ours by its authors' model (`revman_`),
+> and current practice: REML with Hartung-Knapp (`reml_hk_`), its guarded interval, its prediction interval.
+review | id | | the review's folder
+doi | id | | where its tables come from
+analysis outcome
+label | text | | of the outcome
+measure scale k comparisons
+n | number | patients | patients pooled
+rows rows_back | integer | rows | results of rows that RevMan printed, and those that come back at two decimals
+row_codes | codes | | why the others do not, with their number
+pools | id | | weights that sum to 100: `whole` analysis, or `subgroups` one by one; empty: none do
+printed_estimate | number | natural scale | mean of RevMan's printed row results by its printed weights
+pooled_estimate | number | natural scale | ours of the same rows, by the model that the weights imply
+weights_difference | number | percentage points | largest difference between a printed weight and ours
+model_implied | id | | the model that gives RevMan's weights back
+agreement | id | | `agrees`; `estimate_differs`, `weights_differ` (by more than 0.1 point), `rows_differ`, `rows_left_out`, `not_pooled`; `no_weights`, `weights_of_no_pool`, `nothing_printed`, `nothing_pooled`
+revman_estimate revman_ci_lower revman_ci_upper | number | natural scale | by the model of the review's authors
+revman_p_value | number | probability | its two-sided P
+reml_hk_estimate reml_hk_ci_lower reml_hk_ci_upper | number | natural scale | by REML with the Hartung-Knapp interval
+reml_hk_p_value | number | probability | its two-sided P
+guarded_ci_lower guarded_ci_upper | number | natural scale | its interval with a scale factor of at least 1
+guarded_p_value | number | probability | its two-sided P
+pi_lower pi_upper | number | natural scale | its prediction interval, from k = 3
+tau2
+revman_says reml_hk_says guarded_says | id | | whether the interval lies `above` or `below` no effect, or includes it (`unclear`)
+change_reml_hk change_guarded | id | | what becomes of the authors' conclusion on no effect: `lost`, `gained`, `turned`, `none`
+revman_important guarded_important | id | | the interval lies beyond a bound of an important effect (`important`), within both (`unimportant`), or `unclear`; empty: no bound was named
+change_important | id | | `none`, or what it was and became
+hk_narrow | yes/no | | whether the Hartung-Knapp interval is narrower than the common-effect one
+pi_includes_no_effect | yes/no | | whether the prediction interval does
+decisive_trial | text | | the trial without which the guarded interval says something else of no effect, from three trials
+decisive_trials | integer | trials | how many such trials there are
+reason | text | | why something is missing, and what a reader must know
+reason_codes
+
+# corpus_problems.csv | review stage
+> One review of a corpus that went no further, and why; the others did not wait for it.
+review stage
+problem | text | | the report of the stage
 
 # metafor.csv | analysis comparison_id
 > One effect in one analysis, ready for `metafor::rma(yi, vi)`; your own subgroup columns and moderators stand among its columns.

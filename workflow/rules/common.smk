@@ -103,10 +103,32 @@ FOLDERS = sorted(folder.name for folder in Path("data").glob("*/") if folder.is_
 if problem := config_error(config, FOLDERS):
     raise WorkflowError(problem)
 
+# A corpus: many reviews, in batches that one job takes through the stages of a depth (rules/corpus.smk).
+CORPUS = config.get("corpus", {})
+BATCHES = {
+    f"{number:03d}": names for number, names in enumerate(CORPUS.get("batches", []), 1)
+}
+STAGES = {
+    "tables": ("check", "effects", "pool"),
+    "core": ("figures",),
+    "all": (
+        "robustness",
+        "sequential",
+        "certainty",
+        "claims",
+        "reproduction",
+        "report",
+    ),
+}
+DEPTHS = tuple(STAGES)
+DEPTH = CORPUS.get("depth", DEPTHS[0])
+
 # Without a configuration every folder with a protocol is a review.
-REVIEWS = listed(config, "reviews") or [
-    name for name in FOLDERS if (Path("data") / name / "review.yaml").exists()
-]
+REVIEWS = (
+    [name for names in BATCHES.values() for name in names]
+    or listed(config, "reviews")
+    or [name for name in FOLDERS if (Path("data") / name / "review.yaml").exists()]
+)
 if not REVIEWS:
     raise WorkflowError(
         "There is no review here: no folder under data/ has a review.yaml. `reweigh new NAME` makes one."
@@ -124,7 +146,7 @@ PLACES = [
 ]
 
 # The list of all reviews, which a run as of a year leaves as it is.
-INDEX = [] if "as_of" in config else ["results/index.html"]
+INDEX = [] if "as_of" in config or CORPUS else ["results/index.html"]
 
 
 wildcard_constraints:
@@ -134,6 +156,20 @@ wildcard_constraints:
     layout="forest(_revman|_jama|_bmj)?",
     analysis=r"[A-Za-z0-9_.~-]+",
     format="svg|pdf|png",
+
+
+def batches_done(depth):
+    """What the batches of a corpus leave when they are done, to a depth."""
+    return expand(
+        "work/corpus/{batch}/{depth}/corpus_problems.csv",
+        batch=BATCHES,
+        depth=DEPTHS[: DEPTHS.index(depth) + 1],
+    )
+
+
+def corpus_files(depth):
+    """The page of a corpus, and all that stands behind it to a depth; nothing where there is no corpus."""
+    return [*batches_done(depth), "results/corpus.html"] if CORPUS else []
 
 
 def data_files(wildcards, *names):

@@ -38,6 +38,8 @@ rule figures:
         ENVIRONMENT
     params:
         formats=FORMATS,
+        # A corpus has its plots in the main layout alone; another one can be asked for by name.
+        journals=not CORPUS,
         lost=lambda wildcards: lost_figures(wildcards.review),
     message:
         "{wildcards.review}: forest plots"

@@ -12,7 +12,8 @@ import pandas as pd
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.effects.absolute import control_risk
 from reweigh.io import frame
-from reweigh.measures import STANDARDISED_MEASURES
+from reweigh.measures import MEASURES, STANDARDISED_MEASURES
+from reweigh.measures import natural as on_natural
 from reweigh.protocol.model import Outcome
 from reweigh.risk_of_bias import RiskOfBias
 from reweigh.robustness.small_study import egger
@@ -273,7 +274,7 @@ def _printed(pooled: Row) -> dict[str, str]:
 
 def natural(pooled: Row, x: float) -> float:
     """A number of the analysis scale on the natural one."""
-    return float(np.exp(min(x, 700.0))) if pooled["scale"] == "log" else x
+    return float(on_natural(min(x, 700.0), str(pooled["scale"])))
 
 
 def _risk_of_bias(effects: pd.DataFrame, pooled: Row, weights: pd.Series, bias: RiskOfBias, t: Thresholds) -> Domain:
@@ -301,11 +302,12 @@ def _inconsistency(effects: pd.DataFrame, pooled: Row, bounds: Bounds, t: Thresh
     i2 = _number(pooled, "i2")
     low, high, guarded = _guarded(pooled, "pi")
     ci = _guarded(pooled, "ci")
-    lines = sorted({0.0, *(bounds or ())})
+    null = MEASURES[str(pooled["measure"])].null
+    lines = sorted({*([0.0] if null else []), *(bounds or ())})
     known = isfinite(low) and isfinite(high)
     crossed = [x for x in lines if known and low < x < high and not ci[0] < x < ci[1]]
     y = effects["estimate"].to_numpy(dtype=float)
-    both = low < lines[0] and high > lines[-1] if known else k == 2 and y.min() < 0 < y.max()
+    both = bool(lines) and (low < lines[0] and high > lines[-1] if known else k == 2 and y.min() < 0 < y.max())
     worst = i2 >= t.i2_very_serious and both
     reach: dict[str, object] = {}
     if known:
@@ -331,9 +333,13 @@ def _imprecision(effects: pd.DataFrame, pooled: Row, bounds: Bounds, t: Threshol
     low, high, guarded = _guarded(pooled, "ci")
     if not (isfinite(low) and isfinite(high)):
         return _ruled(name, -2, "IM0", code("no_interval"))
-    printed = _printed(pooled)
+    printed, measure = _printed(pooled), str(pooled["measure"])
     limits = {"lower": natural(pooled, low), "upper": natural(pooled, high)}
     codes = [code("interval", **limits, guarded=guarded, **printed)]
+    if not MEASURES[measure].null:
+        return _ruled(
+            name, 0, "IM6", join([*codes, code("no_imprecision_rule", measure=measure)]), Judgement.NOT_ASSESSED
+        )
     if bounds is None:
         codes.append(code("no_importance"))
         if low < 0 < high:

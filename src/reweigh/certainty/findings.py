@@ -13,9 +13,9 @@ import pandas as pd
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.effects.absolute import absolute_effect, control_risk
 from reweigh.io import frame
-from reweigh.measures import COUNT_MEASURES
+from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SINGLE_GROUP_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
-from reweigh.text.certainty import SYMBOLS, Level, sentence, with_guarded
+from reweigh.text.certainty import SYMBOLS, Level, sentence, single_group_sentence, with_guarded
 from reweigh.text.numbers import count_text, level_text, row_text, stated_text
 
 HEADINGS = {
@@ -66,14 +66,21 @@ def summary_of_findings(
                 "effect": _effect(row, outcome, protocol.usual_level), **_absolute(row, trials),
                 "certainty": level, "certainty_text": f"{SYMBOLS[level]} {level}",
                 "reasons": _reasons(mine),
-                "sentence": sentence(
-                    protocol.words_of(row["outcome"]).intervention,
-                    outcome.label[:1].lower() + outcome.label[1:], level,
-                    row["estimate"], bounds, (row["guarded_ci_lower"], row["guarded_ci_upper"]),
-                ),
+                "sentence": _sentence(row, outcome, level, bounds, protocol),
             }
         )  # fmt: skip
     return frame("summary_of_findings.csv", rows)
+
+
+def _sentence(
+    row: pd.Series, outcome: Outcome, level: Level, bounds: tuple[float, float] | None, protocol: Protocol
+) -> str:
+    label = outcome.label[:1].lower() + outcome.label[1:]
+    if row["measure"] in SINGLE_GROUP_MEASURES:
+        effect = "" if isnan(row["estimate"]) else row_text(row)
+        return single_group_sentence(MEASURE_LABELS[row["measure"]].lower(), outcome.label, level, effect)
+    ci = row["guarded_ci_lower"], row["guarded_ci_upper"]
+    return sentence(protocol.words_of(row["outcome"]).intervention, label, level, row["estimate"], bounds, ci)
 
 
 def _participants(row: pd.Series) -> str:
@@ -84,7 +91,7 @@ def _participants(row: pd.Series) -> str:
 def _effect(row: pd.Series, outcome: Outcome, usual_level: float) -> str:
     """The effect; its confidence level where that is not the usual one, which stands below the title."""
     number, bracket, interval = row_text(row).partition(" (")
-    unit = outcome.unit if row["measure"] == "MD" else ""
+    unit = outcome.unit if row["measure"] in ("MD", "MN") else ""
     said = f"{row['measure']} {number}{f' {unit}' if unit else ''}{bracket}{interval}"
     said = said if row["level"] == usual_level else stated_text(row, unit)
     return with_guarded(said, row) if bracket else number

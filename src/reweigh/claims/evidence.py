@@ -10,6 +10,7 @@ import pandas as pd
 from reweigh.certainty.assess import Bounds, Certainty, Override, assess, natural
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
+from reweigh.measures import MEASURES
 from reweigh.pool.summarise import pool_by
 from reweigh.pool.units import Units
 from reweigh.protocol.model import Outcome, Protocol
@@ -126,7 +127,12 @@ class Body(Evidence):
     def includes_no_effect(self) -> bool:
         """Whether the guarded interval includes no effect."""
         low, high = self.turned("ci")
-        return low <= 0 <= high
+        return self.null and low <= 0 <= high
+
+    @property
+    def null(self) -> bool:
+        """Whether its measure knows no effect: that of a single group is compared with nothing."""
+        return MEASURES[str(self.pooled["measure"])].null
 
 
 def gather(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from math import inf
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from reweigh.measures import COUNT_MEASURES, RATIO_MEASURES, MeasureName
+from reweigh.measures import COUNT_MEASURES, MEASURES, RANGES, RATIO_MEASURES, MeasureName
 from reweigh.protocol.base import Closed
 from reweigh.protocol.document import Document
 from reweigh.protocol.model import Protocol
@@ -25,6 +26,10 @@ RuleName = Literal[
     "certainty_at_most", "subgroup_larger", "risk_below", "nnt_at_most", "claimed_value", "inconsistent", "dose_trend",
     "lasting_to_weeks",
 ]  # fmt: skip
+#: Rules that a measure of a single group can meet: the others speak of a benefit or harm.
+WITHOUT_COMPARISON: tuple[RuleName, ...] = (
+    "certainty_at_least", "certainty_at_most", "risk_below", "claimed_value", "inconsistent", "dose_trend",
+)  # fmt: skip
 #: Which parameters a rule needs besides the population; rules that are not here take none.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "certainty_at_least": ("level",), "certainty_at_most": ("level",), "subgroup_larger": ("larger", "column"),
@@ -251,13 +256,19 @@ def _measure_faults(look: Lookup, protocol: Protocol) -> Iterator[_Fault]:
         if look.rule == "nnt_at_most" and measure not in COUNT_MEASURES:
             message = f"needs a measure of two risks, and {look.outcome} is measured by {measure}"
             yield _Fault(("rule",), look.rule, message, ", ".join(sorted(COUNT_MEASURES)))
-        if look.rule == "risk_below" and outcome.type != "binary":
+        if outcome.better is None and look.rule not in WITHOUT_COMPARISON:
+            message = f"needs a comparison, and {look.outcome} is the {measure} of a single group"
+            yield _Fault(("rule",), look.rule, message, ", ".join(WITHOUT_COMPARISON))
+        elif look.rule == "risk_below" and outcome.type not in ("binary", "proportion"):
             message = f"needs counts of events, and {look.outcome} is {outcome.type}"
-            yield _Fault(("rule",), look.rule, message, "a binary outcome")
+            yield _Fault(("rule",), look.rule, message, "a binary outcome or a proportion")
         if look.rule == "claimed_value":
             value = look.value or 0.0
             if measure in RATIO_MEASURES and value <= 0:
                 yield _Fault(("value",), f"{value:g}", f"is no {measure}", "a ratio above 0")
+            low, high = RANGES.get(MEASURES[measure].scale, (-inf, inf))
+            if measure not in RATIO_MEASURES and not low < value < high:
+                yield _Fault(("value",), f"{value:g}", f"is no {measure}", f"a number between {low:g} and {high:g}")
             if measure == "RD" and abs(value) > 1:
                 yield _Fault(("value",), f"{value:g}", "is no risk difference", "-1 to 1")
 

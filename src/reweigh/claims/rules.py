@@ -16,7 +16,7 @@ from scipy import special
 from reweigh.claims.evidence import Body, Evidence
 from reweigh.claims.model import Test
 from reweigh.effects.absolute import absolute_effect, control_risk
-from reweigh.measures import COUNT_MEASURES
+from reweigh.measures import COUNT_MEASURES, analysed
 from reweigh.pool.refit import trials_of
 from reweigh.pool.regression import meta_regression
 from reweigh.pool.subgroups import subgroups
@@ -244,11 +244,11 @@ def _nnt_at_most(test: Test, e: Body) -> Finding:
 def _claimed_value(test: Test, e: Body) -> Finding:
     low, high = (float(e.pooled[f"guarded_ci_{end}"]) for end in ("lower", "upper"))
     claimed = test.value or 0.0
-    value = float(np.log(claimed)) if e.pooled["scale"] == "log" else claimed
+    value = float(analysed(claimed, str(e.pooled["scale"])))
     if isnan(low):
         return _found(State.OPEN, e)
     inside = low <= value <= high
-    state = State.OPPOSED if not inside else State.OPEN if low <= 0 <= high else State.MET
+    state = State.OPPOSED if not inside else State.OPEN if e.includes_no_effect else State.MET
     said = code("claimed", value=claimed, decimals=e.decimals, inside="yes" if inside else "no")
     return _found(state, e, said, _prediction(e, -np.inf, np.inf))
 
@@ -257,7 +257,7 @@ def _inconsistent(_: Test, e: Body) -> Finding:
     i2, (low, high) = float(e.pooled["i2"]), e.turned("pi")
     reach = {} if isnan(low) else {**_new_trial(e), "decimals": e.decimals}
     said = code("inconsistent", i2=i2, **reach)
-    new_may_differ = low <= 0 <= high
+    new_may_differ = e.null and low <= 0 <= high
     if i2 >= 50 or (new_may_differ and not isnan(e.turned("ci")[0]) and not e.includes_no_effect):
         return _found(State.MET, e, said)
     known = e.trials >= 3 and not isnan(low) and not new_may_differ

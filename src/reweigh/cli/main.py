@@ -52,6 +52,8 @@ def main() -> None:
       reweigh check my-review      every problem at once, in about a second
       reweigh run                  effect sizes, pooled estimates, plots, page
       reweigh open my-review       the page
+      reweigh corpus rows.csv --into folder
+                                   hundreds of Cochrane reviews at once
 
     Exit status: 0 well, 1 problems in the input, 2 wrong usage.
     """
@@ -187,6 +189,43 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
     else:
         write(folder, written, force=force, way_out=", or overwrite it with --force")
     sys.exit(0 if checked(folder) else 1)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="DATA_ROWS...")
+@click.option("--into", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="The folder that gets data/ and results/.")  # fmt: skip
+@click.option("--depth", type=click.Choice(["tables", "core", "all"]), default="tables", show_default=True,
+              help="How far each review is taken; see below.")  # fmt: skip
+@click.option("--important", multiple=True, metavar="MEASURE=BOUNDS",
+              help="Bounds of an important effect: RR=0.75,1.25 or SMD=0.2. May be given several times.")  # fmt: skip
+@click.option("--cores", type=click.IntRange(1), show_default="all", help="How many jobs at a time.")
+@click.option("--force", is_flag=True, help="Overwrite reviews of DIR that were changed since they were imported.")
+def corpus(files: tuple[Path, ...], into: Path, depth: str, important: tuple[str, ...], cores: int | None,
+           force: bool) -> None:  # fmt: skip
+    """Import many Cochrane reviews, build them all, and say what they show together.
+
+    DATA_ROWS is a CSV of data rows with a column Review (also .csv.gz), or a folder of data packages. Each review
+    becomes DIR/data/REVIEW; results/corpus.html and results/corpus.csv have a row per analysis of all of them: what
+    RevMan printed, what comes back, and what current practice changes. A review that cannot be imported or does not
+    pass its check is listed, and stops no other. What is up to date is not made again.
+
+    
+    tables   effect sizes, pooled estimates, subgroups, weights
+    core     and a forest plot of every analysis
+    all      and every later stage, to a page per review
+
+    
+      reweigh corpus data-rows.csv --into cochrane
+      reweigh corpus packages/ --into cochrane --depth core --important RR=0.75,1.25
+    """
+    from reweigh.cli import corpus as many
+    from reweigh.cli import workflow
+
+    bounds = many.bounds(important)
+    click.echo(many.prepare(files, into, depth, bounds, force=force))
+    status = workflow.run(workflow.command(into, [], cores, []), sys.argv[1:])
+    sys.exit(1 if status or many.failed(into) else 0)
 
 
 def write(folder: Path, files: Mapping[str, bytes], *, force: bool, adds: bool = False, way_out: str = "") -> None:

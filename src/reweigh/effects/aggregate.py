@@ -78,7 +78,10 @@ def aggregate(
     for c in range(len(labels)):
         own = np.flatnonzero(codes == c)
         block, one = phi[np.ix_(own, own)], np.ones(len(own))
-        if np.linalg.eigvalsh(block)[0] <= 1e-12 * block.max() and (weighted or np.linalg.eigvalsh(block)[0] < 0):
+        # Judged by the correlations: variances may lie many orders of magnitude apart.
+        s = np.sqrt(np.diag(block))
+        least = np.linalg.eigvalsh(block / np.outer(s, s))[0]
+        if least <= 1e-12 and (weighted or least < 0):
             raise ValueError(f"the covariance of cluster {labels[c]!r} is not positive definite: check rho")
         w = np.linalg.solve(block, one) if weighted else one
         w = w / w.sum()

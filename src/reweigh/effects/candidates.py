@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.conversions import combine_arms, events_from_percent, sd_from_ci, sd_from_se
+from reweigh.measures import SINGLE_GROUP_MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.windows import day_of, window_of
 from reweigh.tables.problems import nearest
+from reweigh.tables.specs import ROLES
 from reweigh.tables.times import BASELINE
 from reweigh.text.codes import code, join
 from reweigh.text.selection import UNCONVERTED_TESTS
@@ -149,9 +151,16 @@ def _pair(
         others = [row for row in point if row["role"] == "other"]
         excluded += [_exclusion("arms.csv", row, "arms", code("role_other")) for row in others]
         point, study = [row for row in point if row["role"] != "other"], str(point[0]["study_id"])
+        single = bool(point) and protocol.outcomes[point[0]["outcome"]].measure in SINGLE_GROUP_MEASURES
+        if single:
+            excluded += [
+                _exclusion("arms.csv", row, "arms", code("not_the_group")) for row in point if row["role"] == "control"
+            ]
+            point = [row for row in point if row["role"] == "intervention"]
         if not point:
             continue
-        shared = declared.get(study) or (_common(point) if recognise and study not in independent else None)
+        recognised = recognise and not single and study not in independent
+        shared = None if single else declared.get(study) or (_common(point) if recognised else None)
         if shared is not None and shared_arms == "combine":
             whole = _comparison([row | {"comparison_id": study} for row in point], excluded, shared)
             if study in declared or (whole is not None and not whole["blocked"]):
@@ -161,9 +170,9 @@ def _pair(
         if shared is not None and shared_arms == "split":
             divided, note = _divided(point, *shared)
             point = list(divided)
-        comparisons = dict.fromkeys(row["comparison_id"] for row in point)
+        comparisons, roles = dict.fromkeys(row["comparison_id"] for row in point), ROLES[: 1 if single else 2]
         found += [
-            _comparison([row for row in point if row["comparison_id"] == one], excluded, None, note)
+            _comparison([row for row in point if row["comparison_id"] == one], excluded, None, note, roles)
             for one in comparisons
         ]
     made = pd.DataFrame([one for one in found if one is not None])
@@ -211,11 +220,15 @@ def _divided(point: Sequence[Row], role: str, n: str) -> tuple[Sequence[Row], st
 
 
 def _comparison(
-    group: Sequence[Row], excluded: list[dict[str, Any]], shared: tuple[str, str] | None, divided: str = ""
+    group: Sequence[Row],
+    excluded: list[dict[str, Any]],
+    shared: tuple[str, str] | None,
+    divided: str = "",
+    roles: Sequence[str] = ROLES[:2],
 ) -> Row | None:
-    """One comparison as `compute` takes it; None where a side is missing."""
+    """One comparison as `compute` takes it, or a single group; None where a side is missing."""
     first = group[0]
-    sides = {role: [row for row in group if row["role"] == role] for role in ("intervention", "control")}
+    sides = {role: [row for row in group if row["role"] == role] for role in roles}
     rows = [int(row["row"]) for side in sides.values() for row in side]
     missing = next((role for role, side in sides.items() if not side), None)
     if missing is not None:
@@ -226,7 +239,8 @@ def _comparison(
     record |= {"reported_measure": "", "file": "arms.csv", "rows": tuple(("arms.csv", row) for row in rows)}
     record |= {"order": min(rows), "source": _first(group, "source"), "better": _first(group, "better")}
     notes, blocked = [divided], ""
-    for suffix, (role, side) in zip("12", sides.items(), strict=True):
+    record |= {f"{name}2": np.nan for name in ARM_NUMBERS} | {"arm2": ""}
+    for suffix, (role, side) in zip("12", sides.items(), strict=False):
         numbers, note, problem = _side(side, role, shared, record["design"])
         record |= {f"{name}{suffix}": numbers.get(name, np.nan) for name in ARM_NUMBERS}
         record[f"arm{suffix}"] = ", ".join(dict.fromkeys(_known(side, "arm")))

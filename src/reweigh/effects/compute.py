@@ -7,13 +7,15 @@ import pandas as pd
 
 from reweigh.effects.arms import arm_effects
 from reweigh.effects.contrasts import contrast_effects
-from reweigh.effects.table import LOG_REPORTED, Options, Problem, Rows, read, validate
+from reweigh.effects.table import LOG_REPORTED, Options, Problem, Rows, on_scales, read, scales, validate
 from reweigh.effects.work import Work
-from reweigh.measures import RATIO_MEASURES
+from reweigh.measures import MEASURES, natural
 from reweigh.quantile import z_critical
 
 __all__ = ["Options", "Problem", "compute", "validate"]
 
+#: The step that turns what is reported on an analysis scale back to the natural one.
+FROM_SCALE = {"log": "from_log", "z": "from_z", "logit": "from_logit"}
 #: Impossible values named in the message of a ValueError before it is cut.
 _SHOWN_PROBLEMS = 20
 
@@ -24,11 +26,12 @@ def compute(
     """Effect size and variance of every row, or the reason why there is none.
 
     ``table`` has one row per comparison as reported, with any of `table.COLUMNS`.  The result has its index and the
-    columns estimate, variance, se (analysis scale), scale ("log" or "natural"), estimate_natural, ci_lower_natural,
-    ci_upper_natural (Wald, at ``options.level``), corrected, mean1, sd1, mean2, sd2, events1, events2 (as used), route,
-    within (where the pairing of a crossover trial is from: "measured", "assumed" or "ignored"), derivation_codes,
-    assumption_codes, flag_codes and reason_code (empty where there is an estimate); `reweigh.text.effects.in_words`
-    turns codes into words.  With ``trace`` also steps: of each row a list of `work.Step`.  Raises ValueError with every
+    columns estimate, variance, se (analysis scale), scale (`reweigh.measures.Scale`), estimate_natural,
+    ci_lower_natural, ci_upper_natural (Wald, at ``options.level``), corrected, mean1, sd1, mean2, sd2, events1, events2
+    (as used), route, within (where the pairing of a crossover trial is from: "measured", "assumed" or "ignored"),
+    derivation_codes, assumption_codes, flag_codes and reason_code (empty where there is an estimate);
+    `reweigh.text.effects.in_words` turns codes into words.  With ``trace`` also steps: of each row a list of
+    `work.Step`.  Raises ValueError with every
     impossible value, its row and column, unless ``checked`` says that `validate` has found none.
     """
     options = options or Options()
@@ -61,13 +64,17 @@ def _name_contrasts(rows: Rows, w: Work) -> np.ndarray[tuple[int], np.dtype[np.b
     given = bare & ~oe & ~np.isnan(rows["estimate"])
     named = np.where(oe, "OE_V", np.where(given, rows.words["measure"], reported)).astype(object)
     measure = np.array([LOG_REPORTED.get(name, name) for name in named], dtype=object)
-    logs = (named != measure) | ((rows.words["estimate_scale"] == "log") & np.isin(named, list(RATIO_MEASURES)))
-    if logs.any():
+    given_on = rows.words["estimate_scale"]
+    for scale, step in FROM_SCALE.items():
+        of = np.isin(measure, [m.name for m in MEASURES.values() if m.scale == scale])
+        turned = of & ((named != measure) | (given_on == scale))
+        if not turned.any():
+            continue
         for column in ("estimate", "ci_lower", "ci_upper"):
-            log = rows[column]
-            rows.numbers[column] = np.where(logs, np.exp(np.where(logs, log, 0.0)), log)
-            there, what = logs & ~np.isnan(log), column.replace("_", " ")
-            w.step(there, "from_log", log=log, value=rows[column], measure=measure, what=what)
+            was = rows[column]
+            rows.numbers[column] = np.where(turned, natural(np.where(turned, was, 0.0), scale), was)
+            there, what = turned & ~np.isnan(was), column.replace("_", " ")
+            w.step(there, step, log=was, value=rows[column], measure=measure, what=what)
     rows.words["reported_measure"] = measure
     return np.asarray(measure != "", dtype=bool)
 
@@ -76,12 +83,11 @@ def _frame(index: pd.Index, rows: Rows, w: Work, options: Options) -> pd.DataFra
     lost = ~w.alive
     yi, vi = np.where(lost, np.nan, w.yi), np.where(lost, np.nan, w.vi)
     se = np.sqrt(vi)
-    log = np.isin(rows.words["measure"], list(RATIO_MEASURES))
+    scale = scales(rows)
     half = z_critical(options.level) * se
-    with np.errstate(over="ignore"):  # a limit beyond the largest number is infinite
-        natural = [np.where(log, np.exp(np.where(log, v, 0.0)), v) for v in (yi, yi - half, yi + half)]
-    numbers = {"estimate": yi, "variance": vi, "se": se, "scale": np.where(log, "log", "natural").astype(object)}
-    numbers |= dict(zip(("estimate_natural", "ci_lower_natural", "ci_upper_natural"), natural, strict=True))
+    both = [on_scales(natural, v, scale) for v in (yi, yi - half, yi + half)]
+    numbers = {"estimate": yi, "variance": vi, "se": se, "scale": scale}
+    numbers |= dict(zip(("estimate_natural", "ci_lower_natural", "ci_upper_natural"), both, strict=True))
     words = {"route": w.route, "within": w.within, "derivation_codes": w.derivation.chains()}
     words |= {"assumption_codes": w.assumptions.chains()}
     return pd.DataFrame(

@@ -12,24 +12,26 @@ from reweigh.effects.conversions import Floats
 from reweigh.effects.design import correlation, design_effect, finish, pairing
 from reweigh.effects.measures import Bools
 from reweigh.effects.notes import Texts
-from reweigh.effects.table import Options, Rows
+from reweigh.effects.table import Options, Rows, on_scales, scales
 from reweigh.effects.work import Work
-from reweigh.measures import RATIO_MEASURES
+from reweigh.measures import RATIO_MEASURES, WITHOUT_NULL, analysed
 from reweigh.quantile import t_critical, t_from_p, z_from_p
 
 #: Reported measures that can become each target, besides the target itself.
 CONVERTIBLE = {"SMD": ("SMD_paired", "MD", "p_only"), "HR": ("OE_V",), "PETO": ("OE_V",)}
+#: The step that puts a reported estimate on its analysis scale.
+TO_SCALE = {"log": "log_of_estimate", "z": "z_of_estimate", "logit": "logit_of_estimate"}
 #: Half-widths by which an estimate may miss the middle of its CI before it is flagged (rounding stays below).
 ASYMMETRY = 0.15
 #: Difference in z or t between a printed p-value and estimate/SE above which they are flagged as contradictory.
 DISAGREEMENT = 0.5
 
 Sources = np.ndarray[tuple[int], np.dtype[np.int64]]
-NONE, PRINTED, CI, LIMIT, T, F, Z, P, FROM_N = range(9)
+NONE, PRINTED, CI, LIMIT, T, F, Z, P, FROM_N, FROM_N_OF_R = range(10)
 TESTS = [T, F, Z, P]
 SOURCES = {
     PRINTED: "se_printed", CI: "ci_to_se", LIMIT: "limit_to_se", T: "t_to_se", F: "f_to_se", Z: "z_to_se", P: "p_to_se",
-    FROM_N: "n_to_se",
+    FROM_N: "n_to_se", FROM_N_OF_R: "n_to_se_of_z",
 }  # fmt: skip
 """Where an SE is from, and the code that says so."""
 
@@ -106,19 +108,20 @@ def is_log(x: Rows) -> Bools:
 
 def _analysed(x: Rows, column: str) -> Floats:
     """A reported estimate or limit on the analysis scale."""
-    log, value = is_log(x), x[column]
-    return np.where(log, np.log(np.where(log & (value > 0), value, np.nan)), value)
+    value = on_scales(analysed, x[column], scales(x))
+    return np.where(np.isfinite(value), value, np.nan)
 
 
 def _estimate(x: Rows, w: Work, rows: Bools) -> Floats:
     """Reported estimate on the analysis scale; the middle of the CI where the estimate itself is missing."""
-    log = is_log(x)
+    log, scale = is_log(x), scales(x)
     estimate, low, high = (_analysed(x, column) for column in ("estimate", "ci_lower", "ci_upper"))
     middle = rows & np.isnan(estimate) & ~np.isnan(low + high)
     w.flags.add(middle, "middle_of_ci")
     estimate = np.where(middle, (low + high) / 2, estimate)
     w.step(middle, "middle_of_ci", low=low, high=high, estimate=estimate)
-    w.step(rows & ~middle & log, "log_of_estimate", printed=x["estimate"], estimate=estimate)
+    for name, step in TO_SCALE.items():
+        w.step(rows & ~middle & (scale == name), step, printed=x["estimate"], estimate=estimate)
     w.fail(rows & np.isnan(estimate), "no_estimate")
     off = rows & (conv.ci_asymmetry(estimate, low, high) > ASYMMETRY)
     w.flags.add(off & ~log, "asymmetric_ci")
@@ -151,7 +154,7 @@ def _standard_error(
     x: Rows, w: Work, estimate: Floats, rows: Bools, paired: Bools, options: Options
 ) -> tuple[Floats, Sources]:
     """SE on the analysis scale from the best of what is printed, and which that was."""
-    log, reported = is_log(x), x.words["reported_measure"]
+    log, reported = scales(x) != "natural", x.words["reported_measure"]
     df = test_df(x, paired)
     ci_df = np.where((options.contrast_ci == "t") & ~log & (df > 0), df, np.inf)
     low, high = _analysed(x, "ci_lower"), _analysed(x, "ci_upper")
@@ -168,7 +171,11 @@ def _standard_error(
             LIMIT: half,
             **{code: np.abs(estimate) / statistic for code, statistic in statistics.items()},
             FROM_N: _se_from_n(x, estimate, paired, options),
+            FROM_N_OF_R: np.where((reported == "ZCOR") & (x["n1"] > 3), 1 / np.sqrt(x["n1"] - 3), np.nan),
         }
+        # A test of a single group is against a value that nothing here knows.
+        for code in TESTS:
+            choices[code] = np.where(np.isin(reported, list(WITHOUT_NULL)), np.nan, choices[code])
     se, source = np.full(x.n, np.nan), np.zeros(x.n, dtype=np.int64)
     for code, value in choices.items():
         take = rows & (source == NONE) & np.isfinite(value) & (value > 0)
@@ -228,8 +235,10 @@ def _trace_source(
         "factor": np.where(of_difference, 1.0, 2 * (1 - r)),
         "name": np.select([source == T, source == F], ["t", "sqrt(F)"], "z"),
     }
-    said |= {"source": np.where(log, "Handbook 6.3.2", "Handbook 6.3.1"), "scale": np.where(log, " (log scale)", "")}
-    said["limits"] = np.where(log, "log of the limits: ", "")
+    transformed = scales(x) != "natural"
+    said["source"] = np.where(transformed, "Handbook 6.3.2", "Handbook 6.3.1")
+    said["scale"] = np.select([log, transformed], [" (log scale)", " (analysis scale)"], "")
+    said["limits"] = np.select([log, transformed], ["log of the limits: ", "limits there: "], "")
     within = of_difference | paired
     for rows, name in (
         (source == PRINTED, "se_printed"),
@@ -240,6 +249,7 @@ def _trace_source(
         ((source == P) & by_t, "t_of_p_to_se"),
         ((source == FROM_N) & ~within, "n_to_se"),
         ((source == FROM_N) & within, "n_to_paired_se"),
+        (source == FROM_N_OF_R, "n_to_se_of_z"),
     ):
         w.step(rows, name, **said)
 

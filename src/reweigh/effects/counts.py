@@ -19,7 +19,8 @@ from reweigh.measures import BINARY_MEASURES
 _ARMS = ("intervention", "control")
 
 
-def _events(x: Rows, w: Work, k: int) -> Floats:
+def events_of(x: Rows, w: Work, k: int) -> Floats:
+    """Events of arm k as reported, else of its percentage."""
     events, percent, n = x[f"events{k}"], x[f"percent{k}"], x[f"n{k}"]
     derived = np.isnan(events) & ~np.isnan(percent) & ~np.isnan(n)
     count, fits = conv.events_from_percent(percent, n)
@@ -39,7 +40,7 @@ def binary_effects(x: Rows, options: Options) -> Work:
     n1, n2 = x["n1"], x["n2"]
     for n, name in zip((n1, n2), _ARMS, strict=True):
         w.fail(np.isnan(n), "no_n", arm=name)
-    e1, e2 = _events(x, w, 1), _events(x, w, 2)
+    e1, e2 = events_of(x, w, 1), events_of(x, w, 2)
     for e, name in zip((e1, e2), _ARMS, strict=True):
         w.fail(np.isnan(e), "no_events", arm=name)
     w.derivation.add(x.flip, "events_exchanged")

@@ -39,6 +39,11 @@ def note_design(x: Rows, w: Work, options: Options) -> Floats:
     if options.crossover == "as_independent":
         w.flags.add(design == "crossover", "as_independent")
     w.flags.add(design == "first_period", "first_period")
+    return effective_size(x, w)
+
+
+def effective_size(x: Rows, w: Work) -> Floats:
+    """The design effect by which n of each row is divided; cluster trials that do not give theirs fail."""
     cluster, known, effect = design_effect(x)
     w.fail(cluster & ~known, "no_cluster_numbers")
     w.derivation.add(known, "n_by_design_effect", effect=effect, icc=x["icc"], size=x["cluster_size"])

@@ -57,7 +57,7 @@ def computed_changes(x: Rows, options: Options) -> Bools:
     return known & ~printed_changes(x) & options.change_scores
 
 
-def _arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
+def read_arm(x: Rows, w: Work, k: int, options: Options) -> Arm:
     """Arm k as reported; where both arms print the change, that is what counts."""
     changed = printed_changes(x)
     n, level = x[f"n{k}"], x[f"ci_level{k}"]
@@ -126,11 +126,27 @@ def _trace_arm(x: Rows, w: Work, arm: Arm, changed: Bools) -> None:
         w.step(rows & (arm.source == CI), name, **read, **limits, quantile=quantile)
 
 
-def _note_sources(w: Work, a: Arm, b: Arm, options: Options) -> None:
-    given = {RANGE: "range", QUARTILES: "quartiles", BOTH: "both"}
+def note_spread(w: Work, arm: Arm, rows: Bools, options: Options) -> None:
+    """Record how the mean and the SD of a single arm came about."""
     for source in range(SE, BOTH + 1):
-        name = {SE: "se_to_sd", CI: "ci_to_sd"}.get(source, "quantiles_to_mean")
-        said = {} if source < RANGE else {"given": given[source], "method": options.median_method}
+        name, said = _source(source, options)
+        w.derivation.add(rows & (arm.source == source), name, **said, n=arm.n)
+    w.derivation.add(rows & arm.from_median & (arm.source < RANGE), "mean_from_quantiles")
+    w.assumptions.add(rows & (arm.source >= RANGE), "estimated_from_quantiles")
+    w.flags.add(rows & arm.skewed, "skewed")
+
+
+def _source(source: int, options: Options) -> tuple[str, dict[str, str]]:
+    """Name and parameters of the code that says where an SD came from."""
+    if source < RANGE:
+        return {SE: "se_to_sd", CI: "ci_to_sd"}[source], {}
+    given = {RANGE: "range", QUARTILES: "quartiles", BOTH: "both"}[source]
+    return "quantiles_to_mean", {"given": given, "method": options.median_method}
+
+
+def _note_sources(w: Work, a: Arm, b: Arm, options: Options) -> None:
+    for source in range(SE, BOTH + 1):
+        name, said = _source(source, options)
         one, two = a.source == source, b.source == source
         same = one & two & (a.n == b.n)
         w.derivation.add(same, name, **said, n=a.n)
@@ -146,7 +162,7 @@ def _note_sources(w: Work, a: Arm, b: Arm, options: Options) -> None:
 def mean_effects(x: Rows, options: Options) -> Work:
     """MD, SMD, SMDH, Glass's delta and ratio of means from what each arm reports."""
     w = Work(x)
-    a, b = _arm(x, w, 1, options), _arm(x, w, 2, options)
+    a, b = read_arm(x, w, 1, options), read_arm(x, w, 2, options)
     for arm in (a, b):
         for name, value in (("no_n", arm.n), ("no_mean", arm.mean), ("no_spread", arm.sd)):
             w.fail(np.isnan(value), name, arm=ARMS[arm.k])

@@ -1,8 +1,8 @@
-"""Effect sizes of two independent groups: estimate yi and sampling variance vi on the analysis scale.
+"""Effect sizes of two independent groups, or of one: estimate yi and sampling variance vi on the analysis scale.
 
-Ratio measures (RR, OR, PETO, HR, IRR, ROM, COR-OR) are logarithms.  Group 1 is the intervention, group 2 the
-control.  All functions are vectorised and return ``(yi, vi)``; impossible cells give NaN.  Formulas follow
-metafor's escalc, version 3.8 where versions differ.
+Ratio measures (RR, OR, PETO, HR, IRR, ROM, COR-OR) are logarithms, ZCOR is Fisher's z, PLO a logit.  Group 1 is the
+intervention, group 2 the control.  All functions are vectorised and return ``(yi, vi)``; impossible cells give NaN.
+Formulas follow metafor's escalc, version 3.8 where versions differ.
 """
 
 from __future__ import annotations
@@ -252,6 +252,24 @@ def correct_zero_rates(
     rows = {"none": np.zeros_like(zero), "all": ~np.isnan(x1 + x2)}.get(policy, zero)
     k1, k2 = _added(rows, t1, t2, policy, amount)
     return x1 + k1, x2 + k2, rows
+
+
+@on_arrays
+def zcor(r: Floats, n: Floats) -> Pair:
+    """Fisher's z of a correlation, atanh(r), variance 1/(n - 3) (Fisher 1921; metafor's ZCOR)."""
+    return np.arctanh(r), 1 / (n - 3)
+
+
+@on_arrays
+def plo(events: Floats, n: Floats) -> Pair:
+    """Logit of a proportion, log(x/(n - x)), variance 1/x + 1/(n - x) (metafor's PLO); correct zero cells first."""
+    return np.log(events / (n - events)), 1 / events + 1 / (n - events)
+
+
+@on_arrays
+def mn(mean: Floats, sd: Floats, n: Floats) -> Pair:
+    """Mean of one group, variance sd^2/n (metafor's MN)."""
+    return mean, sd**2 / n
 
 
 def number_needed_text(rd: float, ci_lower: float, ci_upper: float, better: str = "higher", digits: int = 1) -> str:

@@ -242,10 +242,12 @@ def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol
 def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
     """Candidates as `compute` takes them: with the measure, the scale and the direction of the protocol."""
     outcome = protocol.outcomes[analysis.outcome]
-    low, high = outcome.scale if outcome.scale is not None and analysis.measure == "MD" else (np.nan, np.nan)
+    low, high = outcome.scale if outcome.scale is not None and analysis.measure in ("MD", "MN") else (np.nan, np.nan)
     own = table["better"].fillna("") if "better" in table else pd.Series("", index=table.index)
-    flip = (own != "") & (own != outcome.better)
-    return table.assign(measure=analysis.measure, better=outcome.better, target_min=low, target_max=high, flip=flip)
+    flip = (own != "") & (own != outcome.better) & (outcome.better is not None)
+    return table.assign(
+        measure=analysis.measure, better=outcome.better or "", target_min=low, target_max=high, flip=flip
+    )
 
 
 def options_of(setting: StudySet, analysis: Analysis, protocol: Protocol) -> Options:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from reweigh.effects.conversions import Floats
 from reweigh.effects.measures import Bools
-from reweigh.measures import MEASURES, RATIO_MEASURES, MdVariance, SmdVariance, ZeroCells
+from reweigh.measures import MEASURES, RANGES, RATIO_MEASURES, MdVariance, Scale, SmdVariance, ZeroCells
 from reweigh.protocol.base import Closed
 
 Strings = NDArray[np.object_]
@@ -40,7 +40,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "p_operator": ("=", "<", "<=", ">", ">="),
     "direction": ("favours_intervention", "favours_control", "none"),
     "better": ("lower", "higher"),
-    "estimate_scale": ("natural", "log"),
+    "estimate_scale": get_args(Scale),
 }
 COLUMNS = (*CATEGORIES, *NUMERIC_COLUMNS, "flip")
 
@@ -120,6 +120,21 @@ class Rows:
         )
 
 
+def scales(x: Rows) -> Strings:
+    """The analysis scale of each row's measure."""
+    return np.array([MEASURES[name].scale if name else "natural" for name in x.words["measure"]], dtype=object)
+
+
+def on_scales(turn: Callable[[Floats, str], Floats], values: Floats, scale: Strings) -> Floats:
+    """Values put from or to the analysis scale, each by the scale of its row (`natural` or `analysed`)."""
+    out = np.array(values, dtype=np.float64)
+    for name in RANGES:
+        rows = scale == name
+        if rows.any():
+            out[rows] = turn(out[rows], name)
+    return out
+
+
 def read(table: pd.DataFrame) -> tuple[Rows, list[Problem]]:
     """Columns as arrays, with a problem for every cell that is no number where a number belongs."""
     rows, problems = Rows(len(table)), []
@@ -187,6 +202,11 @@ def _checks(x: Rows) -> Iterator[tuple[str, Bools, str]]:
     ratio = np.isin(reported, list(RATIO_MEASURES)) & (x.words["estimate_scale"] != "log")
     for column in ("estimate", "ci_lower", "ci_upper"):
         yield column, ratio & (x[column] <= 0), "a ratio must be above 0"
+    for name, range_of in (("ZCOR", "z"), ("PLO", "logit")):
+        low, high = RANGES[range_of]
+        given = (reported == name) & (x.words["estimate_scale"] != range_of)
+        for column in ("estimate", "ci_lower", "ci_upper"):
+            yield column, given & ((x[column] <= low) | (x[column] >= high)), f"must lie between {low} and {high}"
     yield "estimate", (reported == "RD") & (np.abs(estimate) > 1), "a risk difference lies between -1 and 1"
     per_arm = ("n", "time", "sd", "se", "baseline_sd", "change_sd")
     for column in ("se", "df", "v", *(f"{name}{arm}" for arm in (1, 2) for name in per_arm)):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from typing import Any
 
+from reweigh.measures import natural
 from reweigh.quantile import z_critical
 from reweigh.text.effects import step_words
 from reweigh.text.markdown import escaped
@@ -32,11 +32,14 @@ def _result(result: Mapping[str, Any], level: float) -> tuple[str, Mapping[str, 
     low, high = yi - quantile * se, yi + quantile * se
     numbers: dict[str, float | str] = {"estimate": yi, "variance": float(result["variance"]), "se": se}
     numbers |= {"level": 100 * level, "quantile": quantile, "low": low, "high": high}
-    if result["scale"] != "log":
+    if result["scale"] == "natural":
         return "result", numbers
-    natural = {"natural": _exp(yi), "natural_low": _exp(low), "natural_high": _exp(high)}
-    return "result_log", numbers | natural
+    both = (_natural(x, result["scale"]) for x in (yi, low, high))
+    return f"result_{result['scale']}", numbers | dict(
+        zip(("natural", "natural_low", "natural_high"), both, strict=True)
+    )
 
 
-def _exp(x: float) -> float | str:
-    return math.exp(x) if x < math.log(sys.float_info.max) else "infinity"
+def _natural(x: float, scale: str) -> float | str:
+    value = float(natural(x, scale))
+    return value if math.isfinite(value) else "infinity"

@@ -54,8 +54,8 @@ MODELS: Mapping[str, Any] = {
 """The models of RevMan, as a protocol writes them."""
 _SUBGROUP = "subgroup"
 """Column of arms.csv and contrasts.csv: the subgroup of RevMan in which a row stands."""
-#: Those that weights tell apart: RevMan 5's.
-_USUAL = [MODELS[name] for name in (_FIXED, "revman-5", "RevMan IV fixed", "RevMan IV random")]
+#: Those that weights tell apart: RevMan 5's, and the REML of RevMan since 2024.
+_USUAL = [MODELS[name] for name in (_FIXED, "revman-5", "RevMan IV fixed", "RevMan IV random", "revman")]
 
 
 @dataclass(slots=True)
@@ -172,7 +172,7 @@ def _work(review: Review, rows: pd.DataFrame, cells: list[Cell]) -> _Work:
 
 
 def _pooling(w: _Work) -> dict[Key, str]:
-    """The model of each analysis, where its settings or RevMan's weights tell it."""
+    """A model of each analysis that its settings or RevMan's weights tell."""
     told = {key: name for key in w.keys if (name := model_of(w.said(key), w.found.analyses[key].candidate))}
     results, rows = w.found.results.loc[w.rows.index], w.rows
     table = rows[["key", "subgroup"]].assign(
@@ -183,7 +183,10 @@ def _pooling(w: _Work) -> dict[Key, str]:
         **{name: w.numbers[name].where(rows["kind"] == "counts") for name in ("events1", "n1", "events2", "n2")},
     )
     models = {m.name: m for m in resolve(tuple(Model(**one) if isinstance(one, dict) else one for one in _USUAL))}
-    return told | models_by_weight(table[~table["key"].isin(list(told))], models)
+    found = models_by_weight(table[~table["key"].isin(list(told))], models)
+    used = Counter([*told.values(), *(names[0] for names in found.values() if len(names) == 1)])
+    # Of several that give the weights the one that the review's other analyses use.
+    return told | {key: max(names, key=lambda name: used[name]) for key, names in found.items()}
 
 
 def _numbers(rows: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
@@ -597,7 +600,7 @@ def _about(key: Key, said: Settings, found: Found, lower: bool | None, model: st
     if words := model_words(said, found.candidate):
         parts.append(f"RevMan pooled by {words}")
     elif model:
-        parts.append(f"RevMan's weights are those of the model {model}")
+        parts.append(f"the model {model} gives RevMan's weights")
     if found.assumed and not said.kind:
         parts.append("the measure is guessed: no row has a result to tell it by")
     elif not said.measure:

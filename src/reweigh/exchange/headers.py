@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reweigh.measures import MEASURES, MEASURES_OF_TYPE, SINGLE_GROUP_MEASURES
+
 #: Our field to the names that a column of one arm has, without its side (lower case, no signs between words).
 _STEMS: Mapping[str, tuple[str, ...]] = {
     "n": (
@@ -42,6 +44,7 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
     "baseline_sd": ("baselinesd", "sdbaseline", "sdpre", "presd", "blsd"),
     "change_mean": ("changemean", "meanchange", "mchange", "meandiff"),
     "change_sd": ("changesd", "sdchange", "sddiff"),
+    "correlation": ("ri", "cor", "corr", "correlation", "pearsonr"),
 }  # fmt: skip
 _FIELD_OF = {stem: name for name, stems in _STEMS.items() for stem in stems}
 
@@ -188,10 +191,10 @@ class Layout:
     """Where a table holds its results.
 
     `kind`: counts, rates or means of two arms in a row; `long`, an arm per row; `contrast`, an estimate per row;
-    `single`, a group or correlation per row, which is not read. `places`: (side, field) to the column; the side is
-    intervention or control, "" where a row has one. `identity`: study, author, year ... to its column. `sides`: how
-    the two sides are called in the names. `measure` and `log`: what the name of an estimate says. `guessed`: codes of
-    what the names left open.
+    `single`, a group per row, compared with nothing (its correlation, counts or mean). `places`: (side, field) to the
+    column; the side is intervention or control, "" where a row has one. `identity`: study, author, year ... to its
+    column. `sides`: how the two sides are called in the names. `measure` and `log`: what the name of an estimate says,
+    or of a group. `guessed`: codes of what the names left open.
     """
 
     kind: str
@@ -217,6 +220,14 @@ _KINDS: Mapping[str, tuple[tuple[frozenset[str], ...], frozenset[str]]] = {
     ),
 }
 """Kind of table to the fields of which an arm needs one set, and all that it may have."""
+
+_SINGLE: tuple[tuple[str, frozenset[str]], ...] = (
+    ("ZCOR", _set("correlation n")), ("PLO", _set("events n")), ("PLO", _set("events nonevents")),
+    ("PLO", _set("percent n")), ("MN", _set("mean sd n")), ("MN", _set("mean se n")), ("MN", _set("median n")),
+)  # fmt: skip
+"""Measures of a single group, and the fields that each needs."""
+_SINGLE_NAMES = tuple(map(_set, ("ri ni", "cor n", "xi ni", "event n", "mi sdi ni")))
+"""Names by which metafor and R meta call the results of single groups, whatever estimates stand beside them."""
 
 TYPES = {"counts": "binary", "rates": "rate", "means": "continuous"}
 """Kind of table to the type of its outcomes."""
@@ -297,6 +308,8 @@ def recognise(names: Sequence[str], types: Sequence[str] = ()) -> Layout | None:
     """
     squeezed = [squeeze(name) for name in names]
     identity = identities(names)
+    if types and all(MEASURES_OF_TYPE[one][0] in SINGLE_GROUP_MEASURES for one in types):
+        return _single(squeezed, identity, types) or _contrast(names, squeezed, identity)
     wanted = [kind for kind in _KINDS if not types or TYPES[kind] in types]
     for family in _FAMILIES:
         kinds = kinds_of(of for side, of in family.values() if side == "1")
@@ -325,11 +338,25 @@ def recognise(names: Sequence[str], types: Sequence[str] = ()) -> Layout | None:
     if long and ("arm" in identity or "role" in identity):
         places = {("", of): i for of, i in alone.items() if any(of in _KINDS[kind][1] for kind in long)}
         return _layout("long", places, identity, squeezed)
-    if contrast := _contrast(names, squeezed, identity):
-        return contrast
-    if long or {"ri", "ni"} <= set(squeezed) or {"xi", "ni"} <= set(squeezed) or {"cor", "n"} <= set(squeezed):
-        measure = "ZCOR" if {"ri", "cor"} & set(squeezed) else "PLO"
-        return Layout("single", {}, identity, measure=measure)
+    named = any(one <= set(squeezed) for one in _SINGLE_NAMES)
+    alone_read = None if types else _single(squeezed, identity, types)
+    contrast = _contrast(names, squeezed, identity)
+    return alone_read if named and alone_read else contrast or alone_read
+
+
+def _single(squeezed: Sequence[str], identity: Mapping[str, int], types: Sequence[str]) -> Layout | None:
+    """The layout of a table with one group in a row."""
+    fixed = {i for key, i in identity.items() if key in ("study", "author", "year", "outcome", "timepoint")}
+    found: dict[str, int] = {}
+    for i, one in enumerate(squeezed):
+        if i not in fixed and (of := _FIELD_OF.get(one)) is not None:
+            found.setdefault(of, i)
+    for measure, needs in _SINGLE:
+        if needs <= set(found) and (not types or MEASURES[measure].type in types):
+            kind = {"ZCOR": _set("correlation n"), "PLO": _KINDS["counts"][1], "MN": _KINDS["means"][1]}[measure]
+            places = {("", of): i for of, i in found.items() if of in kind}
+            free = {key: i for key, i in identity.items() if i not in places.values() and key not in ("arm", "role")}
+            return Layout("single", places, free, measure=measure)
     return None
 
 

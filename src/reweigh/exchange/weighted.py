@@ -23,8 +23,8 @@ _TOGETHER = 50
 Floats = NDArray[np.float64]
 
 
-def models_by_weight(rows: pd.DataFrame, models: Mapping[str, Model]) -> dict[Any, str]:
-    """The one model of each analysis that gives RevMan's weights.
+def models_by_weight(rows: pd.DataFrame, models: Mapping[str, Model]) -> dict[Any, tuple[str, ...]]:
+    """The models of each analysis that give RevMan's weights; several where they are one, as where tau2 is 0.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def models_by_weight(rows: pd.DataFrame, models: Mapping[str, Model]) -> dict[An
 
     Returns
     -------
-    Names by key; of models that are the same for a measure the first is named. An analysis is left out where no model
-    or several give the weights (as where tau2 is 0), where fewer than two rows have one, or where the weights are those
-    of no single pool.
+    Names by key, in the order of `models`; of those that are the same for a measure the first is named. An analysis is
+    left out where no model gives the weights, where fewer than two rows have one, or where the weights are those of no
+    single pool.
     """
     pools = _pools(rows[(rows["weight"] > 0) & np.isfinite(rows["yi"]) & (rows["vi"] > 0)])
-    found: dict[Any, str] = {}
+    found: dict[Any, tuple[str, ...]] = {}
     for measure, mine in pools.groupby("measure", sort=False):
         keys = mine["key"].unique()
         for start in range(0, len(keys), _TOGETHER):
@@ -63,8 +63,8 @@ def _pools(rows: pd.DataFrame) -> pd.DataFrame:
     return pools[pools.groupby("key")["weight"].transform("size") > 1]
 
 
-def _fitting(rows: pd.DataFrame, measure: str, models: Mapping[str, Model]) -> dict[Any, str]:
-    """Of analyses of one measure, the model of each that alone gives the weights."""
+def _fitting(rows: pd.DataFrame, measure: str, models: Mapping[str, Model]) -> dict[Any, tuple[str, ...]]:
+    """Of analyses of one measure, the models of each that give the weights."""
     codes, keys = pd.factorize(rows["key"])
     mask = codes == np.arange(len(keys))[:, None]
     counts = rows[["events1", "n1", "events2", "n2"]].to_numpy(dtype=np.float64).T
@@ -80,8 +80,8 @@ def _fitting(rows: pd.DataFrame, measure: str, models: Mapping[str, Model]) -> d
         weights = refit(trials, model, mask=mask, tau2_interval=False, bootstrap=False).weights
         off = np.where(mask, np.abs(np.where(np.isnan(weights), np.inf, weights) - printed), 0.0)
         fits.append((name, np.asarray(off.max(axis=1) < _NEAR, dtype=bool)))
-    names = [[name for name, fit in fits if fit[at]] for at in range(len(keys))]
-    return {key: one[0] for key, one in zip(keys, names, strict=True) if len(one) == 1}
+    names = [tuple(name for name, fit in fits if fit[at]) for at in range(len(keys))]
+    return {key: one for key, one in zip(keys, names, strict=True) if one}
 
 
 __all__ = ["models_by_weight"]

@@ -24,7 +24,7 @@ from reweigh.exchange.ids import outcome_id, slug, study_ids
 from reweigh.exchange.options import ColumnMap, Options
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.robvis import read_robvis
-from reweigh.measures import MEASURES, RATIO_MEASURES
+from reweigh.measures import MEASURES, RATIO_MEASURES, SINGLE_GROUP_MEASURES, scale_of
 from reweigh.tables.columns import is_missing_word
 from reweigh.tables.problems import did_you_mean, nearest
 from reweigh.tables.specs import ARMS, CONTRASTS, STUDIES
@@ -394,9 +394,6 @@ class _Reader:
     def read(self, layouts: Mapping[str, Layout]) -> Imported:
         """The review of a table, with every outcome that it has a layout for."""
         first = next(iter(layouts.values()))
-        if first.kind == "single":
-            what = "correlations" if first.measure == "ZCOR" else "proportions or means of single groups"
-            return Imported(problems=(f"{self.table.file} looks like a table of {what}, which are not yet read",))
         rows = self._rows(first)
         if said := self._network(rows, first):
             return Imported(cells=tuple(self.table.cells), problems=(said,))
@@ -406,7 +403,9 @@ class _Reader:
         bias = self._judgements(rows)
         studies = self._studies(rows, first, layouts)
         for outcome, layout in layouts.items():
-            {"long": self._long, "contrast": self._contrast}.get(layout.kind, self._wide)(rows, outcome, layout)
+            {"long": self._long, "contrast": self._contrast, "single": self._single}.get(layout.kind, self._wide)(
+                rows, outcome, layout
+            )
         found = {row["location"] for row in self.arms}
         for one in rows:
             if one.row in self.idle and self._place_of(one)["location"] not in found:
@@ -726,6 +725,17 @@ class _Reader:
         if beside is not None:
             self._measure_of(layout, numbers)
 
+    def _single(self, rows: list[_Row], outcome: str, layout: Layout) -> None:
+        """Rows of one group each, compared with nothing."""
+        places = {of: i for (_, of), i in layout.places.items()}
+        for one, key in self._keys(rows, outcome, layout):
+            found = self._counted(one, self.table.numbers(one.row, one.cells, places))
+            if not any(of != "n" for of in found):
+                self.table.done(one.row, None, one.label, "", "row_empty")
+                continue
+            self.arms.append({**key, "role": "intervention", **found})
+            self._take(key["outcome"], "", outcome or self._said(one, layout), layout.measure)
+
     def _counted(self, row: _Row, found: dict[str, str]) -> dict[str, str]:
         """An arm's numbers with n from those with and without an event."""
         without = found.pop("nonevents", None)
@@ -983,6 +993,9 @@ class _Reader:
                     # A bound that is printed as 0.00 is no number above 0.
                     if scale == "natural" and of in row and float(row[of]) <= 0:
                         table.done(one.row, places.get(of, places["estimate"]), row.pop(of), "", "out_of_bounds")
+        for row in (row for _, row in found if row["measure"] in SINGLE_GROUP_MEASURES):
+            # Beside an SE or a variance programmes print the analysis scale; people print intervals of the natural one.
+            row["estimate_scale"] = scale_of(str(row["measure"])) if "se" in row else "natural"
         self.contrasts += [row for _, row in found]
 
     def _scale(self, ratios: list[tuple[_Row, dict[str, str]]], layout: Layout, places: Mapping[str, int]) -> str:
@@ -1045,7 +1058,9 @@ class _Reader:
     def _protocol(self) -> tuple[dict[str, Any], dict[str, str]]:
         """The smallest review.yaml that works, and comments on what is a placeholder or a guess."""
         named = PurePath(self.table.file).stem.replace("_", " ")
-        sides = [word or default for word, default in zip(self.words, ("experimental", "control"), strict=True)]
+        alone = all(one["measure"] in SINGLE_GROUP_MEASURES for one in self.outcomes.values())
+        usual = ("group", "none") if alone else ("experimental", "control")
+        sides = [word or default for word, default in zip(self.words, usual, strict=True)]
         comments = {
             "title": "fill in: the title of the review",
             "question": "fill in: who was studied, what was given, what it was compared with",
@@ -1055,14 +1070,17 @@ class _Reader:
             comments["words"] = "fill in: how the two sides are called in figures"
         outcomes = {}
         for name, one in self.outcomes.items():
-            outcomes[name] = {"label": one["label"], "type": one["type"], "measure": one["measure"], "better": "lower"}
-            comments[f"outcomes.{name}.better"] = "guessed: lower or higher"
+            outcomes[name] = {"label": one["label"], "type": one["type"], "measure": one["measure"]}
+            compared = one["measure"] not in SINGLE_GROUP_MEASURES
+            if compared:
+                outcomes[name]["better"] = "lower"
+                comments[f"outcomes.{name}.better"] = "guessed: lower or higher"
             if one["guessed"]:
                 comments[f"outcomes.{name}.measure"] = one["guessed"]
             self.note(
                 f"outcome {name}: {MEASURES[one['measure']].label.lower()}"
                 + (f" ({one['guessed']})" if one["guessed"] else "")
-                + "; that lower is better is a guess"
+                + ("; that lower is better is a guess" if compared else " of a single group")
             )
         presets = ["cochrane", "revman-classic"]
         model = self.options.model

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+
+from reweigh.measures import analysed, natural
 
 #: How much wider than the trials need it the axis may become to show an interval in full; others leave it by an arrow.
 MOST = 1.35
@@ -16,19 +19,19 @@ _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 Ticks = tuple[list[float], list[str]]
 
 
-def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
+def axis_limits(table: pd.DataFrame, *, scale: str, null: bool = True) -> tuple[float, float]:
     """Limits on the analysis scale that the trials (kind "study") set; what is wider is left to arrows.
 
-    The axis always holds the null (0 on the analysis scale). It reaches beyond the estimates by 1.25 times the
-    median half-width of the trials' intervals, and further where little is left to show in full, of a trial, a diamond
-    or a prediction interval. Estimates and limits that are not finite count for nothing.
+    The axis holds the null (0 on the analysis scale) where the measure has one. It reaches beyond the estimates by 1.25
+    times the median half-width of the trials' intervals, and further where little is left to show in full, of a trial,
+    a diamond or a prediction interval. Estimates and limits that are not finite count for nothing.
     """
     marks = table[["estimate", "ci_lower", "ci_upper"]].to_numpy(dtype=float)
     marks = np.where(np.isfinite(marks), marks, np.nan)
     studies = marks[(table["kind"] == "study").to_numpy()]
     estimates = studies[np.isfinite(studies[:, 0]), 0]
     if not estimates.size or not np.nan_to_num(studies).any():  # nothing, or no effect without any interval
-        return (-math.log(12), math.log(12)) if log else (-1.1, 1.1)
+        return (-math.log(12), math.log(12)) if scale == "log" else (-1.1, 1.1)
     halves = (studies[:, 2] - studies[:, 1]) / 2
     half = float(np.median(halves[np.isfinite(halves)])) if np.isfinite(halves).any() else math.nan
     centre = float(np.median(estimates))
@@ -38,8 +41,9 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     # A single estimate far away (a misprint, a tiny trial) is left to an arrow at the edge.
     near = estimates[np.abs(estimates - centre) <= 12 * max(half, spread)]
     ends = float(np.nanmin(studies)), float(np.nanmax(studies))
-    low = max(min(0.0, float(near.min())) - 1.25 * half, min(0.0, ends[0]))
-    high = min(max(0.0, float(near.max())) + 1.25 * half, max(0.0, ends[1]))
+    inside = [0.0] if null else [float(near.min())]
+    low = max(min(*inside, float(near.min())) - 1.25 * half, min(*inside, ends[0]))
+    high = min(max(*inside, float(near.max())) + 1.25 * half, max(*inside, ends[1]))
     room = (MOST - 1) * (high - low)
     low, high = (
         min([low, *(v for v in marks[:, 1].tolist() if low - room <= v)]),
@@ -47,23 +51,55 @@ def axis_limits(table: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     )
     margin = 0.03 * (high - low)
     low, high = low - margin, high + margin
+    if not null:
+        return low, high
     # Both sides of the null are seen; on a ratio's axis each with a tick, where there are decades to fill.
     low, high = min(low, -0.1 * high), max(high, -0.1 * low)
-    if log and high - low > DECADE:
+    if scale == "log" and high - low > DECADE:
         low, high = min(low, -1.02 * math.log(2)), max(high, 1.02 * math.log(2))
     return low, high
 
 
-def round_ticks(low: float, high: float, *, log: bool, fits: Callable[[list[float], list[str]], bool]) -> Ticks:
-    """Ticks on the analysis scale with their labels on the natural scale; the null is always one of them.
+def round_ticks(low: float, high: float, *, scale: str, fits: Callable[[list[float], list[str]], bool]) -> Ticks:
+    """Ticks on the analysis scale with their labels on the natural scale; a null that the axis holds is one of them.
 
     `fits` says whether labels at these positions stand apart; the densest set that does is taken. On a ratio's axis a
     side of the null that this leaves without a tick gets 0.5 or 2, or what is nearest to them and fits.
     """
-    for ticks, labels in _log_candidates(low, high) if log else _linear_candidates(low, high, lambda x: x):
+    if scale == "log":
+        candidates = _log_candidates(low, high)
+    elif scale == "natural":
+        candidates = _linear_candidates(low, high, lambda x: x)
+    else:
+        candidates = _bounded_candidates(low, high, scale)
+    for ticks, labels in candidates:
         if fits(ticks, labels):
-            return _both_sides(ticks, labels, low, high, fits) if log else (ticks, labels)
-    return [0.0], ["1" if log else "0"]
+            return _both_sides(ticks, labels, low, high, fits) if scale == "log" else (ticks, labels)
+    at = 0.0 if low <= 0 <= high else (low + high) / 2
+    return [at], [f"{float(natural(at, scale)):.2g}".replace("-", "\N{MINUS SIGN}")]
+
+
+def _bounded_candidates(low: float, high: float, scale: str) -> list[Ticks]:
+    """Equal steps of a correlation or a proportion, then ever fewer numbers that lie closer towards its ends."""
+    ends = natural([low, high], scale)
+    candidates: list[Ticks] = []
+    if ends[0] < ends[1]:  # a computer cannot tell proportions apart that are close to 1
+        candidates = _linear_candidates(float(ends[0]), float(ends[1]), lambda x: float(analysed(x, scale)))
+    candidates = [one for one in candidates if np.isfinite(one[0]).all()]
+    near = [f"0.{'0' * zeros}{digit}" for zeros in (5, 4, 3, 2, 1) for digit in (1, 5)] + ["0.1", "0.2", "0.3"]
+    if scale == "z":
+        tops = ["0.3", "0.6", "0.8", "0.9", "0.95", "0.99", "0.999"]
+        every = [*(f"-{t}" for t in reversed(tops)), "0", *tops]
+    else:
+        every = [*near, "0.5", *(f"{1 - float(t):.{len(t) - 2}f}" for t in reversed(near))]
+    inside = [(float(analysed(float(text), scale)), text.replace("-", "\N{MINUS SIGN}")) for text in every]
+    inside = [(at, text) for at, text in inside if low <= at <= high]
+    middle = min(range(len(inside)), key=lambda i: abs(inside[i][0] - max(low, min(high, 0.0))), default=0)
+    for step in range(1, len(inside)):
+        some = [pair for i, pair in enumerate(inside) if (i - middle) % step == 0]
+        candidates.append(([at for at, _ in some], [text for _, text in some]))
+    # Equal steps come first, but where the axis bends so much that they leave half of it without a tick.
+    return sorted(candidates, key=lambda one: max(b - a for a, b in pairwise([low, *one[0], high])) > (high - low) / 2)
 
 
 def _both_sides(

@@ -8,6 +8,7 @@ import seaborn as sns
 
 from reweigh.figures.panels import effect_axis, label, panels
 from reweigh.figures.style import DIAMOND, INK, SQUARE, SUBTOTAL, TEXT_SIZE, RecordFigure, font
+from reweigh.measures import MEASURES
 from reweigh.pool.regression import MetaRegression, predict
 from reweigh.text.numbers import fixed, p_text
 
@@ -30,7 +31,7 @@ def draw_bubble(
     """
     x = effects[moderator].to_numpy(dtype=float)
     y, weight = effects["estimate"].to_numpy(dtype=float), np.asarray(fit.weights, dtype=float).ravel()
-    log = effects["scale"].iloc[0] == "log"
+    scale, null = str(effects["scale"].iloc[0]), MEASURES[str(effects["measure"].iloc[0])].null
     note = (
         f"Area by weight. Line with {100 * fit.level:g}% CI (band) and prediction interval (dashed). "
         f"{fit.tau2_method}, {'Knapp-Hartung' if fit.test != 'wald' else 'Wald'}: {p_text(fit.qm_p_value)} for the "
@@ -58,7 +59,7 @@ def draw_bubble(
     )
     ends = np.concatenate([y, line["pi_lower"], line["pi_upper"]])
     room = 0.06 * float(np.ptp(ends))
-    effect_axis(ax, (float(ends.min()) - room, float(ends.max()) + room), log=log)
+    effect_axis(ax, (float(ends.min()) - room, float(ends.max()) + room), scale=scale, null=null)
     label(ax, unit, measure)
     for text in ax.get_xticklabels():
         text.set_fontproperties(font(TEXT_SIZE))

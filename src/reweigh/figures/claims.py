@@ -9,7 +9,7 @@ from reweigh.claims.evidence import Body
 from reweigh.figures.forest.draw import draw_forest
 from reweigh.figures.forest.table import WEIGHT, ForestMeta, forest_table
 from reweigh.figures.style import RecordFigure
-from reweigh.measures import MEASURE_LABELS
+from reweigh.measures import MEASURE_LABELS, MEASURES
 from reweigh.pool.summarise import pool_by
 from reweigh.protocol.model import Protocol
 
@@ -26,7 +26,7 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
     fits = [pool_by(evidence.effects, model, protocol) for model in models]
     rows = pd.DataFrame([row for row, _ in fits])
     measure = str(pooled["measure"])
-    unit = f" ({evidence.outcome.unit})" if evidence.outcome.unit and measure == "MD" else ""
+    unit = f" ({evidence.outcome.unit})" if evidence.outcome.unit and measure in ("MD", "MN") else ""
     name = label(head.test)
     meta = ForestMeta(
         title=f"{found.claim.id}: {name}",
@@ -37,6 +37,7 @@ def claim_figure(found: Assessed, protocol: Protocol) -> RecordFigure | None:
         favours_right=right,
         scale=str(pooled["scale"]),
         level=protocol.level_of(outcome),
+        null=MEASURES[measure].null,
     )
     weighed = evidence.effects.assign(**{WEIGHT: fits[0][1].to_numpy()})
     return draw_forest(forest_table(weighed, rows, None, meta), meta)

@@ -25,7 +25,7 @@ from reweigh.figures.style import (
 )
 from reweigh.protocol.models import INTERVAL_LABELS
 from reweigh.quantile import two_sided_p
-from reweigh.robustness.multiverse import Multiverse
+from reweigh.robustness.multiverse import AS_POOLED, Multiverse
 from reweigh.text.numbers import level_text
 
 #: Lengths in points: a line of the choices, gap between two choices.
@@ -59,6 +59,8 @@ def draw_specifications(
     benefit = rows["benefit"].to_numpy(dtype=float)
     ends = np.sort(np.stack([rows["ci_lower"] * ratio, rows["ci_upper"] * ratio]), axis=0)
     n, sure = len(rows), rows["excludes_no_effect"].fillna(False).to_numpy(dtype=bool)
+    directed = found.unit != AS_POOLED
+    null = directed or bool(rows["excludes_no_effect"].notna().any())
     main = np.flatnonzero(order == 0)
     every_nth = -(-n // MOST_DRAWN) if n else 1
     drawn = np.arange(0, n, every_nth)
@@ -66,8 +68,10 @@ def draw_specifications(
     note = (
         f"{len(found.specifications):,} combinations of the choices below, {len(found.analyses):,} distinct analyses"
         + (f"; {missing:,} combinations leave no trial with a result" if missing else "")
-        + f". Vertical lines: {level_text(level)} intervals, dark where they exclude no effect; long ones are cut. "
-        f"Above 0 favours the intervention; unit: {found.unit}. Orange: the main analysis."
+        + f". Vertical lines: {level_text(level)} intervals"
+        + f"{', dark where they exclude no effect' * null}; long ones are cut. "
+        + ("Above 0 favours the intervention; " if directed else "")
+        + f"{'unit' if directed else 'Unit'}: {found.unit}. Orange: the main analysis."
         + (f" Of the sorted combinations one in {every_nth} is drawn." if every_nth > 1 else "")
     )
     options = [(choice, option) for choice, values in found.choices.items() if len(values) > 1 for option in values]
@@ -87,7 +91,7 @@ def draw_specifications(
     ax.set_position((left, box.y0 + low + 8 / size[1], width, box.height - low - 8 / size[1]))
     below = figure.add_axes((left, box.y0, width, low))
     thin = min(2.0, 250.0 / max(len(drawn), 1))
-    middle = np.concatenate([benefit, [0.0, 1.0 if found.unit.startswith("smallest") else 0.0]])
+    middle = np.concatenate([benefit, [0.0] * null, [1.0] * found.unit.startswith("smallest")])
     spread = np.ptp(middle) or 1.0
     reach = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 0.0)
     low_end = max(middle.min() - 0.9 * spread, min(reach[0], middle.min()) - 0.08 * spread)
@@ -102,13 +106,14 @@ def draw_specifications(
     ax.plot(main, benefit[main], "D", ms=7, mfc="none", mec=PREDICTION, mew=1.6, zorder=4, gid="main", clip_on=False)
     ax.set_xlim(-1, n)
     ax.set_ylim(*limits)
-    ax.axhline(0, color=INK, lw=0.8, zorder=2)
+    if null:
+        ax.axhline(0, color=INK, lw=0.8, zorder=2)
     if found.unit.startswith("smallest"):
         ax.axhline(1, color=PREDICTION, lw=0.9, ls=(0, (3, 2.5)), zorder=2)
         said = note_at(ax, n - 1, 1, "smallest important difference", ha="right", color=PREDICTION)
         said.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1})
     ax.xaxis.set_major_locator(NullLocator())
-    label(ax, "", f"Benefit ({found.unit})" if found.unit != "standard errors" else "Benefit (standard errors)")
+    label(ax, "", f"{'Benefit' if directed else 'Estimate'} ({found.unit})")
     for tick in ax.get_yticklabels():
         tick.set_fontproperties(font(TEXT_SIZE))
     below.axis("off")
@@ -145,7 +150,16 @@ def _side(ax: Axes, points: float, y: float, text: str, *, width: float, bold: b
 
 
 def draw_drapery(
-    yi: ArrayLike, vi: ArrayLike, estimate: float, se: float, df: float, title: str, measure: str, *, log: bool
+    yi: ArrayLike,
+    vi: ArrayLike,
+    estimate: float,
+    se: float,
+    df: float,
+    title: str,
+    measure: str,
+    *,
+    scale: str,
+    null: bool = True,
 ) -> RecordFigure:
     """P-value function of every trial (normal) and of the pooled effect (t with ``df``, infinite for the normal).
 
@@ -153,10 +167,11 @@ def draw_drapery(
     Methods 12:308-22.
     """
     y, s = np.asarray(yi, dtype=float), np.sqrt(np.asarray(vi, dtype=float))
-    ends = np.concatenate([y - 3 * s, y + 3 * s, [0.0, estimate]])
+    seen = [0.0] if null else [estimate]
+    ends = np.concatenate([y - 3 * s, y + 3 * s, [*seen, estimate]])
     typical = float(np.median(s))
-    low = max(float(ends.min()), min(0.0, float(y.min())) - 4 * typical)
-    high = min(float(ends.max()), max(0.0, float(y.max())) + 4 * typical)
+    low = max(float(ends.min()), min(*seen, float(y.min())) - 4 * typical)
+    high = min(float(ends.max()), max(*seen, float(y.max())) + 4 * typical)
     grid = np.linspace(low, high, 401)
     note = (
         "P-value function: the two-sided P of every value as hypothesis. Thin: trials (normal); thick: pooled effect. "
@@ -169,13 +184,13 @@ def draw_drapery(
     if np.isfinite(se) and se > 0:
         p = two_sided_p((grid - estimate) / se, np.full(grid.size, df))
         ax.plot(grid, p, color=DIAMOND, lw=2.0, zorder=3, gid="pooled")
-    across(ax, (low, high), log=log)
+    across(ax, (low, high), scale=scale)
     ax.set_ylim(0, 1.02)
     ticks = [0.05, 0.25, 0.5, 0.75, 1.0]
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.set_yticklabels([f"{t:g}" for t in ticks], fontproperties=font(TEXT_SIZE))
     ax.axhline(0.05, color=PREDICTION, lw=0.8, ls=(0, (3, 2.5)), zorder=2)
-    if low < 0 < high:
+    if null and low < 0 < high:
         ax.axvline(0, color=INK, lw=0.8, zorder=0)
     label(ax, measure, "P")
     return figure

@@ -160,19 +160,18 @@ def draw_removals(
     measure: str,
     note: str,
     *,
-    log: bool,
+    scale: str,
+    null: bool = True,
 ) -> RecordFigure:
     """A row per pooled result: leave-one-out or cumulative; ``whole`` is estimate and interval of all trials.
 
     The interval of all trials is the band; rows are in the order of ``result`` (analysis scale).
     """
-    decimals = None if log else difference_decimals((whole[2] - whole[1]) / 2)
+    ends = natural(whole, scale)
+    decimals = None if scale == "log" else difference_decimals(float(ends[2] - ends[1]) / 2)
     texts = [
         effect_text(
-            *(
-                float(natural(getattr(result, n)[i], "log" if log else "natural"))
-                for n in ("estimate", "ci_lower", "ci_upper")
-            ),
+            *(float(natural(getattr(result, n)[i], scale)) for n in ("estimate", "ci_lower", "ci_upper")),
             decimals=decimals,
         )
         for i in range(len(labels))
@@ -181,7 +180,7 @@ def draw_removals(
     figure, (ax,) = _rows(
         title, f"{note} Band: {level_text(result.level)} interval of all trials.", labels, 1, 260.0, right
     )
-    reach = _reach(result, whole)
+    reach = _reach(result, whole, null=null)
     low, high = reach
     for i in range(len(labels)):
         a, b = result.ci_lower[i], result.ci_upper[i]
@@ -198,16 +197,17 @@ def draw_removals(
     if np.isfinite(whole).all():
         ax.axvspan(max(whole[1], low), min(whole[2], high), color=DIAMOND, alpha=0.12, linewidth=0, zorder=0)
     ax.axvline(whole[0], color=DIAMOND, lw=0.9, ls=(0, (3, 2.5)), zorder=1)
-    ax.axvline(0, color=INK, lw=0.8, zorder=1)
-    across(ax, (low, high), log=log)
+    if null:
+        ax.axvline(0, color=INK, lw=0.8, zorder=1)
+    across(ax, (low, high), scale=scale)
     ax.set_xlabel(measure, fontproperties=font(TEXT_SIZE), color=INK, labelpad=5)
     return figure
 
 
-def _reach(result: Pooled, whole: tuple[float, float, float]) -> tuple[float, float]:
+def _reach(result: Pooled, whole: tuple[float, float, float], *, null: bool) -> tuple[float, float]:
     """Limits that show the estimates and the usual interval; a few very wide intervals are cut."""
     half = np.nanmedian((result.ci_upper - result.ci_lower) / 2) if np.isfinite(result.ci_upper).any() else 0.5
-    core = np.concatenate([result.estimate[np.isfinite(result.estimate)], [0.0, whole[0]]])
+    core = np.concatenate([result.estimate[np.isfinite(result.estimate)], [0.0] * null, [whole[0]]])
     spread = float(np.ptp(core)) or 1.0
     half = min(float(half), 3 * spread)
     return float(core.min()) - 1.3 * half, float(core.max()) + 1.3 * half

@@ -27,6 +27,8 @@ from reweigh.quantile import z_critical
 from reweigh.text.numbers import level_text
 
 FAINT = "#9a9a9a"
+#: What a standard error is on, behind its name.
+ON = {"log": " (log scale)", "z": " (Fisher's z)", "logit": " (logit scale)"}
 CONTOURS = (0.01, 0.05, 0.1)
 SHADES = ("#ffffff", "#eceff3", "#d9e0e8", "#c4cfdb")
 
@@ -38,7 +40,8 @@ def draw_funnel(
     title: str,
     measure: str,
     *,
-    log: bool,
+    scale: str,
+    null: bool = True,
     level: float = 0.95,
     contours: bool = False,
     filled: tuple[ArrayLike, ArrayLike] | None = None,
@@ -78,7 +81,7 @@ def draw_funnel(
     note += f" {len(extra[0])} open: imputed by trim and fill." if filled is not None else ""
     figure, (ax,) = panels(title, note, width=360.0, height=280.0)
     room = 0.04 * float(np.ptp(reach))
-    across(ax, (float(reach.min()) - room, float(reach.max()) + room), log=log)
+    across(ax, (float(reach.min()) - room, float(reach.max()) + room), scale=scale)
     ax.set_ylim(deep, 0)
     low, high = ax.get_xlim()
     if contours:
@@ -89,19 +92,19 @@ def draw_funnel(
     else:
         for sign in (-1, 1):
             ax.plot([estimate, estimate + sign * z * deep], [0, deep], color=FAINT, lw=0.9, ls=(0, (3, 2.5)), zorder=1)
-    if low < 0 < high:
+    if null and low < 0 < high:
         ax.axvline(0, color=INK, lw=0.8, zorder=1)
     ax.axvline(estimate, color=DIAMOND, lw=1.1, zorder=2, gid="pooled")
     ax.plot(y, se, "o", ms=5.5, mfc=SQUARE, mec=INK, mew=0.6, zorder=3, gid="trials")
     if filled is not None:
         ax.plot(extra[0], np.sqrt(extra[1]), "o", ms=5.5, mfc="white", mec=PREDICTION, mew=1.0, zorder=3, gid="filled")
-    label(ax, measure, "Standard error" + (" (log scale)" if log else ""))
+    label(ax, measure, "Standard error" + (ON.get(scale, "")))
     for text in ax.get_yticklabels():
         text.set_fontproperties(font(TEXT_SIZE))
     return figure
 
 
-def across(ax: Axes, limits: tuple[float, float], *, log: bool) -> None:
+def across(ax: Axes, limits: tuple[float, float], *, scale: str) -> None:
     """An x axis of effects on the analysis scale; ticks round on the natural scale."""
     low, high = limits
     ax.set_xlim(low, high)
@@ -113,7 +116,7 @@ def across(ax: Axes, limits: tuple[float, float], *, log: bool) -> None:
         ends = [(m - h, m + h) for m, h in zip(middle, half, strict=True)]
         return len(ticks) <= 9 and all(b[0] - a[1] > 8 for a, b in pairwise(ends))
 
-    positions, names = round_ticks(low, high, log=log, fits=fits)
+    positions, names = round_ticks(low, high, scale=scale, fits=fits)
     ax.xaxis.set_major_locator(FixedLocator(positions))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticklabels(names, fontproperties=font(TEXT_SIZE))

@@ -17,7 +17,7 @@ BINS = (72, 40)
 
 
 def draw_gosh(
-    subsets: Subsets, estimate: float, title: str, measure: str, *, log: bool, by: int, trial: str
+    subsets: Subsets, estimate: float, title: str, measure: str, *, scale: str, by: int, trial: str, null: bool = True
 ) -> RecordFigure:
     """I2 against the pooled effect of every subset, by whether one trial is in it, and how the effects spread.
 
@@ -62,14 +62,14 @@ def draw_gosh(
         ax.add_patch(PathPatch(squares, fc=color, ec="none", alpha=0.6, gid=f"subsets.{name}", clip_on=False))
         share = counts.sum(axis=1) / max(len(e), 1)
         above.fill_between(x, share, step="mid", color=color, alpha=0.45, linewidth=0)
-    across(ax, (low, high), log=log)
+    across(ax, (low, high), scale=scale)
     ax.set_ylim(-3, 103)
     above.set_xlim(low, high)
     above.set_ylim(bottom=0)
     above.axis("off")
     for panel in (ax, above):
         panel.axvline(estimate, color=INK, lw=0.9, zorder=4)
-    if low < 0 < high:
+    if null and low < 0 < high:
         ax.axvline(0, color=INK, lw=0.8, ls=(0, (1, 2)), zorder=1)
     label(ax, measure, "I² (%)")
     for text in ax.get_yticklabels():

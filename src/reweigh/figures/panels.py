@@ -29,14 +29,14 @@ TOP, BOTTOM, LEFT, RIGHT, GAP = 46.0, 44.0, 52.0, 16.0, 58.0
 
 
 def panels(
-    title: str, note: str, count: int = 1, *, width: float = 320.0, height: float = 230.0
+    title: str, note: str, count: int = 1, *, width: float = 320.0, height: float = 230.0, top: float = TOP
 ) -> tuple[RecordFigure, list[Axes]]:
-    """A figure with panels side by side, a title above and a wrapped note below; sizes in points."""
+    """A figure with panels side by side, a title above and a wrapped note below; sizes, and room above, in points."""
     title, note = symbols(title), symbols(note)
     whole = LEFT + count * width + (count - 1) * GAP + RIGHT
     lines = wrap(note, whole - 2 * 12.0, SMALL_SIZE)
     foot = 1.4 * SMALL_SIZE * len(lines) + 12.0
-    total = TOP + height + BOTTOM + foot
+    total = top + height + BOTTOM + foot
     with mpl.rc_context(RC):
         figure = RecordFigure(figsize=(whole / POINTS, total / POINTS), facecolor="white")
         FigureCanvasAgg(figure)
@@ -65,15 +65,15 @@ def label(ax: Axes, x: str, y: str) -> None:
     ax.set_ylabel(y, fontproperties=font(TEXT_SIZE), color=INK, labelpad=5)
 
 
-def effect_axis(ax: Axes, limits: Sequence[float], *, log: bool, no_effect: bool = True) -> None:
+def effect_axis(ax: Axes, limits: Sequence[float], *, scale: str, null: bool = True) -> None:
     """A y axis of effects on the analysis scale; ticks round on the natural scale, a line at no effect."""
     low, high = limits
     ax.set_ylim(low, high)
-    positions, names = round_ticks(low, high, log=log, fits=lambda ticks, _: len(ticks) <= 8)
+    positions, names = round_ticks(low, high, scale=scale, fits=lambda ticks, _: len(ticks) <= 8)
     ax.yaxis.set_major_locator(FixedLocator(positions))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.set_yticklabels(names, fontproperties=font(TEXT_SIZE))
-    if no_effect and low < 0 < high:
+    if null and low < 0 < high:
         ax.axhline(0, color=INK, linewidth=0.8, zorder=0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from reweigh.figures.diagnostics import draw_baujat, draw_influence, draw_labbe,
 from reweigh.figures.funnel import draw_funnel
 from reweigh.figures.gosh import draw_gosh
 from reweigh.figures.style import RecordFigure
-from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS
+from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, MEASURES, natural
 from reweigh.pool.refit import COUNTS, refit
 from reweigh.protocol.model import Protocol
 from reweigh.robustness.adjusted import trim_and_fill
@@ -75,7 +75,8 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     trials, model, y, v = one.trials, one.model, one.trials.yi, one.trials.vi
     labels, level = one.labels, one.level
     head = heading(one.protocol, str(one.identity["outcome"]), str(one.identity["window"]))
-    measure = MEASURE_LABELS[one.measure]
+    measure, null = MEASURE_LABELS[one.measure], MEASURES[one.measure].null
+    drawn: dict[str, Any] = {"scale": one.scale, "null": null}
     whole = refit(trials, model, level=level)
     estimate, tau2 = float(whole.estimate[0]), float(whole.tau2[0])
     band = (estimate, float(whole.ci_lower[0]), float(whole.ci_upper[0]))
@@ -83,7 +84,7 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     left_out = leave_one_out(trials, model, level, np.array([inside for *_, inside in removals]))
     yield "leave_one_out", draw_removals(
         left_out, [f"Without {name}" for _, name, _ in removals], band,
-        f"{head}: without each trial", measure, "Each row pools all trials but one.", log=one.log,
+        f"{head}: without each trial", measure, "Each row pools all trials but one.", **drawn,
     )  # fmt: skip
     order, undated = chronological(one.years.tolist(), one.ids)
     if len(order) >= 2:
@@ -92,16 +93,14 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
         note += f" Without a year, left out: {', '.join(labels[i] for i in undated)}." if len(undated) else ""
         result = cumulative(trials, model, order, level)
         title = f"{head}: cumulative by year"
-        yield "cumulative", draw_removals(result, names, band, title, measure, note, log=one.log)
+        yield "cumulative", draw_removals(result, names, band, title, measure, note, **drawn)
     yield (
         "drapery",
-        draw_drapery(
-            y, v, estimate, float(whole.se[0]), float(whole.df[0]), f"{head}: drapery plot", measure, log=one.log
-        ),
+        draw_drapery(y, v, estimate, float(whole.se[0]), float(whole.df[0]), f"{head}: drapery plot", measure, **drawn),
     )
     counts = [one.frame[c].to_numpy(dtype=float) for c in COUNTS]
     if one.measure in COUNT_MEASURES and np.isfinite(counts).all():
-        ratio = float(np.exp(estimate)) if one.log else estimate
+        ratio = float(natural(estimate, one.scale))
         said = one.protocol.words_of(str(one.identity["outcome"]))
         arms = said.intervention, said.control
         yield (
@@ -110,7 +109,8 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
         )
     if one.k < 3:
         return
-    for contours in (False, True):
+    # Contours are regions of significance around no effect.
+    for contours in (False, True) if null else (False,):
         enough = one.k >= one.protocol.robustness.minimum_trials
         filled = trim_and_fill(trials, model, level=level) if enough and not contours else None
         added = (filled.filled_yi, filled.filled_vi) if filled is not None and filled.k0 else None
@@ -118,7 +118,7 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
         yield (
             kind,
             draw_funnel(
-                y, v, estimate, f"{head}: {words}", measure, log=one.log, level=level, contours=contours, filled=added
+                y, v, estimate, f"{head}: {words}", measure, **drawn, level=level, contours=contours, filled=added
             ),
         )
     yield "radial", draw_radial(y, v, estimate, tau2, f"{head}: radial plot", level=level)
@@ -129,4 +129,4 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     if cloud is not None and np.isfinite(share := split(cloud).share).any():
         by = int(np.nanargmax(share))
         title = f"{head}: every subset of the trials"
-        yield "gosh", draw_gosh(cloud, estimate, title, measure, log=one.log, by=by, trial=labels[by])
+        yield "gosh", draw_gosh(cloud, estimate, title, measure, **drawn, by=by, trial=labels[by])

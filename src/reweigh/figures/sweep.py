@@ -27,7 +27,7 @@ def draw_sweep(trials: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: 
     own
         The protocol's correlation, which no trial may reach: values of phi end where its margins do.
     """
-    parameter, log = str(trials["parameter"].iloc[0]), trials["scale"].iloc[0] == "log"
+    parameter, scale = (str(trials[name].iloc[0]) for name in ("parameter", "scale"))
     one = pooled["k"].iloc[0] == 1
     note = (
         f"The dotted line is the protocol's {parameter} = {own:g}. "
@@ -52,14 +52,14 @@ def draw_sweep(trials: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: 
         )  # fmt: skip
     left.set_ylim(0, 1.18 * float(trials["se"].max()))
     left.legend(prop=font(TEXT_SIZE), frameon=False, loc="best", labelcolor=INK)
-    label(left, NAMES[parameter], "Standard error" + (" of the log ratio" if log else ""))
+    label(left, NAMES[parameter], "Standard error" + (" of the log ratio" if scale == "log" else ""))
     x = pooled["correlation"].to_numpy(dtype=float)
     low, high = pooled["ci_lower"].to_numpy(dtype=float), pooled["ci_upper"].to_numpy(dtype=float)
     right.fill_between(x, low, high, color=SUBTOTAL, alpha=0.45, linewidth=0)
     sns.lineplot(x=x, y=pooled["estimate"].to_numpy(), ax=right, color=DIAMOND, marker="D", markersize=5, errorbar=None)
     ends = np.append(np.concatenate([low, high])[np.isfinite(np.concatenate([low, high]))], 0.0)
     room = 0.08 * max(float(ends.max() - ends.min()), 1e-6)
-    effect_axis(right, (float(ends.min()) - room, float(ends.max()) + room), log=log)
+    effect_axis(right, (float(ends.min()) - room, float(ends.max()) + room), scale=scale)
     label(right, NAMES[parameter], measure)
     for ax in (left, right):
         ax.axvline(own, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)

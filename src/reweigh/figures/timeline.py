@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from math import isnan, log
+from math import isnan
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from reweigh.figures import style
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width, wrap
-from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES, SAME_MEASURE
+from reweigh.measures import MEASURE_LABELS, MEASURES, SAME_MEASURE, Measure, analysed, scale_of
 from reweigh.protocol.model import Protocol
 from reweigh.reproduction.ledger import published_window
 from reweigh.text.numbers import count_text, difference_decimals, effect_text, level_text, number_format
@@ -105,7 +106,7 @@ def _rescale(row: Mapping[str, str], protocol: Protocol, outcome: str) -> tuple[
 
 def _numbers(values: list[float], measure: str) -> dict[str, object]:
     estimate, lower, upper = values
-    decimals = None if measure in RATIO_MEASURES else difference_decimals((upper - lower) / 2)
+    decimals = None if scale_of(measure) == "log" else difference_decimals((upper - lower) / 2)
     # What was published without an interval has none: that is not "not estimable".
     text = number_format(decimals)(estimate) if isnan(lower) else effect_text(*values, decimals=decimals)
     return {"estimate": estimate, "ci_lower": lower, "ci_upper": upper, "text": text}
@@ -115,7 +116,7 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     """Draw a timeline; raises ValueError where the table has no row."""
     if table.empty:
         raise ValueError(f"no estimate of {outcome} as {measure} to draw")
-    about, is_ratio = protocol.outcomes[outcome], measure in RATIO_MEASURES
+    about, of = protocol.outcomes[outcome], MEASURES[measure]
     unit = f" ({about.unit})" if about.unit and measure == "MD" else ""
     title = f"{about.label}: published estimates by time, ours last"
     lines = _lines(table, protocol)
@@ -146,18 +147,19 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     axes = figure.add_axes(
         (left / width, 1 - (head + ROW * len(lines)) / height, PANEL / width, ROW * len(lines) / height)
     )
-    forward = log if is_ratio else float
     drawn = table.assign(marker="square")
     for name in ("estimate", "ci_lower", "ci_upper"):
-        drawn[name] = [float("nan") if isnan(v) or (is_ratio and v <= 0) else forward(v) for v in table[name]]
-    low, high = _limits(drawn, is_ratio)
+        on_axis = analysed(table[name], of.scale)
+        drawn[name] = np.where(np.isfinite(on_axis), on_axis, np.nan)
+    low, high = _limits(drawn, of)
     axes.set_xlim(low, high)
     axes.set_ylim(len(lines), 0)
     axes.set_facecolor("none")
     axes.set_yticks([])
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
-    axes.axvline(0, color=style.INK, lw=0.8, zorder=1)
+    if of.null:
+        axes.axvline(0, color=style.INK, lw=0.8, zorder=1)
     for i, line in enumerate(lines):
         put(MARGIN, head + ROW * (i + 0.5), str(line["label"]), weight=str(line["weight"]), color=style.INK)
         if line["heading"]:
@@ -178,7 +180,7 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
         if low <= row["estimate"] <= high:
             how = {"marker": "D" if ours else "s", "ms": 5.5 if ours else 4.5, "mfc": colour, "mew": 0}
             axes.add_line(Line2D([row["estimate"]], [i + 0.5], **how))  # type: ignore[arg-type]
-    ticks, labels = _ticks(low, high, is_ratio)
+    ticks, labels = _ticks(low, high, of.scale)
     axes.set_xticks(ticks, labels)
     axes.tick_params(length=3, width=0.8, labelcolor=style.INK, color=style.INK)
     for tick in axes.get_xticklabels():
@@ -186,8 +188,9 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     foot = head + ROW * len(lines) + 30
     first, second = protocol.favours(outcome)
     centre = left + PANEL * (0 - low) / (high - low)
-    put(centre - 8, foot, f"\N{LEFTWARDS ARROW} {first}", SMALL_SIZE, ha="right", color=style.MUTED)
-    put(centre + 8, foot, f"{second} \N{RIGHTWARDS ARROW}", SMALL_SIZE, color=style.MUTED)
+    if about.better is not None:
+        put(centre - 8, foot, f"\N{LEFTWARDS ARROW} {first}", SMALL_SIZE, ha="right", color=style.MUTED)
+        put(centre + 8, foot, f"{second} \N{RIGHTWARDS ARROW}", SMALL_SIZE, color=style.MUTED)
     put(left + PANEL / 2, foot + 14, f"{MEASURE_LABELS[measure]}{unit}", SMALL_SIZE, ha="center", color=style.INK)
     return figure
 
@@ -218,23 +221,25 @@ def _lines(table: pd.DataFrame, protocol: Protocol) -> list[dict[str, Any]]:
     return lines
 
 
-def _limits(drawn: pd.DataFrame, is_ratio: bool) -> tuple[float, float]:
+def _limits(drawn: pd.DataFrame, of: Measure) -> tuple[float, float]:
     bounded = drawn.dropna(subset=["estimate"]).assign(clip=False, weight=1.0, kind="study")
     try:
-        low, high = axis_limits(bounded, log=is_ratio)
+        low, high = axis_limits(bounded, scale=of.scale, null=of.null)
     except (KeyError, ValueError):
-        values = pd.concat([bounded["estimate"], bounded["ci_lower"], bounded["ci_upper"], pd.Series([0.0])]).dropna()
+        values = pd.concat(
+            [bounded["estimate"], bounded["ci_lower"], bounded["ci_upper"], pd.Series([0.0] * of.null)]
+        ).dropna()
         pad = 0.05 * (values.max() - values.min() or 1.0)
         low, high = float(values.min() - pad), float(values.max() + pad)
-    return min(low, -1e-9), max(high, 1e-9)
+    return (min(low, -1e-9), max(high, 1e-9)) if of.null else (low, high)
 
 
-def _ticks(low: float, high: float, is_ratio: bool) -> tuple[list[float], list[str]]:
+def _ticks(low: float, high: float, scale: str) -> tuple[list[float], list[str]]:
     def fits(ticks: list[float], labels: list[str]) -> bool:
         per = PANEL / (high - low)
         wide = [text_width(label, SMALL_SIZE) for label in labels]
         ends = [(t * per - w / 2, t * per + w / 2) for t, w in zip(ticks, wide, strict=True)]
         return len(ticks) <= 9 and all(b[0] - a[1] > 9 for a, b in pairwise(ends))
 
-    found = round_ticks(low, high, log=is_ratio, fits=fits)
+    found = round_ticks(low, high, scale=scale, fits=fits)
     return found[0], found[1]

@@ -11,11 +11,14 @@ import pandas as pd
 from reweigh.effects.aggregate import aggregate
 from reweigh.effects.measures import ARM
 from reweigh.io import frame
-from reweigh.measures import natural
+from reweigh.measures import MEASURES, natural
 from reweigh.pool.core import Pooled, pool
 from reweigh.pool.intervals import Coefficients
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
+from reweigh.pool.refit import no_null
 from reweigh.protocol.model import Protocol
+from reweigh.text.codes import words
+from reweigh.text.pool import SENTENCES
 
 MEAN = ("estimate", "se", "ci_lower", "ci_upper", "statistic", "df", "p_value")
 ARM_VARIANCE: Mapping[str, Callable[[float, float, float], Any]] = {
@@ -44,18 +47,22 @@ def dependence_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         rows += [head | row for row in _methods(group.reset_index(drop=True), protocol)]
     table = frame("dependence.csv", rows)
     for name in ("estimate", "ci_lower", "ci_upper"):
-        values = table[name].astype(float)
-        table[f"{name}_natural"] = np.where(table["scale"] == "log", natural(values, "log"), values)
+        turned = [natural(value, scale) for value, scale in zip(table[name].astype(float), table["scale"], strict=True)]
+        table[f"{name}_natural"] = np.array(turned, dtype=float)
     return table
 
 
 def _methods(group: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]:
     yi, vi = (group[name].to_numpy(dtype=float) for name in ("estimate", "variance"))
     cluster, level = group["study_id"].to_numpy(), protocol.level_of(group["outcome"].iloc[0])
+    null = MEASURES[str(group["measure"].iloc[0])].null
     rows: list[dict[str, object]] = []
 
     def add(method: str, fit: Pooled | Coefficients, note: str, k: int = len(yi), **variances: float) -> None:
         numbers = {key: float(np.atleast_1d(getattr(fit, key))[0]) for key in MEAN}
+        if not null:
+            numbers |= {"statistic": np.nan, "p_value": np.nan}
+            note = f"{note}; {words(no_null(str(group['measure'].iloc[0])), SENTENCES)}"
         rows.append({"method": method, "k": k, **numbers, **variances, "note": note})
 
     main = protocol.models_of(group["outcome"].iloc[0], group["set"].iloc[0])[0]

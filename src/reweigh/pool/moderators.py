@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from reweigh.io import frame
-from reweigh.pool.regression import MetaRegression, meta_regression
+from reweigh.measures import MEASURES
+from reweigh.pool.refit import no_null
+from reweigh.pool.regression import INTERCEPT, MetaRegression, meta_regression
 from reweigh.protocol.model import Protocol, Regression
 from reweigh.text.codes import code, join
 from reweigh.text.pool import noted
@@ -83,9 +85,9 @@ def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     for (analysis, name), one in regressions(effects, protocol).items():
         fit = one.fit
         first = effects[effects["analysis"] == analysis].iloc[0]
-        main = protocol.models_of(first["outcome"])[0].name
+        main, measure = protocol.models_of(first["outcome"])[0].name, str(first["measure"])
         head = {"analysis": analysis, "regression": name, "model": main, "scale": first["scale"]}
-        head |= noted(one.notes)
+        head |= noted(join([one.notes, "" if MEASURES[measure].null else no_null(measure)]))
         if fit is None:
             rows.append({**head, "k": len(one.effects)})
             continue
@@ -94,5 +96,7 @@ def regression_table(effects: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         for i, coefficient in enumerate(fit.names):
             vif = [one.vif for one in fit.terms if coefficient == one.name or coefficient.startswith(f"{one.name}:")]
             values = {key: float(getattr(fit, key)[i]) for key in NUMBERS}
+            if coefficient == INTERCEPT and not MEASURES[measure].null:
+                values |= {key: np.nan for key in NUMBERS if key == "statistic" or key.endswith("p_value")}
             rows.append({**head, "coefficient": coefficient, **values, "vif": next(iter(vif), np.nan), **whole})
     return frame("meta_regression.csv", rows)

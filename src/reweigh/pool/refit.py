@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reweigh.measures import MEASURES
+from reweigh.measures import MEASURES, WITHOUT_NULL
 from reweigh.pool.binary import mantel_haenszel, peto
 from reweigh.pool.core import Bools, Pooled, pool
 from reweigh.pool.tau2 import Floats
@@ -111,11 +111,19 @@ def refit(
                 *counts, measure=trials.measure, model="common" if own.tau2 == "EE" else "random", exact=own.exact,
                 rd_variance=own.rd_variance, mask=there, ci_method=own.interval, level=level, pi_method=own.prediction,
             )  # fmt: skip
-    return as_asked(result, own)
+    return as_asked(result, own, trials.measure)
 
 
-def as_asked(result: Pooled, model: Model) -> Pooled:
-    """The result without prediction intervals, where the model asks for none."""
+def no_null(measure: str) -> str:
+    """Code of why nothing is tested against no effect: the measure of a single group is compared with nothing."""
+    return code("no_null", measure=measure)
+
+
+def as_asked(result: Pooled, model: Model, measure: str) -> Pooled:
+    """The result without prediction intervals where the model asks for none, and without tests of what has no null."""
+    if measure in WITHOUT_NULL:
+        none = np.full(len(result.k), np.nan)
+        result = replace(result, statistic=none, p_value=none, guarded_p_value=none)
     if model.prediction_interval != "none":
         return result
     none = np.full(len(result.k), np.nan)

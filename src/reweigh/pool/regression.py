@@ -305,6 +305,10 @@ def _r2(method: str, y: Floats, v: Floats, tau2: float, k: int) -> float:
     return 100 * max(0.0, 1 - tau2 / alone) if alone > 0 and method != "EE" else np.nan
 
 
+#: A statistic beyond this is that of an exact fit, whatever rounding left of its residuals.
+_EXACT = 1e10
+
+
 def _permute(
     y: Floats, v: Floats, q: Floats, back: Floats, moving: Ints, intercept: bool, method: str, test: str,
     observed: Floats, permutations: int, seed: int,
@@ -319,11 +323,18 @@ def _permute(
         rows, ys, vs = q[order], np.broadcast_to(y, (many, k)), np.broadcast_to(v, (many, k))
         tau2 = np.maximum(design.estimate(method, ys, vs, rows).tau2, 0.0)
         beta, cov, _, _ = _coefficients(ys, vs, rows, back, tau2, test)
-        size = np.abs(beta) / np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+        variance = np.diagonal(cov, axis1=1, axis2=2)
+        # Effects that are fitted exactly leave Hartung-Knapp nothing: what is not 0 is then infinitely far from it.
+        exact = np.asarray(~(variance > 0).all(axis=1))
+        away = np.where(beta != 0, np.inf, 0.0)
+        cov = np.where(exact[:, None, None], np.eye(p), cov)
+        size = np.where(exact[:, None], away, np.abs(beta) / np.sqrt(np.diagonal(cov, axis1=1, axis2=2)))
         part = beta[:, moving]
         qm = (part * np.linalg.solve(cov[:, moving[:, None], moving], part[..., None])[..., 0]).sum(axis=1)
-        counts += (np.column_stack([size, qm]) >= observed * (1 - 1e-10)).sum(axis=0)
-    out = counts / (permutations + 1)
+        qm = np.where(exact, away[:, moving].max(axis=1, initial=0.0), qm)
+        found = np.minimum(np.column_stack([size, qm]), _EXACT)
+        counts += (found >= np.minimum(observed, _EXACT) * (1 - 1e-10)).sum(axis=0)
+    out = np.where(np.isnan(observed), np.nan, counts / (permutations + 1))
     if intercept:
         out[0] = np.nan  # permuting the moderators does not make the intercept 0
     return out

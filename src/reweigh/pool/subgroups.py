@@ -96,4 +96,4 @@ def _common(trials: Trials, member: Bools, model: Model, level: float) -> Pooled
     spread = Fit(fit.tau2[0] * ratio, np.repeat(fit.steps, len(ratio)), np.repeat(fit.maxima, len(ratio)))
     pooled = summarise_fit(sets, spread, options, limits=(low * ratio, high * ratio))
     path = np.where(pooled.k >= 2, "common to all subgroups: " + pooled.path, pooled.path)
-    return as_asked(replace(pooled, path=path), model)
+    return as_asked(replace(pooled, path=path), model, trials.measure)

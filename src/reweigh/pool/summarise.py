@@ -9,10 +9,10 @@ import pandas as pd
 
 from reweigh.effects.measures import number_needed_text
 from reweigh.io import frame
-from reweigh.measures import STANDARDISED_MEASURES, natural
+from reweigh.measures import MEASURES, SINGLE_GROUP_MEASURES, STANDARDISED_MEASURES, natural
 from reweigh.pool.core import Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
-from reweigh.pool.refit import refit, trials_of
+from reweigh.pool.refit import no_null, refit, trials_of
 from reweigh.pool.subgroups import subgroups
 from reweigh.pool.units import Units, level_of, models_of
 from reweigh.protocol.model import Protocol
@@ -163,6 +163,8 @@ def engines_table(
         trials = trials_of(groups.of(row["analysis"], model.units))
         own = model.for_measure(trials.measure)
         names = [name for name in HEADLINE if name != "i2_tau2" or own.i2 == "tau2"]
+        if not MEASURES[trials.measure].null:
+            names = [name for name in names if name != "p_value"]
         if own.prediction_interval in ("none", "bootstrap"):
             names = [name for name in names if not name.startswith("pi_")]
         first = {name: float(row[_COLUMN_OF.get(name, name)]) for name in names}
@@ -225,7 +227,8 @@ def _size(group: pd.DataFrame, told: np.ndarray, protocol: Protocol) -> Row:
         of = study == shared.study
         if shared.n == "repeated" and of.sum() > 1:
             side[of & pd.DataFrame({"study": study, "n": side}).duplicated().to_numpy()] = 0
-    everyone = np.where(design == "crossover", n1, n1 + n2)
+    once = (design == "crossover") | group["measure"].isin(SINGLE_GROUP_MEASURES).to_numpy()[told]
+    everyone = np.where(once, n1, n1 + n2)
     return dict(zip(SIZE, (len(set(study)), len(study), _total(n1), _total(n2), _total(everyone)), strict=True))
 
 
@@ -267,7 +270,7 @@ def _row(
     needed = ""
     if first["measure"] == "RD" and np.isfinite(values["ci_lower"]):
         better = protocol.outcomes[str(first["outcome"])].better
-        needed = number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better)
+        needed = number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better or "higher")
     variance = protocol.smd_variance_of(first["outcome"], first["set"])
     codes = _notes(result, at, values, model, str(first["measure"]), variance)
     codes = join([codes, _as_trials(group[told], model)])
@@ -285,9 +288,17 @@ def _notes(result: Pooled, at: int, values: Mapping[str, float], model: Model, m
         notes.append("hartung_knapp_narrow")
     if int(result.k[at]) >= 2 and values["tau2"] == 0 and result.tau2_method != "EE":
         notes.append("tau2_zero")
+    notes += single_group_notes(measure)
     if measure in STANDARDISED_MEASURES and model.smd_variance not in (None, variance):
         notes.append(code("smd_variance_differs", variance=variance))
     return join(notes)
+
+
+def single_group_notes(measure: str) -> list[str]:
+    """Codes of what a pooled result of a measure without a null must be read with."""
+    if MEASURES[measure].null:
+        return []
+    return [no_null(measure), *(["logit_scale"] if MEASURES[measure].scale == "logit" else [])]
 
 
 def _as_trials(group: pd.DataFrame, model: Model) -> str:
@@ -316,7 +327,8 @@ def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
     row |= values | _natural(values, row["scale"], (*NATURAL, *PREDICTION))
     row |= {"pi_method": "posterior predictive", "i2_definition": ""}
     lacking = without(found.reason, "no_better_direction", "no_important_difference")  # of bayes.csv only
-    return [row | noted(join([code("prior", prior=found.prior), lacking]))]
+    said = [code("prior", prior=found.prior), lacking, *single_group_notes(str(row["measure"]))]
+    return [row | noted(join(said))]
 
 
 def _split(group: pd.DataFrame, analysis: str, column: str, model: Model, protocol: Protocol) -> list[Row]:

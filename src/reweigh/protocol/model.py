@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from reweigh.measures import (
     MEASURES_OF_TYPE,
     RATIO_MEASURES,
+    SINGLE_GROUP_MEASURES,
     MdVariance,
     MeasureName,
     OutcomeType,
@@ -67,7 +68,7 @@ class Outcome(Closed):
     type: OutcomeType
     measure: MeasureName
     also: tuple[MeasureName, ...] = ()
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher"] | None = None
     scale: tuple[float, float] | None = None
     unit: str = ""
     smallest_important_difference: dict[MeasureName, ImportantDifference] = {}
@@ -81,11 +82,19 @@ class Outcome(Closed):
         for measure in (self.measure, *self.also):
             if measure not in allowed:
                 raise ValueError(f"measure {measure} does not fit type {self.type}; allowed: {', '.join(allowed)}")
+        if (self.better is None) != (self.measure in SINGLE_GROUP_MEASURES):
+            raise ValueError(
+                "`better` is missing: lower or higher"
+                if self.better is None
+                else f"`better` belongs to comparisons; {self.measure} is of a single group"
+            )
         if self.measure in self.also or len(set(self.also)) < len(self.also):
             raise ValueError("`also` repeats a measure")
         if self.scale is not None and self.scale[0] >= self.scale[1]:
             raise ValueError("the scale's lower end must be below its upper end")
         for measure, difference in self.smallest_important_difference.items():
+            if measure in SINGLE_GROUP_MEASURES:
+                raise ValueError(f"smallest_important_difference: {measure} is of a single group and has none")
             pair = isinstance(difference.value, tuple)
             if pair != (measure in RATIO_MEASURES):
                 raise ValueError(
@@ -101,7 +110,7 @@ class Outcome(Closed):
 
     @property
     def benefit(self) -> int:
-        """Sign of a benefit on the analysis scale: -1 where lower is better, 1 where higher is."""
+        """Sign of a benefit on the analysis scale: -1 where lower is better, 1 where higher is, or neither."""
         return -1 if self.better == "lower" else 1
 
     def bounds(
@@ -440,7 +449,9 @@ class Protocol(Closed):
         return self.outcomes[outcome].words or self.words
 
     def favours(self, outcome: str) -> tuple[str, str]:
-        """What the two ends of an axis favour, smaller effects first: "Favours ketamine", "Favours placebo"."""
+        """What the ends of an axis favour, smaller effects first ("Favours ketamine"); nothing of single groups."""
+        if self.outcomes[outcome].better is None:
+            return "", ""
         said = self.words_of(outcome)
         sides = f"Favours {said.intervention}", f"Favours {said.control}"
         return sides if self.outcomes[outcome].better == "lower" else sides[::-1]

@@ -212,9 +212,9 @@ def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reas
     outcome = protocol.outcomes[str(first["outcome"])]
     base = plot(str(first["analysis"]), inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol)
     table = forest_table(base.effects, base.pooled, None, base.meta)
-    log = base.meta.scale == "log"
-    low, high = axis_limits(table, log=log)
-    ticks = round_ticks(low, high, log=log, fits=lambda at, _: len(at) <= 6)
+    scale, null = base.meta.scale, base.meta.null
+    low, high = axis_limits(table, scale=scale, null=null)
+    ticks = round_ticks(low, high, scale=scale, fits=lambda at, _: len(at) <= 6)
     shown = records(base.pooled)[0]
     title = f"{outcome.label}, {window_label(str(first['window']), protocol).lower()}"
     return {
@@ -225,9 +225,10 @@ def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reas
         "level": level_text(base.meta.level),
         "model": protocol.models_of(str(first["outcome"]))[0].name,
         "short": str(first["measure"]),
-        "log": log,
+        "scale": scale,
+        "null": null,
         "decimals": decimals_of(shown),
-        "favours": [base.meta.favours_left, base.meta.favours_right],
+        "favours": [base.meta.favours_left, base.meta.favours_right] if base.meta.favours_left else [],
         "axis": {"low": low, "high": high, "ticks": [list(pair) for pair in zip(*ticks, strict=True)]},
         "parameter": _parameter(str(first["analysis"]), inputs),
         "datasets": [_dataset(one, inputs, decimals_of(shown), reasons) for one in sets],

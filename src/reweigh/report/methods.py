@@ -105,7 +105,8 @@ def _outcomes(protocol: Protocol) -> str:
     said = []
     for outcome in protocol.outcomes.values():
         also = f", also as {_join([lower_first(MEASURE_LABELS[m]) for m in outcome.also])}" if outcome.also else ""
-        measure = f"{lower_first(MEASURE_LABELS[outcome.measure])}{also}; {outcome.better} is better"
+        measure = f"{lower_first(MEASURE_LABELS[outcome.measure])}{also}"
+        measure += f"; {outcome.better} is better" if outcome.better else " of a single group, compared with nothing"
         said.append(f"{lower_first(outcome.label)} ({measure})")
     windows = [lower_first(window.label or name.replace("_", " ")) for name, window in protocol.windows.items()]
     scales = [f"{o.label} was put on a scale from {o.scale[0]:g} to {o.scale[1]:g}" for o in protocol.outcomes.values()
@@ -155,7 +156,11 @@ def _synthesis(protocol: Protocol) -> str:
             said.append(f"Beside it stands {_join([_model(m) for m in models[1:]])}.")
     text = " ".join(said)
     text += f" Intervals are at the {level_text(protocol.usual_level)} level{protocol.other_levels}. "
-    text += "Ratios were pooled on the log scale. Heterogeneity is given as tau2 with its Q-profile interval, "
+    text += "Ratios were pooled on the log scale. "
+    used = {outcome.measure for outcome in protocol.outcomes.values()}
+    text += "Correlations were pooled as Fisher's z. " if "ZCOR" in used else ""
+    text += "Proportions were pooled as logits. " if "PLO" in used else ""
+    text += "Heterogeneity is given as tau2 with its Q-profile interval, "
     i2 = " or ".join(dict.fromkeys(I2_DEFINITIONS[models[0].i2] for models in of_outcomes))
     text += f"{i2} I2 and Cochran's Q. "
     if protocol.bayes:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.io import csv_text, records
-from reweigh.measures import MEASURE_LABELS, RATIO_MEASURES
+from reweigh.measures import MEASURE_LABELS, MEASURES, scale_of
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
@@ -34,13 +34,15 @@ MODERATORS = ("label", "year", "design")
 
 
 @lru_cache(maxsize=32)
-def _asset(name: str) -> str:
+def text_of(name: str) -> str:
+    """A template, style sheet or script of this package."""
     return files("reweigh.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
+def environment_of() -> Environment:
+    """How the pages' templates are read: everything is escaped, nothing may be undefined."""
     environment = Environment(
-        loader=FunctionLoader(lambda name: _asset(f"templates/{name}")),
+        loader=FunctionLoader(lambda name: text_of(f"templates/{name}")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -71,7 +73,7 @@ def _data_uri(text: str, kind: str) -> str:
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode('utf-8')).decode('ascii')}"
 
 
-def _policy(scripts: Sequence[str]) -> str:
+def policy_of(scripts: Sequence[str]) -> str:
     """Content-Security-Policy of a page: these scripts, by their hashes, and nothing else that runs or is fetched."""
     digests = (base64.b64encode(hashlib.sha256(one.encode("utf-8")).digest()).decode("ascii") for one in scripts)
     return (
@@ -92,7 +94,7 @@ def report_page(inputs: Inputs) -> str:
     drawn += [*bias_figures, *evidence.values(), *published["figures"]]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
-    scripts = [_asset(f"js/{name}") for name in SCRIPTS]
+    scripts = [text_of(f"js/{name}") for name in SCRIPTS]
     context = {
         "review": inputs.review,
         "title": inputs.title,
@@ -127,11 +129,11 @@ def report_page(inputs: Inputs) -> str:
         "tables": tables(inputs),
         "colours": dict(literal_colours()),
         "font": fonts(figure["source"] for figure in drawn),
-        "styles": [_asset(f"css/{name}") for name in STYLES],
+        "styles": [text_of(f"css/{name}") for name in STYLES],
         "scripts": scripts,
-        "policy": _policy(scripts),
+        "policy": policy_of(scripts),
     }
-    return _environment().get_template("report.html.j2").render(context)
+    return environment_of().get_template("report.html.j2").render(context)
 
 
 def _evidence(outcomes: Sequence[Mapping[str, Any]], inputs: Inputs) -> dict[str, dict[str, Any]]:
@@ -157,8 +159,7 @@ def _finding(one: Mapping[str, Any]) -> str:
     """`SMD −0.41 (−1.25 to 0.42), k = 4` of a result that stands beside a claim."""
     if not one["k"] or one["estimate_natural"] is None:
         return "no usable trial"
-    scale = "log" if one["measure"] in RATIO_MEASURES else "natural"
-    return f"{one['measure']} {row_text({**one, 'scale': scale})}, k = {one['k']}"
+    return f"{one['measure']} {row_text({**one, 'scale': scale_of(one['measure'])})}, k = {one['k']}"
 
 
 def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
@@ -197,12 +198,12 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
                 "lines": [line for line in lines if line in most],
             }
         )
-    styles = [_asset(f"css/{name}") for name in STYLES]
-    scripts = [_asset("js/page.js")]
+    styles = [text_of(f"css/{name}") for name in STYLES]
+    scripts = [text_of("js/page.js")]
     return (
-        _environment()
+        environment_of()
         .get_template("index.html.j2")
-        .render(reviews=found, styles=styles, scripts=scripts, policy=_policy(scripts))
+        .render(reviews=found, styles=styles, scripts=scripts, policy=policy_of(scripts))
     )
 
 
@@ -221,8 +222,9 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
         }
         if len(mine):
             low, high, ticks = _axis(mine)
-            panel |= {"ticks": ticks, "null": 100 * (0 - low) / (high - low), "log": mine["scale"].iloc[0] == "log",
-                      "favours": protocol.favours(name), "level": level_text(protocol.level_of(name)),
+            null = 100 * (0 - low) / (high - low) if MEASURES[outcome.measure].null else None
+            panel |= {"ticks": ticks, "null": null, "favours": protocol.favours(name) if outcome.better else None,
+                      "level": level_text(protocol.level_of(name)),
                       "measure": MEASURE_LABELS[outcome.measure], "short": outcome.measure}  # fmt: skip
             panel["rows"] = [_headline_row(row, low, high, inputs) for row in records(mine)]
         panels.append(panel)
@@ -230,11 +232,11 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _axis(mine: pd.DataFrame) -> tuple[float, float, list[tuple[float, str]]]:
-    log = mine["scale"].iloc[0] == "log"
+    of = MEASURES[str(mine["measure"].iloc[0])]
     predicted = mine[["pi_lower", "pi_upper"]].set_axis(["ci_lower", "ci_upper"], axis=1).assign(estimate=float("nan"))
     both = [mine.assign(kind="study"), predicted.assign(kind="prediction interval")]
-    low, high = axis_limits(pd.concat(both), log=log)
-    at, labels = round_ticks(low, high, log=log, fits=lambda ticks, _: len(ticks) <= 5)
+    low, high = axis_limits(pd.concat(both), scale=of.scale, null=of.null)
+    at, labels = round_ticks(low, high, scale=of.scale, fits=lambda ticks, _: len(ticks) <= 5)
     return low, high, [(100 * (t - low) / (high - low), label) for t, label in zip(at, labels, strict=True)]
 
 

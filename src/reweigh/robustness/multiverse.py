@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from reweigh.effects.aggregate import by_trial
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members
-from reweigh.measures import MEASURES_OF_TYPE
-from reweigh.pool.refit import COUNTS, Trials, refit, trials_of
+from reweigh.measures import MEASURES_OF_TYPE, WITHOUT_NULL
+from reweigh.pool.refit import COUNTS, Trials, no_null, refit, trials_of
 from reweigh.pool.tau2 import Floats
 from reweigh.protocol.model import Assumptions, Option, Preference, Protocol, Reading, StudySet
 from reweigh.protocol.models import PRESETS, Model
@@ -38,6 +38,8 @@ STATEMENTS = {
     "better_and_excludes": "better than control and the interval excludes no effect",
     "exceeds_important": "estimate exceeds the smallest important difference",
 }
+AS_POOLED = "analysis scale"
+"""Unit of the estimates of single groups, of which neither direction is better."""
 MOST = 200_000
 """Most combinations that are run."""
 
@@ -47,12 +49,13 @@ class Dataset:
     """Trials of one way to choose the data.
 
     ``sign``: -1 where lower is better, else 1. ``important``: bounds of the smallest important difference around 0,
-    analysis scale, None where there is none.
+    analysis scale, None where there is none. ``directed``: whether lower or higher is better at all.
     """
 
     trials: Trials
     sign: int
     important: tuple[float, float] | None = None
+    directed: bool = True
     #: Number of trials; None where each effect is one.
     k: int | None = None
 
@@ -74,7 +77,7 @@ class Multiverse:
     choices: dict[str, tuple[str, ...]]
     specifications: pd.DataFrame
     analyses: pd.DataFrame
-    #: "smallest important differences", or "standard errors" where a measure has none.
+    #: "smallest important differences", or "standard errors" where a measure has none; AS_POOLED of single groups.
     unit: str
 
 
@@ -129,6 +132,8 @@ def run(
     grid["analysis"] = position[np.repeat(of_data, len(ways)), np.tile(np.arange(len(ways)), len(of_data))]
     units = [d.important for d in datasets if not isinstance(d, str)]
     unit = "smallest important differences" if units and all(units) else "standard errors"
+    if any(not isinstance(d, str) and not d.directed for d in datasets):
+        unit = AS_POOLED
     analyses["benefit"] = _benefit(analyses, datasets, unit)
     return Multiverse({n: options[n] for n in names}, grid, analyses.drop(columns="dataset"), unit)
 
@@ -172,12 +177,14 @@ def _analyses(
     near = np.array([np.nan if isinstance(d, str) or d.important is None else _near(d) for d in data])
     benefit = signs * table["estimate"].to_numpy()
     low, high = (table[f"guarded_ci_{end}"].to_numpy() for end in ("lower", "upper"))
-    missing = np.isnan(benefit)
+    directed = np.array([not isinstance(d, str) and d.directed for d in data])
+    null = np.array([not isinstance(d, str) and d.trials.measure not in WITHOUT_NULL for d in data])
+    missing, open_ = np.isnan(benefit) | ~directed, np.isnan(low) | ~null
     excludes = (low > 0) | (high < 0)
     statements: tuple[tuple[str, Any, Any], ...] = (
         ("better", benefit > 0, missing),
-        ("excludes_no_effect", excludes, np.isnan(low)),
-        ("better_and_excludes", excludes & (benefit > 0), np.isnan(low)),
+        ("excludes_no_effect", excludes, open_),
+        ("better_and_excludes", excludes & (benefit > 0), open_ | ~directed),
         ("exceeds_important", benefit >= near, missing | np.isnan(near)),
     )
     for name, value, lost in statements:
@@ -229,7 +236,8 @@ def _fits(
             columns[name][at] = p.i2_tau2 if name == "i2" else getattr(p, name)
         for name in HOW[1:]:
             columns[name][at] = np.where(p.k >= 2, getattr(p, name), "")
-        reason[at] = np.where((p.k >= 2) & np.isfinite(p.estimate) & np.isfinite(p.ci_lower), "", p.reason)
+        untested = no_null(trials.measure) if trials.measure in WITHOUT_NULL else ""
+        reason[at] = np.where((p.k >= 2) & np.isfinite(p.estimate) & np.isfinite(p.ci_lower), untested, p.reason)
     return pd.DataFrame(columns | {"reason_code": reason})
 
 
@@ -240,7 +248,8 @@ def _benefit(analyses: pd.DataFrame, datasets: Sequence[Dataset | str], unit: st
         if isinstance(data, str):
             sizes.append(np.nan)
         else:
-            sizes.append(data.sign * (se if unit == "standard errors" else _near(data)))
+            size = 1.0 if unit == AS_POOLED else se if unit == "standard errors" else _near(data)
+            sizes.append(data.sign * size)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(analyses["estimate"] / np.array(sizes, dtype=np.float64))
 
@@ -418,7 +427,7 @@ class ProtocolBuilder:
             return "no_usable_result"
         outcome, trials = self.protocol.outcomes[self.outcome], trials_of(mine)
         bounds = outcome.bounds(trials.measure, self.protocol.certainty.ratio)
-        return Dataset(trials, outcome.benefit, bounds, mine["study_id"].nunique())
+        return Dataset(trials, outcome.benefit, bounds, outcome.better is not None, mine["study_id"].nunique())
 
     def idle(self) -> dict[str, str]:
         """Data choices that change nothing whatever the others are, with the code of the reason."""

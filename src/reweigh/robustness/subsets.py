@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.measures import WITHOUT_NULL
 from reweigh.pool.core import Pooled
-from reweigh.pool.refit import Trials, refit
+from reweigh.pool.refit import Trials, no_null, refit
 from reweigh.pool.tau2 import Floats
 from reweigh.protocol.models import Model
 from reweigh.text.codes import code
@@ -231,6 +232,8 @@ def fragility(
     Journal of Clinical Epidemiology 111:32-40, who change events where this removes trials.
     """
     k = len(trials.yi)
+    if trials.measure in WITHOUT_NULL:
+        return tuple(_none(name, no_null(trials.measure), k) for name in CRITERIA)
     if k < 2:
         return tuple(_none(name, "few_for_fragility", k) for name in CRITERIA)
     whole = refit(trials, model, level=level, bootstrap=False)

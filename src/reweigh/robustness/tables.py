@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reweigh.io import frame
-from reweigh.measures import STANDARDISED_MEASURES, natural
+from reweigh.measures import MEASURES, STANDARDISED_MEASURES, natural
 from reweigh.pool.core import Pooled
-from reweigh.pool.refit import COUNTS, cannot, trials_of
+from reweigh.pool.refit import COUNTS, cannot, no_null, trials_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
 from reweigh.robustness import adjusted, small_study
@@ -38,8 +38,10 @@ class Analysis:
         self.frame, self.protocol, self.level = group, protocol, protocol.level_of(first["outcome"])
         self.comparisons, self.study = len(group), group["study_id"].to_numpy()
         self.k = self.trials_in(np.ones(self.comparisons, dtype=bool))
-        self.id, self.log = str(first["analysis"]), first["scale"] == "log"
+        self.id, self.scale = str(first["analysis"]), str(first["scale"])
         self.outcome, self.measure = protocol.outcomes[first["outcome"]], str(first["measure"])
+        #: Whether there is no effect to exclude, and a direction that is better.
+        self.null, self.directed = MEASURES[self.measure].null, self.outcome.better is not None
         self.model: Model = protocol.models_of(first["outcome"], first["set"])[0]
         self.identity: Row = {name: first[name] for name in IDENTITY[:-1]} | {"model": self.model.name}
         self.identity |= {"k": self.k, "comparisons": self.comparisons}
@@ -69,8 +71,7 @@ class Analysis:
 
     def natural(self, row: Row, *names: str) -> Row:
         """Numbers of a row with those on the natural scale."""
-        scale = "log" if self.log else "natural"
-        return row | {f"{name}_natural": float(natural(row[name], scale)) for name in names}
+        return row | {f"{name}_natural": float(natural(row[name], self.scale)) for name in names}
 
     def pooled(self, result: Pooled, i: int, inside: NDArray[np.bool_]) -> Row:
         """Pooled numbers of row ``i``, of the comparisons ``inside``, on both scales; I2 as the model defines it."""
@@ -80,7 +81,8 @@ class Analysis:
         row |= {n: float(getattr(result, n)[i]) for n in names}
         row = self.natural(row, "estimate", "ci_lower", "ci_upper", *GUARDED)
         i2 = result.i2_q if self.model.i2 == "Q" else result.i2_tau2
-        return row | {"i2": float(i2[i]), "note_codes": _pool_note(result, i)}
+        untested = "" if self.null else no_null(self.measure)
+        return row | {"i2": float(i2[i]), "note_codes": join([_pool_note(result, i), untested])}
 
 
 GUARDED = ("guarded_ci_lower", "guarded_ci_upper")
@@ -187,12 +189,16 @@ def subset_tables(effects: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFra
         e = subsets.estimate
         row: Row = {"subsets": len(e), "complete": "yes" if subsets.complete else "no"}
         row |= {n: float(f(e)) for n, f in (("lowest", np.min), ("median", np.median), ("highest", np.max))}
-        row |= {"better": 100 * float((one.outcome.benefit * e > 0).mean())}
-        row |= {"excludes_no_effect": 100 * float(subsets.excludes.mean())}
+        if one.directed:
+            row |= {"better": 100 * float((one.outcome.benefit * e > 0).mean())}
+        if one.null:
+            row |= {"excludes_no_effect": 100 * float(subsets.excludes.mean())}
         if by is not None:
             row |= {"split_by": one.ids[by], "split_label": one.labels[by], "split_share": float(parted.share[by])}
             row |= {"mean_with": float(parted.mean_with[by]), "mean_without": float(parted.mean_without[by])}
-        yield row | {"note_codes": "" if subsets.complete else code("sampled", seed=seed)}
+        sampled = "" if subsets.complete else code("sampled", seed=seed)
+        undirected = "" if one.directed else "no_direction"
+        yield row | {"note_codes": join([sampled, undirected, "" if one.null else no_null(one.measure)])}
 
     found = _rows(effects, protocol, 3, lambda k: "one_subset" if k < 2 else "two_trials_one_subset", rows)
     return _frame("subsets", found), stored
@@ -289,14 +295,21 @@ def _adjusted(one: Analysis) -> Iterator[Row]:
         row = {"method": name} | _effect(one, fit.limit, fit.limit_se, fit.limit_ci_lower, fit.limit_ci_upper)
         yield row | {"note_codes": fit.reason or ("one_to_read" if both.chosen == name else "")}
     alternative = "greater" if one.outcome.benefit > 0 else "less"
-    model = adjusted.selection_model(y, v, alternative=alternative, level=level)
-    row = {"method": "selection model (step at one-sided p 0.025)", "note_codes": model.reason}
-    row |= _effect(one, model.estimate, model.se, model.ci_lower, model.ci_upper)
-    yield row | {"statistic": model.lrt, "p_value": model.lrt_p_value, "weight": model.delta}
+    row = {"method": "selection model (step at one-sided p 0.025)"}
+    if one.null:
+        model = adjusted.selection_model(y, v, alternative=alternative, level=level)
+        row |= _effect(one, model.estimate, model.se, model.ci_lower, model.ci_upper)
+        row |= {"statistic": model.lrt, "p_value": model.lrt_p_value, "weight": model.delta}
+        yield row | {"note_codes": model.reason}
+    else:
+        yield row | {"note_codes": no_null(one.measure)}
     for method in ("beta0", "betalim", "mulim"):
         limit = adjusted.limit_meta(one.trials, one.model, method=method, level=level)
         row = {"method": f"limit meta-analysis ({method})", "note_codes": limit.reason}
         yield row | _effect(one, limit.estimate, limit.se, limit.ci_lower, limit.ci_upper) | {"g2": limit.g2}
+    if not one.null:
+        yield {"method": "fail-safe N", "note_codes": no_null(one.measure)}
+        return
     for method in ("Rosenthal", "Orwin", "Rosenberg"):
         safe = adjusted.fail_safe_n(y, v, method=method, alpha=1 - level)
         row = {"method": f"fail-safe N ({method})", "fail_safe_n": safe.n if np.isfinite(safe.n) else np.nan}

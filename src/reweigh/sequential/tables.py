@@ -11,6 +11,7 @@ import pandas as pd
 
 from reweigh.effects.absolute import control_risk
 from reweigh.io import frame
+from reweigh.measures import natural as on_natural
 from reweigh.pool.refit import Trials, refit, trials_of
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.protocol.models import Model
@@ -65,7 +66,7 @@ def _analyse(group: pd.DataFrame, outcome: Outcome, protocol: Protocol, head: di
     difference = outcome.important(measure, protocol.certainty.ratio)
     if difference is None:
         raise NoAnalysisError(code("no_important_difference", measure=measure))
-    natural = float(np.exp(difference)) if head["scale"] == "log" else difference
+    natural = float(on_natural(difference, str(head["scale"])))
     head |= {"difference_natural": natural, "difference": difference}
     years = years_of(group)
     head["undated"] = "; ".join(group.loc[np.isnan(years), "study_id"])

@@ -26,14 +26,15 @@ class TableRules:
     """What the protocol says about the tables.
 
     `categories`: allowed values by column (they replace built-in ones); `outcomes_known`: outcome names, used to
-    find misspelt ones; `table_source`: one source for a whole file; `subgroup_columns`: columns that studies.csv
-    must have; `wanted_by`: the protocol's key that wants such a column; `number_columns`: further columns of
-    studies.csv that hold numbers; `columns_extra`: further columns allowed in any table; `row_columns`: columns of
-    arms.csv or contrasts.csv with categories.
+    find misspelt ones; `single_groups`: those of them that have no control arms; `table_source`: one source for a
+    whole file; `subgroup_columns`: columns that studies.csv must have; `wanted_by`: the protocol's key that wants such
+    a column; `number_columns`: further columns of studies.csv that hold numbers; `columns_extra`: further columns
+    allowed in any table; `row_columns`: columns of arms.csv or contrasts.csv with categories.
     """
 
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes_known: tuple[str, ...] = ()
+    single_groups: tuple[str, ...] = ()
     table_source: Mapping[str, str] = field(default_factory=dict)
     subgroup_columns: tuple[str, ...] = ()
     wanted_by: Mapping[str, str] = field(default_factory=dict)
@@ -301,9 +302,10 @@ def _misspelt_outcomes(sheets: Mapping[str, _Sheet], known: tuple[str, ...]) -> 
     return problems
 
 
-def _roles(arms: pd.DataFrame) -> list[Problem]:
+def _roles(arms: pd.DataFrame, single_groups: tuple[str, ...]) -> list[Problem]:
     """Comparisons whose sides have one role, and arms that change sides within a comparison."""
     sides = arms[arms["role"].isin(["intervention", "control"]) & arms["study_id"].notna()]
+    sides = sides[~sides["outcome"].isin(single_groups)]
     # Most comparisons have both roles, and each arm one: only the others are looked at one by one.
     of_comparison = sides.groupby("comparison_id", sort=False)["role"].nunique()
     of_arm = sides.groupby(["comparison_id", "arm"], sort=False)["role"].nunique()
@@ -431,7 +433,7 @@ def check_review(files: Mapping[str, bytes], rules: TableRules | None) -> tuple[
         problems += _unknown_studies(using, set(studies["study_id"].dropna()) | lost, where)
     problems += _clashing_ids(data, with_studies=is_listed)
     problems += _misspelt_outcomes(data, rules.outcomes_known if rules else ())
-    problems += _roles(data["arms.csv"].frame)
+    problems += _roles(data["arms.csv"].frame, rules.single_groups if rules else ())
     problems += _of_rows(using, rules.row_columns if rules else ())
 
     # Where eligibility cannot be read, its problem is reported and no source is asked for.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
+from reweigh.measures import MEASURES as VOCABULARY
+from reweigh.measures import RANGES, Scale
 from reweigh.tables.columns import MAX_COUNT, Column, Rule, TableSpec
 
 ROLES = ("intervention", "control", "other")
@@ -14,12 +17,12 @@ BETTER = ("lower", "higher")
 DESIGNS = ("parallel", "crossover", "cluster", "first_period")
 MEASURES = (
     *("MD", "SMD", "SMDH", "GLASS", "SMD_paired", "ROM"),
-    *("RR", "OR", "RD", "PETO", "AS", "HR", "OE_V", "IRR", "IRD", "GIV", "GIV_ratio", "p_only"),
+    *("RR", "OR", "RD", "PETO", "AS", "HR", "OE_V", "IRR", "IRD", "GIV", "GIV_ratio", "ZCOR", "PLO", "MN", "p_only"),
 )
 RATIOS = ("ROM", "RR", "OR", "PETO", "HR", "IRR", "GIV_ratio")
 P_TESTS = ("two_sample", "paired", "three_arm", "repeated_measures", "other", "unknown")
 YES_NO = ("yes", "no")
-SCALES = ("natural", "log")
+SCALES = get_args(Scale)
 
 _CHANGE = r"chang|reduc|relie|differ|improve|decreas|increas"
 
@@ -151,13 +154,28 @@ def _not_a_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
     return lambda d: d["measure"].isin(RATIOS) & (d["estimate_scale"] != "log") & (d[name] <= 0)
 
 
+def _own_scale(d: pd.DataFrame) -> pd.Series:
+    """The analysis scale of each row's measure; natural for what is no measure of effects (p_only)."""
+    return d["measure"].map(lambda name: VOCABULARY[name].scale if name in VOCABULARY else "natural")
+
+
+def _beyond(scale: str, name: str) -> Callable[[pd.DataFrame], pd.Series]:
+    low, high = RANGES[scale]
+    return lambda d: (_own_scale(d) == scale) & (d["estimate_scale"] != scale) & ((d[name] <= low) | (d[name] >= high))
+
+
+def _bare(d: pd.DataFrame) -> pd.Series:
+    """Estimates with an SE, no interval and no scale."""
+    alone = d["estimate_scale"].isna() & d["estimate"].notna() & d["se"].notna()
+    return alone & (d["ci_lower"].isna() | d["ci_upper"].isna())
+
+
 def _natural_or_log(d: pd.DataFrame) -> pd.Series:
     """Ratios with an SE, no interval and no scale, whose outcome does not show that they are on the natural one.
 
     Ratios above 0 on both sides of 1 are no logarithms: those would lie on both sides of 0.
     """
-    bare = d["measure"].isin(RATIOS) & d["estimate_scale"].isna() & d["estimate"].notna() & d["se"].notna()
-    bare &= d["ci_lower"].isna() | d["ci_upper"].isna()
+    bare = d["measure"].isin(RATIOS) & _bare(d)
     by = d[bare].groupby(["outcome", "measure"], dropna=False)["estimate"]
     evident = (by.transform("min") > 0) & (by.transform("min") < 1) & (by.transform("max") > 1)
     shown: pd.Series = bare & ~evident.reindex(d.index, fill_value=False)
@@ -289,7 +307,25 @@ CONTRASTS = TableSpec(
             )
             for name in ("estimate", "ci_lower", "ci_upper")
         ),
+        *(
+            Rule(
+                name,
+                _beyond(scale, name),
+                "is outside what {measure} can be",
+                f"a number between {RANGES[scale][0]} and {RANGES[scale][1]}; or its {word}, with {scale} in the "
+                "column estimate_scale",
+            )
+            for scale, word in (("z", "Fisher's z"), ("logit", "logit"))
+            for name in ("estimate", "ci_lower", "ci_upper")
+        ),
         _LEVEL_RULE,
+        Rule(
+            "estimate_scale",
+            lambda d: _own_scale(d).isin(["z", "logit"]) & _bare(d),
+            "the cell is empty: is {estimate} as printed or its Fisher's z or logit? With an SE and no interval it may "
+            "be either",
+            "natural; or z for ZCOR, logit for PLO",
+        ),
         Rule(
             "estimate_scale",
             _natural_or_log,
@@ -298,9 +334,13 @@ CONTRASTS = TableSpec(
         ),
         Rule(
             "estimate_scale",
-            lambda d: (d["estimate_scale"] == "log") & ~d["measure"].isin(RATIOS),
-            "is given, but {measure} is no ratio",
-            "an empty cell, or natural",
+            lambda d: (
+                d["estimate_scale"].notna()
+                & ~d["estimate_scale"].isin(["natural"])
+                & (d["estimate_scale"] != _own_scale(d))
+            ),
+            "is given, but it is not the scale of {measure}",
+            "an empty cell, natural, or log for a ratio, z for ZCOR, logit for PLO",
         ),
         Rule(
             "p_operator",

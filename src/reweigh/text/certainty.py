@@ -84,6 +84,7 @@ RULES = {
     "IM3": "as IM1, but the information is less than half of the optimal information size: two levels",
     "IM4": "the CI includes no effect and an important effect on one side: one level",
     "IM5": "the CI includes an important benefit and an important harm: two levels",
+    "IM6": "a proportion or mean of a single group has no null and no important difference: not assessed, no level",
     "PB0": "fewer than ten trials: no test can be made, no level",
     "PB1": "ten trials or more, Egger's test P 0.1 or above: no level",
     "PB2": "ten trials or more, Egger's test P below 0.1: one level",
@@ -144,6 +145,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "interval": lambda p: f"{'guarded ' * (p['guarded'] == 'yes')}CI {_span(p)}",
     "no_importance": "no smallest important difference for this measure",
     "important": lambda p: f"important from {bound(p['lower'], p['decimals'])} or {bound(p['upper'], p['decimals'])}",
+    "no_imprecision_rule": "no rule for the {measure} of a single group",
     "information": _information,
     "no_information": "optimal information size not judged: {why}",
     "few_trials": lambda p: f"{count_text(int(p['k']), int(p['comparisons']))}: no test",
@@ -189,6 +191,19 @@ def sentence(
         also += ["an important reduction"] if ci[0] <= bounds[0] < estimate else []
         also += ["an important increase"] if ci[1] >= bounds[1] > estimate else []
     return said + (f"; the interval also includes {' and '.join(also)}." if also else ".")
+
+
+_IS = {Level.HIGH: "is", Level.MODERATE: "is probably", Level.LOW: "may be"}
+
+
+def single_group_sentence(measure: str, outcome: str, certainty: Level, effect: str) -> str:
+    """What a pooled correlation, proportion or mean says, in the manner of `sentence`: it compares nothing.
+
+    `measure`: its name in words; `effect`: the number with its interval, empty where it is not estimable.
+    """
+    if certainty == Level.VERY_LOW or not effect:
+        return f"{outcome}: the evidence is very uncertain about the {measure}."
+    return f"{outcome}: the {measure} {_IS[certainty]} {effect}."
 
 
 def with_guarded(said: str, row: Row) -> str:

@@ -57,6 +57,9 @@ MEASURE_TEXT: Mapping[str, str] = {
     "AS": "arcsine difference",
     "IRR": "log IRR",
     "IRD": "IRD",
+    "ZCOR": "Fisher's z of the correlation",
+    "PLO": "logit of the proportion of a single group",
+    "MN": "mean of a single group",
     "COR-OR": "conditional log OR of discordant pairs",
     "crossover MD": "crossover MD, paired variance",
     "crossover SMD": "crossover SMD by the between-person SD, exact J; paired variance",
@@ -134,6 +137,7 @@ _TEMPLATES = {
     "z_to_se": "z -> SE",
     "p_to_se": "p {operator} {p} -> {by} -> SE",
     "n_to_se": "SE from n and SMD",
+    "n_to_se_of_z": "SE from n: 1/sqrt(n - 3)",
     "within_to_between": "within-person SMD x sqrt(2(1 - r)) = {factor}",
     "md_rescaled": "MD x {factor} to the scale of the protocol",
     "p_to_t": "p {operator} {p} -> |t| = {t} ({test} {df})",
@@ -187,6 +191,9 @@ _RD_CAN = "nothing; the risk difference can use it"
 REASONS: Mapping[str, tuple[str, str]] = {
     "no_arm_effect": ("no effect of this measure from arm data", "the effect with its CI"),
     "no_n": ("no n in the {arm} arm", "n per arm"),
+    "no_correlation": ("no correlation reported", "the correlation and its n"),
+    "perfect_correlation": ("a correlation of 1 or -1 has no finite Fisher's z", "the correlation with more digits"),
+    "few_for_z": ("n of 3 or fewer: Fisher's z has no variance", "nothing"),
     "no_events": ("no events or percentage in the {arm} arm", "events per arm"),
     "double_zero": ("no events in either arm: no information on a ratio", _RD_CAN),
     "all_events": ("all patients had the event in both arms: no information on a ratio", _RD_CAN),
@@ -556,6 +563,27 @@ variance_on_crossover | Variance of a crossover trial | Handbook 23.2.7.2
     r = {r} ({origin})
     variance = (1/n + g^2/(2n)) x 2 (1 - r)
        = (1/{n} + {yi:p}^2/(2 x {n})) x 2 x (1 - {r:p}) = {vi}
+corrected_group | Continuity correction
+    events {e} of {n}
+ZCOR | Fisher's z of the correlation | Fisher 1921
+    z = atanh({r}) = {yi}
+    variance = 1/(n - 3) = 1/({n} - 3) = {vi}
+PLO | Logit of the proportion of a single group
+    logit = ln({e} / {o}) = {yi}
+    variance = 1/{e} + 1/{o} = {vi}
+MN | Mean of a single group
+    mean = {yi}
+    variance = SD^2/n = {sd}^2/{n} = {vi}
+from_z | Correlation from its Fisher's z
+    tanh({log}) = {value}   ({what})
+from_logit | Proportion from its logit
+    1/(1 + exp(-1 x {log:p})) = {value}   ({what})
+z_of_estimate | Fisher's z of the correlation
+    atanh({printed}) = {estimate}
+logit_of_estimate | Logit of the proportion
+    ln({printed}/(1 - {printed})) = {estimate}
+n_to_se_of_z | SE of Fisher's z from n
+    SE = 1/sqrt(n - 3) = 1/sqrt({n1} - 3) = {se}
 estimate_flipped | Direction flipped
     estimate = -1 x {was:p} = {yi}
 result | Result
@@ -565,6 +593,14 @@ result_log | Result
     estimate = {estimate}, SE = sqrt({variance}) = {se}
     {level}% CI = {estimate} -+ {quantile} x {se} = {low} to {high}
     natural scale: exp({estimate}) = {natural}, CI {natural_low} to {natural_high}
+result_z | Result
+    estimate = {estimate}, SE = sqrt({variance}) = {se}
+    {level}% CI = {estimate} -+ {quantile} x {se} = {low} to {high}
+    natural scale: tanh({estimate}) = {natural}, CI {natural_low} to {natural_high}
+result_logit | Result
+    estimate = {estimate}, SE = sqrt({variance}) = {se}
+    {level}% CI = {estimate} -+ {quantile} x {se} = {low} to {high}
+    natural scale: 1/(1 + exp(-1 x {estimate:p})) = {natural}, CI {natural_low} to {natural_high}
 """
 
 

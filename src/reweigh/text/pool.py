@@ -9,6 +9,7 @@ from reweigh.text.codes import Sentence, words
 SENTENCES: Mapping[str, Sentence] = {
     # What is missing, and why.
     "no_trials": "no trials",
+    "no_null": "no test: {measure} is of a single group, which is compared with nothing",
     "one_trial": "one trial: its own estimate with a Wald interval, nothing pooled",
     "few_for_prediction_interval": "a prediction interval needs three trials",
     "all_effects_equal": ("all effects are equal: the Hartung-Knapp standard error is 0, and nothing can rest on it"),
@@ -33,6 +34,10 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "tau2_zero": "tau2 is 0: the random-effects and the common-effect mean are the same",
     "rows_as_trials": "{rows} rows of {trials} trial(s) are pooled as if each were a trial of its own, as RevMan does",
+    "logit_scale": (
+        "proportions are pooled as logits by inverse variance; with rare events or few patients a generalised linear "
+        "mixed model of the counts is less biased (Lin and Chu 2020, doi 10.1097/EDE.0000000000001232)"
+    ),
     "prior": "prior: {prior}",
     "smd_variance_differs": "the SMDs have the variance of another model's set ({variance}), not RevMan's",
     # The Bayesian model.

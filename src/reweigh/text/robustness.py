@@ -101,6 +101,7 @@ SENTENCES: dict[str, Sentence] = {
     "few_for_subsets": "subsets need three trials: two trials have one subset of two, themselves",
     "one_subset": "one trial: it is its only subset",
     "two_trials_one_subset": "two trials: the only subset of two is both",
+    "no_direction": "neither lower nor higher is better for a single group",
     "sampled": "a sample drawn with seed {seed}",
     # Fragility.
     "few_for_fragility": "fragility needs two trials",

@@ -30,6 +30,7 @@ REASONS: Mapping[str, tuple[Sentence, str]] = {
     # stage arms
     "role_other": ("an arm of role other is never pooled", ""),
     "no_arm": _ALONE,
+    "not_the_group": ("the single group of this outcome is the intervention: no other arm is compared with it", ""),
     "shared_arm_differs": ("the shared {role} arm has different results in its {rows} rows", ""),
     "crossover_arms": (
         "{rows} {role} arms of a crossover trial: choose one, give the others the role other", ""

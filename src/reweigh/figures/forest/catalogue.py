@@ -9,7 +9,7 @@ import pandas as pd
 from reweigh.figures.forest.journals import REWEIGH, Layout
 from reweigh.figures.forest.lights import lights
 from reweigh.figures.forest.table import WEIGHT, ForestMeta
-from reweigh.measures import MEASURE_LABELS
+from reweigh.measures import MEASURE_LABELS, MEASURES
 from reweigh.pool.units import Units, models_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import describe_model
@@ -120,7 +120,7 @@ def plot(
     detail = [chosen.label] if first["set"] != "main" else []
     heading = title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + "".join(f": {d}" for d in detail)
     left, right = protocol.favours(first["outcome"])
-    unit = f" ({outcome.unit})" if outcome.unit and first["measure"] == "MD" else ""
+    unit = f" ({outcome.unit})" if outcome.unit and first["measure"] in ("MD", "MN") else ""
     meta = ForestMeta(
         title=heading,
         measure_label=MEASURE_LABELS[first["measure"]] + unit,
@@ -130,6 +130,7 @@ def plot(
         favours_right=right,
         scale=first["scale"],
         level=protocol.level_of(first["outcome"]),
+        null=MEASURES[first["measure"]].null,
         footnotes=tuple(filter(None, [chosen.note])),
         subgroup_labels=protocol.subgroup_labels(column) if column else {},
         risk_of_bias=lights(bias, [str(study) for study in mine["study_id"]], str(first["outcome"])),

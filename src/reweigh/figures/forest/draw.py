@@ -348,7 +348,7 @@ class _Drawing:
             ends = [(t * page.per_unit - w / 2, t * page.per_unit + w / 2) for t, w in zip(ticks, wide, strict=True)]
             return len(ticks) <= 9 and all(b[0] - a[1] > 9 for a, b in pairwise(ends))
 
-        axes.set_xticks(*round_ticks(low, high, log=self.meta.scale == "log", fits=fits))
+        axes.set_xticks(*round_ticks(low, high, scale=self.meta.scale, fits=fits))
         axes.set_yticks([])
         axes.tick_params(length=3, width=0.8, pad=2.5, color=style.INK, labelcolor=style.INK)
         for label in axes.get_xticklabels():
@@ -356,7 +356,8 @@ class _Drawing:
         for side in ("left", "right", "top"):
             axes.spines[side].set_visible(False)
         axes.spines["bottom"].set(linewidth=0.8, color=style.INK)
-        self.line([0, 0], list(page.body), "study.null.line", lw=0.8, zorder=1)
+        if self.meta.null:
+            self.line([0, 0], list(page.body), "study.null.line", lw=0.8, zorder=1)
         overall = next((line for line in page.lines if line["kind"] == "overall"), None)
         if overall is not None and "overall_line" not in self.off and low <= overall["estimate"] <= high:
             first = next(line["y"] for line in page.lines if line["kind"] == "study")

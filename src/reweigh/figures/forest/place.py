@@ -112,7 +112,7 @@ def lay_out(table: pd.DataFrame, meta: ForestMeta, off: Set[str]) -> Page:
     layout = meta.layout
     lines: list[Line] = records(table)
     shown = [line for line in lines if off.isdisjoint(line["layer"].split("+"))]
-    page = Page(shown, axis_limits(table, log=meta.scale == "log"))
+    page = Page(shown, axis_limits(table, scale=meta.scale, null=meta.null))
     cells = [line for line in page.lines if line["kind"] not in PARAGRAPHS]
     for name in ["effect", *(name for name in ARM_COLUMNS if not layout.on_slash(name))]:
         _align(cells, name)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from reweigh.figures.forest.statistics import (
 )
 from reweigh.figures.style import clean, symbols
 from reweigh.io import records
+from reweigh.measures import SINGLE_GROUP_MEASURES, Scale, analysed, natural
 from reweigh.tables.times import years_of
 from reweigh.text import codes
 from reweigh.text.numbers import (
@@ -61,6 +62,8 @@ COLUMNS = (
 )  # fmt: skip
 
 Trial = dict[Any, Any]
+#: How an estimate on its analysis scale is headed.
+ON_SCALE = {"log": "log", "z": "z", "logit": "logit"}
 
 #: Column of the weights beside the columns of effects.csv, whatever a review's own columns are called.
 WEIGHT = "weight in the main model"
@@ -74,7 +77,8 @@ SMALL_LINE, AXIS_LINES = 0.85, 3.3
 class ForestMeta:
     """What a forest plot says besides its numbers.
 
-    `favours_left` and `favours_right` are printed as they stand ("Favours ketamine"). `subgroup_labels` are the
+    `favours_left` and `favours_right` are printed as they stand ("Favours ketamine"). `null`: whether there is a line
+    of no effect. `subgroup_labels` are the
     printed names of the values of the subgroup column. `sort`: the order of the trials, "year" is by year and label.
     `risk_of_bias` are the judgements of its trials, if there are any. `layout` says how all of it is printed.
     """
@@ -86,6 +90,7 @@ class ForestMeta:
     favours_left: str = ""
     favours_right: str = ""
     scale: str = "natural"
+    null: bool = True
     level: float = 0.95
     footnotes: tuple[str, ...] = ()
     sort: str = "year"
@@ -94,8 +99,8 @@ class ForestMeta:
     layout: Layout = REWEIGH
 
     def __post_init__(self) -> None:  # noqa: D105
-        if self.scale not in ("log", "natural"):
-            raise ValueError(f"scale {self.scale!r} is unknown; allowed: log, natural")
+        if self.scale not in get_args(Scale):
+            raise ValueError(f"scale {self.scale!r} is unknown; allowed: {', '.join(get_args(Scale))}")
         if self.sort not in SORTS:
             raise ValueError(f"sort {self.sort!r} is unknown; allowed: {', '.join(SORTS)}")
         if not 0 < self.level < 1:
@@ -167,7 +172,7 @@ def forest_table(
         texts += lines.other_i2(main)
     lines.footnotes([("", text) for text in (*texts, *map(clean, meta.footnotes))] + notes)
     table = pd.DataFrame(lines.rows, columns=list(COLUMNS))
-    low, high = axis_limits(table, log=meta.scale == "log")
+    low, high = axis_limits(table, scale=meta.scale, null=meta.null)
     return table.assign(clipped_lower=table["ci_lower"] < low, clipped_upper=table["ci_upper"] > high)
 
 
@@ -197,9 +202,7 @@ def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
             raise ValueError(f"effects lack the column {name!r}")
     columns = {name: effects[name].to_numpy(float, na_value=np.nan) for name in needed[1:]}
     yi, vi, low, high = columns.values()
-    if meta.scale == "log":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low, high = np.log(low), np.log(high)
+    low, high = analysed(low, meta.scale), analysed(high, meta.scale)
     for i in np.flatnonzero(~np.isfinite([yi, vi, low, high]).all(axis=0) | ~(vi > 0)):
         raise ValueError(
             f"effects row {i} ({effects['label'].iloc[i]}): estimate {yi[i]:g}, variance {vi[i]:g}, interval "
@@ -297,11 +300,13 @@ class _Lines:
         self.rows: list[dict[str, Any]] = []
         self.y = 0.0
         self.is_ratio = meta.scale == "log"
+        single = words(next(iter([*trials, *lost]), {}), "measure") in SINGLE_GROUP_MEASURES
+        self.groups = ARMS[:1] if single else ARMS
         shown = main if len(trials) > 1 else next(iter(trials), {})
-        half_width = (number(shown, "ci_upper") - number(shown, "ci_lower")) / 2
-        self.decimals = None if self.is_ratio else difference_decimals(half_width)
+        ends = self._natural(number(shown, "ci_lower"), number(shown, "ci_upper"))
+        self.decimals = None if self.is_ratio else difference_decimals((ends[1] - ends[0]) / 2)
         self.interval = self.layout.ratio_interval if self.is_ratio else self.layout.difference_interval
-        self.columns = _arm_columns([*trials, *lost], self.layout)
+        self.columns = _arm_columns([*trials, *lost], self.layout, self.groups)
         self.arms = _arm_formats([*trials, *lost], self.columns)
         self.generic = self.layout.generic and not any(name.startswith(("events", "mean")) for name in self.arms)
         self.peto = self.layout.o_minus_e and words(main, "pooling") == "peto"
@@ -334,7 +339,12 @@ class _Lines:
         if layout.panel_header:
             top["panel"], below["panel"] = measure, interval
         if self.generic:
-            below |= {"estimate_text": f"log[{measure}]" if self.is_ratio else "Estimate", "se_text": "SE"}
+            below |= {
+                "estimate_text": f"{ON_SCALE[self.meta.scale]}[{measure}]"
+                if self.meta.scale in ON_SCALE
+                else "Estimate",
+                "se_text": "SE",
+            }
         if self.peto:
             below |= {"o_minus_e": "O\N{MINUS SIGN}E", "v": "Variance"}
         below["weight_text"] = layout.weight_header if several else ""
@@ -443,9 +453,9 @@ class _Lines:
             return []
 
         def size(rows: Sequence[Row]) -> str:
-            n = [math.fsum(v for row in rows if not math.isnan(v := number(row, f"n_{arm}"))) for arm in ARMS]
+            n = [math.fsum(v for row in rows if not math.isnan(v := number(row, f"n_{arm}"))) for arm in self.groups]
             trials = f"{len(rows)} trial{'s' * (len(rows) != 1)}"
-            return trials + (f" ({whole(n[0])} and {whole(n[1])} patients)" if any(n) else "")
+            return trials + (f" ({' and '.join(map(whole, n))} patients)" if any(n) else "")
 
         listed = size([*self.trials, *self.lost])
         if self.layout.journal:
@@ -467,8 +477,7 @@ class _Lines:
         return [f"I² = (Q − df)/Q, as RevMan 5 defines it; from τ², as RevMan since 2024: {percent_text(own)}"]
 
     def _natural(self, *values: float) -> tuple[float, ...]:
-        with np.errstate(over="ignore"):
-            return tuple(float(np.exp(v)) for v in values) if self.is_ratio else values
+        return tuple(natural(values, self.meta.scale).tolist())
 
     def _interval(self, row: Row) -> dict[str, Any]:
         values = [number(row, name) for name in ("estimate", "ci_lower", "ci_upper")]
@@ -534,22 +543,22 @@ def _known(trials: Sequence[Row], name: str) -> list[float]:
     return [value for trial in trials if not math.isnan(value := number(trial, name))]
 
 
-def _arm_columns(trials: Sequence[Row], layout: Layout) -> dict[str, Column]:
+def _arm_columns(trials: Sequence[Row], layout: Layout, groups: Sequence[str]) -> dict[str, Column]:
     """The columns of the arms that the trials fill."""
 
     def any_arm(what: str) -> bool:
-        return any(_known(trials, f"{what}_{arm}") for arm in ARMS)
+        return any(_known(trials, f"{what}_{arm}") for arm in groups)
 
     kind = CONTINUOUS if not any_arm("events") else RATE if any_arm("person_time") else BINARY
     found = {
         f"{column.name}_{arm}": column
-        for arm in ARMS
+        for arm in groups
         for column in layout.columns[kind]
         if column.name == "events" or _known(trials, f"{column.name}_{arm}")
     }
     # A layout that joins n to means prints it alone where no trial has a mean.
     alone = Column("n", "Total", ("n",))
-    return found or {f"n_{arm}": alone for arm in ARMS if _known(trials, f"n_{arm}")}
+    return found or {f"n_{arm}": alone for arm in groups if _known(trials, f"n_{arm}")}
 
 
 def _arm_formats(trials: Sequence[Row], columns: Mapping[str, Column]) -> dict[str, tuple[str, Callable[[Row], str]]]:

@@ -18,7 +18,9 @@
     return `${x < 0 && units ? "−" : ""}${n ? `${digits.slice(0, -n)}.${digits.slice(-n)}` : digits}`;
   };
   const ratio = (x) => (x < 0.005 ? "<0.01" : x > 9999.995 ? ">9999" : fixed(x, 2));
-  const printed = (a, x) => (a.log ? ratio(Math.exp(x)) : fixed(x, a.decimals));
+  // The analysis scales of reweigh.measures, on the natural one.
+  const natural = { natural: (x) => x, log: Math.exp, z: Math.tanh, logit: (x) => 1 / (1 + Math.exp(-x)) };
+  const printed = (a, x) => (a.scale === "log" ? ratio : (y) => fixed(y, a.decimals))(natural[a.scale](x));
   const interval = (a, low, high) => `${printed(a, low)} to ${printed(a, high)}`;
   const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : p >= 0.04995 && p < 0.05 ? "< 0.05" : `= ${fixed(p, p >= 0.0495 && p < 0.05 ? 4 : p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
   const percent = (x) => `${fixed(x, x >= 99.5 && x < 100 ? 1 : 0)}%`;
@@ -115,6 +117,7 @@
     const element = make("div", { className: "track" }, ...Object.values(marks));
     element.setAttribute("aria-hidden", "true");
     marks.null.style.left = `${scale(0)}%`;
+    marks.null.hidden = !analysis().null;
     return { element, marks };
   };
   const clipped = (marks, low, high) => {
@@ -148,7 +151,7 @@
     rows.ghost = ghost;
     forest.replaceChildren(head, ...rows.map((one) => one.element), total.element, ghost.element);
     byId("x-axis").replaceChildren(...a.axis.ticks.map(([at, label]) => { const tick = make("span", {}, label); tick.style.left = `${scale(at)}%`; return tick; }));
-    byId("x-favours").replaceChildren(make("span", {}, `← ${a.favours[0]}`), make("span", {}, `${a.favours[1]} →`));
+    byId("x-favours").replaceChildren(...(a.favours.length ? [make("span", {}, `← ${a.favours[0]}`), make("span", {}, `${a.favours[1]} →`)] : []));
     const groups = [...new Set(set.trials.map((one) => one[2]).filter(Boolean))];
     byId("x-groups").replaceChildren(...(groups.length < 2 ? [] : groups).flatMap((group) => {
       const button = make("button", { type: "button" }, `Only ${group.toLowerCase()}`);
@@ -225,7 +228,8 @@
       }
       // What leaves the axis, the prediction interval included, has an arrow.
       const predicted = pi && usable && !Number.isNaN(one.pi_lower);
-      clipped(line.marks, usable ? Math.min(one.ci_lower, predicted ? one.pi_lower : 0) : 0, usable ? Math.max(one.ci_upper, predicted ? one.pi_upper : 0) : 0);
+      const lows = [...(usable ? [one.ci_lower] : []), ...(predicted ? [one.pi_lower] : [])], highs = [...(usable ? [one.ci_upper] : []), ...(predicted ? [one.pi_upper] : [])];
+      clipped(line.marks, Math.min(...lows, a.axis.high), Math.max(...highs, a.axis.low));
       if (pi) { line.marks.pi.hidden = true; if (predicted) bar(line.marks.pi, one.pi_lower, one.pi_upper); }
       line.effect.textContent = one.reason ? "–" : Number.isNaN(one.ci_lower) ? `${printed(a, one.estimate)} (–)` : `${printed(a, one.estimate)} (${interval(a, one.ci_lower, one.ci_upper)})`;
     };
