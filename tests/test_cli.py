@@ -136,7 +136,7 @@ def test_a_new_review_is_told_exactly_what_is_still_to_be_filled_in(here):
         map(int, re.findall(r"review.yaml, line (\d+), key [\w.]+: is still to be filled in; allowed: ", told.output))
     )
     assert named == empty and len(named) == 10
-    assert "'continuous', 'binary', 'rate', 'time_to_event' or 'generic'" in told.output
+    assert "'time_to_event', 'generic', 'correlation', 'proportion' or 'mean'" in told.output
     rest = [line for line in told.output.splitlines()[1:] if "filled in" not in line]
     assert rest == [
         f"data/x/{file}: the file has a header but no rows; allowed: at least one row"

@@ -203,7 +203,7 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
 @click.option("--force", is_flag=True, help="Overwrite reviews of DIR that were changed since they were imported.")
 def corpus(files: tuple[Path, ...], into: Path, depth: str, important: tuple[str, ...], cores: int | None,
            force: bool) -> None:  # fmt: skip
-    """Import many Cochrane reviews, build them all, and say what they show together.
+    """Build hundreds of Cochrane reviews at once.
 
     DATA_ROWS is a CSV of data rows with a column Review (also .csv.gz), or a folder of data packages. Each review
     becomes DIR/data/REVIEW; results/corpus.html and results/corpus.csv have a row per analysis of all of them: what

@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from reweigh.measures import (
     MEASURES_OF_TYPE,
@@ -75,6 +76,15 @@ class Outcome(Closed):
     models: Models = ()
     level: ConfidenceLevel | None = None
     words: Words | None = None
+
+    @field_validator("better", mode="before")
+    @classmethod
+    def _filled_in(cls, better: object) -> object:
+        """A key that stands there empty is still to be filled in; single groups do without the key."""
+        if better is None:
+            said = "'lower' or 'higher'"
+            raise PydanticCustomError("literal_error", "Input should be 'lower' or 'higher'", {"expected": said})
+        return better
 
     @model_validator(mode="after")
     def _consistent(self) -> Outcome:
