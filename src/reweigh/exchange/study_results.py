@@ -36,9 +36,12 @@ RESULTS_HEADER = (
 )  # fmt: skip
 """Columns of study arms and of study results, as far as they are known here.
 
-A row of an arm has its numbers; one of a contrast has a reference arm, Mean, SE and interval on the analysis scale (the
-logarithm of a ratio), and the natural ones in the columns that begin with Exp.
+A row of an arm has its numbers, and a measure only where `reweigh export` has to say which. A row of a contrast has
+a reference arm, a measure, Mean, SE and interval on the analysis scale (the logarithm of a ratio), and natural ones in
+the columns that begin with Exp.
 """
+USUAL = {"continuous": "MD", "dichotomous": "RR"}
+"""The measure that arms of a data type are taken for where no row of their outcome names one."""
 MARK = {"Study", "Outcome", "Data type", "Arm"}
 """Columns by which study results are known."""
 
@@ -49,7 +52,6 @@ _LOGARITHM = {"Mean": "estimate", "CI start": "ci_lower", "CI end": "ci_upper"}
 _NATURAL = {"Exp mean": "estimate", "Exp CI start": "ci_lower", "Exp CI end": "ci_upper"}
 _TESTS = {"SE": "se", "P value": "p_value", "t-test": "t", "z-test": "z"}
 _ROLES = ("intervention", "control")
-_DEFAULT = {"continuous": "MD", "dichotomous": "RR"}
 
 
 @dataclass(slots=True)
@@ -146,6 +148,7 @@ def _imported(w: _Work, review: Review) -> Imported:
         return Imported(problems=(sides,))
     rows: dict[str, list[dict[str, str]]] = {"arms": [], "contrasts": []}
     outcomes: dict[str, dict[str, str]] = {}
+    named: dict[str, Counter[str]] = {}
     for at, row in zip(w.results.frame.index, w.results.frame.to_dict("records"), strict=True):
         said = {str(name): str(text).strip() for name, text in row.items()}
         study, label, reference = (plain(said.get(name, "")) for name in ("Study", "Outcome", "Reference arm"))
@@ -161,11 +164,11 @@ def _imported(w: _Work, review: Review) -> Imported:
         one = {"study_id": w.ids[study], "label": study, "outcome": name, **numbers, **place, **note}
         rows["contrasts" if reference else "arms"].append(one)
         outcomes.setdefault(name, {"label": label, "kind": said["Data type"].casefold()})
+        named.setdefault(name, Counter()).update(filter(None, [_measure(said.get("Effect measure", ""))]))
     if not outcomes:
         return Imported(cells=tuple(w.cells), problems=(f"{w.results.name} has no result that can be read",))
     for name, outcome in outcomes.items():
-        named = Counter(row["measure"] for row in rows["contrasts"] if row["outcome"] == name)
-        _measured(outcome, named, w.options.measure)
+        _measured(outcome, named[name], w.options.measure)
     used = {row["study_id"] for row in (*rows["arms"], *rows["contrasts"])}
     bias, listed = judged(review.bias, w.ids, used, outcomes)
     protocol, comments, notes = smallest_protocol(w.results.name, sides, outcomes, w.options.model)
@@ -275,8 +278,8 @@ def _level(w: _Work, at: int, said: Mapping[str, str], numbers: Mapping[str, str
 
 
 def _measured(outcome: dict[str, str], named: Counter[str], asked: str) -> None:
-    """Type and measure of an outcome: as asked where the type fits, as most contrasts say, else RevMan's usual one."""
-    default = _DEFAULT.get(outcome["kind"], "RR")
+    """Type and measure of an outcome: as asked where the type fits, as most of its rows say, else the usual one."""
+    default = USUAL.get(outcome["kind"], "RR")
     measure = named.most_common(1)[0][0] if named else default
     if asked and MEASURES[asked].type == MEASURES[measure].type:
         measure, guessed = asked, ""

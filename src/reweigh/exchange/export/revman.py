@@ -14,7 +14,7 @@ from reweigh.exchange.bias import domain_of
 from reweigh.exchange.export.source import Exported, Source, csv_bytes, one_line
 from reweigh.exchange.ids import labels_of
 from reweigh.exchange.package import JUDGED, SUPPORT
-from reweigh.exchange.study_results import ARMS_HEADER, RESULTS_HEADER
+from reweigh.exchange.study_results import ARMS_HEADER, RESULTS_HEADER, USUAL
 from reweigh.io import records
 from reweigh.measures import CONTINUOUS_MEASURES
 from reweigh.risk_of_bias import OVERALL
@@ -155,7 +155,9 @@ def _rows(
         for side in _SIDES:
             numbers = {"Sample size": "n", "Cases": "events", "Mean": "mean", "SD": "sd"}
             used = {column: row[f"{name}_{side}"] for column, name in numbers.items()}
-            yield {**same, "Arm": labels[side], **used}
+            # Without it the import would take the arms for those of the usual measure.
+            named = {} if USUAL[kind.casefold()] == row["measure"] else {"Effect measure": row["measure"]}
+            yield {**same, "Arm": labels[side], **named, **used}
         return
     yield {
         **same, "Effect measure": row["measure"], "Arm": labels["intervention"],
