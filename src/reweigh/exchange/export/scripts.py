@@ -153,7 +153,7 @@ if (largest > {agreed}) {{
   quit(status = 1)
 }}
 """
-Fit = Callable[[dict[str, Any], Model, float], Iterator[str]]
+Fit = Callable[[dict[str, Any], Model], Iterator[str]]
 
 
 def r_string(text: str) -> str:
@@ -202,7 +202,7 @@ def _script(source: Source, package: str, about: str, fit: Fit) -> Exported:
                 bayes = "R's bayesmeta fits Bayesian models; " if row["model"] == BAYES else "nothing was pooled; "
                 lines.append(f"# Not here: {bayes}{one_line(row['note'])}")
             else:
-                lines += fit(row, model, source.protocol.level)
+                lines += fit(row, model)
         lines.append("")
     data = effects.reindex(columns=list(_COLUMNS)).rename(columns=_COLUMNS)
     files = {
@@ -226,8 +226,9 @@ def _record(row: dict[str, Any], numbers: str) -> str:
     return f"record({r_string(row['analysis'])}, {r_string(str(guarded(row['model'])))}, {numbers})"
 
 
-def _metafor_fit(row: dict[str, Any], model: Model, level: float) -> Iterator[str]:
+def _metafor_fit(row: dict[str, Any], model: Model) -> Iterator[str]:
     """Lines that fit one model to the data frame d by metafor."""
+    level = row["level"]
     own, percent = model.for_measure(row["measure"]), f"level = {100 * level:.12g}"
     given = f'd, "{row["measure"]}", {"TRUE" if own.exact else "FALSE"}, {level:.12g}'
     if own.tau2 == "EE" and own.pooling != "inverse variance":
@@ -263,8 +264,9 @@ def _metafor_fit(row: dict[str, Any], model: Model, level: float) -> Iterator[st
     yield _record(row, got)
 
 
-def _meta_fit(row: dict[str, Any], model: Model, level: float) -> Iterator[str]:
+def _meta_fit(row: dict[str, Any], model: Model) -> Iterator[str]:
     """Lines that fit one model to the data frame d by meta."""
+    level = row["level"]
     own = model.for_measure(row["measure"])
     common = own.tau2 == "EE" or row["comparisons"] == 1
     if own.pooling == "inverse variance":
