@@ -59,7 +59,7 @@ def analyses_of(review):
     """The rows of corpus.csv of one review."""
     protocol = load_written(Path(f"work/{review}/checked/protocol.json").read_bytes())
     folder = Path("results") / review
-    names = ("effects", "pooled", "not_pooled")
+    names = ("effects", "units", "pooled", "not_pooled")
     tables = {name: read_csv(folder / f"{name}.csv", protocol.number_columns) for name in names}
     printed = Path("data") / review / "published_rows.csv"
     rows = printed_rows(printed.read_bytes()) if printed.exists() else None

@@ -16,12 +16,14 @@ def read_inputs(given, review):
 
     protocol = load_written(Path(given.protocol).read_bytes())
     figures, typed = Path(given.figures).parent, read_texts(given.published, "published.csv")
+    flow = read_texts(given.flow, "flow.csv")
     drawn = [*sorted(figures.glob("*/*.svg")), *sorted(figures.parent.glob("claims/*.svg"))]
     return Inputs(
         review=review,
         protocol=protocol,
         **{name: read_csv(given[name], protocol.number_columns) for name in TABLES if name != "published"},
         **({} if typed is None else {"published": typed}),
+        **({} if flow is None else {"flow": flow.to_dict("records")}),
         drawings={f"{path.parent.name}/{path.stem}": path.read_text("utf-8") for path in drawn},
         worked={path.name: path.read_text("utf-8") for path in sorted(Path(given.worked).glob("*.md"))},
         claims=json.loads(Path(given.claims).read_text("utf-8")),

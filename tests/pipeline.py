@@ -21,7 +21,7 @@ from reweigh.risk_of_bias import read_tools
 from reweigh.workbooks import books_of
 
 ROOT = Path(__file__).parent.parent
-TABLES = ("studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv")
+TABLES = ("studies.csv", "arms.csv", "contrasts.csv", "risk_of_bias.csv", "published.csv", "flow.csv")
 STAGES = (
     "check", "effects", "pool", "robustness", "sequential", "certainty", "claims", "reproduction", "figures", "report",
 )  # fmt: skip

@@ -177,6 +177,24 @@ def test_other_files_of_the_folder_are_left_alone():
     assert check({k: v.encode() for k, v in FILES.items()} | others, "x", TOOLS)[1] == ""
 
 
+@pytest.mark.parametrize(
+    ("row", "column", "words"),
+    [
+        ("duplicats,3,", "box", ('did you mean "duplicates"',)),
+        ("records_screened,3.5,", "n", ("a whole number",)),
+        ("records_screened,-1,", "n", ("0 or more",)),
+        (",3,", "box", ()),
+        ("records_screened,,", "n", ()),
+        ("dbr_excluded,4,No  data", "box", ("repeats row 2",)),
+    ],
+)
+def test_a_mistake_in_the_flow_is_one_problem(row, column, words):
+    first = "box,n,reason\ndbr_excluded,7,No data\n"
+    assert report(flow_csv=first) == []
+    only(report(flow_csv=f"{first}{row}\n"), "flow.csv", "row 3", f"column {column}", *words)
+    assert report(flow_csv="box,n\nrecords_screened,12\n") == []
+
+
 def test_names_in_the_other_files():
     bias = "study_id,outcome,tool,domain,judgement\ns1,pian,RoB 2,overall,low\n"
     only(report(risk_of_bias_csv=bias), "risk_of_bias.csv", "row 2", 'did you mean "pain"')

@@ -42,8 +42,7 @@ def sound(imported):
     """An imported review, checked: nothing is wrong with it, and every code has a sentence."""
     assert not imported.problems, imported.problems
     assert {cell.code for cell in imported.cells} <= set(DONE)
-    files = {k: v for k, v in files_of(imported).items() if k != "flow.csv"}
-    tables, protocol, problems = examine(files, TOOLS)
+    tables, protocol, problems = examine(files_of(imported), TOOLS)
     assert not problems, problems[:5]
     return tables, protocol
 

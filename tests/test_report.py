@@ -527,6 +527,26 @@ def test_later_stages_are_shown(ketamine):
         assert said in page
 
 
+def test_the_page_has_the_counts_of_a_flow_diagram(bcg):
+    counts = {"database_results": "1200", "register_results": "30", "website_results": "0", "duplicates": "200",
+              "excluded_other": "5", "records_screened": "1025", "previous_studies": "4", "new_studies": "9"}  # fmt: skip
+    rows = [{"box": box, "n": n, "reason": ""} for box, n in counts.items()]
+    rows += [{"box": "dbr_excluded", "n": n, "reason": why} for n, why in (("50", "<b>Wrong"), ("15", "No data"))]
+    inputs = replace(bcg, flow=rows)
+    steps = {one["label"]: one for step in flow(inputs, trial_rows(inputs))["steps"] for one in step.values()}
+    assert [(label, one["n"]) for label, one in steps.items()] == [
+        ("Records identified", "1,230"), ("Records removed before screening", "205"), ("Records screened", "1,025"),
+        ("Records excluded", "not recorded"), ("Reports assessed for eligibility", "not recorded"),
+        ("Reports excluded", "65"), ("Studies included", "13"), ("Reports of included studies", "not recorded"),
+    ]  # fmt: skip
+    assert steps["Reports excluded"]["parts"] == [("<b>Wrong", "50"), ("No data", "15")]
+    assert [n for _, n in steps["Records identified"]["parts"]] == ["1,200", "30"]
+    text = report_page(inputs)
+    assert "<li>&lt;b&gt;Wrong: 50</li>" in text and "those of flow.csv" in text and "flow.csv" not in report_page(bcg)
+    total = replace(bcg, flow=[*rows, {"box": "total_studies", "n": "14", "reason": ""}])
+    assert "<b>Studies included</b> <span>14</span>" in report_page(total)
+
+
 def test_trials_and_flow_count_every_record(ketamine):
     trials = trial_rows(ketamine)
     counts = flow(ketamine, trials)

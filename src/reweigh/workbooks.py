@@ -17,7 +17,9 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
-TABLES = ("studies", "arms", "contrasts", "risk_of_bias", "published", "published_trials", "certainty_overrides")
+TABLES = (
+    "studies", "arms", "contrasts", "risk_of_bias", "published", "published_trials", "certainty_overrides", "flow",
+)  # fmt: skip
 """Tables of a review that people type."""
 WHOLE = "tables.xlsx"
 WORKBOOKS = (WHOLE, *(f"{name}.xlsx" for name in TABLES))

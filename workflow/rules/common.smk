@@ -52,6 +52,7 @@ TABLES = (
     "contrasts.csv",
     "risk_of_bias.csv",
     "published.csv",
+    "flow.csv",
 )
 POOLED = (
     "effects.csv",

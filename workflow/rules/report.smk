@@ -4,6 +4,7 @@ rule report:
     input:
         files=review_files,
         published=lambda wildcards: data_files(wildcards, "published.csv"),
+        flow=lambda wildcards: data_files(wildcards, "flow.csv"),
         protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
         effects="results/{review}/effects.csv",

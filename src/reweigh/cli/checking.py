@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ruamel.yaml.error import YAMLError
 
 from reweigh.check import examine, notices
 from reweigh.cli.places import Stop, tools_file
+from reweigh.protocol.model import Protocol
 from reweigh.risk_of_bias import Tool, read_tools
-from reweigh.tables.problems import format_report
-from reweigh.tables.review import FILES
+from reweigh.tables.problems import Problem, format_report
+from reweigh.tables.review import FILES, Tables
 from reweigh.workbooks import WORKBOOKS
 
 
@@ -26,12 +28,22 @@ def tools_of(data: Path) -> dict[str, Tool]:
         raise Stop(f"{path}: {' '.join(str(why).split())}") from None
 
 
-def report(folder: Path) -> tuple[str, bool]:
-    """Every problem of the review in a folder, or what must be said of it; and whether there is no problem."""
+def examined(
+    folder: Path, tools: Mapping[str, Tool]
+) -> tuple[Tables, Protocol | None, list[Problem], dict[str, bytes]]:
+    """The tables and the protocol of the review in a folder, every problem of it, and its files by name.
+
+    Of files that are none of a review only the names are read.
+    """
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     known = {*FILES, *WORKBOOKS}
     files = {name: (folder / name).read_bytes() if name in known else b"" for name in names}
-    tables, protocol, problems = examine(files, tools_of(folder.parent))
+    return (*examine(files, tools), files)
+
+
+def report(folder: Path) -> tuple[str, bool]:
+    """Every problem of the review in a folder, or what must be said of it; and whether there is no problem."""
+    tables, protocol, problems, files = examined(folder, tools_of(folder.parent))
     told = format_report(problems, folder.name, str(folder))
     if problems or protocol is None:
         return told, False

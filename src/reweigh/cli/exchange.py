@@ -1,4 +1,4 @@
-"""Foreign files: from paths to the readers of `reweigh.exchange`, and the preview of what they gave."""
+"""Foreign files: from paths to the readers of `reweigh.exchange`, the preview of what they gave, and the way out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from reweigh.cli.checking import tools_of
+from reweigh.cli.checking import examined, tools_of
 from reweigh.cli.places import PROTOCOL, Stop
 from reweigh.cli.template import LINK, SCHEMA, schema
 from reweigh.exchange.result import Imported
+from reweigh.tables.problems import format_report
 
 LOG, STUDIES = "imported.csv", "studies.csv"
 """What was done to each cell; the list of trials."""
@@ -76,6 +77,13 @@ def adds(imported: Imported) -> bool:
     return not imported.protocol.get("outcomes")
 
 
+def renamed(imported: Imported, folder: Path) -> Imported:
+    """What joins the review of a folder, with the review's ids of its trials."""
+    studies = examined(folder, tools_of(folder.parent))[0].studies
+    with_ids: Imported = import_module("reweigh.exchange.ids").named_as(imported, studies)
+    return with_ids
+
+
 def added(files: Mapping[str, bytes], folder: Path) -> tuple[dict[str, bytes], bytes]:
     """Those of the files that join the review of a folder, and its record of imports with theirs at the end.
 
@@ -109,3 +117,19 @@ def preview(imported: Imported) -> str:
     done = Counter(cell.code for cell in imported.cells)
     said = ", ".join(f"{count} {code}" for code, count in sorted(done.items()))
     return "\n".join([*lines, *([f"Cells changed or left out: {said}; each stands in imported.csv"] if done else [])])
+
+
+def exported(folder: Path, form: str) -> tuple[Mapping[str, bytes], Sequence[str]]:
+    """The files of a review in another programme's format, and sentences on what was left out.
+
+    Raises Stop where the review does not pass its check, or has nothing of the kind.
+    """
+    source = import_module("reweigh.exchange.export")
+    tools = tools_of(folder.parent)
+    tables, protocol, problems, files = examined(folder, tools)
+    if problems or protocol is None:
+        raise Stop(format_report(problems, folder.name, str(folder)))
+    made = source.FORMATS[form](source.load(folder.name, files, tables, protocol, tools))
+    if made.problem:
+        raise Stop(f"{folder}: {made.problem}")
+    return made.files, made.notes

@@ -11,6 +11,7 @@ import click
 
 from reweigh.cli.places import (
     DATA,
+    EXPORT,
     PROTOCOL,
     RESULTS,
     Stop,
@@ -21,6 +22,8 @@ from reweigh.cli.places import (
     reviews,
 )
 
+FORMATS = ("revman-web", "metafor", "meta", "ris", "robvis", "prisma")
+"""What a review is exported to; a test holds them to `reweigh.exchange.export`, which takes long to load."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -54,6 +57,8 @@ def main() -> None:
       reweigh open my-review       the page
       reweigh corpus rows.csv --into folder
                                    hundreds of Cochrane reviews at once
+      reweigh export my-review --to metafor
+                                   for RevMan Web, R, robvis and others
 
     Exit status: 0 well, 1 problems in the input, 2 wrong usage.
     """
@@ -179,7 +184,8 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
     imported = exchange.read(files, columns, folder.parent, options)
     if imported.problems:
         raise Stop("\n".join(imported.problems))
-    adds = exchange.adds(imported) and (folder / PROTOCOL).is_file()
+    if adds := exchange.adds(imported) and (folder / PROTOCOL).is_file():
+        imported = exchange.renamed(imported, folder)
     written = exchange.written(imported)
     click.echo(exchange.preview(imported))
     if adds:
@@ -226,6 +232,48 @@ def corpus(files: tuple[Path, ...], into: Path, depth: str, important: tuple[str
     click.echo(many.prepare(files, into, depth, bounds, force=force))
     status = workflow.run(workflow.command(into, [], cores, []), sys.argv[1:])
     sys.exit(1 if status or many.failed(into) else 0)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--to", "form", required=True, type=click.Choice(FORMATS), help="The format; see above.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="The folder to write to; export/NAME/FORMAT where not given.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+def export(name: str, form: str, output: Path | None, force: bool) -> None:
+    """Write a review for another programme.
+
+    \b
+    revman-web   the four CSV files that RevMan Web imports: study information,
+                 study arms, study results, risk of bias
+    metafor      an R script and its data: every main analysis by every model,
+                 and how far R's numbers are from ours
+    meta         the same by R's meta (the script was not run by us)
+    ris          the references of studies.csv, for reference managers
+    robvis       judgements of risk of bias: Study, D1 ..., Overall, Weight; a
+                 file per tool
+    prisma       the counts of flow.csv for the PRISMA 2020 flow-diagram tool
+
+    Exported is what the main analyses of the review pool, computed from its tables as they are; no run is needed. The
+    review must pass its check. RIS, robvis, PRISMA and RevMan Web files come back by `reweigh import`. Nothing that
+    exists is overwritten without --force.
+
+    \b
+      reweigh export my-review --to metafor
+      Rscript export/my-review/metafor/metafor.R
+    """
+    from reweigh.cli import exchange
+
+    folder = existing(name)
+    target = output or EXPORT / folder.name / form
+    files, notes = exchange.exported(folder, form)
+    there = [one for one in files if (target / one).exists()]
+    if there and not force:
+        raise Stop(f"{target} has {', '.join(there)} already; nothing was written. --force overwrites.")
+    target.mkdir(parents=True, exist_ok=True)
+    for one, content in files.items():
+        (target / one).write_bytes(content)
+    click.echo("\n".join([f"{target}: {', '.join(files)}", *(f"Note: {note}" for note in notes)]))
 
 
 def write(folder: Path, files: Mapping[str, bytes], *, force: bool, adds: bool = False, way_out: str = "") -> None:

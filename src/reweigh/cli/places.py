@@ -8,7 +8,8 @@ from pathlib import Path
 
 from click import ClickException, UsageError
 
-DATA, RESULTS, PROTOCOL, TOOLS = Path("data"), Path("results"), "review.yaml", "risk_of_bias_tools.yaml"
+DATA, RESULTS, EXPORT = Path("data"), Path("results"), Path("export")
+PROTOCOL, TOOLS = "review.yaml", "risk_of_bias_tools.yaml"
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reweigh.io import frame, read_text
 from reweigh.measures import natural
 from reweigh.pool.refit import cannot, refit, trials_of
+from reweigh.pool.units import Units
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import PRESETS, Model
 from reweigh.text.codes import code, has, join, words
@@ -51,7 +52,7 @@ def analysis_rows(
     protocol
         Its protocol; the first model of an outcome is that of the review's authors, `cochrane` is current practice.
     tables
-        effects, pooled and not_pooled, by these names.
+        effects, units, pooled and not_pooled, by these names.
     printed
         published_rows.csv (outcome, study_id, comparison_id, subgroup, estimate, ci_lower, ci_upper, weight; natural
         scale, percent) with RevMan's own results of rows, or None.
@@ -61,9 +62,9 @@ def analysis_rows(
     Nothing is raised: what cannot be had is missing, with its reason.
     """
     effects, pooled, lost = (tables[name] for name in ("effects", "pooled", "not_pooled"))
+    units = Units(effects, tables["units"])
     main = pooled[(pooled["set"] == "main") & (pooled["model"] != "bayes")]
     doi = _doi(protocol)
-    own = {str(name): one for name, one in effects[effects["set"] == "main"].groupby("analysis", sort=False)}
     said = {} if printed is None else {str(name): one for name, one in printed.groupby("outcome", sort=False)}
     rows: list[dict[str, object]] = []
     seen = set()
@@ -76,8 +77,8 @@ def analysis_rows(
             {"review": review, "doi": doi, "analysis": analysis, "outcome": outcome,
              "label": protocol.outcomes[outcome].label, "measure": measure, "scale": models["scale"].iloc[0]}
             | _current(models)
-            | _of_authors(models, own.get(str(analysis)), said.get(outcome), protocol)
-            | _decisive(own.get(str(analysis)), models)
+            | _of_authors(models, units, said.get(outcome), protocol)
+            | _decisive(units.of(str(analysis), CURRENT.units), models)
         )  # fmt: skip
     for outcome, about in protocol.outcomes.items():
         if outcome not in seen:
@@ -124,7 +125,7 @@ def _current(models: pd.DataFrame) -> dict[str, object]:
 
 
 def _of_authors(
-    models: pd.DataFrame, mine: pd.DataFrame | None, printed: pd.DataFrame | None, protocol: Protocol
+    models: pd.DataFrame, units: Units, printed: pd.DataFrame | None, protocol: Protocol
 ) -> dict[str, object]:
     """The model that RevMan's weights or settings name, and what came back of RevMan's rows, weights and estimates."""
     first = models.iloc[0]
@@ -133,7 +134,8 @@ def _of_authors(
     if model.name != CURRENT.name:
         named = {f"revman_{name}": f"{name}_natural" for name in ("estimate", "ci_lower", "ci_upper")}
         out = {ours: first[theirs] for ours, theirs in named.items()} | {"revman_p_value": first["p_value"]}
-    if printed is None or not len(printed) or mine is None:
+    mine = units.of(str(first["analysis"]), model.units)
+    if printed is None or not len(printed):
         return out | {"rows": 0, "rows_back": 0, "agreement": "nothing_printed"}
     joined = _joined(printed, mine)
     kinds = Counter(joined.loc[joined["estimate"].notna(), "kind"])
@@ -223,12 +225,12 @@ def _pool(pool: pd.DataFrame, mine: pd.DataFrame, model: Model, measure: str, sc
     return {"printed": implied, "pooled": pooled, "weights_difference": off, "agreement": agreement}
 
 
-def _decisive(mine: pd.DataFrame | None, models: pd.DataFrame) -> dict[str, object]:
+def _decisive(mine: pd.DataFrame, models: pd.DataFrame) -> dict[str, object]:
     """The trial without which the guarded interval no longer excludes no effect, or does for the first time.
 
     Of several it is the one that moves the P value most; `decisive_trials` counts them.
     """
-    if mine is None or mine["study_id"].nunique() < FEWEST:
+    if mine["study_id"].nunique() < FEWEST:
         return {}
     trials = trials_of(mine)
     if cannot(trials, GUARDED):

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Mapping
+
+import pandas as pd
+
+from reweigh.exchange.analyses import Judgement
+from reweigh.exchange.result import Cell
 
 #: How the domain of a file begins (letters alone, lower case), and our name of it. Tools before 2011 asked questions
 #: ("Allocation concealment?"); RevMan adds the outcomes in words after a colon, and the kind of bias in brackets.
@@ -54,3 +60,42 @@ def judgement_of(tool: str, said: str) -> str:
     if letters in _MIDDLE[tool]:
         return "unclear" if tool == "RoB 1" else "some_concerns"
     return _JUDGEMENTS.get(letters, "")
+
+
+def judged(
+    given: Iterable[Judgement], ids: Mapping[str, str], studies: Collection[str], outcomes: Collection[str]
+) -> tuple[pd.DataFrame, list[Cell]]:
+    """risk_of_bias.csv of the judgements of a Cochrane file, and those that are not taken.
+
+    Parameters
+    ----------
+    given
+        The judgements as the file words them.
+    ids
+        Name of a study to its id.
+    studies, outcomes
+        Ids of those that the review has; a judgement of another one is listed.
+    """
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    cells = []
+    for one in given:
+        tool, domain = domain_of(one.domain)
+        judgement = judgement_of(tool, one.judgement) if tool else ""
+        study = ids.get(one.study, "")
+        where = one.file, one.row, one.domain, one.judgement, ""
+        if not tool:
+            cells.append(Cell(*where, "domain_of_no_tool"))
+        elif not judgement:
+            cells.append(Cell(*where, "no_judgement"))
+        elif study not in studies or (one.outcome and one.outcome not in outcomes):
+            cells.append(Cell(*where, "no_such_study"))
+        elif (study, one.outcome, domain) in rows:
+            first = rows[study, one.outcome, domain]["judgement"]
+            if first != judgement:
+                cells.append(Cell(*where[:4], first, "judged_twice"))
+        else:
+            rows[study, one.outcome, domain] = {
+                "study_id": study, "outcome": one.outcome, "tool": tool, "domain": domain, "judgement": judgement,
+                "support": one.support,
+            }  # fmt: skip
+    return pd.DataFrame(list(rows.values())), cells

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.exchange.analyses import ARM, NUMBERS, Key, Review, Settings, outcome_of, plain
-from reweigh.exchange.bias import domain_of, judgement_of
+from reweigh.exchange.bias import judged
 from reweigh.exchange.ids import study_ids, year_of
 from reweigh.exchange.measured import RESULTS, Candidate, Found, Identified, identify
 from reweigh.exchange.result import Cell, Imported
@@ -396,30 +396,10 @@ def _studies(w: _Work) -> pd.DataFrame:
 
 
 def _bias(w: _Work) -> pd.DataFrame:
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    known = set(w.rows["study_id"]) | {w.ids[one["study"]] for one in w.review.studies}
-    outcomes = {outcome_of(key) for key in w.keys}
-    for one in w.review.bias:
-        tool, domain = domain_of(one.domain)
-        judgement = judgement_of(tool, one.judgement) if tool else ""
-        study = w.ids.get(one.study, "")
-        where = one.file, one.row, one.domain, one.judgement, ""
-        if not tool:
-            w.cells.append(Cell(*where, "domain_of_no_tool"))
-        elif not judgement:
-            w.cells.append(Cell(*where, "no_judgement"))
-        elif study not in known or (one.outcome and one.outcome not in outcomes):
-            w.cells.append(Cell(*where, "no_such_study"))
-        elif (study, one.outcome, domain) in rows:
-            first = rows[study, one.outcome, domain]["judgement"]
-            if first != judgement:
-                w.cells.append(Cell(*where[:4], first, "judged_twice"))
-        else:
-            rows[study, one.outcome, domain] = {
-                "study_id": study, "outcome": one.outcome, "tool": tool, "domain": domain, "judgement": judgement,
-                "support": one.support,
-            }  # fmt: skip
-    return _filled(pd.DataFrame(list(rows.values())), ("study_id", "tool", "domain", "judgement"))
+    known = {*w.rows["study_id"], *(w.ids[one["study"]] for one in w.review.studies)}
+    table, cells = judged(w.review.bias, w.ids, known, {outcome_of(key) for key in w.keys})
+    w.cells += cells
+    return _filled(table, ("study_id", "tool", "domain", "judgement"))
 
 
 def _published(w: _Work) -> pd.DataFrame:

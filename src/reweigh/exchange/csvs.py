@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 
 import pandas as pd
 
 from reweigh.dialect import dialect_of
+from reweigh.io import unguarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,18 @@ def read_sheet(name: str, data: bytes) -> Sheet:
     places = {column: at for at, column in reversed(list(enumerate(header))) if column}
     rows = [(i, record) for i, record in enumerate(records[1:], start=2) if any(cell.strip() for cell in record)]
     width, plain = len(header), dialect.delimiter == ","
-    full = [record + [""] * (width - len(record)) for _, record in rows]
+    # An apostrophe before what a spreadsheet would run is no part of the text.
+    full = [[*map(unguarded, record), *[""] * (width - len(record))] for _, record in rows]
     columns = {
         column: [record[at] if plain else dialect.number(record[at]) for record in full]
         for column, at in sorted(places.items(), key=lambda one: one[1])
     }
     frame = pd.DataFrame(columns, index=pd.Index([i for i, _ in rows], dtype="int64"), dtype=object)
     return Sheet(name, frame, dialect.unusual)
+
+
+def header_of(data: bytes) -> set[str]:
+    """Names in the first line of a CSV file, however it was saved."""
+    lines = data[:65_536].decode("utf-8-sig", "replace").splitlines()
+    first = next((line for line in lines if line.strip() and not line.casefold().lstrip('"').startswith("sep=")), "")
+    return {" ".join(cell.strip().strip('"').split()) for cell in re.split(r"[,;\t|]", first)}

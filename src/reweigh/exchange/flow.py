@@ -9,8 +9,11 @@ import pandas as pd
 
 from reweigh.exchange.grids import Grid
 from reweigh.exchange.result import Cell, Imported
+from reweigh.text.flow import BOXES
 
 COLUMNS = ("box", "n", "reason")
+HEADER = ("data", "node", "box", "description", "boxtext", "tooltips", "url", "n")
+"""Columns of the tool's file."""
 _NEEDED = {"data", "box", "n"}
 
 
@@ -33,6 +36,9 @@ def read_flow(grid: Grid) -> Imported:
         line = (*given, *[""] * (len(names) - len(given)))
         name, text = line[box].strip(), line[count].strip()
         if not name or name == "NA" or not text or text == "NA" or name in ("identification", "screening", "included"):
+            continue
+        if name not in BOXES:
+            cells.append(Cell(grid.file, row, grid.rows[0][1][box], name, "", "flow_box_unknown"))
             continue
         if re.fullmatch(r"[0-9]+(?:\.0)?", text):
             rows.append((name, text.removesuffix(".0"), ""))

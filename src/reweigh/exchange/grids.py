@@ -24,6 +24,7 @@ from typing import Any
 import pandas as pd
 
 from reweigh.dialect import dialect_of
+from reweigh.io import unguarded
 
 #: Package, and what it reads; the names stand in the extra `formats` of the package.
 _WHAT = {
@@ -154,7 +155,9 @@ def _csv(data: bytes, file: str) -> list[Grid]:
         below = next((line for line in lines[:20] if any(sign in line for sign in ",;\t|")), "")
         dialect = replace(dialect, delimiter=dialect_of(below.encode()).delimiter)
     reader = csv.reader(io.StringIO(dialect.text, newline=""), delimiter=dialect.delimiter)
-    rows = tuple((i, tuple(row)) for i, row in enumerate(reader, start=1) if any(c.strip() for c in row))
+    # An apostrophe before what a spreadsheet would run is no part of the text.
+    cells = enumerate((tuple(map(unguarded, row)) for row in reader), start=1)
+    rows = tuple((i, row) for i, row in cells if any(c.strip() for c in row))
     comma = dialect.delimiter != "," and any(dialect.number(c) != c for _, row in rows for c in row if "," in c)
     return [Grid(file, "", rows, comma or _has_commas(rows))]
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
+
+import pandas as pd
+
+from reweigh.exchange.analyses import plain
+from reweigh.exchange.result import Cell, Imported
 
 #: Letters that do not come apart into a Latin letter and a mark.
 _LETTERS = str.maketrans(
@@ -58,3 +64,35 @@ def year_of(text: str) -> str:
         return text
     found = set(re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text))
     return found.pop() if len(found) == 1 else ""
+
+
+def labels_of(studies: pd.DataFrame) -> dict[str, str]:
+    """study_id to a label that no other study has: its own, with the id behind it where two are alike."""
+    labels = studies["label"].map(lambda text: plain(str(text)))
+    twice = labels.str.casefold().duplicated(keep=False)
+    unique = labels.where(~twice, labels + " (" + studies["study_id"] + ")")
+    return dict(zip(studies["study_id"], unique, strict=True))
+
+
+def named_as(imported: Imported, studies: pd.DataFrame) -> Imported:
+    """What joins a review with the review's own ids: judgements, by the labels of the trials.
+
+    Parameters
+    ----------
+    imported
+        Without results of trials.
+    studies
+        study_id and label of the review's trials. Judgements of no trial of them are left out and listed.
+    """
+    if not {"risk_of_bias", "studies"} <= set(imported.tables):
+        return imported
+    theirs, bias = imported.tables["studies"], imported.tables["risk_of_bias"]
+    known = {slug(str(label)): id_ for id_, label in labels_of(studies).items()}
+    known |= {slug(str(id_)): str(id_) for id_ in studies["study_id"]}
+    labels = dict(zip(theirs["study_id"], theirs["label"], strict=True))
+    ids = {id_: known[slug(label)] for id_, label in labels.items() if slug(label) in known}
+    lost = [label for id_, label in labels.items() if id_ not in ids]
+    cells = (*imported.cells, *(Cell("risk_of_bias", 0, "", label, "", "judgement_unmatched") for label in lost))
+    kept = bias[bias["study_id"].isin(list(ids))].reset_index(drop=True)
+    tables = {**imported.tables, "risk_of_bias": kept.assign(study_id=kept["study_id"].map(ids))}
+    return replace(imported, tables=tables, cells=cells)

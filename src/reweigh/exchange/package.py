@@ -49,7 +49,8 @@ _POOLED = (
 )  # fmt: skip
 _KINDS = {"dichotomous": "counts", "continuous": "means", "contrast level": "given", "o-e and variance": "oe"}
 _METHODS = {"mh": "M-H", "m-h": "M-H", "iv": "IV", "peto": "Peto", "exp_o_e_var": "Peto"}
-_JUDGED, _SUPPORT = "Domain (judgement): ", "Domain (support): "
+JUDGED, SUPPORT = "Domain (judgement): ", "Domain (support): "
+"""How the columns of a table of judgements begin."""
 
 
 def parts_of(files: Mapping[str, bytes]) -> dict[str, dict[str, tuple[str, bytes]]]:
@@ -87,7 +88,7 @@ def read_package(name: str, parts: Mapping[str, tuple[str, bytes]]) -> Review:
     if BIAS in sheets:
         _bias(review, sheets[BIAS])
     if STUDIES in sheets:
-        _studies(review, sheets[STUDIES])
+        read_information(review, sheets[STUDIES])
     _without_data(review)
     return review
 
@@ -220,16 +221,17 @@ def _subgroups(review: Review, sheet: Sheet) -> None:
 
 
 def _bias(review: Review, sheet: Sheet) -> None:
-    domains = [c.removeprefix(_JUDGED) for c in sheet.columns if c.startswith(_JUDGED)]
+    domains = [c.removeprefix(JUDGED) for c in sheet.columns if c.startswith(JUDGED)]
     for row, cells in zip(sheet.frame.index, sheet.frame.to_dict("records"), strict=True):
         for domain in domains:
-            judgement, support = plain(cells[_JUDGED + domain]), unmarked(cells.get(_SUPPORT + domain, ""))
+            judgement, support = plain(cells[JUDGED + domain]), unmarked(cells.get(SUPPORT + domain, ""))
             if judgement:
                 study = plain(cells.get("Study", ""))
                 review.bias.append(Judgement(sheet.name, int(row), study, "", domain, judgement, support))
 
 
-def _studies(review: Review, sheet: Sheet) -> None:
+def read_information(review: Review, sheet: Sheet) -> None:
+    """Add the studies of a table of study information (Study, Year, Char: ...) to a review."""
     taken = {"Study", "Year"}
     for row, cells in zip(sheet.frame.index, sheet.frame.to_dict("records"), strict=True):
         one = {"study": plain(cells.get("Study", "")), "year": plain(cells.get("Year", ""))}
@@ -248,4 +250,6 @@ def _without_data(review: Review) -> None:
         review.notes.append(f"Analysis {key[0]}.{key[1]} ({review.settings[key].name}) has no row; it is left out.")
 
 
-__all__ = ["NEEDED", "REVIEW", "lacking", "parts_of", "read_corpus", "read_package"]
+__all__ = [
+    "JUDGED", "NEEDED", "REVIEW", "SUPPORT", "lacking", "parts_of", "read_corpus", "read_information", "read_package",
+]  # fmt: skip

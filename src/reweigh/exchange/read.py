@@ -68,7 +68,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
         else:
             waiting.append((short, data))
     if cochrane:
-        parts["data"].append(("", _cochrane(cochrane)))
+        parts["data"].append(("", _cochrane(cochrane, options)))
     tables: list[tuple[str, list[Grid]]] = []
     listed: list[tuple[str, list[Grid]]] = []
     for short, data in waiting:
@@ -90,7 +90,7 @@ def read(files: Mapping[str, bytes], options: Options | None = None) -> Imported
                 if asked and sheet.rows and is_flow(sheet.rows[0][1]):
                     parts["flow"].append((short, read_flow(sheet)))
                 elif asked and judgement_header(sheet.rows):
-                    parts["bias"].append((short, read_robvis(sheet, options.tools)))
+                    parts["bias"].append((short, read_robvis(sheet, options.tools, options.outcome)))
                 else:
                     rest.append(sheet)
             if any(has_results(sheet, options) for sheet in rest):
@@ -156,7 +156,8 @@ def is_cochrane(data: bytes, kind: str) -> bool:
     if "<COCHRANE_REVIEW" in text:
         return True
     head = text.lstrip().splitlines()[0] if text.strip() else ""
-    names = {squeeze(part) for part in re.split(r"[,;\t]", head.replace('"', ""))}
+    parts = re.split(r"[,;\t]", head.replace('"', ""))
+    names = {squeeze(part) for part in parts}
     marks = (
         {"analysisgroup", "analysisnumber"},
         {"comparisonnumber", "outcomenumber"},
@@ -164,14 +165,16 @@ def is_cochrane(data: bytes, kind: str) -> bool:
         {"study", "arm", "description", "intervention"},
     )
     judged = any(re.match(r".*(?:judgement|judgment)", name) for name in names)
-    return judged or any(mark <= names for mark in marks) or any(n.startswith("charmethods") for n in names)
+    information = names == {"study", "year"} or any(part.strip().startswith("Char: ") for part in parts)
+    return judged or information or any(mark <= names for mark in marks)
 
 
-def _cochrane(files: Mapping[str, bytes]) -> Imported:
-    """Cochrane packages and RevMan files by their own reader, which takes a while to load."""
+def _cochrane(files: Mapping[str, bytes], options: Options) -> Imported:
+    """Cochrane packages, RevMan files and RevMan's study data by their own readers, which take a while to load."""
     from reweigh.exchange.revman import read as read_revman
+    from reweigh.exchange.study_results import are_study_data, read_study_results
 
-    return read_revman(files)
+    return read_study_results(files, options) if are_study_data(files) else read_revman(files)
 
 
 def _unpacked(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -57,17 +57,18 @@ def read_references(text: str, file: str, kind: str) -> Imported:
             cells.append(Cell(file, line or at, "", "a reference that cannot be read", "", "row_empty"))
             continue
         keys = [key for key in (entry["doi"].lower(), slug(entry["title"] + entry["year"])) if key]
+        keys = [entry["study_id"]] if "study_id" in entry else keys
         if first := next((seen[key] for key in keys if key in seen), ""):
             said = entry["label"] or entry["title"]
             cells.append(Cell(file, line or at, "", said, first, "reference_repeated"))
             continue
         seen |= dict.fromkeys(keys, entry["label"])
-        id_ = slug(entry["label"]) or f"reference_{at}"
+        id_ = entry.get("study_id") or slug(entry["label"]) or f"reference_{at}"
         ids[id_] = ids.get(id_, 0) + 1
         if ids[id_] > 1:
             letter = chr(ord("a") + min(ids[id_] - 1, 25))
             id_, entry["label"] = f"{id_}_{letter}", f"{entry['label']} ({letter})"
-        rows.append({"study_id": id_, **entry})
+        rows.append({**entry, "study_id": id_})
     if not rows:
         return Imported(cells=tuple(cells), problems=(f"{file}: no reference can be read",))
     used = [name for name in COLUMNS if any(row.get(name) for row in rows)]
@@ -108,9 +109,16 @@ def _ris(text: str, file: str) -> list[tuple[int, dict[str, str]]]:
         extra = {"notes": _one(entry, "notes"), "abstract": _one(entry, "abstract", "notes_abstract")}
         authors = entry.get("authors") or entry.get("first_authors") or []
         year = _one(entry, "year", "publication_year", "date")
-        row = _entry(authors, year, {**said, **extra})
+        row = _entry(authors, year, {**said, **extra}) | _named(entry)
         found.append((starts[at] if at < len(starts) else 0, row))
     return found
+
+
+def _named(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Label and id of a study where both stand in a reference (LB and ID), as `reweigh export` writes them."""
+    label, id_ = " ".join(_one(entry, "label").split()), _one(entry, "id").strip()
+    said = re.search(r"[^\W\d_]", label) and re.fullmatch(r"[^\W\d_][\w.-]*", id_)
+    return {"study_id": id_, "label": label} if said else {}
 
 
 def _one(entry: Mapping[str, Any], *names: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from reweigh.exchange.analyses import Review
 from reweigh.exchange.built import imported
-from reweigh.exchange.csvs import Sheet, read_sheet
+from reweigh.exchange.csvs import Sheet, header_of, read_sheet
 from reweigh.exchange.package import NEEDED, REVIEW, lacking, parts_of, read_corpus, read_package
 from reweigh.exchange.result import Imported
 from reweigh.exchange.revman_csv import NEEDED as CSV_NEEDED
@@ -58,17 +58,10 @@ def recognised(files: Mapping[str, bytes]) -> bool:
         if _looks_like_xml(data) and b"COCHRANE_REVIEW" in data[:4096].replace(b"\x00", b""):
             return True
         if name.casefold().endswith((".csv", ".txt", ".tsv")):
-            header = _header(data)
+            header = header_of(data)
             if any(set(needed) <= header for needed in (NEEDED, CSV_NEEDED)):
                 return True
     return False
-
-
-def _header(data: bytes) -> set[str]:
-    """Names in the first line of a CSV file, however it was saved."""
-    lines = data[:65_536].decode("utf-8-sig", "replace").splitlines()
-    first = next((line for line in lines if line.strip() and not line.casefold().lstrip('"').startswith("sep=")), "")
-    return {" ".join(cell.strip().strip('"').split()) for cell in re.split(r"[,;\t|]", first)}
 
 
 def _reviews(files: Mapping[str, bytes]) -> tuple[dict[str, Review], list[str]]:
@@ -115,7 +108,7 @@ def _is_corpus(name: str, data: bytes) -> bool:
     """Whether a table of data rows is of many reviews."""
     if not name.casefold().endswith("data-rows.csv"):
         return False
-    return REVIEW in _header(data)
+    return REVIEW in header_of(data)
 
 
 def _missing(sheet: Sheet, needed: tuple[str, ...]) -> list[str]:

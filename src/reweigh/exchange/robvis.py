@@ -83,15 +83,17 @@ def judgement_header(rows: Sequence[tuple[int, tuple[str, ...]]]) -> bool:
 
 
 def _domain_columns(names: Sequence[str], rows: Sequence[tuple[int, tuple[str, ...]]]) -> list[int]:
-    """Columns whose filled cells are judgements, without the overall one."""
-    found = []
+    """Columns whose filled cells are judgements, and empty ones that are named as a domain; not the overall one."""
+    found, empty = [], []
     for i, name in enumerate(names):
         cells = [c[i].strip() for _, c in rows if i < len(c) and c[i].strip() and c[i].strip() not in ("NA", "-")]
         numbered = re.fullmatch(r"d(?:omain)?\s*[.\s]?[0-9]+", name.strip(), re.IGNORECASE)
         judged = sum(1 for c in cells if _JUDGEMENT.fullmatch(c) or (numbered and c.lower() in _WORDS))
         if cells and judged * 2 > len(cells) and squeeze(name) not in ("overall", "overallrisk", "overallbias"):
             found.append(i)
-    return found
+        elif not cells and (numbered or (re.search(r"\bbias\b", name, re.IGNORECASE) and _said(name))):
+            empty.append(i)
+    return sorted([*found, *empty]) if found else []
 
 
 def read_robvis(grid: Grid, tools: Mapping[str, Tool], outcome: str = "") -> Imported:

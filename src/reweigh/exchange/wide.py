@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from reweigh.exchange.ids import outcome_id, slug, study_ids
 from reweigh.exchange.options import ColumnMap, Options
 from reweigh.exchange.result import Cell, Imported
 from reweigh.exchange.robvis import read_robvis
+from reweigh.exchange.smallest import smallest_protocol
 from reweigh.measures import MEASURES, RATIO_MEASURES, SINGLE_GROUP_MEASURES, scale_of
 from reweigh.tables.columns import is_missing_word
 from reweigh.tables.problems import did_you_mean, nearest
@@ -423,7 +423,9 @@ class _Reader:
         }
         if len(bias):
             tables["risk_of_bias"] = bias[bias["study_id"].isin(used)].reset_index(drop=True)
-        protocol, comments = self._protocol()
+        protocol, comments, notes = smallest_protocol(self.table.file, self.words, self.outcomes, self.options.model)
+        for note in notes:
+            self.note(note)
         self._apart_or_together(protocol, comments)
         kept = {name: frame for name, frame in tables.items() if len(frame)}
         cells = sorted(self.table.cells, key=lambda cell: cell.row)
@@ -1052,54 +1054,6 @@ class _Reader:
         if apart:
             protocol["independent_comparisons"] = apart
             comments["independent_comparisons"] = "guessed: comparisons that share no patients"
-
-    # --- Protocol
-
-    def _protocol(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """The smallest review.yaml that works, and comments on what is a placeholder or a guess."""
-        named = PurePath(self.table.file).stem.replace("_", " ")
-        alone = all(one["measure"] in SINGLE_GROUP_MEASURES for one in self.outcomes.values())
-        usual = ("group", "none") if alone else ("experimental", "control")
-        sides = [word or default for word, default in zip(self.words, usual, strict=True)]
-        comments = {
-            "title": "fill in: the title of the review",
-            "question": "fill in: who was studied, what was given, what it was compared with",
-            "windows": "one window takes every row; name windows to keep time points apart",
-        }
-        if not any(self.words):
-            comments["words"] = "fill in: how the two sides are called in figures"
-        outcomes = {}
-        for name, one in self.outcomes.items():
-            outcomes[name] = {"label": one["label"], "type": one["type"], "measure": one["measure"]}
-            compared = one["measure"] not in SINGLE_GROUP_MEASURES
-            if compared:
-                outcomes[name]["better"] = "lower"
-                comments[f"outcomes.{name}.better"] = "guessed: lower or higher"
-            if one["guessed"]:
-                comments[f"outcomes.{name}.measure"] = one["guessed"]
-            self.note(
-                f"outcome {name}: {MEASURES[one['measure']].label.lower()}"
-                + (f" ({one['guessed']})" if one["guessed"] else "")
-                + ("; that lower is better is a guess" if compared else " of a single group")
-            )
-        presets = ["cochrane", "revman-classic"]
-        model = self.options.model
-        models = [model, *(p for p in presets if p != model)] if model else presets
-        comments["models"] = "the main model first"
-        question = {
-            "population": "to be filled in: population",
-            "intervention": sides[0] if self.words[0] else "to be filled in: intervention",
-            "comparator": sides[1] if self.words[1] else "to be filled in: comparator",
-        }
-        protocol = {
-            "title": f"To be filled in: title (imported from {named})",
-            "question": question,
-            "words": {"intervention": sides[0], "control": sides[1]},
-            "outcomes": outcomes,
-            "windows": {"all": {"label": "All time points", "any": True}},
-            "models": models,
-        }
-        return protocol, comments
 
 
 def _text(cell: str) -> str:

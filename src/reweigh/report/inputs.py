@@ -64,6 +64,8 @@ class Inputs:
     worked: Mapping[str, str] = field(default_factory=dict)
     claims: Sequence[Mapping[str, Any]] = ()
     bias: RiskOfBias | None = None
+    #: Counts of the PRISMA 2020 flow diagram as typed: box, n, reason.
+    flow: Sequence[Mapping[str, str]] = ()
     #: Path of an input below the repository to its SHA-256.
     hashes: Mapping[str, str] = field(default_factory=dict)
     #: Package to version.

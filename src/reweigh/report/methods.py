@@ -207,7 +207,7 @@ def prisma_items(inputs: Inputs) -> list[tuple[str, str, str]]:
         ("13d", "Synthesis methods, heterogeneity, software", "Methods: synthesis; versions"),
         ("13e", "Exploring heterogeneity", "Analyses: subgroups" if inputs.protocol.subgroup_columns else "not done"),
         ("13f", "Sensitivity analyses", "Analyses: sensitivity sets; explorer"),
-        ("16a", "Flow of records", "Trials; searches are not recorded"),
+        ("16a", "Flow of records", "Trials" if inputs.flow else "Trials; searches are not recorded"),
         ("16b", "Excluded records with reasons", "Trials"),
         ("17", "Characteristics of each trial", "Trials" if characteristic_columns(inputs) else "not recorded"),
         ("18", "Risk of bias of each trial", "Trials" if inputs.bias and len(inputs.bias.table) else "not recorded"),

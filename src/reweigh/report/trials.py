@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,13 +10,35 @@ import pandas as pd
 from reweigh.figures.forest.lights import printed
 from reweigh.io import records
 from reweigh.report.inputs import Inputs
-from reweigh.report.words import DOI, href, missing, nice
+from reweigh.report.words import DOI, count, href, missing, nice
 from reweigh.risk_of_bias import OVERALL
 from reweigh.text.codes import has, parse
+from reweigh.text.flow import BOXES
 
 NOT_RECORDED = "not recorded"
 POOLED, SENSITIVITY, UNUSED, EXCLUDED = "in a main analysis", "in a sensitivity set only", "not pooled", "not eligible"
 STATES = (POOLED, SENSITIVITY, UNUSED, EXCLUDED)
+#: Boxes of the diagram with flow.csv, each with the one at its side: label, the counts that it adds up (of several
+#: choices the first that is there), and counts that only say what it consists of.
+STEPS = (
+    (("Records identified", (("database_results", "register_results", "website_results", "organisation_results",
+                              "citations_results"),), ("database_specific_results", "register_specific_results")),
+     ("Records removed before screening", (("duplicates", "excluded_automatic", "excluded_other"),))),
+    (("Records screened", (("records_screened",),)), ("Records excluded", (("records_excluded",),))),
+    (("Reports sought for retrieval", (("dbr_sought_reports", "other_sought_reports"),)),
+     ("Reports not retrieved", (("dbr_notretrieved_reports", "other_notretrieved_reports"),))),
+    (("Reports assessed for eligibility", (("dbr_assessed", "other_assessed"),)),
+     ("Reports excluded", (("dbr_excluded", "other_excluded"),))),
+    (("Studies included", (("total_studies",), ("previous_studies", "new_studies"))),
+     ("Reports of included studies", (("total_reports",), ("previous_reports", "new_reports")))),
+    (("Studies in a meta-analysis", (("total_studies_ma",),)), ("Reports of these", (("total_reports_ma",),))),
+)  # fmt: skip
+#: And without one.
+UNKNOWN = (
+    ("Records identified", "Duplicates removed"),
+    ("Records screened", "Records excluded"),
+    ("Reports sought", "Reports not retrieved"),
+)
 #: Columns of studies.csv that are shown elsewhere, or say nothing to a reader of the table.
 ELSEWHERE = ("row", "study_id", "label", "year", "doi", "pmid", "registry_id", "eligible", "exclusion_reason", "note",
              "source_urls")  # fmt: skip
@@ -129,8 +152,31 @@ def _links(study: dict[str, Any]) -> list[tuple[str, str]]:
     return links
 
 
+def _counts(
+    inputs: Inputs, label: str, choices: Sequence[Sequence[str]], details: Sequence[str] = ()
+) -> dict[str, Any]:
+    """One box of the diagram: the sum of the counts that flow.csv has of it, and what it consists of."""
+    found = ([row for row in inputs.flow if row["box"] in boxes] for boxes in choices)
+    rows = next(filter(None, found), [])
+    parts = [*(rows if len(rows) > 1 else []), *(row for row in inputs.flow if row["box"] in details)]
+    return {
+        "label": label,
+        "n": count(sum(int(row["n"]) for row in rows)) if rows else NOT_RECORDED,
+        "parts": [(row.get("reason") or BOXES[row["box"]], count(row["n"])) for row in parts if int(row["n"])],
+    }
+
+
+def _steps(inputs: Inputs) -> list[dict[str, Any]]:
+    """The boxes of the diagram before the trials of the tables, each with the one at its side."""
+    if not inputs.flow:
+        unknown = {"n": NOT_RECORDED, "parts": []}
+        return [{"main": {"label": main, **unknown}, "side": {"label": side, **unknown}} for main, side in UNKNOWN]
+    steps = [{"main": _counts(inputs, *main), "side": _counts(inputs, *side)} for main, side in STEPS]
+    return [one for one in steps if {one["main"]["n"], one["side"]["n"]} != {NOT_RECORDED}]
+
+
 def flow(inputs: Inputs, trials: list[dict[str, Any]]) -> dict[str, Any]:
-    """Counts of the PRISMA 2020 flow diagram; what the data do not hold is NOT_RECORDED."""
+    """Counts of the PRISMA 2020 flow diagram, of flow.csv and the tables; what they do not hold is NOT_RECORDED."""
     excluded: dict[str, int] = {}
     for study in records(inputs.studies):
         if str(study.get("eligible", "yes")) == "no":
@@ -148,5 +194,6 @@ def flow(inputs: Inputs, trials: list[dict[str, Any]]) -> dict[str, Any]:
         "unused": states[UNUSED],
         "rows": len(inputs.rows),
         "rows_chosen": int((inputs.rows["status"] == "chosen").sum()),
-        "not_recorded": NOT_RECORDED,
+        "steps": _steps(inputs),
+        "recorded": bool(inputs.flow),
     }

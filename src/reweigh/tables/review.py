@@ -197,7 +197,7 @@ def _load(data: bytes, file: str, spec: TableSpec) -> tuple[_Sheet, list[Problem
     frame = pd.DataFrame(values, index=rows)
     known = {(p.row, p.column) for p in problems}
     problems += _broken_rules(frame, cells.frame, file, spec, known)
-    problems += _duplicates(frame, file, spec, "study_id" if "study_id" in header else "comparison_id")
+    problems += _duplicates(frame, file, spec, next((name for name in spec.unique if name in header), ""))
     lost = lost_values(cells, columns["study_id"]) if "study_id" in columns else set()
     readable = "study_id" in header or "comparison_id" in header
     return _Sheet(frame, header, frozenset(lost), readable), problems

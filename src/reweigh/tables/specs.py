@@ -11,6 +11,7 @@ import pandas as pd
 from reweigh.measures import MEASURES as VOCABULARY
 from reweigh.measures import RANGES, Scale
 from reweigh.tables.columns import MAX_COUNT, Column, Rule, TableSpec
+from reweigh.text.flow import BOXES
 
 ROLES = ("intervention", "control", "other")
 BETTER = ("lower", "higher")
@@ -411,12 +412,25 @@ PUBLISHED = TableSpec(
     guarded=("estimate", "ci_lower", "ci_upper", "source", "source_url"),
 )
 
+FLOW = TableSpec(
+    columns=(
+        _choice("box", tuple(BOXES), filled=True),
+        *_whole("n", low=0),
+        *_keys("reason"),
+    ),
+    required=(("box",), ("n",)),
+    unique=("box", "reason"),
+    rules=(Rule("n", lambda d: d["n"].isna(), "the cell is empty", "a count; leave out a box that is not counted"),),
+)
+"""Counts of the PRISMA 2020 flow diagram; a reason (or a database) where a box has several counts."""
+
 SPECS = {
     "studies.csv": STUDIES,
     "arms.csv": ARMS,
     "contrasts.csv": CONTRASTS,
     "risk_of_bias.csv": RISK_OF_BIAS,
     "published.csv": PUBLISHED,
+    "flow.csv": FLOW,
 }
 
 #: Reported results: a row with any of these needs a source.

@@ -77,6 +77,7 @@ DONE: Mapping[str, str] = {
     "reference_unmatched": "a reference of no study of the tables: left out",
     "reference_repeated": "a reference that was there already: left out",
     "flow_reason": "a reason and its count in one cell: split",
+    "flow_box_unknown": "no box of the PRISMA 2020 tool: left out",
     "flow_not_filled_in": "a box that is not filled in: left out",
 }  # fmt: skip
 """Code to what was done."""
