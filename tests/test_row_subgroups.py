@@ -207,3 +207,15 @@ def test_comparisons_that_share_no_patients_stand_by_themselves_in_the_total_too
         set(chosen.units["units"]) == {"row"}
         and not chosen.effects["assumption_codes"].str.contains("in_subgroups").any()
     )
+
+
+def test_an_outcome_without_split_trials_gets_no_units_by_subgroup_from_another():
+    both = PROTOCOL.replace("outcomes: {", "outcomes: {death: {label: D, type: binary, measure: RR, better: lower}, ")
+    split = arms().decode()
+    doses = arms([row for row in ROWS if row[0] in "BCD"]).decode().replace(",event,", ",death,").partition("\n")[2]
+    units = {}
+    for name, table in (("both", split + doses), ("split", split), ("doses", split.partition("\n")[0] + "\n" + doses)):
+        units[name] = selected({"review.yaml": both.encode(), "arms.csv": table.encode()})[0].units.drop(columns="rows")
+    apart = pd.concat([units["doses"], units["split"]], ignore_index=True)
+    pd.testing.assert_frame_equal(units["both"], apart, check_dtype=False)
+    assert set(units["split"]["units"]) > set(units["doses"]["units"])

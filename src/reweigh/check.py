@@ -276,7 +276,7 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
         for analysis in analyses(protocol):
             mine = table[table["outcome"] == analysis.outcome]
             if analysis.set_name == "main" and len(mine):
-                for one in validate(reported(mine, analysis, protocol)):
+                for one in validate(reported(mine, [analysis], protocol)):
                     file, row = mine.loc[[one.index], "rows"].iloc[0][0]
                     problems.append(
                         Problem(
