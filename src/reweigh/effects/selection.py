@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
@@ -180,16 +181,26 @@ def _batches(
     Those of a batch have one set, options and units, and each its own outcome. All analyses of an outcome come in the
     order of `analyses`.
     """
-    found: dict[tuple[Any, ...], list[Analysis]] = {}
-    places: dict[str, int] = {}
-    for one in analyses(protocol):
-        place = places[one.outcome] = places.get(one.outcome, -1) + 1
-        setting = settings[one.set_name]
-        wanted = _wanted_units(one, setting, protocol) if one.outcome in several else ["trial"]
-        key = (place, one.set_name, tuple(wanted), options_of(setting, one, protocol))
-        found.setdefault(key, []).append(one)
-    for key in sorted(found, key=lambda key: key[0]):
-        yield found[key], list(key[2])
+    for alike in one_per_outcome(analyses(protocol)):
+        found: dict[tuple[Any, ...], tuple[list[Analysis], list[str]]] = {}
+        for one in alike:
+            setting = settings[one.set_name]
+            wanted = _wanted_units(one, setting, protocol) if one.outcome in several else ["trial"]
+            key = (one.set_name, tuple(wanted), options_of(setting, one, protocol))
+            found.setdefault(key, ([], wanted))[0].append(one)
+        yield from found.values()
+
+
+def one_per_outcome(given: Iterable[Analysis]) -> list[list[Analysis]]:
+    """Analyses in batches that have one of each outcome at most: the first of each, the second of each ..."""
+    found: list[list[Analysis]] = []
+    places: Counter[str] = Counter()
+    for one in given:
+        if places[one.outcome] == len(found):
+            found.append([])
+        found[places[one.outcome]].append(one)
+        places[one.outcome] += 1
+    return found
 
 
 def _wanted_units(analysis: Analysis, setting: StudySet, protocol: Protocol) -> list[str]:
