@@ -219,3 +219,10 @@ def test_an_outcome_without_split_trials_gets_no_units_by_subgroup_from_another(
     apart = pd.concat([units["doses"], units["split"]], ignore_index=True)
     pd.testing.assert_frame_equal(units["both"], apart, check_dtype=False)
     assert set(units["split"]["units"]) > set(units["doses"]["units"])
+
+
+def test_rows_of_which_none_can_be_pooled_are_missing_with_a_reason():
+    given = {"arms.csv": arms([ROWS[2]]), "studies.csv": b"study_id,design\nB,crossover\n"}
+    chosen, protocol = selected(files(("revman-5", "cochrane"), **given))
+    row = pooled_table(chosen.effects, protocol, units=chosen.units).set_index("model").loc["revman-5"]
+    assert pd.isna(row["estimate"]) and row["note_codes"].startswith("pooling_needs_counts")
