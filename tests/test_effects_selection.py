@@ -313,3 +313,28 @@ def test_a_paired_result_of_a_crossover_trial_comes_before_arms_that_need_a_corr
         assert crossed(weak) == "arms"
     prefer = "preferences: [{study: a, outcome: pain, use: arms, reason: the authors' own}]\n"
     assert crossed(p.format(p=0.02, op="=", paired="yes", test="paired"), extra=prefer) == "arms"
+
+
+def test_outcomes_that_are_computed_together_do_not_touch_each_other():
+    pain = "".join(
+        f"{study},{comparison},{role},{role},pain,day 1,1,0,10,{n},{mean},2,\n"
+        for study, comparison, n, mean in (("a", "a1", 20, 3), ("a", "a2", 24, 4), ("b", "b", 30, 5))
+        for role, n, mean in (("intervention", n, mean), ("control", n + 1, mean + 1))
+    )
+    response = "".join(
+        f"{study},{study},{role},{role},response,day 1,1,,,{n},,,{events}\n"
+        for study in ("a", "b")
+        for role, n, events in (("intervention", 30, 20), ("control", 32, 13))
+    )
+    head = "study_id,comparison_id,role,arm,outcome,timepoint,timepoint_days,scale_min,scale_max,n,mean,sd,events\n"
+    protocol = load_checked(PROTOCOL.replace("EXTRA", "models: [cochrane]").encode())
+
+    def effects(rows):
+        tables, problems = check_review({"arms.csv": (head + rows).encode()}, table_rules(protocol))
+        assert not problems, problems
+        return select(tables.studies, tables.arms, tables.contrasts, protocol).effects.drop(columns="rows")
+
+    both = effects(pain + response)
+    assert list(both["comparison_id"]) == ["a", "b", "a", "b", "a", "b"]  # the parts of a are one in pain alone
+    parts = pd.concat([effects(pain), effects(response)], ignore_index=True)
+    pd.testing.assert_frame_equal(both, parts, check_dtype=False)

@@ -679,7 +679,7 @@ def test_every_review_of_the_corpus_comes_in_and_revmans_rows_come_back():
         found = []
         for outcome, about in protocol.outcomes.items():
             mine = candidates[candidates["outcome"] == outcome].reset_index(drop=True)
-            found.append(convert(mine, Analysis(outcome, about.measure, "main"), protocol.setting("main"), protocol))
+            found.append(convert(mine, [Analysis(outcome, about.measure, "main")], protocol.setting("main"), protocol))
         results = imported.tables.get("published_rows", pd.DataFrame(columns=["outcome", "comparison_id"]))
         ours = pd.concat(found)[["outcome", "comparison_id", *(f"{number}_natural" for number in numbers)]]
         both = results.merge(ours, on=["outcome", "comparison_id"])

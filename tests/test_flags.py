@@ -4,12 +4,13 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reweigh.check import examine, notices
 from reweigh.console import told_of
 from reweigh.effects.selection import select
-from reweigh.flags import COLUMNS, flag_table, flags_of, notices_of
+from reweigh.flags import COLUMNS, flag_table, flags_of, notices_of, quantile_of_others
 from reweigh.io import read_csv, write_csv
 from reweigh.risk_of_bias import read_tools
 from reweigh.text.flags import SENTENCES, SOURCES
@@ -254,3 +255,11 @@ def test_real_contradictions_of_the_duloxetine_trials_are_seen(tmp_path):
         ("opposes_all", "smith2013"), ("half_above_third", "russell2008"), ("n_above_randomised", "arnold2005"),
         ("se_like_sd", "iwaki2020"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 9, 30])
+def test_the_quantile_of_all_others(n):
+    values = np.random.default_rng(n).normal(size=n).round(1)  # with ties
+    for q in (0.25, 0.5, 0.75):
+        others = [np.quantile(np.delete(values, i), q) for i in range(n)]
+        assert quantile_of_others(values, q) == pytest.approx(others, rel=1e-14)

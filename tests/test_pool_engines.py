@@ -54,6 +54,26 @@ def test_engines_agree_on_made_up_data():
             assert compare(y, v, tau2_method=method, ci_method="wald").largest < 1e-7
 
 
+@pytest.mark.parametrize("method", TAU2_METHODS)
+def test_a_projection_that_is_not_written_out_gives_the_same(monkeypatch, method):
+    written_out = second_engine(BCG["yi"], BCG["vi"], tau2_method=method)
+    monkeypatch.setattr(engines, "_MATRIX", 0)
+    assert second_engine(BCG["yi"], BCG["vi"], tau2_method=method) == pytest.approx(written_out, rel=1e-12, nan_ok=True)
+
+
+def test_engines_agree_on_thousands_of_trials():
+    rng = np.random.default_rng(7)
+    v = rng.uniform(0.01, 0.2, 5000)
+    y = rng.normal(0.1, np.sqrt(v + 0.02))
+    tables = np.array([rng.integers(0, 20, 5000), np.full(5000, 30), rng.integers(0, 20, 5000), np.full(5000, 30)])
+    for method in ("REML", "DL"):
+        assert compare(y, v, tau2_method=method).largest < 1e-9
+    model = Model(name="m", tau2="DL", interval="wald", pooling="mantel-haenszel", prediction_interval="t(k-2)")
+    fit = refit(Trials("OR", y, v, tables), model).row()
+    law = {"tau2_method": "DL", "ci_method": "wald", "pi_method": "t(k-2)"}
+    compare(y, v, first=fit, counts=tables, measure="OR", pooling="mantel-haenszel", **law)
+
+
 def test_second_engine_agrees_with_metafor():
     for method in TAU2_METHODS:
         fit = BCG["fits"][method]

@@ -207,3 +207,22 @@ def test_comparisons_that_share_no_patients_stand_by_themselves_in_the_total_too
         set(chosen.units["units"]) == {"row"}
         and not chosen.effects["assumption_codes"].str.contains("in_subgroups").any()
     )
+
+
+def test_an_outcome_without_split_trials_gets_no_units_by_subgroup_from_another():
+    both = PROTOCOL.replace("outcomes: {", "outcomes: {death: {label: D, type: binary, measure: RR, better: lower}, ")
+    split = arms().decode()
+    doses = arms([row for row in ROWS if row[0] in "BCD"]).decode().replace(",event,", ",death,").partition("\n")[2]
+    units = {}
+    for name, table in (("both", split + doses), ("split", split), ("doses", split.partition("\n")[0] + "\n" + doses)):
+        units[name] = selected({"review.yaml": both.encode(), "arms.csv": table.encode()})[0].units.drop(columns="rows")
+    apart = pd.concat([units["doses"], units["split"]], ignore_index=True)
+    pd.testing.assert_frame_equal(units["both"], apart, check_dtype=False)
+    assert set(units["split"]["units"]) > set(units["doses"]["units"])
+
+
+def test_rows_of_which_none_can_be_pooled_are_missing_with_a_reason():
+    given = {"arms.csv": arms([ROWS[2]]), "studies.csv": b"study_id,design\nB,crossover\n"}
+    chosen, protocol = selected(files(("revman-5", "cochrane"), **given))
+    row = pooled_table(chosen.effects, protocol, units=chosen.units).set_index("model").loc["revman-5"]
+    assert pd.isna(row["estimate"]) and row["note_codes"].startswith("pooling_needs_counts")

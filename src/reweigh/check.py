@@ -12,7 +12,7 @@ from reweigh.certainty.thresholds import rule_problems
 from reweigh.claims.model import claims_problems
 from reweigh.console import told_of
 from reweigh.effects.candidates import build_candidates
-from reweigh.effects.selection import EFFECT_COLUMNS, analyses, reported
+from reweigh.effects.selection import EFFECT_COLUMNS, analyses, one_per_outcome, reported
 from reweigh.effects.table import validate
 from reweigh.flags import flag_table, notices_of
 from reweigh.io import read_text
@@ -273,10 +273,10 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
     problems = []
     for kind in sorted({str(protocol.setting(name).shared_arms) for name in protocol.sets}):
         table = build_candidates(tables.studies, tables.arms, tables.contrasts, protocol, kind).table
-        for analysis in analyses(protocol):
-            mine = table[table["outcome"] == analysis.outcome]
-            if analysis.set_name == "main" and len(mine):
-                for one in validate(reported(mine, analysis, protocol)):
+        for batch in one_per_outcome(one for one in analyses(protocol) if one.set_name == "main"):
+            mine = table[table["outcome"].isin([analysis.outcome for analysis in batch])]
+            if len(mine):
+                for one in validate(reported(mine, batch, protocol)):
                     file, row = mine.loc[[one.index], "rows"].iloc[0][0]
                     problems.append(
                         Problem(

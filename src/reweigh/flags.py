@@ -7,16 +7,17 @@ in `reweigh.text.flags`; docs/flags.md has the share of sound rows on which it f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, sqrt
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from reweigh.dialect import dialect_of
-from reweigh.io import read_text
+from reweigh.io import read_text, records
 from reweigh.measures import RATIO_MEASURES, SINGLE_GROUP_MEASURES, STANDARDISED_MEASURES, WITHOUT_NULL
 from reweigh.protocol.model import Protocol
 from reweigh.risk_of_bias import OVERALL, Tool
@@ -40,6 +41,10 @@ _Z = 1.959963984540054
 _CHANGE = re.compile("chang|reduc|relie|differ|improve|decreas|increas", re.I)
 #: Shares of relief that outcomes are named after (IMMPACT: Dworkin 2008, J Pain 9:105-121).
 _RELIEF = {"half": 50, "substantial": 50, "third": 30, "moderate": 30}
+
+
+Row = Mapping[Any, Any]
+"""A row of a table: column to cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +115,18 @@ def flags_of(
     yield from opposed(effects)
 
 
-def _at(rule: str, row: pd.Series, file: str = ARMS, **values: object) -> Flag:
+def _at(rule: str, row: Row | pd.Series, file: str = ARMS, **values: object) -> Flag:
     """A flag at a row of a table."""
     shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in values.items()}
     return Flag(code(rule, **shown), file, int(row["row"]), str(row["study_id"]), str(row.get("outcome", "") or ""))
+
+
+def _grouped(table: pd.DataFrame, columns: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows by what stands in these columns, in the order of the table."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for key, row in zip(zip(*(table[c] for c in columns), strict=True), records(table), strict=True):
+        found.setdefault(key, []).append(row)
+    return found
 
 
 def _unit(value: float) -> float:
@@ -133,7 +146,7 @@ def _times(table: pd.DataFrame) -> pd.Series:
 
 def spreads(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
     """SDs and means against their own SE, interval, range and scale, and against the other trials of their scale."""
-    for _, row in arms[arms["mean"].notna() | arms["sd"].notna()].iterrows():
+    for row in records(arms[arms["mean"].notna() | arms["sd"].notna()]):
         n, mean, sd, se = (float(row[c]) if pd.notna(row[c]) else np.nan for c in ("n", "mean", "sd", "se"))
         low, high = (float(row[c]) if pd.notna(row[c]) else np.nan for c in ("ci_lower", "ci_upper"))
         half = (high - low) / 2
@@ -157,8 +170,8 @@ def spreads(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
     yield from _by_others(arms, protocol)
 
 
-def _by_range(row: pd.Series, n: float, sd: float) -> Iterator[Flag]:
-    least, most = (float(row[c]) if pd.notna(row[c]) else np.nan for c in ("min", "max"))
+def _by_range(row: Row, n: float, sd: float) -> Iterator[Flag]:
+    least, most = (float(row[c] if pd.notna(row[c]) else np.nan) for c in ("min", "max"))
     slack = _unit(least) + _unit(most)
     low = max(most - least - slack, 0) / sqrt(2 * (n - 1))
     high = (most - least + slack) / 2 * sqrt(n / (n - 1))
@@ -166,7 +179,7 @@ def _by_range(row: pd.Series, n: float, sd: float) -> Iterator[Flag]:
         yield _at("sd_against_range", row, sd=sd, min=least, max=most, n=int(n), low=low, high=high)
 
 
-def _by_scale(row: pd.Series, n: float, mean: float, sd: float) -> Iterator[Flag]:
+def _by_scale(row: Row, n: float, mean: float, sd: float) -> Iterator[Flag]:
     low, high = float(row["scale_min"]), float(row["scale_max"])
     about = f"{row['outcome']} {row.get('outcome_definition') or ''}"
     # Only values lie on the scale; a change may lie as far below it as above.
@@ -189,18 +202,28 @@ def _by_others(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
         by_study = group.groupby("study_id", sort=False)["implied"].median()
         # Trials that do not name their scale may be on several: more of them must agree.
         unknown = group["scale_min"].isna().all() and (outcome is None or outcome.measure != "MD")
-        for _, row in group.iterrows():
-            others = by_study.drop(row["study_id"])
-            if len(others) < (OTHERS if unknown else OTHER_SDS):
-                break
-            if others.quantile(0.75) > SAME_SCALE * others.quantile(0.25):
+        if len(by_study) - 1 < (OTHERS if unknown else OTHER_SDS):
+            continue
+        low, usual, high = (quantile_of_others(by_study.to_numpy(), q) for q in (0.25, 0.5, 0.75))
+        agreed = dict(zip(by_study.index, np.where(high > SAME_SCALE * low, np.nan, usual).tolist(), strict=True))
+        for row in records(group):
+            usual_sd = agreed[row["study_id"]]
+            if isnan(usual_sd):
                 continue
-            usual = float(others.median())
             size, sd, se = float(row["n"]), float(row["sd"]), float(row["se"])
-            if sd < usual / FAR and _near(sd * sqrt(size), usual, SAME_SCALE):
-                yield _at("sd_like_se", row, sd=sd, usual=usual, n=int(size), as_se=sd * sqrt(size))
-            elif isnan(sd) and se * sqrt(size) > FAR * usual and _near(se, usual, FAR):
-                yield _at("se_like_sd", row, se=se, usual=usual, as_sd=se * sqrt(size))
+            if sd < usual_sd / FAR and _near(sd * sqrt(size), usual_sd, SAME_SCALE):
+                yield _at("sd_like_se", row, sd=sd, usual=usual_sd, n=int(size), as_se=sd * sqrt(size))
+            elif isnan(sd) and se * sqrt(size) > FAR * usual_sd and _near(se, usual_sd, FAR):
+                yield _at("se_like_sd", row, se=se, usual=usual_sd, as_sd=se * sqrt(size))
+
+
+def quantile_of_others(values: np.ndarray, q: float) -> np.ndarray:
+    """For each of the values (n,), n > 1, the `q` quantile of all others: numpy's linear one (Hyndman and Fan's 7)."""
+    ordered, rank = np.sort(values), np.argsort(np.argsort(values, kind="stable"))
+    at = int(q * (len(values) - 2))
+    # Without the value of a rank, all above it stand one place lower.
+    ends = [ordered[np.minimum(i + (i >= rank), len(values) - 1)] for i in (at, at + 1)]
+    return np.asarray(ends[0] + (ends[1] - ends[0]) * (q * (len(values) - 2) - at))
 
 
 def spreads_by_p(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
@@ -250,9 +273,9 @@ def same_controls(arms: pd.DataFrame, declared: set[str]) -> Iterator[Flag]:
     rows = rows[rows[["mean", "events", "percent", "median", "change_mean"]].notna().any(axis=1)].assign(
         time=_times(rows)
     )
-    seen: dict[tuple[object, ...], pd.Series] = {}
+    seen: dict[tuple[object, ...], Row] = {}
     told: set[tuple[str, ...]] = set()
-    for _, row in rows.iterrows():
+    for row in records(rows):
         numbers = tuple(None if pd.isna(row[c]) else float(row[c]) for c in _RESULTS)
         first = seen.setdefault((row["study_id"], row["outcome"], row["time"], numbers), row)
         pair = (str(first["comparison_id"]), str(row["comparison_id"]))
@@ -266,26 +289,24 @@ def duplicates(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
     seen: dict[tuple[object, ...], tuple[str, int]] = {}
     at = ["study_id", "comparison_id", "outcome"]
     named = arms.assign(time=_times(arms)) if len(arms) else arms.assign(time="")
-    for key, group in named.groupby([*at, "time"], sort=False):
-        if set(group["role"]) != {"intervention", "control"} or group["n"].isna().any():
+    for key, group in _grouped(named, [*at, "time"]).items():
+        sizes = [row["n"] for row in group]
+        if {row["role"] for row in group} != {"intervention", "control"} or pd.isna(sizes).any():
             continue
         numbers = tuple(
-            sorted(
-                (str(r["role"]), *(f"{float(r[c]):g}" if pd.notna(r[c]) else "" for c in _RESULTS))
-                for _, r in group.iterrows()
-            )
+            sorted((str(r["role"]), *(f"{float(r[c]):g}" if pd.notna(r[c]) else "" for c in _RESULTS)) for r in group)
         )
-        means = group["mean"].notna().all() and (group["sd"].notna() | group["se"].notna()).all()
+        means = all(pd.notna(r["mean"]) and (pd.notna(r["sd"]) or pd.notna(r["se"])) for r in group)
         # Few events repeat by chance: only counts that say something are held against each other.
-        counts = group["events"].notna().all() and (group["events"] >= 5).all() and len(set(group["n"])) > 1
+        counts = all(pd.notna(r["events"]) and r["events"] >= 5 for r in group) and len(set(sizes)) > 1
         if means or counts:
-            first = seen.setdefault((key[2], key[3], numbers), (str(key[0]), int(group["row"].iloc[0])))
+            first = seen.setdefault((key[2], key[3], numbers), (str(key[0]), int(group[0]["row"])))
             if first[0] != key[0]:
-                yield _at("duplicate_trial", group.iloc[0], other=first[0], other_row=first[1])
+                yield _at("duplicate_trial", group[0], other=first[0], other_row=first[1])
     full = contrasts[contrasts["estimate"].notna() & (contrasts["ci_lower"].notna() | contrasts["se"].notna())]
     told: dict[tuple[object, ...], tuple[str, int]] = {}
     numbers_of = ("estimate", "se", "ci_lower", "ci_upper", "n_intervention", "n_control")
-    for (_, row), time in zip(full.iterrows(), _times(full), strict=True):
+    for row, time in zip(records(full), _times(full), strict=True):
         given = tuple(None if pd.isna(row[c]) else float(row[c]) for c in numbers_of)
         first = told.setdefault((row["outcome"], time, row["measure"], given), (str(row["study_id"]), int(row["row"])))
         if first[0] != row["study_id"] and given[-1] is not None:
@@ -298,7 +319,7 @@ def labels(arms: pd.DataFrame, contrasts: pd.DataFrame, studies: pd.DataFrame) -
     seen: dict[tuple[str, str], tuple[str, int]] = {}
     for file, table in ((ARMS, arms), (CONTRASTS, contrasts)):
         told = set()
-        for _, row in table[table["label"].fillna("") != ""].iterrows():
+        for row in records(table[table["label"].fillna("") != ""]):
             key = (str(row["study_id"]), str(row["comparison_id"]))
             listed, here = own.get(row["study_id"], ""), str(row["label"]).casefold()
             other = listed not in ("", row["study_id"]) and here not in listed.casefold()
@@ -342,7 +363,7 @@ def percentages(arms: pd.DataFrame, typed: pd.DataFrame) -> Iterator[Flag]:
     for text in typed["percent"]:
         if _plain(text):
             decimals[float(text)] = max(printed[float(text)], len(text.partition(".")[2]))
-    for _, row in given.iterrows():
+    for row in records(given):
         percent, n = float(row["percent"]), row["n"]
         if pd.isna(n):
             continue
@@ -373,7 +394,7 @@ def designs(studies: pd.DataFrame, arms: pd.DataFrame) -> Iterator[Flag]:
         "discordant1": "crossover",
         "discordant2": "crossover",
     }
-    for _, row in arms[arms[list(belongs)].notna().any(axis=1)].iterrows():
+    for row in records(arms[arms[list(belongs)].notna().any(axis=1)]):
         own = design.get(row["study_id"], "")
         if idle := [c for c, wanted in belongs.items() if pd.notna(row[c]) and own != wanted]:
             yield _at("design_unused", row, columns=" and ".join(idle), design=own or "not given (parallel)")
@@ -381,23 +402,19 @@ def designs(studies: pd.DataFrame, arms: pd.DataFrame) -> Iterator[Flag]:
 
 def judgements(bias: pd.DataFrame, tools: Mapping[str, Tool]) -> Iterator[Flag]:
     """An overall judgement that is better than that of the worst domain."""
-    for _, group in bias.groupby(["study_id", "outcome", "tool"], dropna=False, sort=False):
-        tool = tools.get(str(group["tool"].iloc[0]))
-        overall = group[group["domain"] == OVERALL]
-        domains = group[group["domain"] != OVERALL]
-        if tool is None or overall.empty or domains.empty:
+    for key, group in _grouped(bias.fillna({"outcome": ""}), ["study_id", "outcome", "tool"]).items():
+        tool = tools.get(str(key[2]))
+        overall = [row for row in group if row["domain"] == OVERALL]
+        domains = [row for row in group if row["domain"] != OVERALL]
+        if tool is None or not overall or not domains:
             continue
         rank = {level.name: i for i, level in enumerate(tool.levels)}
-        judged = [
-            (rank[tool.level(str(j)).name], str(d))
-            for d, j in zip(domains["domain"], domains["judgement"], strict=True)
-        ]
-        worst, domain = max(judged)
-        given = tool.level(str(overall["judgement"].iloc[0]))
+        worst, domain = max((rank[tool.level(str(row["judgement"])).name], str(row["domain"])) for row in domains)
+        given = tool.level(str(overall[0]["judgement"]))
         if rank[given.name] < worst:
             names = dict(tool.domains)
             said = {"overall": given.label, "domain": names.get(domain, domain), "worst": tool.levels[worst].label}
-            yield _at("overall_better", overall.iloc[0].fillna(""), BIAS, **said)
+            yield _at("overall_better", overall[0], BIAS, **said)
 
 
 def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
@@ -412,8 +429,10 @@ def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
     rows = arms[arms["outcome"].isin(list(share)) & arms["events"].notna()]
     if len(set(rows["outcome"])) < 2:
         return
-    for _, group in rows.assign(time=_times(rows)).groupby(["study_id", "comparison_id", "time", "role"], sort=False):
-        by_outcome = {str(o): list(g.to_dict("records")) for o, g in group.groupby("outcome", sort=False)}
+    for group in _grouped(rows.assign(time=_times(rows)), ["study_id", "comparison_id", "time", "role"]).values():
+        by_outcome: dict[str, list[Row]] = {}
+        for row in group:
+            by_outcome.setdefault(str(row["outcome"]), []).append(row)
         for high, low in ((a, b) for a in by_outcome for b in by_outcome if share[a] > share[b]):
             if len(by_outcome[high]) != len(by_outcome[low]):
                 continue
@@ -421,7 +440,7 @@ def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
                 # With as many patients or fewer, more of them cannot have the larger relief.
                 if more["events"] > less["events"] and not more["n"] > less["n"]:
                     counts = {"high": int(more["events"]), "low": int(less["events"]), "other_row": int(less["row"])}
-                    yield _at("half_above_third", pd.Series(more), ARMS, outcome=high, other=low, **counts)
+                    yield _at("half_above_third", more, ARMS, outcome=high, other=low, **counts)
 
 
 def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
@@ -436,28 +455,27 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
         time=_times(rows),
         place=rows.groupby(["study_id", "comparison_id", "outcome", "timepoint", "role"], dropna=False).cumcount(),
     )
-    for study, group in rows.groupby("study_id", sort=False):
+    for (study,), group in _grouped(rows, ["study_id"]).items():
         most = total.get(study, np.nan)
-        if isnan(most) or len(set(group["comparison_id"])) > 1:
+        if isnan(most) or len({row["comparison_id"] for row in group}) > 1:
             continue
         whole: dict[tuple[str, int], float] = {}
-        at_once = [one for _, one in group.groupby(["outcome", "time"], sort=False)]
-        for one in at_once:
-            if study not in twice and one["n"].sum() == most:
-                whole = whole or {(r, p): float(n) for r, p, n in zip(one["role"], one["place"], one["n"], strict=True)}
-        for one in at_once:
-            n = float(one["n"].max() if study in twice else one["n"].sum())
+        at_once: dict[tuple[str, str], list[Row]] = {}
+        for row in group:
+            at_once.setdefault((row["outcome"], row["time"]), []).append(row)
+        for one in at_once.values():
+            if study not in twice and sum(row["n"] for row in one) == most:
+                whole = whole or {(row["role"], row["place"]): float(row["n"]) for row in one}
+        for one in at_once.values():
+            n = float((max if study in twice else sum)(row["n"] for row in one))
             if n > most:
-                yield _at("n_above_randomised", one.iloc[0], n=int(n), randomised=int(most))
+                yield _at("n_above_randomised", one[0], n=int(n), randomised=int(most))
                 continue
-            for _, row in one.iterrows():
+            for row in one:
                 # Where one outcome has every patient, its arms have the numbers randomised.
-                if row["n"] > whole.get((row["role"], row["place"]), np.inf) and set(whole) == set(
-                    zip(one["role"], one["place"], strict=True)
-                ):
-                    yield _at(
-                        "n_above_randomised", row, n=int(row["n"]), randomised=int(whole[row["role"], row["place"]])
-                    )
+                everyone = whole.get((row["role"], row["place"]), np.inf)
+                if row["n"] > everyone and set(whole) == {(other["role"], other["place"]) for other in one}:
+                    yield _at("n_above_randomised", row, n=int(row["n"]), randomised=int(everyone))
 
 
 def opposed(effects: pd.DataFrame) -> Iterator[Flag]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reweigh.effects.conversions import Floats
 
-UNIT = ["study_id", "window"]
+UNIT = ["study_id", "outcome", "window"]
 """What one pooled effect belongs to, within an outcome, measure and set."""
 
 
@@ -107,7 +107,7 @@ def sharing(chosen: pd.DataFrame, independent: Container[str], of: Sequence[str]
 
 
 def by_trial(chosen: pd.DataFrame, rho: float, independent: Container[str], of: Sequence[str] = UNIT) -> pd.DataFrame:
-    """Chosen comparisons of one outcome, measure and set with those of a trial that share patients as one row.
+    """Chosen comparisons of one set, one measure of each outcome, with those of a trial that share patients as one row.
 
     The row stands where the first of them stood: `comparison_id` is the trial's, `estimate` and `variance` are
     aggregated at the correlation ``rho``; `parts` holds the comparisons as their index labels, () for a row alone.

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.conversions import combine_arms, events_from_percent, sd_from_ci, sd_from_se
+from reweigh.io import records
 from reweigh.measures import SINGLE_GROUP_MEASURES
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.windows import day_of, window_of
@@ -102,7 +103,7 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
     if table.empty:
         return table
     known = table["outcome"].isin(list(protocol.outcomes))
-    for row in table.loc[~known].to_dict("records"):
+    for row in records(table.loc[~known]):
         near = nearest(row["outcome"], list(protocol.outcomes)) or ""
         excluded.append(_exclusion(file, row, "outcome", code("no_outcome", outcome=row["outcome"], near=near)))
     table = table[known]
@@ -121,7 +122,7 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
     )
     excluded += [
         _exclusion(file, row, "window", _no_window(row["timepoint"], row["timepoint_days"]))
-        for row in table[table["window"] == ""].to_dict("records")
+        for row in records(table[table["window"] == ""])
     ]
     nominal = table["window"].map({name: one.nominal for name, one in protocol.windows.items()}).astype(float)
     table["distance"] = (days - nominal).abs().fillna(0.0)
@@ -144,7 +145,7 @@ def _pair(
     independent = {one.study for one in protocol.independent_comparisons}
     arms = arms.astype({name: float for name in (*ARM_NUMBERS, *COMPARISON_NUMBERS.values()) if name in arms})
     points = dict[int, list[Row]]()
-    for at, row in zip(arms.groupby(POINT, sort=False, dropna=False).ngroup(), arms.to_dict("records"), strict=True):
+    for at, row in zip(arms.groupby(POINT, sort=False, dropna=False).ngroup(), records(arms), strict=True):
         points.setdefault(at, []).append(row)
     found: list[Row | None] = []
     for point in points.values():
@@ -193,15 +194,19 @@ def _common(rows: Sequence[Row]) -> tuple[str, str] | None:
     several = len({row["comparison_id"] for row in rows})
     if several < 2 or any(row["design"] == "crossover" for row in rows):
         return None
-    same, point = [], pd.DataFrame(rows)
+    same = []
     for role in ("control", "intervention"):
-        side = point[point["role"] == role]
-        arm = side[["arm", *(c for c in ARM_NUMBERS if c in side)]]
-        arm = arm.assign(arm=arm["arm"].fillna("").str.strip().str.casefold()).drop_duplicates()
-        known = len(arm) == 1 and arm["arm"].iloc[0] != "" and arm["n"].notna().all()
-        if known and len(side) == side["comparison_id"].nunique() == several:
+        side = [row for row in rows if row["role"] == role]
+        arms = {(_label(row), *(None if pd.isna(row.get(c)) else row[c] for c in ARM_NUMBERS)) for row in side}
+        known = len(arms) == 1 and _label(side[0]) != "" and not pd.isna(side[0]["n"])
+        if known and len(side) == len({row["comparison_id"] for row in side}) == several:
             same.append(role)
     return (same[0], "repeated") if len(same) == 1 else None
+
+
+def _label(row: Row) -> str:
+    """The label of an arm as it is compared."""
+    return "" if pd.isna(row["arm"]) else str(row["arm"]).strip().casefold()
 
 
 def _divided(point: Sequence[Row], role: str, n: str) -> tuple[Sequence[Row], str]:

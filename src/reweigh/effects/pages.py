@@ -37,11 +37,12 @@ def worked_pages(selection: Selection, tables: Mapping[str, pd.DataFrame], proto
     given_rows = selection.reported.loc[main.index]
     parts = (compute(rows, one, checked=True, trace=True) for one, rows in _by_options(given_rows, protocol))
     traced: dict[Any, Any] = {at: steps for part in parts for at, steps in part["steps"].items()}
+    typed = {(file, row["row"]): row for file, table in tables.items() for row in records(table)}
     pages: dict[str, list[str]] = {}
     for at, effect, given in zip(main.index, records(main), records(given_rows), strict=True):
         name = _page(effect["unit"], effect)
         one = "" if effect["unit"] == effect["comparison_id"] else f", comparison {escaped(effect['comparison_id'])}"
-        part = [f"## {effect['measure']}{one}", _reported(given["rows"], tables)]
+        part = [f"## {effect['measure']}{one}", _reported(given["rows"], typed)]
         if given["arms_codes"]:
             joined = words(given["arms_codes"], SENTENCES)
             part.append(f"Before that: {escaped(joined)} (Cochrane Handbook 6.5.2.10, table 6.5.a).")
@@ -84,14 +85,13 @@ def _aggregated(effect: Mapping[str, Any]) -> str:
     return f"## {effect['measure']} of the trial: {escaped(said)}\n\n" + "\n".join(f"    {line}" for line in lines)
 
 
-def _reported(rows: tuple[tuple[str, int], ...], tables: Mapping[str, pd.DataFrame]) -> str:
+def _reported(rows: tuple[tuple[str, int], ...], typed: Mapping[tuple[str, int], Mapping[str, Any]]) -> str:
     """The rows of the tables that an effect rests on, as they were typed."""
     lines = ["As reported:", ""]
     for file, number in rows:
-        row = tables[file].loc[tables[file]["row"] == number].iloc[0]
         said = [
             f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in row.items()
+            for name, value in typed[file, number].items()
             if name not in HIDDEN and not pd.isna(value) and value != ""
         ]
         lines.append(f"- `{file}` row {number}: {escaped('; '.join(said))}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
@@ -123,10 +124,9 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
     memberships = {name: members(studies, setting) for name, setting in settings.items()}
     described_studies = derive_groupings(studies, protocol)
     effects, comparisons, given, attempts, lost, others = (list[pd.DataFrame]() for _ in range(6))
-    for analysis in analyses(protocol):
-        setting = settings[analysis.set_name]
-        inside = studies.loc[memberships[analysis.set_name][0], "study_id"]
-        wanted = _wanted_units(analysis, setting, protocol) if analysis.outcome in several else ["trial"]
+    for batch, wanted in _batches(several, settings, protocol):
+        setting, outcomes = settings[batch[0].set_name], [analysis.outcome for analysis in batch]
+        inside = studies.loc[memberships[batch[0].set_name][0], "study_id"]
         described: dict[str, pd.DataFrame] = {}
         pooled: dict[str, pd.DataFrame] = {}
         for unit in wanted:
@@ -135,26 +135,26 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
                 built[kind] = build_candidates(studies, arms, contrasts, protocol, kind[0], recognise=kind[1])
                 lonely[kind] = _without_comparison(built[kind], arms)
             table, alone = (
-                one[(one["outcome"] == analysis.outcome) & one["study_id"].isin(inside)]
+                one[one["outcome"].isin(outcomes) & one["study_id"].isin(inside)]
                 for one in (built[kind].table, lonely[kind])
             )
             main = unit == wanted[0]
             if main:
-                lost.append(_named(alone, analysis, protocol))
+                lost.append(_named(alone, batch, protocol))
             if table.empty:
                 break
             mine = table.reset_index(drop=True)
-            found = _named(convert(mine, analysis, setting, protocol), analysis, protocol)
+            found = _named(convert(mine, batch, setting, protocol), batch, protocol)
             chosen = choose(found, setting)
-            described[unit] = _describe(chosen, analysis, protocol, described_studies)
+            described[unit] = _describe(chosen, batch, protocol, described_studies)
             pooled[unit] = _pooled(described[unit], setting, protocol, unit)
             if main:
                 typed = {f"typed_{name}": mine.get(name, np.nan) for name in ("events1", "events2")}
-                made = found.assign(**typed, chosen=found.index.isin(chosen.index), set=analysis.set_name)
+                made = found.assign(**typed, chosen=found.index.isin(chosen.index), set=batch[0].set_name)
                 attempts.append(made)
                 effects.append(pooled[unit])
                 comparisons.append(_with_unit(described[unit], pooled[unit]))
-                given.append(reported(mine, analysis, protocol).loc[chosen.index])
+                given.append(reported(mine, batch, protocol).loc[chosen.index])
         others += _units(described, pooled, wanted, setting, protocol)
     if attempts:
         lost.append(_not_pooled(pd.concat(attempts, ignore_index=True)))
@@ -173,6 +173,36 @@ def _several(arms: pd.DataFrame, contrasts: pd.DataFrame) -> set[str]:
     return set(counted.index[counted > 1].get_level_values("outcome"))
 
 
+def _batches(
+    several: Container[str], settings: Mapping[str, StudySet], protocol: Protocol
+) -> Iterator[tuple[list[Analysis], list[str]]]:
+    """The analyses in batches that are computed at once, each with the units that its models pool.
+
+    Those of a batch have one set, options and units, and each its own outcome. All analyses of an outcome come in the
+    order of `analyses`.
+    """
+    for alike in one_per_outcome(analyses(protocol)):
+        found: dict[tuple[Any, ...], tuple[list[Analysis], list[str]]] = {}
+        for one in alike:
+            setting = settings[one.set_name]
+            wanted = _wanted_units(one, setting, protocol) if one.outcome in several else ["trial"]
+            key = (one.set_name, tuple(wanted), options_of(setting, one, protocol))
+            found.setdefault(key, ([], wanted))[0].append(one)
+        yield from found.values()
+
+
+def one_per_outcome(given: Iterable[Analysis]) -> list[list[Analysis]]:
+    """Analyses in batches that have one of each outcome at most: the first of each, the second of each ..."""
+    found: list[list[Analysis]] = []
+    places: Counter[str] = Counter()
+    for one in given:
+        if places[one.outcome] == len(found):
+            found.append([])
+        found[places[one.outcome]].append(one)
+        places[one.outcome] += 1
+    return found
+
+
 def _wanted_units(analysis: Analysis, setting: StudySet, protocol: Protocol) -> list[str]:
     """What the models of an analysis pool, "trial" or "row", the main one's first; subgroups of rows need both."""
     if setting.shared_arms == "keep":
@@ -188,16 +218,20 @@ def _units(
     setting: StudySet,
     protocol: Protocol,
 ) -> Iterator[pd.DataFrame]:
-    """Effects of an analysis whose trials have several comparisons in other units than those of its main model.
+    """Effects of analyses whose trials have several comparisons in other units than those of their main model.
 
     In windows where all trials have one comparison there are none.
     """
     if "row" not in pooled or not pooled["row"].duplicated(UNIT).any():
         return
     rows = pooled["row"]
-    several = set(rows.loc[rows.duplicated(UNIT), "window"])
+    several = set(_keys(rows[rows.duplicated(UNIT)], ["outcome", "window"]))
+
+    def with_several(table: pd.DataFrame) -> pd.DataFrame:
+        return table[np.array([key in several for key in _keys(table, ["outcome", "window"])], dtype=bool)]
+
     for unit in wanted[1:]:
-        yield pooled[unit][pooled[unit]["window"].isin(several)].assign(units=unit)
+        yield with_several(pooled[unit]).assign(units=unit)
     for column in protocol.row_subgroups if "trial" in pooled else ():
         values = rows.groupby([rows[name] for name in UNIT], sort=False)[column].transform("nunique")
         # Comparisons that share no patients stand in the total by themselves, as they do in their subgroups.
@@ -210,16 +244,19 @@ def _units(
             apart = in_words(apart.assign(assumption_codes=codes))
             trials = set(_keys(parted, UNIT))
             others = pooled["trial"]
-            others = others[[key not in trials for key in _keys(others, UNIT)]]
+            others = others[others["outcome"].isin(parted["outcome"])]
+            others = others[np.array([key not in trials for key in _keys(others, UNIT)], dtype=bool)]
             found = pd.concat([others, apart])
-            yield found[found["window"].isin(several)].assign(units=f"by_{column}")
+            yield with_several(found).assign(units=f"by_{column}")
 
 
-def _named(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
+def _named(table: pd.DataFrame, batch: Sequence[Analysis], protocol: Protocol) -> pd.DataFrame:
     """With the id of the analysis that each row is of."""
-    outcome = protocol.outcomes[analysis.outcome]
-    ids = {window: analysis.id(window, outcome) for window in protocol.windows}
-    return table.assign(analysis=table["window"].map(ids))
+    ids = {
+        (one.outcome, window): one.id(window, protocol.outcomes[one.outcome])
+        for one in batch for window in protocol.windows
+    }  # fmt: skip
+    return table.assign(analysis=[ids[key] for key in _keys(table, ["outcome", "window"])])
 
 
 def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
@@ -227,10 +264,13 @@ def _in_order(parts: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
     return pd.concat(there, ignore_index=True).iloc[order].reset_index(drop=True) if there else pd.DataFrame()
 
 
-def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol: Protocol) -> pd.DataFrame:
-    """Candidates of one outcome with the effect of each in one set and measure, or the reason why it has none."""
-    given = reported(table, analysis, protocol)
-    computed = compute(given, options_of(setting, analysis, protocol), checked=True)
+def convert(table: pd.DataFrame, batch: Sequence[Analysis], setting: StudySet, protocol: Protocol) -> pd.DataFrame:
+    """Candidates with the effect of each in the analysis of its outcome, or the reason why it has none.
+
+    The analyses are of one set, each of its own outcome, and the protocol decides the same about their effect sizes.
+    """
+    given = reported(table, batch, protocol)
+    computed = compute(given, options_of(setting, batch[0], protocol), checked=True)
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(n_intervention=table["n1"], n_control=table["n2"])
     blocked = found["blocked"] != ""
@@ -239,15 +279,18 @@ def convert(table: pd.DataFrame, analysis: Analysis, setting: StudySet, protocol
     return found
 
 
-def reported(table: pd.DataFrame, analysis: Analysis, protocol: Protocol) -> pd.DataFrame:
-    """Candidates as `compute` takes them: with the measure, the scale and the direction of the protocol."""
-    outcome = protocol.outcomes[analysis.outcome]
-    low, high = outcome.scale if outcome.scale is not None and analysis.measure in ("MD", "MN") else (np.nan, np.nan)
+def reported(table: pd.DataFrame, batch: Sequence[Analysis], protocol: Protocol) -> pd.DataFrame:
+    """Candidates as `compute` takes them: with the measure, the scale and the direction of the analysis of each."""
+    said = {}
+    for one in batch:
+        outcome = protocol.outcomes[one.outcome]
+        scale = outcome.scale if outcome.scale is not None and one.measure in ("MD", "MN") else (np.nan, np.nan)
+        said[one.outcome] = (one.measure, outcome.better or "", *scale)
+    measure, better, low, high = (table["outcome"].map({k: v[i] for k, v in said.items()}) for i in range(4))
     own = table["better"].fillna("") if "better" in table else pd.Series("", index=table.index)
-    flip = (own != "") & (own != outcome.better) & (outcome.better is not None)
-    return table.assign(
-        measure=analysis.measure, better=outcome.better or "", target_min=low, target_max=high, flip=flip
-    )
+    flip = (own != "") & (own != better) & (better != "")
+    ends = {"target_min": low.astype(float), "target_max": high.astype(float)}
+    return table.assign(measure=measure, better=better, **ends, flip=flip)
 
 
 def options_of(setting: StudySet, analysis: Analysis, protocol: Protocol) -> Options:
@@ -273,7 +316,7 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     ways = zip(usable["route"], usable["within"], strict=True)
     usable["tier"] = [BEHIND.get(way, TIERS.index(way[0])) for way in ways]
     usable = usable.sort_values(["against", "tier", "distance", "order"], kind="stable")
-    unit = ["study_id", "comparison_id", "window"]
+    unit = [*UNIT, "comparison_id"]
     best = usable.drop_duplicates(unit)
     # The whole trial never stands beside comparisons of its parts: no patient is counted twice. The parts stand unless
     # the whole is reported in a better way.
@@ -286,7 +329,9 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     return best[~beaten].sort_values("order", kind="stable")
 
 
-def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, studies: pd.DataFrame) -> pd.DataFrame:
+def _describe(
+    chosen: pd.DataFrame, batch: Sequence[Analysis], protocol: Protocol, studies: pd.DataFrame
+) -> pd.DataFrame:
     shown = {
         f"{name}{at}": f"{name}_{arm}"
         for name in ("events", "mean", "sd")
@@ -295,8 +340,8 @@ def _describe(chosen: pd.DataFrame, analysis: Analysis, protocol: Protocol, stud
     frame = chosen.drop(columns=["better"], errors="ignore")
     frame = frame.rename(columns={"route": "reported_as", "rows": "row_keys", **shown})
     frame = frame.assign(
-        measure=analysis.measure,
-        set=analysis.set_name,
+        measure=frame["outcome"].map({one.outcome: one.measure for one in batch}),
+        set=batch[0].set_name,
         corrected=np.where(frame["corrected"].astype(bool), "yes", "no"),
         rows=[", ".join(f"{file}:{row}" for file, row in keys) for keys in frame["row_keys"]],
     )
@@ -403,12 +448,11 @@ def _keys(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
 
 def _without_comparison(built: Candidates, arms: pd.DataFrame) -> pd.DataFrame:
     """Trials of which only arms without a counterpart stand in a window: the first row of each, if it has a role."""
-    unit = ["outcome", *UNIT]
-    there = set(_keys(built.table, unit)) if len(built.table) else set()
+    there = set(_keys(built.table, UNIT)) if len(built.table) else set()
     alone = built.excluded[built.excluded["stage"] == "arms"]
-    alone = alone[np.array([key not in there for key in _keys(alone, unit)], dtype=bool)]
+    alone = alone[np.array([key not in there for key in _keys(alone, UNIT)], dtype=bool)]
     alone = alone.sort_values("reason_code", kind="stable")
-    alone = alone.drop_duplicates(unit).sort_values("row")  # no_arm came before role_other
+    alone = alone.drop_duplicates(UNIT).sort_values("row")  # no_arm came before role_other
     given = arms.set_index("row").reindex(alone["row"])
     known = {
         f"{name}_{role}": pd.to_numeric(given[name]).astype(float).where(given["role"] == role).to_numpy()

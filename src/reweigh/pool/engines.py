@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, optimize, stats
+from scipy import optimize, stats
+from scipy.sparse.linalg import LinearOperator
 
 Array = NDArray[np.float64]
 
@@ -22,6 +23,10 @@ HEADLINE = {
     **dict.fromkeys(("tau2", "tau2_ci_lower", "tau2_ci_upper"), "v"), "q": "1", "i2_tau2": "1",
     **dict.fromkeys(("pi_lower", "pi_upper"), "se"),
 }  # fmt: skip
+
+
+#: Most trials for which P is written out.
+_MATRIX = 200
 
 
 class EngineDisagreement(ArithmeticError):  # noqa: N818
@@ -76,7 +81,7 @@ def _heterogeneity(y: Array, v: Array, tau2: float, level: float) -> dict[str, f
     """Q-profile limits of tau2, and I2 by tau2."""
     tail, k = (1 - level) / 2, len(y)
     low, high = (_where_q_is(y, v, float(stats.chi2.ppf(p, k - 1))) for p in (1 - tail, tail))
-    i2 = 100 * tau2 / (tau2 + (k - 1) / float(np.trace(_projection(v, 0.0))))
+    i2 = 100 * tau2 / (tau2 + (k - 1) / _trace(v, 0.0))
     return {"tau2_ci_lower": low, "tau2_ci_upper": high, "i2_tau2": i2}
 
 
@@ -163,7 +168,7 @@ def counted(
         p = 2 * stats.norm.sf(abs(mean) / se)
         return out | {"estimate": mean, "se": se, "ci_lower": mean - half, "ci_upper": mean + half, "p_value": float(p),
                       "tau2": 0.0, "q": q}  # fmt: skip
-    tau2 = max(0.0, (q - (len(y) - 1)) / float(np.trace(_projection(v, 0.0))))
+    tau2 = max(0.0, (q - (len(y) - 1)) / _trace(v, 0.0))
     ci_method, pi_method = (law.get(name, "hartung-knapp") for name in ("ci_method", "pi_method"))
     out |= _mean(y, v, tau2, ci_method, level, pi_method) | {"tau2": tau2, "q": q}
     return out | _heterogeneity(y, v, tau2, level)
@@ -223,10 +228,22 @@ def _difference(one: float, other: float, unit: float) -> float:
     return gap / max(abs(other), unit if unit > 0 else 0.0) if gap > 0 else 0.0
 
 
-def _projection(v: Array, tau2: float) -> Array:
-    """P = W - W1(1'W1)^-1 1'W."""
+def _projection(v: Array, tau2: float) -> Array | LinearOperator:
+    """P = W - W1(1'W1)^-1 1'W; not written out where it would fill the memory (200 MB for 5,000 trials)."""
     w = 1 / (v + tau2)
-    return np.asarray(np.diag(w) - np.outer(w, w) / w.sum())
+    if len(w) <= _MATRIX:
+        return np.asarray(np.diag(w) - np.outer(w, w) / w.sum())
+
+    def times(x: Array) -> Array:
+        return np.asarray(w * x - w * (w @ x / w.sum()))
+
+    return LinearOperator((len(w), len(w)), matvec=times, rmatvec=times, dtype=w.dtype)
+
+
+def _trace(v: Array, tau2: float) -> float:
+    """Trace of P."""
+    w = 1 / (v + tau2)
+    return float(np.sum(w - w * w / w.sum()))
 
 
 def _q(y: Array, v: Array, tau2: float) -> float:
@@ -246,14 +263,13 @@ def _where_q_is(y: Array, v: Array, target: float) -> float:
 
 def _tau2(method: str, y: Array, v: Array) -> float:
     k = len(y)
-    flat = np.eye(k) - 1 / k
-    centred = flat @ y
+    centred = _projection(np.ones(k), 0.0) @ y
     if method == "EE" or np.ptp(y) == 0:
         return 0.0
     if method in ("EB", "PM"):
         return _where_q_is(y, v, k - 1.0)
     if method == "HE":
-        return float((centred @ centred - np.trace(flat @ np.diag(v))) / (k - 1))
+        return float((centred @ centred - np.sum(v * (1 - 1 / k))) / (k - 1))
     if method == "HS":
         return float((_q(y, v, 0.0) - k) / np.sum(1 / v))
     if method == "SJ":
@@ -265,13 +281,10 @@ def _tau2(method: str, y: Array, v: Array) -> float:
         with np.errstate(invalid="ignore"):  # its tau2 is not truncated at 0, and roots are taken of it
             return float(combine_effects(y, v, method_re="dl").tau2)
     if method == "REML":
-        # Likelihood of the k - 1 error contrasts; Harville 1974.
-        basis = linalg.null_space(np.ones((1, k)))
-        contrasts, spread = basis.T @ y, basis.T @ np.diag(v) @ basis
-
+        # Likelihood of the k - 1 error contrasts without its constant; Harville 1974.
         def density(tau2: float) -> float:
-            cov = spread + tau2 * np.eye(k - 1)
-            return float(-np.linalg.slogdet(cov)[1] - contrasts @ linalg.solve(cov, contrasts, assume_a="pos")) / 2
+            total = np.sum(1 / (v + tau2))
+            return float(-np.sum(np.log(v + tau2)) - np.log(total) - _q(y, v, tau2)) / 2
     elif method == "ML":
 
         def density(tau2: float) -> float:
@@ -281,8 +294,8 @@ def _tau2(method: str, y: Array, v: Array) -> float:
         raise ValueError(f"tau2_method {method!r} is not known")
 
     def score(tau2: float) -> float:
-        p = _projection(v, tau2)
-        return float((p @ centred) @ (p @ centred) - (np.trace(p) if method == "REML" else np.sum(1 / (v + tau2))))
+        p = _projection(v, tau2) @ centred
+        return float(p @ p - (_trace(v, tau2) if method == "REML" else np.sum(1 / (v + tau2))))
 
     return _highest(score, density, float(np.min(v)), float(2 * centred @ centred + np.max(v)))
 

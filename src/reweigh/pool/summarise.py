@@ -305,9 +305,7 @@ def _as_trials(group: pd.DataFrame, model: Model) -> str:
     """Code of the rows that a model pools as if they were trials, though a trial gave several."""
     if model.units != "row" or "assumption_codes" not in group:
         return ""
-    kept = group.loc[
-        group["assumption_codes"].map(lambda cell: has(cell or "", "kept_comparisons")).eq(True), "study_id"
-    ]
+    kept = group.loc[[has(cell, "kept_comparisons") for cell in group["assumption_codes"].fillna("")], "study_id"]
     several = kept[kept.duplicated(keep=False)]
     return code("rows_as_trials", rows=len(several), trials=several.nunique()) if len(several) else ""
 

@@ -510,7 +510,7 @@ class ProtocolBuilder:
             return self._keep("nothing", pd.DataFrame(columns=[*CHOOSING, *COUNTS, "design"]))
         setting = StudySet.model_validate({"label": "", "crossover": crossover, "unknown_direction": direction})
         asked = self._asked(measure, assumptions=self.protocol.assumptions.model_copy(update=dict(assumptions)))
-        found = convert(table, Analysis(self.outcome, measure, "main"), setting, asked)
+        found = convert(table, [Analysis(self.outcome, measure, "main")], setting, asked)
         events = {"events_intervention": found.get("events1"), "events_control": found.get("events2")}
         found = found.assign(**events)[[*CHOOSING, *COUNTS, "design"]]
         return self._keep((candidates, *found["reason_code"], found[_NUMBERS].to_numpy(dtype=float).tobytes()), found)

@@ -37,7 +37,11 @@ def _said(template: str) -> Callable[[Mapping[str, str]], str]:
 
 def filled(template: str, values: Mapping[str, float | str]) -> str:
     """A template with its numbers put in."""
-    return template.format_map({name: _shown(value) for name, value in values.items()})
+    return template.format_map(_all_shown(values))
+
+
+def _all_shown(values: Mapping[str, float | str]) -> dict[str, float | str]:
+    return {name: _shown(value) for name, value in values.items()}
 
 
 # --- notes ---------------------------------------------------------------------------------------------------
@@ -643,6 +647,7 @@ STEPS: Mapping[str, StepWords] = dict(_steps())
 
 def step_words(number: int, name: str, values: Mapping[str, float | str]) -> str:
     """A numbered step in Markdown, with the numbers that the conversion used."""
-    title, source, lines = (filled(part, values) if isinstance(part, str) else part for part in STEPS[name])
-    formulas = "\n".join(f"    {filled(line, values)}" for line in lines)
+    shown, step = _all_shown(values), STEPS[name]
+    title, source = step.title.format_map(shown), step.source.format_map(shown)
+    formulas = "\n".join(f"    {line.format_map(shown)}" for line in step.lines)
     return f"### Step {number}. {title}{f' ({source})' if source else ''}\n\n{formulas}\n"
