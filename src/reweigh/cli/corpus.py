@@ -8,6 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,11 @@ def _imported(
     """Import every review; batches of them, problems by review, and a line for the terminal."""
     from reweigh.exchange.revman import read_all
 
-    found = read_all(read)
-    if list(found) == [""]:
-        raise Stop("\n".join(found[""].problems))
-    made = {name: written(one) for name, one in found.items()}
+    with ProcessPoolExecutor() as pool:
+        found = read_all(read, pool.map)
+        if list(found) == [""]:
+            raise Stop("\n".join(found[""].problems))
+        made = dict(zip(found, pool.map(written, found.values()), strict=True))
     problems = {name: "\n".join(found[name].problems) for name, one in made.items() if not one}
     reviews = {name: one for name, one in made.items() if one}
     changed = [name for name, one in reviews.items() if _changed(into / "data" / name, one, before.get(name))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from reweigh.exchange.analyses import Review
 from reweigh.exchange.built import imported
@@ -41,15 +41,18 @@ def read(files: Mapping[str, bytes]) -> Imported:
     return next(iter(reviews.values()))
 
 
-def read_all(files: Mapping[str, bytes]) -> dict[str, Imported]:
-    """As `read`, of every review that the files hold, by its name; where there is none, one entry with the problems."""
+def read_all(files: Mapping[str, bytes], each: Callable[..., Iterable[Imported]] = map) -> dict[str, Imported]:
+    """As `read`, of every review that the files hold, by its name; where there is none, one entry with the problems.
+
+    `each` maps a function over reviews, as `map` does; that of a pool of processes takes several at a time.
+    """
     reviews, problems = _reviews(files)
     if not reviews:
         said = problems or ["There is no file to read."]
         return {"": Imported(problems=tuple(said))}
     if len(reviews) == 1:  # files beside a review, as a package's references
         next(iter(reviews.values())).notes += [f"Not read: {said}" for said in problems]
-    return {name: imported(review) for name, review in reviews.items()}
+    return dict(zip(reviews, each(imported, reviews.values()), strict=True))
 
 
 def recognised(files: Mapping[str, bytes]) -> bool:

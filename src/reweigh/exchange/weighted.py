@@ -17,7 +17,7 @@ from reweigh.protocol.models import Model
 _NEAR = 0.01
 #: Printed weights of one pool add up to 100 within this.
 _WHOLE = 0.1
-#: Analyses that are fitted together: a matrix of analyses by their rows.
+#: Pools that are fitted together: a matrix of pools by their rows.
 _TOGETHER = 50
 
 Floats = NDArray[np.float64]
@@ -41,31 +41,33 @@ def models_by_weight(rows: pd.DataFrame, models: Mapping[str, Model]) -> dict[An
     single pool.
     """
     pools = _pools(rows[(rows["weight"] > 0) & np.isfinite(rows["yi"]) & (rows["vi"] > 0)])
-    found: dict[Any, tuple[str, ...]] = {}
+    of_pool: dict[int, tuple[str, ...]] = {}
     for measure, mine in pools.groupby("measure", sort=False):
-        keys = mine["key"].unique()
-        for start in range(0, len(keys), _TOGETHER):
-            part = keys[start : start + _TOGETHER]
-            found |= _fitting(mine[mine["key"].isin(part)], str(measure), models)
+        numbers = mine["pool"].unique()
+        for start in range(0, len(numbers), _TOGETHER):
+            part = numbers[start : start + _TOGETHER]
+            of_pool |= _fitting(mine[mine["pool"].isin(part)], str(measure), models)
+    found: dict[Any, tuple[str, ...]] = {}
+    for key, mine in pools.groupby("key", sort=False):
+        fits = [of_pool[number] for number in mine["pool"].unique()]
+        if names := tuple(name for name in fits[0] if all(name in one for one in fits)):
+            found[key] = names
     return found
 
 
 def _pools(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one pool per analysis: all of them, or those of its first subgroup that was pooled by itself."""
+    """Rows with the number of their `pool`: all of an analysis, or those of each subgroup that was pooled by itself."""
     total = rows.groupby("key")["weight"].transform("sum")
     within = rows.groupby(["key", "subgroup"])["weight"].transform("sum")
     whole, alone = (total - 100).abs() < _WHOLE, (within - 100).abs() < _WHOLE
-    size = rows.groupby(["key", "subgroup"])["weight"].transform("size")
-    several = rows[~whole & alone & (size > 1)]
-    first = several.drop_duplicates("key").set_index("key")["subgroup"]
-    several = several[several["subgroup"] == several["key"].map(first)]
-    pools = pd.concat([rows[whole], several])
-    return pools[pools.groupby("key")["weight"].transform("size") > 1]
+    rows = rows[whole | alone].assign(apart=rows["subgroup"].where(~whole, ""))
+    rows = rows.assign(pool=rows.groupby(["key", "apart"], sort=False).ngroup())
+    return rows[rows.groupby("pool")["pool"].transform("size") > 1]
 
 
-def _fitting(rows: pd.DataFrame, measure: str, models: Mapping[str, Model]) -> dict[Any, tuple[str, ...]]:
-    """Of analyses of one measure, the models of each that give the weights."""
-    codes, keys = pd.factorize(rows["key"])
+def _fitting(rows: pd.DataFrame, measure: str, models: Mapping[str, Model]) -> dict[int, tuple[str, ...]]:
+    """Of pools of one measure, the models of each that give the weights."""
+    codes, keys = pd.factorize(rows["pool"])
     mask = codes == np.arange(len(keys))[:, None]
     counts = rows[["events1", "n1", "events2", "n2"]].to_numpy(dtype=np.float64).T
     trials = Trials(measure, rows["yi"].to_numpy(), rows["vi"].to_numpy(), counts)
@@ -81,7 +83,7 @@ def _fitting(rows: pd.DataFrame, measure: str, models: Mapping[str, Model]) -> d
         off = np.where(mask, np.abs(np.where(np.isnan(weights), np.inf, weights) - printed), 0.0)
         fits.append((name, np.asarray(off.max(axis=1) < _NEAR, dtype=bool)))
     names = [tuple(name for name, fit in fits if fit[at]) for at in range(len(keys))]
-    return {key: one for key, one in zip(keys, names, strict=True) if one}
+    return {int(pool): one for pool, one in zip(keys, names, strict=True)}
 
 
 __all__ = ["models_by_weight"]
