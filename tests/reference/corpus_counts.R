@@ -1,5 +1,5 @@
-# Counts of the page of a corpus, from corpus.csv's inputs alone: effects of each analysis (yi, vi, one per trial) are read
-# from results/<review>/effects.csv, everything else is metafor's.
+# Counts of the page of a corpus by metafor: the effects of each analysis, one per trial, are read from effects.csv (of trials
+# with several comparisons from units.csv), everything else is metafor's.
 # Rscript corpus_counts.R FOLDER > corpus_counts.json
 suppressMessages(library(metafor))
 folder <- commandArgs(trailingOnly = TRUE)[1]
@@ -12,10 +12,12 @@ fit <- function(yi, vi, ...) tryCatch(rma(yi, vi, method = "REML", control = tig
 excludes <- function(m) m$ci.lb > 0 || m$ci.ub < 0
 for (review in reviews) {
   effects <- read.csv(file.path(folder, "results", review, "effects.csv"), stringsAsFactors = FALSE)
+  units <- read.csv(file.path(folder, "results", review, "units.csv"), stringsAsFactors = FALSE)
   mine <- corpus[corpus$review == review & corpus$k >= 2, ]
   for (analysis in mine$analysis) {
-    one <- effects[effects$analysis == analysis, ]
-    if (anyDuplicated(one$study_id)) next
+    one <- units[units$analysis == analysis & units$units == "trial", ]
+    if (!nrow(one)) one <- effects[effects$analysis == analysis, ]
+    one <- one[, c("study_id", "estimate", "variance")]
     hk <- fit(one$estimate, one$variance, test = "knha")
     if (is.null(hk)) next
     count["analyses"] <- count["analyses"] + 1
