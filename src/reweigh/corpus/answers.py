@@ -106,7 +106,7 @@ def _weights(found: pd.DataFrame) -> Answer:
     kinds = {name: words for name, (words, _) in AGREEMENT.items()}
     return Answer(
         "weights", "How many pooled estimates come back from RevMan's weights?",
-        f"{_of(agree, int(sums.sum()))} of the analyses whose weights sum to 100",
+        f"{part_of(agree, int(sums.sum()))} of the analyses whose weights sum to 100",
         "Analyses of two trials or more. The weights choose the model; then all weights agree within 0.1 percentage "
         "point, and the estimate that RevMan's weights and rows imply is ours at two decimals. Weights that sum to 100 "
         "within subgroups alone are compared subgroup by subgroup.",
@@ -161,7 +161,7 @@ def summary(table: pd.DataFrame, problems: pd.DataFrame) -> str:
     lines = [
         f"{whole(table['review'].nunique())} reviews, {whole(len(table))} analyses, "
         f"{whole((table['k'] >= 2).sum())} of two trials or more",
-        f"RevMan's results of rows that come back: {_of(back, rows)}",
+        f"RevMan's results of rows that come back: {part_of(back, rows)}",
         *(f"{one.question} {one.answer}" for one in answers(table)),
     ]
     if len(problems):
@@ -170,7 +170,8 @@ def summary(table: pd.DataFrame, problems: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _of(part: int, total: int) -> str:
+def part_of(part: int, total: int) -> str:
+    """A count with its share: `1 of 2 (50.0%)`."""
     return f"{whole(part)} of {whole(total)}" + (f" ({_share(part, total)})" if total else "")
 
 
@@ -180,4 +181,4 @@ def _share(part: float, total: float) -> str:
     return f"{fixed(percent, 2 if 99 < percent < 100 else 1)}%"
 
 
-__all__: Sequence[str] = ["Answer", "answers", "classified", "rows_back", "summary"]
+__all__: Sequence[str] = ["Answer", "answers", "classified", "part_of", "rows_back", "summary"]

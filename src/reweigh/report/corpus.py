@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reweigh.corpus.answers import Answer, answers, classified, rows_back
+from reweigh.corpus.answers import Answer, answers, classified, part_of, rows_back
 from reweigh.figures.corpus import draw_answer
 from reweigh.figures.svg import render
 from reweigh.io import records
@@ -19,7 +19,7 @@ from reweigh.text.numbers import count_text, difference_decimals, effect_text, i
 
 #: Columns of the table and their heads.
 SHOWN = {
-    "label": "Outcome", "review": "Review", "measure": "Measure", "trials": "Trials", "n": "Patients",
+    "label": "Outcome", "outcome": "Id", "review": "Review", "measure": "Measure", "trials": "Trials", "n": "Patients",
     "revman": "Authors’ model", "current": "REML, Hartung-Knapp", "guarded": "Guarded interval",
     "prediction": "Prediction interval", "weights": "RevMan’s weights", "decisive_trial": "Decisive trial",
     "reason": "Note",
@@ -55,7 +55,6 @@ def corpus_page(table: pd.DataFrame, problems: pd.DataFrame, depth: str) -> str:
     scripts = [text_of(f"js/{name}") for name in ("page.js", "corpus.js")]
     styles = [text_of(f"css/{name}") for name in ("page.css", "forest.css", "corpus.css")]
     shown = [_shown(one, svg, f.description) for one, svg, f in zip(asked, drawn, figures, strict=True)]
-    share = f" ({100 * back / rows:.2f}%)" if rows else ""
     return (
         environment_of()
         .get_template("corpus.html.j2")
@@ -64,7 +63,7 @@ def corpus_page(table: pd.DataFrame, problems: pd.DataFrame, depth: str) -> str:
             reviews=whole(found["review"].nunique()), analyses=whole(len(found)),
             several=whole(int((found["k"] >= 2).sum())), problems=records(problems), heads=list(SHOWN.values()),
             rows={
-                "answer": f"{whole(back)} of {whole(rows)}{share}",
+                "answer": part_of(back, rows),
                 "kinds": [{"name": n, "words": ROWS[n], "count": whole(c)} for n, c in kinds.items()],
             },
             data=_data(found, shown, depth),
