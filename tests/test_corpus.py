@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
 import subprocess
@@ -175,6 +176,19 @@ def test_the_same_files_are_imported_once_and_a_changed_review_is_kept(tmp_path)
         many.prepare([rows], into, "tables", {}, force=False)
     many.prepare([rows], into, "tables", {}, force=True)
     assert not typed.read_bytes().endswith(b"\n\n")
+
+
+def test_a_review_that_is_called_anything_reaches_no_other_folder(tmp_path):
+    hostile = ["../../evil", "a/b/c", "a b c", "<img src=x onerror=alert(1)>", "x" * 300, "..", "-rf"]
+    rows = pd.read_csv(io.BytesIO(made_corpus.data_rows(7, bad=False)), dtype=str, keep_default_na=False)
+    rows["Review"] = rows["Review"].map(dict(zip(rows["Review"].unique(), hostile, strict=True)))
+    (tmp_path / "data-rows.csv").write_text(rows.to_csv(index=False))
+    many.prepare([tmp_path / "data-rows.csv"], tmp_path / "deep" / "into", "tables", {}, force=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"data-rows.csv", "deep"}
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["into"]
+    found = {path.name for path in (tmp_path / "deep" / "into" / "data").iterdir()}
+    assert found == {"evil", "a_b_c", "a_b_c_2", "img_src_x_onerror_alert_1", "x" * 60, "review", "rf"}
+    assert many.folder_names(["CD1", "cd1", "CD1"]) == ["CD1", "cd1_2", "CD1_3"]
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"", gzip.compress(b"Review,x\n")[:-9]])

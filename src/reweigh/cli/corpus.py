@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import itertools
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +27,7 @@ from reweigh.measures import MEASURES
 BATCH = 1200
 CONFIG, SOURCE = Path("config/config.yaml"), Path("work/corpus/source.json")
 PROBLEMS = Path("results/corpus_problems.csv")
+_UNSAFE, _LONGEST = re.compile(r"[^A-Za-z0-9_.-]+"), 60
 LARGEST = 2_000_000_000
 """Bytes that a compressed file may come to."""
 
@@ -73,6 +76,20 @@ def prepare(files: Sequence[Path], into: Path, depth: str, important: Mapping[st
     return said
 
 
+def folder_names(names: Sequence[str]) -> list[str]:
+    """A folder name for each review: a file may call it anything, and must reach no other folder by it."""
+    made: dict[str, None] = {}
+    for name in names:
+        plain = _UNSAFE.sub("_", name).strip("._-")[:_LONGEST] or "review"
+        number = next(n for n in itertools.count(1) if _numbered(plain, n).casefold() not in map(str.casefold, made))
+        made[_numbered(plain, number)] = None
+    return list(made)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}_{number}"
+
+
 def failed(into: Path) -> bool:
     """Whether a review of the corpus went no further."""
     path = into / PROBLEMS
@@ -89,6 +106,7 @@ def _imported(
         found = read_all(read, pool.map)
         if list(found) == [""]:
             raise Stop("\n".join(found[""].problems))
+        found = dict(zip(folder_names(list(found)), found.values(), strict=True))
         made = dict(zip(found, pool.map(written, found.values()), strict=True))
     problems = {name: "\n".join(found[name].problems) for name, one in made.items() if not one}
     reviews = {name: one for name, one in made.items() if one}
