@@ -615,11 +615,13 @@ class Generator:
                 outcome["level"] = dice.choice((0.9, 0.99))
             if dice.random() < 0.2:
                 outcome["words"] = {"intervention": "pill <y>", "control": "nothing"}
-        if dice.random() < 0.7:
+        if dice.random() < 0.7 or not rows:
             return ()
         for row in rows:  # both arms of a comparison are in one stratum
             of = f"{self.seed} {row.get('comparison_id', row['study_id'])} {row['outcome']}"
             row["stratum"] = random.Random(of).choice(("low", "high", "höchst", "low", ""))
+        if not any(row["stratum"] for row in rows):  # a column without any value is not written
+            return ()
         protocol["categories"]["stratum"] = ["low", "high", "höchst"]
         protocol["row_subgroups"] = ["stratum"]
         return ("stratum",)

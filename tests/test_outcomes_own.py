@@ -11,6 +11,8 @@ from reweigh.io import read_csv
 from reweigh.protocol.read import load_protocol
 from test_report_browser import CHOOSE
 
+pytestmark = pytest.mark.slow  # builds four reviews, all the way to the page
+
 OWN = {
     "event": {
         "models": '[{name: M-H, tau2: EE, interval: wald, pooling: mantel-haenszel}]', "level": "0.9",

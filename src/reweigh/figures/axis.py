@@ -49,6 +49,8 @@ def axis_limits(table: pd.DataFrame, *, scale: str, null: bool = True) -> tuple[
         min([low, *(v for v in marks[:, 1].tolist() if low - room <= v)]),
         max([high, *(v for v in marks[:, 2].tolist() if v <= high + room)]),
     )
+    if not low < high:  # all estimates are one, without an interval, and there is no null to reach to
+        low, high = low - max(half, 1e-3 * abs(low)), high + max(half, 1e-3 * abs(low))
     margin = 0.03 * (high - low)
     low, high = low - margin, high + margin
     if not null:
