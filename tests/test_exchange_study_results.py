@@ -105,3 +105,18 @@ def test_two_tables_of_study_results_are_one_too_many():
     one = study_results(arm("S", "A", 5, 50))["x-study-results.csv"]
     assert "both hold study results" in read({"a.csv": one, "b.csv": one}, Options()).problems[0]
     assert "no result" in read(study_results(arm("S", "A", "", ""), arm("S", "B", "", "")), Options()).problems[0]
+
+
+def test_each_outcome_may_compare_arms_of_its_own():
+    """As RevMan's labels differ between analyses; an outcome with three arms still asks for the two."""
+    rows = [arm("S 2001", "Drug X", 3, 51), arm("S 2001", "Placebo", 5, 50)]
+    other = [arm("T 2002", name, 4, 20, Outcome="Relapse") for name in ("Yoga", "Waiting list")]
+    imported = read(study_results(*rows, *other), Options())
+    arms = imported.tables["arms"]
+    assert set(zip(arms["arm"], arms["role"], strict=True)) == {
+        ("Drug X", "intervention"), ("Placebo", "control"), ("Yoga", "intervention"), ("Waiting list", "control"),
+    }  # fmt: skip
+    assert imported.protocol["words"] == {"intervention": "Drug X", "control": "Placebo"}
+    assert imported.protocol["outcomes"]["relapse"]["words"] == {"intervention": "Yoga", "control": "Waiting list"}
+    third = arm("U 2003", "Drug Y", 1, 9, Outcome="Relapse")
+    assert "--arms" in read(study_results(*rows, *other, third), Options()).problems[0]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -143,9 +144,9 @@ def _judgements(sheet: Sheet) -> list[Judgement]:
 
 
 def _imported(w: _Work, review: Review) -> Imported:
-    sides = _sides(w)
-    if isinstance(sides, str):
-        return Imported(problems=(sides,))
+    of_outcome = _sides_of_outcomes(w)
+    if isinstance(of_outcome, str):
+        return Imported(problems=(of_outcome,))
     rows: dict[str, list[dict[str, str]]] = {"arms": [], "contrasts": []}
     outcomes: dict[str, dict[str, str]] = {}
     named: dict[str, Counter[str]] = {}
@@ -156,7 +157,7 @@ def _imported(w: _Work, review: Review) -> Imported:
             w.tell(at, "", " | ".join(text for text in said.values() if text), "", "row_without_study")
             continue
         read = _contrast if reference else _arm
-        if not (numbers := read(w, at, said, sides)):
+        if not (numbers := read(w, at, said, of_outcome[label])):
             continue
         name = outcome_id(label)
         note = {"note": unmarked(said["Footnotes"])} if said.get("Footnotes") else {}
@@ -171,7 +172,11 @@ def _imported(w: _Work, review: Review) -> Imported:
         _measured(outcome, named[name], w.options.measure)
     used = {row["study_id"] for row in (*rows["arms"], *rows["contrasts"])}
     bias, listed = judged(review.bias, w.ids, used, outcomes)
+    sides = Counter(of_outcome[one["label"]] for one in outcomes.values()).most_common(1)[0][0]
     protocol, comments, notes = smallest_protocol(w.results.name, sides, outcomes, w.options.model)
+    for name, outcome in outcomes.items():
+        if (own := of_outcome[outcome["label"]]) != sides:
+            protocol["outcomes"][name]["words"] = dict(zip(_ROLES, own, strict=True))
     tables = {
         "studies": _studies(w, review, used),
         "arms": _frame(rows["arms"], [c.name for c in ARMS.columns]),
@@ -182,9 +187,24 @@ def _imported(w: _Work, review: Review) -> Imported:
     return Imported(kept, protocol, comments, (*w.cells, *listed), (*w.notes, *notes))
 
 
-def _sides(w: _Work) -> tuple[str, str] | str:
-    """What is compared with what, as the study arms call it; or what must be said first."""
+def _sides_of_outcomes(w: _Work) -> dict[str, tuple[str, str]] | str:
+    """What is compared with what in each outcome: the same in all, or arms of its own; or what must be said first."""
     rows = w.results.frame.to_dict("records")
+    labels = list(dict.fromkeys(plain(row.get("Outcome", "")) for row in rows))
+    whole = _sides(w, rows)
+    if not isinstance(whole, str):
+        return dict.fromkeys(labels, whole)
+    found: dict[str, tuple[str, str]] = {}
+    for label in filter(None, labels):
+        sides = "" if w.options.arms else _sides(w, [row for row in rows if plain(row.get("Outcome", "")) == label])
+        if isinstance(sides, str):
+            return whole
+        found[label] = sides
+    return found or whole
+
+
+def _sides(w: _Work, rows: Sequence[Mapping[Any, Any]]) -> tuple[str, str] | str:
+    """What is compared with what in some rows, as the study arms call it; or what must be said first."""
     named: dict[str, str] = {}
     references: set[str] = set()
     for row in rows:
