@@ -7,8 +7,10 @@ corpus <- read.csv(file.path(folder, "results", "corpus.csv"), stringsAsFactors 
 reviews <- unique(corpus$review)
 count <- c(analyses = 0, narrow = 0, pi_includes = 0, pi_asked = 0, guarded_excludes = 0, hangs = 0, hk_excludes = 0)
 tight <- list(threshold = 1e-12, maxiter = 10000)
-fit <- function(yi, vi, ...) tryCatch(rma(yi, vi, method = "REML", control = tight, ...), error = function(e)
-  tryCatch(rma(yi, vi, method = "REML", control = c(tight, stepadj = 0.5), ...), error = function(e) NULL))
+# Where Fisher scoring does not settle, the same likelihood's maximum is found by the general optimiser of rma.mv.
+tau2_of <- function(yi, vi) tryCatch(rma(yi, vi, method = "REML", control = tight)$tau2, error = function(e)
+  rma.mv(yi, vi, random = ~ 1 | seq_along(yi), control = list(rel.tol = 1e-12))$sigma2)
+fit <- function(yi, vi, ...) rma(yi, vi, tau2 = tau2_of(yi, vi), ...)
 excludes <- function(m) m$ci.lb > 0 || m$ci.ub < 0
 for (review in reviews) {
   effects <- read.csv(file.path(folder, "results", review, "effects.csv"), stringsAsFactors = FALSE)
@@ -18,11 +20,11 @@ for (review in reviews) {
     one <- units[units$analysis == analysis & units$units == "trial", ]
     if (!nrow(one)) one <- effects[effects$analysis == analysis, ]
     one <- one[, c("study_id", "estimate", "variance")]
-    hk <- fit(one$estimate, one$variance, test = "knha")
-    if (is.null(hk)) next
+    level <- 100 * corpus$level[corpus$review == review & corpus$analysis == analysis]
+    hk <- fit(one$estimate, one$variance, test = "knha", level = level)
     count["analyses"] <- count["analyses"] + 1
-    common <- rma(one$estimate, one$variance, method = "EE")
-    guarded <- fit(one$estimate, one$variance, test = "adhoc")
+    common <- rma(one$estimate, one$variance, method = "EE", level = level)
+    guarded <- fit(one$estimate, one$variance, test = "adhoc", level = level)
     count["narrow"] <- count["narrow"] + ((hk$ci.ub - hk$ci.lb) < (common$ci.ub - common$ci.lb))
     count["hk_excludes"] <- count["hk_excludes"] + excludes(hk)
     count["guarded_excludes"] <- count["guarded_excludes"] + excludes(guarded)
@@ -32,8 +34,7 @@ for (review in reviews) {
       count["pi_includes"] <- count["pi_includes"] + (pi$pi.lb <= 0 && pi$pi.ub >= 0)
       if (excludes(guarded)) {
         without <- sapply(seq_len(nrow(one)), function(i) {
-          m <- fit(one$estimate[-i], one$variance[-i], test = "adhoc")
-          !is.null(m) && !excludes(m)
+          !excludes(fit(one$estimate[-i], one$variance[-i], test = "adhoc", level = level))
         })
         count["hangs"] <- count["hangs"] + any(without)
       }

@@ -505,7 +505,7 @@ review | id | | the review's folder
 doi | id | | where its tables come from
 analysis outcome
 label | text | | of the outcome
-measure scale k comparisons
+measure scale level k comparisons
 n | number | patients | patients pooled
 rows rows_back | integer | rows | results of rows that RevMan printed, and those that come back at two decimals
 row_codes | codes | | why the others do not, with their number

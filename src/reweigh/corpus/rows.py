@@ -111,7 +111,7 @@ def _current(models: pd.DataFrame) -> dict[str, object]:
     """What current practice says: REML, Hartung-Knapp, the guarded interval, the prediction interval; natural scale."""
     there = models[(models["tau2_method"] == CURRENT.tau2) & (models["ci_method"] == CURRENT.interval)]
     first = models.iloc[0]
-    size = {"k": first["k"], "comparisons": first["comparisons"], "n": first["participants"]}
+    size = {"level": first["level"], "k": first["k"], "comparisons": first["comparisons"], "n": first["participants"]}
     if there.empty:
         return size | {"reason_codes": code("no_current_model")}
     row = there.iloc[0]
