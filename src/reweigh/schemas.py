@@ -470,6 +470,7 @@ correlation phi icc | number | | of the periods of a crossover trial, or within 
 cluster_size | number | patients | mean size of a cluster
 discordant1 discordant2 | integer | patients | with the event in this period only, in the other only
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
+contradicted_by | text | | what another source has instead of a number of the row
 ...
 
 # checked/contrasts.csv | row
@@ -491,6 +492,7 @@ n_intervention n_control | integer | patients | patients analysed
 paired | yes/no | | whether the test was paired
 p_test | id | | which test it was
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
+contradicted_by | text | | what another source has instead of a number of the row
 ...
 
 # checked/risk_of_bias.csv | row

@@ -59,7 +59,7 @@ def _choice(name: str, choices: tuple[str, ...], filled: bool = False) -> Column
 _DAYS = Column("timepoint_days", "number", 0)
 _LEVEL = Column("ci_level", "number", 0, 100, above=True, advice=": 0.9 or 90 for a 90% interval; empty for 95%")
 _YEAR = Column("year", "year", 1900, 2100, advice="; a letter may follow it (1994a)")
-_SOURCE = _text("evidence", "source_url", "source", "location", "extracted_by", "note")
+_SOURCE = _text("evidence", "source_url", "source", "location", "extracted_by", "contradicted_by", "note")
 
 
 def _ordered(*names: str) -> tuple[Rule, ...]:
