@@ -32,8 +32,8 @@ from test_reproduction import read_text, review_of
 
 KETAMINE = "ketamine-chronic-pain"
 REVIEWS = (
-    KETAMINE, "spinal-manipulation-low-back-pain", "antidepressants-fibromyalgia", "topical-nsaids-acute-pain",
-    "bcg-vaccine",
+    KETAMINE, "duloxetine-chronic-pain", "spinal-manipulation-low-back-pain", "antidepressants-fibromyalgia",
+    "topical-nsaids-acute-pain", "bcg-vaccine",
 )  # fmt: skip
 TOOLS = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
 
@@ -163,7 +163,7 @@ def test_one_trial_or_none_is_too_few_for_every_rule(rule, k):
 
 NEEDED = {
     "level": {"certainty_at_least"}, "value": {"risk_below", "nnt_at_most", "claimed_value"},
-    "column": {"subgroup_larger", "dose_trend"}, "larger": {"subgroup_larger"}, "weeks": {"lasting_to_weeks"},
+    "column": {"subgroup_larger", "subgroups_alike", "dose_trend"}, "larger": {"subgroup_larger"}, "weeks": {"lasting_to_weeks"},
     "source": {"risk_below"},
 }  # fmt: skip
 
@@ -207,6 +207,43 @@ def test_a_subgroup_is_larger_by_the_test_for_differences(y, state):
     assert ("not evidence of none" in found.words) == (state == "open")
     lonely = {"estimate": y, "variance": 0.01, "kind": ["a", "b", "b", "b"]}
     assert judge(test, made((-1, 0), k=4, effects=lonely)).state == "too few"
+
+
+@pytest.mark.parametrize(
+    ("y", "state"),
+    [([0.5, 0.5, 0, 0, 0.2, 0.2], "met"), ([0.9, 0.9, 0, 0, 0.2, 0.2], "open"), ([1.5, 1.5, 0, 0, 0.2, 0.2], "opposed")],
+)  # fmt: skip
+def test_subgroups_are_alike_where_every_difference_is_small_for_sure(y, state):
+    effects = {"estimate": y, "variance": 0.01, "kind": ["a", "a", "b", "b", "c", "c"]}
+    test = test_of("subgroups_alike", column="kind")
+    found = judge(test, made((-1, 0), k=6, effects=effects))
+    assert found.state == state and found.trials == 2
+    # Altman and Bland 2003: each subtotal has variance 0.01 / 2, their difference 0.01, half of its interval is 0.196.
+    assert f"a against b, difference in MD {y[0]:.2f} (95% CI {y[0] - 0.196:.2f} to {y[0] + 0.196:.2f})" in found.words
+    # Turned round it is the same; on the log scale the margin is the nearer bound, log 1.25 and not log 0.75.
+    assert judge(test, made((-1, 0), k=6, effects=effects | {"estimate": [-x for x in y]})).state == state
+    near = effects | {"estimate": [x * 0.3 for x in y], "variance": 0.0001}
+    ratios = made((0.1, 0.2), k=6, outcome=HIGHER, bounds=(np.log(0.75), np.log(1.25)), effects=near)
+    assert judge(test, ratios).state == {"met": "met", "open": "opposed", "opposed": "opposed"}[state]
+    assert "the margin of 0.80 to 1.25" in judge(test, ratios).words
+    assert judge(test, made((-1, 0), k=6, effects=effects, bounds=None)).state == "open"
+
+
+def test_subgroups_of_one_trial_are_neither_alike_nor_unlike():
+    test = test_of("subgroups_alike", column="kind")
+    effects = {"estimate": [0.1, 0.1, 0.0, 0.0, 9.0], "variance": 0.01, "kind": ["a", "a", "b", "b", "c"]}
+    found = judge(test, made((-1, 0), k=5, effects=effects))
+    assert found.state == "met" and "2 subgroups: a against b" in found.words and "left out: 1" in found.words
+    lonely = effects | {"kind": ["a", "a", "b", "c", None]}
+    found = judge(test, made((-1, 0), k=5, effects=lonely))
+    assert found.state == "too few" and found.trials == 1
+
+
+def test_a_claim_may_speak_of_a_grouping_that_is_no_subgroup_of_the_protocol():
+    protocol = setting_of("duloxetine-chronic-pain").protocol
+    assert "pain_group" in protocol.groupings and "pain_group" not in protocol.subgroups
+    finding = one("duloxetine-chronic-pain", "D01").parts[0].finding
+    assert finding.state == "met" and finding.words.startswith("3 subgroups, the two least alike: Fibromyalgia against")
 
 
 @pytest.mark.parametrize(("events", "state"), [(2, "met"), (10, "open"), (40, "opposed")])
