@@ -240,7 +240,9 @@ REAL = {
         ("se_like_sd", "iwaki2020"),
     },
     "spinal-manipulation-low-back-pain": set(),
-    "antidepressants-fibromyalgia": set(),
+    "antidepressants-fibromyalgia": {
+        ("change_and_final", ""), ("sd_like_se", "anderberg2000"), ("sd_like_se", "wolfe1994"),
+    },
     "topical-nsaids-acute-pain": set(),
     "bcg-vaccine": set(),
 }
