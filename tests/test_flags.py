@@ -241,7 +241,9 @@ REAL = {
     },
     "spinal-manipulation-low-back-pain": set(),
     "antidepressants-fibromyalgia": {
-        ("change_and_final", ""), ("sd_like_se", "anderberg2000"), ("sd_like_se", "wolfe1994"),
+        ("change_and_final", ""),
+        ("sd_like_se", "anderberg2000"),
+        ("sd_like_se", "wolfe1994"),
     },
     "topical-nsaids-acute-pain": set(),
     "bcg-vaccine": set(),
