@@ -117,6 +117,7 @@ def report_page(inputs: Inputs) -> str:
         "bias_figures": bias_figures,
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
+        "readings": trials.readings(inputs),
         "published": published,
         "methods": methods.methods_text(inputs),
         "models": analyses.models_in_words(inputs),
