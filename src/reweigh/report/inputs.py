@@ -78,6 +78,14 @@ class Inputs:
         table: pd.DataFrame = getattr(self, name)
         return records(table[table["analysis"] == analysis]) if len(table) else []
 
+    def unusable(self, outcome: str) -> list[str]:
+        """Windows in which trials measured an outcome, and none could be used in its main analysis."""
+        of = self.protocol.outcomes[outcome]
+        main = self.pooled[(self.pooled["set"] == "main") & (self.pooled["outcome"] == outcome)]
+        there = set(main.loc[main["measure"] == of.measure, "window"])
+        lost = set(self.not_pooled["analysis"]) if len(self.not_pooled) else set()
+        return [name for name in self.protocol.windows if name not in there and f"{outcome}.{name}" in lost]
+
     @property
     def title(self) -> str:
         """How the review is headed."""

@@ -214,7 +214,7 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
     for name, outcome in protocol.outcomes.items():
         mine = inputs.pooled[(inputs.pooled["outcome"] == name) & (inputs.pooled["set"] == "main")]
         mine = mine[mine["measure"] == outcome.measure].drop_duplicates("analysis")
-        missing = [w for w in protocol.windows if w not in set(mine["window"])]
+        missing = inputs.unusable(name)
         panel: dict[str, Any] = {
             "label": outcome.label,
             "id": name,
