@@ -98,7 +98,7 @@ def check(name: str | None) -> None:
 
 
 @main.command()
-@click.argument("targets", nargs=-1, metavar="[tables|core|all|FILE...]")
+@click.argument("targets", nargs=-1, metavar="[tables|core|all|gallery|FILE...]")
 @click.option("--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
               show_default="this one", help="The folder that has data/; it gets results/.")  # fmt: skip
 @click.option("--cores", type=click.IntRange(1), show_default="all", help="How many jobs at a time.")
@@ -113,6 +113,8 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
     tables   effect sizes, pooled estimates, subgroups
     core     tables, and the forest plots
     all      everything: robustness, certainty, claims, the page (the default)
+    gallery  the published meta-analyses under gallery/, and the page that lists
+             what came back of each printed estimate
     FILE     one file below the folder, such as results/NAME/pooled.csv or
              results/NAME/figures/forest/ANALYSIS.pdf
     NAME     as --review NAME
