@@ -51,7 +51,7 @@ def test_the_tables_are_the_shared_ones_as_they_stand():
         for one, row in zip(printed, ours, strict=True):
             kept = ("outcome", "timepoint", "model", "source", "checked")
             assert [one[key] for key in kept] == [row[key] for key in kept]
-            assert one["locator"] == row.get("evidence", "")
+            assert one["locator"] == row.get("evidence", "") and one["estimate"] == row["estimate"]
 
 
 NOTHING = frame("corpus_problems.csv", [])
@@ -108,10 +108,18 @@ def test_the_page_says_printed_recomputed_verdict_and_method_or_why_none():
     one, other = rows_of(gallery_page(gallery_table(found), found, NOTHING))
     assert one == ["Myocardial infarction, end of trial", "OR 1.43 (1.03 to 1.98) Peto",
                    "1.4283 (1.0309 to 1.9789) k\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}38", "Reproduced", "Peto, common effect"]  # fmt: skip
-    assert other[2:] == ["\N{EN DASH}", NOT_PUBLIC.capitalize(), "The counts"]
+    assert other[2:] == ["\N{EN DASH}", NOT_PUBLIC.capitalize(), "Missing: the counts"]
     assert "Nearest: DL: 1.5" in gallery_page(
         gallery_table([(review, protocol, ledger.assign(nearest="DL: 1.5", missing=""))]), found, NOTHING
     )
+
+
+def test_a_print_on_the_log_scale_its_trials_and_what_to_know_of_it_are_said():
+    [(review, protocol, ledger)] = found_of(["dersimonian2007-clasp"])
+    known = {"estimate_scale": "log", "trials": "without s1", "note": "many were tried"}
+    cells = rows_of(gallery_page(gallery_table([(review, protocol, ledger)]).assign(**known), [(review, protocol, ledger)], NOTHING))  # fmt: skip
+    assert cells[0][1].startswith("log OR \N{MINUS SIGN}0.3811")
+    assert cells[0][2].endswith(", without s1") and cells[0][4].endswith("Many were tried")
 
 
 def test_verdicts_are_counted_and_reviews_that_stopped_are_named():

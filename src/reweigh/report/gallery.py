@@ -87,7 +87,7 @@ def _row(row: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
     there = row["estimate"] != ""
     return {
         "what": ", ".join(str(one) for one in asked if one),
-        "measure": row["measure"],
+        "measure": " ".join(one for one in (_scale(row), row["measure"]) if one),
         "printed": row["printed"],
         "recomputed": _recomputed(row) if there else "",
         "verdict": row["verdict"],
@@ -95,9 +95,17 @@ def _row(row: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
         "model": row["printed_model"],
         "method": row["found_model"],
         "k": whole(row["k"]) if there else "",
+        "trials": row.get("trials", ""),
         "nearest": row["nearest"],
         "missing": row["missing"],
+        "note": row.get("note", ""),
     }
+
+
+def _scale(row: dict[str, Any]) -> str:
+    """The scale of the print, where it is not the natural one."""
+    scale = str(row.get("estimate_scale", ""))
+    return "" if scale == "natural" else scale
 
 
 def _recomputed(row: dict[str, Any]) -> str:
