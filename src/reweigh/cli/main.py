@@ -12,6 +12,7 @@ import click
 from reweigh.cli.places import (
     DATA,
     EXPORT,
+    GALLERY,
     PROTOCOL,
     RESULTS,
     Stop,
@@ -142,8 +143,8 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
 def open_page(name: str | None, only_print: bool) -> None:
     """Open the page of a review, or print its path.
 
-    Without NAME it is the page of the only review that has one, else the list of all. Where a run of `core` made no
-    page, it is the folder of the forest plots.
+    Without NAME it is the page of the only review that has one, else the list of all; of `gallery` it is
+    `gallery.html`. Where a run of `core` made no page, it is the folder of the forest plots.
     """
     page = page_of(name)
     if only_print:
@@ -333,6 +334,8 @@ def page_of(name: str | None) -> Path:
         if len(pages) == 1:
             return pages[0]
         folders = [DATA / one for one in reviews()]
+    elif name == GALLERY.name and (whole := RESULTS / "gallery.html").is_file():
+        return whole
     else:
         folders = [folder_of(name)]
     for folder in folders:
