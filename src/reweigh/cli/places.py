@@ -8,7 +8,9 @@ from pathlib import Path
 
 from click import ClickException, UsageError
 
-DATA, RESULTS, EXPORT, GALLERY = Path("data"), Path("results"), Path("export"), Path("gallery")
+DATA, RESULTS, EXPORT = Path("data"), Path("results"), Path("export")
+GALLERY = Path("gallery")
+"""Published meta-analyses as reviews, beside those of `data/`."""
 PROTOCOL, TOOLS = "review.yaml", "risk_of_bias_tools.yaml"
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
