@@ -353,6 +353,11 @@ def test_abstract_and_table_must_agree():
 # --- the evidence timeline
 
 
+def test_a_table_without_estimates_has_no_timeline():
+    protocol = review_of("ketamine-chronic-pain")[0]
+    assert list(timelines(pd.DataFrame({"outcome": ["pain_intensity"], "measure": ["MD"]}), protocol)) == []
+
+
 def test_the_timeline_shows_every_estimate_and_ours_last_in_each_window():
     protocol, _, _, pooled = review_of("ketamine-chronic-pain")
     published = read_text("ketamine-chronic-pain", "published.csv")

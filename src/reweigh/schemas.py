@@ -560,6 +560,12 @@ reason_codes
 review stage
 problem | text | | the report of the stage
 
+# gallery.csv | review row
+> One published estimate of one review of the gallery: its row of `reproduction.csv`.
+review | id | | the review's folder
+title | text | | its title
+@reproduction.csv
+
 # metafor.csv | analysis comparison_id
 > One effect in one analysis, ready for `metafor::rma(yi, vi)`; your own subgroup columns and moderators stand among its columns.
 analysis comparison_id label year design ...

@@ -38,8 +38,9 @@ rule figures:
         ENVIRONMENT
     params:
         formats=FORMATS,
-        # A corpus has its plots in the main layout alone; another one can be asked for by name.
-        journals=not CORPUS,
+        # A corpus and the gallery have plots in the main layout alone; another one can be asked for by name.
+        journals=lambda wildcards: not CORPUS
+        and data_folder(wildcards.review).parts[0] == "data",
         lost=lambda wildcards: lost_figures(wildcards.review),
     message:
         "{wildcards.review}: forest plots"

@@ -12,6 +12,7 @@ import click
 from reweigh.cli.places import (
     DATA,
     EXPORT,
+    GALLERY,
     PROTOCOL,
     RESULTS,
     Stop,
@@ -98,7 +99,7 @@ def check(name: str | None) -> None:
 
 
 @main.command()
-@click.argument("targets", nargs=-1, metavar="[tables|core|all|FILE...]")
+@click.argument("targets", nargs=-1, metavar="[tables|core|all|gallery|FILE...]")
 @click.option("--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
               show_default="this one", help="The folder that has data/; it gets results/.")  # fmt: skip
 @click.option("--cores", type=click.IntRange(1), show_default="all", help="How many jobs at a time.")
@@ -113,6 +114,8 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
     tables   effect sizes, pooled estimates, subgroups
     core     tables, and the forest plots
     all      everything: robustness, certainty, claims, the page (the default)
+    gallery  the published meta-analyses under gallery/, and the page that lists
+             what came back of each printed estimate
     FILE     one file below the folder, such as results/NAME/pooled.csv or
              results/NAME/figures/forest/ANALYSIS.pdf
     NAME     as --review NAME
@@ -140,8 +143,8 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
 def open_page(name: str | None, only_print: bool) -> None:
     """Open the page of a review, or print its path.
 
-    Without NAME it is the page of the only review that has one, else the list of all. Where a run of `core` made no
-    page, it is the folder of the forest plots.
+    Without NAME it is the page of the only review that has one, else the list of all; of `gallery` it is
+    `gallery.html`. Where a run of `core` made no page, it is the folder of the forest plots.
     """
     page = page_of(name)
     if only_print:
@@ -331,6 +334,8 @@ def page_of(name: str | None) -> Path:
         if len(pages) == 1:
             return pages[0]
         folders = [DATA / one for one in reviews()]
+    elif name == GALLERY.name and (whole := RESULTS / "gallery.html").is_file():
+        return whole
     else:
         folders = [folder_of(name)]
     for folder in folders:
