@@ -42,7 +42,7 @@ def write_report():
     inputs, out = read_inputs(snakemake.input, snakemake.wildcards.review), snakemake.output
     Path(out.summary).write_text(summary(inputs), encoding="utf-8")
     Path(out.html).write_text(report_page(inputs), encoding="utf-8")
-    Path(out.workbook).write_bytes(workbook(inputs.tables))
+    Path(out.workbook).write_bytes(workbook(inputs))
     Path(out.metafor).write_text(tables(inputs, "metafor")["metafor"], encoding="utf-8")
     told = result_text(snakemake.wildcards.review, Path(out.summary).parent)
     Path(out.run_summary).write_text(told + "\n", encoding="utf-8")

@@ -27,6 +27,7 @@ rule report:
         conclusions="results/{review}/robustness/conclusions.csv",
         sequential="results/{review}/sequential.csv",
         certainty="results/{review}/certainty.csv",
+        summary_of_findings="results/{review}/summary_of_findings.csv",
         claims="results/{review}/claims.json",
         reproduction="results/{review}/reproduction.csv",
         published_checks="results/{review}/published_checks.csv",

@@ -28,6 +28,12 @@ HEADINGS = {
     "certainty_text": "Certainty",
     "sentence": "What it means",
 }
+PRINTED = {
+    **{name: (head + (" (per 1,000)" if name.endswith("_per_1000") else ""), width)
+       for (name, head), width in zip(HEADINGS.items(), (24, 16, 28, 12, 16, 20, 16, 36), strict=True)},
+    "reasons": ("Why this certainty", 52),
+}  # fmt: skip
+"""Head and width in characters of each column where the table stands by itself, without a head over several."""
 
 
 def summary_of_findings(
@@ -131,7 +137,8 @@ def _reasons(domains: pd.DataFrame) -> str:
     return "; ".join(parts) if parts else "no level taken off"
 
 
-def _title(protocol: Protocol) -> tuple[str, list[str]]:
+def about_findings(protocol: Protocol) -> tuple[str, list[str]]:
+    """The title of the table, and what its reader must know."""
     q = protocol.question
     notes = [
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
@@ -155,7 +162,7 @@ def _cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[str]]:
 
 def findings_html(table: pd.DataFrame, protocol: Protocol) -> str:
     """The table as one HTML page without anything from outside."""
-    title, about = _title(protocol)
+    title, about = about_findings(protocol)
     head, rows, notes = _cells(table)
     lines = [
         "<!doctype html>",
@@ -184,7 +191,7 @@ def findings_html(table: pd.DataFrame, protocol: Protocol) -> str:
 
 def findings_docx(table: pd.DataFrame, protocol: Protocol) -> bytes:
     """The table as a Word document (Office Open XML, landscape); the same table gives the same bytes."""
-    title, about = _title(protocol)
+    title, about = about_findings(protocol)
     head, rows, notes = _cells(table)
     widths = (1900, 1300, 2000, 900, 1500, 1900, 1500, 3000)
     body = [_paragraph(title, bold=True, size=28), *(_paragraph(line) for line in about)]
