@@ -6,15 +6,22 @@ import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from reweigh.certainty.assess import certainty_table
 from reweigh.certainty.findings import PRINTED, summary_of_findings
+from reweigh.figures.flow import flow_figure, flow_figures
+from reweigh.figures.svg import render
 from reweigh.report.inputs import TABLES
+from reweigh.report.page import report_page
 from reweigh.report.workbook import workbook
 from test_certainty import NONE
 from test_report import BCG, make_inputs, stored
@@ -137,3 +144,84 @@ def test_rs_readers_have_the_numbers_of_the_table(bcg, tmp_path):
         read = pd.to_numeric(pd.Series(values).replace("NA", None)).to_numpy(float)
         assert np.allclose(read, bcg.pooled[name].to_numpy(float), rtol=1e-11, atol=0, equal_nan=True), name
     assert len(run.stdout.splitlines()) == 7
+
+
+# --- the flow diagram
+
+
+def counts(**n):
+    """Rows of flow.csv; several counts of a box as a dictionary of reasons."""
+    named = {box: one if isinstance(one, dict) else {"": one} for box, one in n.items()}
+    return [{"box": b, "n": str(n), "reason": why} for b, of in named.items() for why, n in of.items()]
+
+
+FLOW = counts(
+    database_results=6347, database_specific_results={"MEDLINE": 5001, "Embase": 1346}, register_results=126,
+    duplicates=2511, excluded_other=0, records_screened=3962, records_excluded=3797, dbr_sought_reports=165,
+    dbr_notretrieved_reports=0, dbr_assessed=165, dbr_excluded={"<b>Study design & such": 26, "Intervention": 16},
+    new_studies=25, new_reports=124, total_studies=0, previous_studies=0, website_results=0,
+)  # fmt: skip
+
+
+def boxes_of(figure):
+    """Texts of the boxes, in the order in which they are drawn."""
+    return [one.rstrip(".") for one in figure.description.split(". ")]
+
+
+def test_the_flow_diagram_has_every_count_and_no_column_without_one():
+    figure = flow_figure(FLOW)
+    assert boxes_of(figure) == [
+        "Records identified from: Databases (n = 6,347) MEDLINE (n = 5,001) Embase (n = 1,346) Registers (n = 126)",
+        "Records removed before screening: Duplicate records removed (n = 2,511) Records removed for other reasons (n = 0)",
+        "Records screened (n = 3,962)", "Records excluded (n = 3,797)", "Reports sought for retrieval (n = 165)",
+        "Reports not retrieved (n = 0)", "Reports assessed for eligibility (n = 165)",
+        "Reports excluded (n = 42) <b>Study design & such (n = 26) Intervention (n = 16)",
+        "Studies included in review (n = 25) Reports of included studies (n = 124)",
+    ]  # fmt: skip
+    drawn = {t.get_text() for t in figure.findobj(Text)}
+    assert "Identification of studies via databases and registers" in drawn and "Previous studies" not in drawn
+    assert not list(flow_figures([])) and [name for name, _ in flow_figures(FLOW)] == ["prisma_2020"]
+
+
+def test_previous_studies_and_other_methods_are_drawn_where_they_are_counted():
+    more = counts(previous_studies=4, website_results=3, other_assessed=2, total_studies=29, total_studies_ma=20)
+    replaced = {row["box"] for row in more}
+    figure = flow_figure([*(row for row in FLOW if row["box"] not in replaced), *more])
+    said = boxes_of(figure)
+    assert said[0] == "Studies included in previous version of review (n = 4)"
+    assert "Records identified from: Websites (n = 3)" in said and "Reports assessed for eligibility (n = 2)" in said
+    assert said[-3:] == [
+        "New studies included in review (n = 25) Reports of new included studies (n = 124)",
+        "Total studies included in review (n = 29)", "Total studies included in meta-analysis (n = 20)",
+    ]  # fmt: skip
+    # What nobody counted is said, not left out.
+    assert said.count("Reports sought for retrieval: not recorded") == 1
+    # On a printed page, 178 mm wide, its text is still 7 points high.
+    assert 8.5 * 178 / 25.4 / figure.get_size_inches()[0] >= 7
+    left, right = (figure.axes[0].transData.inverted().transform((x, 0))[0] for x in (0, figure.bbox.width))
+    for text in figure.findobj(Text):
+        if text.get_text():
+            box = text.get_window_extent().transformed(figure.axes[0].transData.inverted())
+            assert left < box.x0 and box.x1 < right, text.get_text()
+
+
+def test_texts_of_the_flow_diagram_stay_in_their_boxes():
+    long = counts(dbr_excluded={"Reasonswithoutanyspace" * 6: 1, "many short words " * 20: 123456})
+    figure = flow_figure([*FLOW, *(row for row in long)])
+    axes = figure.axes[0]
+    figure.draw(FigureCanvasAgg(figure).get_renderer())
+    places = [one.get_window_extent() for one in axes.patches if isinstance(one, Rectangle)]
+    texts = [t.get_window_extent() for t in axes.texts[2:]]
+    # Pixels of Agg are hinted: text is a little wider than in print.
+    assert all(any(p.x0 <= t.x0 and t.x1 <= p.x1 + 2 and p.y0 <= t.y0 and t.y1 <= p.y1 for p in places) for t in texts)
+    assert not any(a.overlaps(b) for a, b in combinations(places, 2))
+
+
+@pytest.mark.slow
+def test_the_page_shows_the_flow_diagram_where_there_are_counts(bcg):
+    svg = render(flow_figure(FLOW), "svg")
+    assert svg == render(flow_figure(FLOW), "svg")
+    page = report_page(replace(bcg, flow=FLOW, drawings={"flow/prisma_2020": svg.decode()}))
+    figure = page[page.index('<figure id="fig-flow"') :].partition("</figure>")[0]
+    assert "Records identified from: Databases (n = 6,347)" in figure and "&lt;b&gt;Study design &amp;" in figure
+    assert "<b>Studies included</b> <span>25</span>" in page  # the tool's total of 0 is none
