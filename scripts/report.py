@@ -1,4 +1,4 @@
-"""What a reader gets: summary.md and report.html of a review, its PDF, its workbook, and the list of reviews."""
+"""What a reader gets: summary.md, report.html, workbook, PDF and Word document of a review; the list of reviews."""
 
 import json
 import sys
@@ -69,8 +69,16 @@ def write_pdf():
         sys.exit(f"\n{why}\n")
 
 
+def write_word():
+    """Write the report as a Word document."""
+    from reweigh.report.word import report_docx
+
+    inputs = read_inputs(snakemake.input, snakemake.wildcards.review)
+    Path(snakemake.output.word).write_bytes(report_docx(inputs))
+
+
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        # By what is asked for: in a module a rule may have another name.
-        made = {"summary": write_report, "index": write_index, "pdf": write_pdf}
+        # By what is asked for: in a module a rule may have another name. A list of files has an `index` in any case.
+        made = {"summary": write_report, "pdf": write_pdf, "word": write_word, "index": write_index}
         next(write for name, write in made.items() if hasattr(snakemake.output, name))()

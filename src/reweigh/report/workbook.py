@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from reweigh.certainty.findings import PRINTED, about_findings
-from reweigh.io import is_formula, records
+from reweigh.io import is_formula, records, xml_text
 from reweigh.report.inputs import Inputs
 from reweigh.schemas import Column, Schema, schema_of
 
@@ -23,8 +22,6 @@ COVER, FINDINGS, COLUMNS = "cover", "summary_of_findings", "columns"
 _NAME, _WIDEST = 31, 60
 #: Widths of the columns of the cover, in characters.
 _COVER = (44, 100, 8)
-#: Characters that XML 1.0 has no place for.
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 #: Sheets whose table has another name as a file.
 _FILES = {"sweep": "crossover_sweep", "pooled_sweep": "crossover_sweep_pooled", "figures": "figures/index"}
 #: Number format by unit. A number that three decimals would print as zero is printed as Excel likes, in full.
@@ -45,7 +42,7 @@ def workbook(inputs: Inputs) -> bytes:
     schemas = {name: _schema(name) for name in tables}
     file = io.BytesIO()
     with Workbook(file, {"in_memory": True}) as book:
-        book.set_properties({"title": inputs.title, "created": datetime(1980, 1, 1)})
+        book.set_properties({"title": xml_text(inputs.title), "created": datetime(1980, 1, 1)})
         looks = _Looks(book)
         sheets = {name: book.add_worksheet(name) for name in (COVER, FINDINGS, *tables, COLUMNS)}
         listed = {FINDINGS: inputs.summary_of_findings, **tables}
@@ -201,7 +198,7 @@ def _cell(sheet: Worksheet, row: int, column: int, value: Any, looks: _Looks, nu
 
 def _text(sheet: Worksheet, row: int, column: int, text: str, looks: _Looks, **look: object) -> int:
     """Write a text as text; how many characters it has."""
-    text = _ILLEGAL.sub("", text)
+    text = xml_text(text)
     if is_formula(text):
         look["quote_prefix"] = True
     sheet.write_string(row, column, text, looks.of(**look) if look else None)
