@@ -1,30 +1,48 @@
 """What a reader takes away: the workbook, the Word report, the flow diagram, the archive."""
 
+import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
+from email.message import Message
 from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.response import addinfourl
 
+import docx
 import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+import rocrate
+from docx.enum.section import WD_ORIENT
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+from rocrate_validator import models, services
+from rocrate_validator.utils.http import HttpRequester
 
+from conftest import contents, snakemake
 from reweigh.certainty.assess import certainty_table
 from reweigh.certainty.findings import PRINTED, summary_of_findings
+from reweigh.certainty.word import findings_docx
 from reweigh.figures.flow import flow_figure, flow_figures
+from reweigh.figures.style import text_width
 from reweigh.figures.svg import render
+from reweigh.io import frame
+from reweigh.report.archive import archive, read_citation
 from reweigh.report.inputs import TABLES
 from reweigh.report.page import report_page
+from reweigh.report.word import report_docx
 from reweigh.report.workbook import workbook
+from reweigh.text.numbers import stated_text
 from test_certainty import NONE
-from test_report import BCG, make_inputs, stored
+from test_report import BCG, LITTLE, make_inputs, stored
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +243,182 @@ def test_the_page_shows_the_flow_diagram_where_there_are_counts(bcg):
     figure = page[page.index('<figure id="fig-flow"') :].partition("</figure>")[0]
     assert "Records identified from: Databases (n = 6,347)" in figure and "&lt;b&gt;Study design &amp;" in figure
     assert "<b>Studies included</b> <span>25</span>" in page  # the tool's total of 0 is none
+
+
+# --- the Word document
+
+
+def test_the_word_table_has_the_cells_of_the_table_and_room_for_every_word(bcg):
+    content = findings_docx(bcg.summary_of_findings, bcg.protocol)
+    assert content == findings_docx(bcg.summary_of_findings, bcg.protocol)
+    document = docx.Document(io.BytesIO(content))
+    (table,) = document.tables
+    head, *rows = ([cell.text for cell in row.cells] for row in table.rows)
+    own = bcg.summary_of_findings.iloc[0]
+    assert head[:3] == ["Outcome", "Participants (trials)", "Effect (CI)"] and len(rows) == len(bcg.summary_of_findings)
+    assert rows[0][:3] == [own["outcome_label"], own["participants_text"], own["effect"]]
+    assert rows[0][3] == f"{own['control_per_1000']:.0f}" and rows[0][6].endswith(f"{own['certainty']} [1]")
+    assert any(p.text == f"[1] {own['reasons']}" for p in document.paragraphs)
+    # 9 points, bold; a cell has 0.08 inch at either side.
+    for text, column in zip(head, table.columns, strict=True):
+        longest = max(text_width(word, 9, "bold") for word in text.split())
+        assert longest <= column.width.pt - 2 * 0.08 * 72, text
+    assert document.sections[0].orientation == WD_ORIENT.LANDSCAPE
+    assert sum(column.width for column in table.columns) <= 297 * 36000 - 2 * document.sections[0].left_margin
+    assert table.rows[0]._tr.trPr.xpath("./w:tblHeader")
+
+
+def test_the_word_report_is_a_draft_of_methods_results_and_references(bcg):
+    inputs = replace(bcg, flow=FLOW)
+    content = report_docx(inputs)
+    document = docx.Document(io.BytesIO(content))
+    heads = [p.text for p in document.paragraphs if p.style.name.startswith("Heading")]
+    wanted = ["Methods", "Results", "Tuberculosis", "Summary of findings", "References"]
+    assert [head for head in heads if head in wanted] == wanted
+    text = "\n".join(p.text for p in document.paragraphs).replace("\u00a0", " ")
+    assert "Of 13 trials assessed, 13 are in the review and 13 in a main analysis." in text and "(Figure 1.)" in text
+    row = bcg.pooled[bcg.pooled["analysis"] == "tuberculosis.end_of_follow_up"].iloc[0]
+    assert f"{stated_text(row)}, k = 13 trials, n = 357,347. I\u00b2 92%" in text
+    assert "Certainty: very low. The evidence is very uncertain" in text and "Figure 2. Tuberculosis" in text
+    assert len(document.inline_shapes) == 2 and len(document.tables) == 1
+    told = [shape._inline.docPr.get("descr") for shape in document.inline_shapes]
+    assert "Records screened (n = 3,962)" in told[0] and "Aronson 1948: 0.41" in told[1]
+    room = {(s.orientation, s.page_width - s.left_margin - s.right_margin) for s in document.sections}
+    assert all(shape.width <= max(width for _, width in room) for shape in document.inline_shapes)
+    with zipfile.ZipFile(io.BytesIO(content)) as made:
+        assert {item.date_time for item in made.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert b"1980-01-01T00:00:00Z" in made.read("docProps/core.xml")
+        assert made.read("docProps/core.xml").count(b"python-docx") == 0
+    assert content == report_docx(inputs)
+
+
+@pytest.mark.parametrize("little", LITTLE)
+def test_a_review_with_little_data_has_a_word_report(little):
+    inputs = make_inputs(BCG, change=LITTLE[little])
+    document = docx.Document(
+        io.BytesIO(report_docx(replace(inputs, summary_of_findings=frame("summary_of_findings.csv", []))))
+    )
+    assert ("No trial could be used." in [p.text for p in document.paragraphs]) == (little in ("no row", "no events"))
+
+
+def test_texts_that_xml_has_no_place_for_do_not_break_a_document(bcg):
+    hostile = bcg.protocol.model_copy(update={"title": "a\x00b\x0b <w:p> & c\ud800"})
+    inputs = replace(bcg, protocol=hostile)
+    assert docx.Document(io.BytesIO(report_docx(inputs))).paragraphs[0].text == "ab <w:p> & c"
+    assert openpyxl.load_workbook(io.BytesIO(workbook(inputs)))["cover"]["A1"].value == "ab <w:p> & c"
+
+
+# --- the archive
+
+DATA = {"data/bcg-vaccine/arms.csv": b"a,b\n1,2\n", "data/bcg-vaccine/x y.md": b"x"}
+RESULTS = {"results/bcg-vaccine/pooled.csv": b"k\n13\n", "results/bcg-vaccine/figures/forest/a.svg": b"<svg/>"}
+LOCK = {"requirements.lock": b"numpy==2\n"}
+FILES = DATA | RESULTS | LOCK
+VERSIONS = {"Python": "3.11.7", "reweigh": "0.1.0", "numpy": "2.0", "made": "version not recorded"}
+CITED = b"""cff-version: 1.2.0
+message: cite it
+title: A title of its own
+authors:
+  - family-names: Colditz
+    given-names: Graham
+    orcid: https://orcid.org/0000-0002-9307-1450
+  - name: A group
+date-released: 2026-11-22
+license: CC-BY-4.0
+doi: 10.1000/xyz
+"""
+CONTEXT = Path(rocrate.__file__).parent / "data" / "ro-crate.jsonld"
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """The context of RO-Crate as the package rocrate brings it (that of 1.3, which has the terms of 1.1)."""
+    kind = {"Content-Type": "application/ld+json"}
+
+    def opened(request):
+        assert request.full_url == "https://w3id.org/ro/crate/1.1/context"
+        head = Message()
+        head["Content-Type"] = kind["Content-Type"]
+        return addinfourl(io.BytesIO(CONTEXT.read_bytes()), head, request.full_url, 200)
+
+    def get(self, url, **_):
+        assert url == "https://w3id.org/ro/crate/1.1/context"
+        return SimpleNamespace(status_code=200, headers=kind, json=lambda: json.loads(CONTEXT.read_bytes()))
+
+    monkeypatch.setattr("rdflib.parser._urlopen", opened)
+    monkeypatch.setattr(HttpRequester, "get", get, raising=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cited", [None, CITED])
+@pytest.mark.parametrize("profile", ["ro-crate-1.1", "process-run-crate"])
+def test_the_archive_is_an_ro_crate_by_a_validator(bcg, cited, profile, offline, tmp_path):
+    citation = cited and read_citation(cited)[0]
+    (tmp_path / "archive.zip").write_bytes(archive(DATA, RESULTS, LOCK, BCG, bcg.protocol, VERSIONS, citation))
+    settings = services.ValidationSettings(
+        rocrate_uri=str(tmp_path / "archive.zip"), profile_identifier=profile, skip_availability_check=True,
+        requirement_severity=models.Severity.REQUIRED,
+    )  # fmt: skip
+    assert [one.message for one in services.validate(settings).get_issues()] == []
+
+
+def test_the_archive_has_every_file_its_hash_and_the_run(bcg):
+    content = archive(DATA, RESULTS, LOCK, BCG, bcg.protocol, VERSIONS)
+    assert content == archive(dict(reversed(DATA.items())), RESULTS, LOCK, BCG, bcg.protocol, VERSIONS)
+    with zipfile.ZipFile(io.BytesIO(content)) as made:
+        assert {item.date_time for item in made.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        files = {name: made.read(name) for name in made.namelist()}
+    assert files.items() >= FILES.items()
+    assert set(files) - set(FILES) == {"CITATION.cff", "manifest-sha256.txt", "ro-crate-metadata.json"}
+    sums = dict(reversed(line.split("  ", 1)) for line in files["manifest-sha256.txt"].decode().splitlines())
+    assert sums == {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n in (*FILES, "CITATION.cff")}
+    graph = {one["@id"]: one for one in json.loads(files["ro-crate-metadata.json"])["@graph"]}
+    parts = {one["@id"] for one in graph["./"]["hasPart"]}
+    assert len(parts) == len(files) - 1 and "data/bcg-vaccine/x%20y.md" in parts
+    run = graph["#run"]
+    assert [one["@id"] for one in run["object"]] == ["data/bcg-vaccine/arms.csv", "data/bcg-vaccine/x%20y.md"]
+    assert len(run["result"]) == 2 and run["instrument"]["@id"] == "pkg:generic/reweigh@0.1.0"
+    assert graph["pkg:pypi/numpy@2.0"]["softwareVersion"] == "2.0"
+    assert graph["./"]["datePublished"] == "1980-01-01" and "Its date is not stated" in graph["./"]["description"]
+    assert read_citation(files["CITATION.cff"])[0].title == bcg.protocol.title
+    changed = archive(DATA, RESULTS, {"requirements.lock": b""}, BCG, bcg.protocol, VERSIONS)
+    assert changed != content
+
+
+def test_an_archive_is_cited_as_its_authors_say_and_a_bad_citation_is_a_report(bcg):
+    citation, problems = read_citation(CITED)
+    assert problems == []
+    with zipfile.ZipFile(io.BytesIO(archive(DATA, RESULTS, LOCK, BCG, bcg.protocol, VERSIONS, citation))) as made:
+        graph = {one["@id"]: one for one in json.loads(made.read("ro-crate-metadata.json"))["@graph"]}
+    root = graph["./"]
+    assert (root["name"], root["datePublished"], root["identifier"]) == ("A title of its own", "2026-11-22", "https://doi.org/10.1000/xyz")  # fmt: skip
+    assert root["license"]["@id"] == "https://spdx.org/licenses/CC-BY-4.0"
+    assert [graph[one["@id"]]["name"] for one in root["author"]] == ["Graham Colditz", "A group"]
+    assert "date is not stated" not in root["description"]
+    for wrong, key in ((b"date-released: soon", "date-released"), (b"doi: https://x", "doi"), (b"authors: {", ""),
+                       (b"license: [a, b]", "license"), (b"- 1", ""), (b"\xff", "")):  # fmt: skip
+        found, problems = read_citation(wrong)
+        assert found is None and problems and all(key in f"{p.column} {p.message}" for p in problems), wrong
+
+
+@pytest.mark.workflow
+def test_archive_and_word_report_are_made_on_request_and_the_same_again(copy_of_built):
+    results = copy_of_built / "results" / BCG
+    before = contents(results)
+    targets = [f"results/{BCG}/archive.zip", f"results/{BCG}/report.docx"]
+    assert not set(before) & {"archive.zip", "report.docx"}
+    made = []
+    for _ in range(2):
+        run = snakemake(copy_of_built, "--cores", "2", *targets)
+        assert run.returncode == 0, run.stdout + run.stderr
+        made.append([(copy_of_built / one).read_bytes() for one in targets])
+        for one in targets:
+            (copy_of_built / one).unlink()
+    assert made[0] == made[1] and contents(results) == before
+    with zipfile.ZipFile(io.BytesIO(made[0][0])) as found:
+        names = set(found.namelist())
+        assert {f"data/{BCG}/review.yaml", "environment.yml", f"results/{BCG}/pooled.csv"} <= names
+        inside = {n.removeprefix(f"results/{BCG}/") for n in names if n.startswith("results/")}
+        assert inside == {name for name in before if ".snakemake" not in name}
+        assert all(found.read(f"results/{BCG}/{n}") == before[n] for n in inside)
