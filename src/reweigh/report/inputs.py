@@ -36,6 +36,8 @@ class Inputs:
     not_pooled: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Effects of trials with several comparisons in units that are not those of `effects`.
     units: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Numbers of data that several people read.
+    readings: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Suspicious numbers, and what was not used and must be said.
     flags: pd.DataFrame = field(default_factory=pd.DataFrame)
     bayes: pd.DataFrame = field(default_factory=pd.DataFrame)

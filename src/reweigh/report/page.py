@@ -120,6 +120,7 @@ def report_page(inputs: Inputs) -> str:
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
         "diagram": diagram,
+        "readings": trials.readings(inputs),
         "published": published,
         "methods": methods.methods_text(inputs),
         "models": analyses.models_in_words(inputs),

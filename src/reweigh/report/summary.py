@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
+from reweigh.effects.readings import agreement
 from reweigh.io import records
 from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
@@ -42,6 +43,10 @@ def summary(inputs: Inputs) -> str:
         parts += ["## Several effects per trial", _dependence(inputs.dependence)]
     if left_out := _not_pooled(inputs):
         parts += ["## Eligible and not pooled", left_out]
+    if len(inputs.readings):
+        data, numbers, agree = agreement(inputs.readings)
+        said = f"{data} data were read more than once: {agree} of {numbers} numbers that could be compared agree within"
+        parts += ["## Readings", f"{said} their rounding; `readings.csv` has each."]
     if len(inputs.flags):
         parts += ["## To be wary of", _flags(inputs.flags)]
     parts += ["## What became of every reported row", _fate(inputs.rows), "## Files", _files(inputs)]
