@@ -11,7 +11,8 @@ import pytest
 
 from conftest import ROOT
 from reweigh.certainty.assess import Certainty, Domain, Override, certainty_table
-from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
+from reweigh.certainty.findings import findings_html, summary_of_findings
+from reweigh.certainty.word import findings_docx
 from reweigh.claims.evaluate import evaluate, evaluate_claims
 from reweigh.claims.evidence import Body, Evidence, Setting, gather
 from reweigh.claims.model import COUNTS_AS_SUPPORT, Claims, Context, Test, claims_problems, read_claims

@@ -573,7 +573,7 @@ yi | number | analysis scale | the effect
 vi | number | analysis scale squared | its sampling variance
 
 # figures/index.csv | kind analysis
-> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `forest_bmj`, `sweep` and `bubble`.
+> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `forest_bmj`, `sweep`, `bubble` and `flow`.
 kind analysis title caption
 
 # figures/robustness.csv | analysis kind

@@ -51,6 +51,7 @@ class Inputs:
     conclusions: pd.DataFrame = field(default_factory=pd.DataFrame)
     sequential: pd.DataFrame = field(default_factory=pd.DataFrame)
     certainty: pd.DataFrame = field(default_factory=pd.DataFrame)
+    summary_of_findings: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: What others have printed, as typed; how far it was reproduced; which rows contradict themselves.
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
     reproduction: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -24,6 +24,7 @@ from reweigh.report.drawings import fonts, inline, listed_figures, literal_colou
 from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import Inputs, title_of
 from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text import flow
 from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
 
 STYLES = ("page.css", "forest.css", "print.css")
@@ -91,7 +92,8 @@ def report_page(inputs: Inputs) -> str:
     studies = trials.trial_rows(inputs)
     bias_figures = listed_figures("risk_of_bias", inputs)
     evidence, published = _evidence(outcomes, inputs), _published(inputs)
-    drawn += [*bias_figures, *evidence.values(), *published["figures"]]
+    diagram = _diagram(inputs)
+    drawn += [*bias_figures, *evidence.values(), *published["figures"], *diagram]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
     scripts = [text_of(f"js/{name}") for name in SCRIPTS]
@@ -117,6 +119,7 @@ def report_page(inputs: Inputs) -> str:
         "bias_figures": bias_figures,
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
+        "diagram": diagram,
         "readings": trials.readings(inputs),
         "published": published,
         "methods": methods.methods_text(inputs),
@@ -135,6 +138,12 @@ def report_page(inputs: Inputs) -> str:
         "policy": policy_of(scripts),
     }
     return environment_of().get_template("report.html.j2").render(context)
+
+
+def _diagram(inputs: Inputs) -> list[dict[str, Any]]:
+    """The flow diagram, where flow.csv has given one."""
+    svg = inputs.drawings.get(f"flow/{flow.NAME}", "")
+    return [{"id": "flow", "title": flow.TITLE, "svg": inline(svg, "flow"), "source": svg}] if svg else []
 
 
 def _evidence(outcomes: Sequence[Mapping[str, Any]], inputs: Inputs) -> dict[str, dict[str, Any]]:
