@@ -240,7 +240,7 @@ def test_a_pool_with_a_full_trial_list_is_recomputed():
 
 def test_verdicts_are_those_of_the_ledger():
     assert VERDICTS == (
-        "reproduced", "agrees, print not re-read", "within rounding of inputs", "not reproduced",
+        "reproduced", "agrees, print not re-read", "found by search", "within rounding of inputs", "not reproduced",
         "not reproducible from public data",
     )  # fmt: skip
 

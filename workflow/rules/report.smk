@@ -29,6 +29,7 @@ rule report:
         certainty="results/{review}/certainty.csv",
         claims="results/{review}/claims.json",
         reproduction="results/{review}/reproduction.csv",
+        reproduction_methods="results/{review}/reproduction_methods.csv",
         published_checks="results/{review}/published_checks.csv",
         figures="results/{review}/figures/index.csv",
         figures_robustness="results/{review}/figures/robustness.csv",

@@ -9,6 +9,8 @@ from pathlib import Path
 from click import ClickException, UsageError
 
 DATA, RESULTS, EXPORT = Path("data"), Path("results"), Path("export")
+GALLERY = Path("gallery")
+"""Published meta-analyses as reviews, beside those of `data/`."""
 PROTOCOL, TOOLS = "review.yaml", "risk_of_bias_tools.yaml"
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
