@@ -33,7 +33,7 @@ from reweigh.reproduction.search import (
 )
 from reweigh.reproduction.stated import Stated, stated, too_early
 from reweigh.schemas import columns
-from reweigh.text.codes import code, join
+from reweigh.text.codes import code, join, without
 from reweigh.text.numbers import fixed
 from reweigh.text.reproduction import method_name, model_name, said
 
@@ -317,6 +317,13 @@ def _judge(
     notes = [named.codes, found.codes]
     verdict = NOT_REREAD if "not re-read" in row.get("checked", "") else REPRODUCED
     if best is None:
+        # Every digit by the named model, with effects computed in a way that the source leaves open, is more than
+        # digits that rounding may account for.
+        exactly = [j for j in exact if j.one.given and not j.one.own and j.standing == "open"]
+        exactly = [j for j in exactly if named.fit(j.one.pooling, j.one.tau2, j.one.ci, j.one.of) == "named"]
+        best, verdict = (exactly[0].one, FOUND) if exactly and named.names_a_model else (None, verdict)
+        notes += ["formula_open"] if best is not None else []
+    if best is None:
         rounded = [_with_slack(a, raw, protocol, printed) for a in likely]
         best = next((a for a, slack in rounded if _within(a, printed, slack)), None)
         verdict = WITHIN_INPUTS
@@ -397,8 +404,13 @@ def _gone(one: Attempt) -> str:
     return said(one.trials).removeprefix("without ")
 
 
+_OWN = ("smd_effects", "md_effects", "count_effects")
+"""Ways to compute the effects, which go without saying where they are the protocol's."""
+
+
 def _name(one: Attempt) -> str:
-    return one.name or method_name(one.pooling, one.tau2, one.ci, "" if one.own else one.formula)
+    formula = without(one.formula, *_OWN) if one.own else one.formula
+    return one.name or method_name(one.pooling, one.tau2, one.ci, formula)
 
 
 def _method(one: Attempt) -> tuple[str, ...]:

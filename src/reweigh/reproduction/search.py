@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -16,14 +16,15 @@ from reweigh.pool.binary import mantel_haenszel, peto
 from reweigh.pool.core import Bools, Pooled, pool
 from reweigh.pool.refit import trials_of
 from reweigh.pool.regression import TESTS, meta_regression
-from reweigh.pool.tau2 import METHODS, Floats
+from reweigh.pool.tau2 import LIKELIHOOD, METHODS, Floats
 from reweigh.protocol.model import Protocol
 from reweigh.reproduction.formulas import Computed, computed
 from reweigh.reproduction.nnt import CRUDE, crude_wald, nnt_methods
 from reweigh.reproduction.printed import Printed, agrees, digits_given, parse_number, parse_p, units_off
 from reweigh.reproduction.stated import Stated, too_early
+from reweigh.reproduction.stopped import pool_stopped
 from reweigh.tables.specs import STUDIES
-from reweigh.text.codes import code
+from reweigh.text.codes import code, join
 
 NUMBERS = ("estimate", "ci_lower", "ci_upper")
 Three = tuple[float, float, float]
@@ -211,8 +212,9 @@ class Columns:
         seen = {np.ones(len(group), dtype=bool).tobytes(), np.zeros(len(group), dtype=bool).tobytes()}
         for column, values in self.of(group).items():
             different = list(dict.fromkeys(v for v in values if v))
-            if len(different) == len(group) > 2:
-                continue
+            numbers = pd.to_numeric(pd.Series(different), errors="coerce").notna().all()
+            if len(different) > 2 and (numbers or len(different) == len(group)):
+                continue  # a measurement, or a name of each trial: no groups
             for name in ("trials_column", "trials_not"):
                 for value in different:
                     mask = (values == value) if name == "trials_column" else (values != value)
@@ -258,6 +260,9 @@ def search(
         studies.csv as checked.
     """
     measure, columns = measure_of(row), Columns(studies, protocol)
+    # Sets that hold the same rows are tried once.
+    different = {group[["estimate", "variance"]].to_numpy().tobytes(): (name, group) for name, group in groups[::-1]}
+    groups = list(different.values())[::-1]
     k = parse_number(row.get("k", ""))
     patients = parse_number(row.get("n_total", ""))
     subgroup = row.get("subgroup", "").strip()
@@ -279,17 +284,7 @@ def search(
         parted = [(n, g, [Choice("trials_all", np.ones(len(g), dtype=bool), given=False)]) for n, g in groups]
     if k is not None and not found.unknown:
         parted, found.codes, found.unknown = _by_count(parted, int(k.value))
-    # Sets that hold the same rows are tried once.
-    tried: set[tuple[object, ...]] = set()
     for name, group, choices in parted:
-        key = (
-            group["estimate"].to_numpy().tobytes(),
-            group["variance"].to_numpy().tobytes(),
-            *(c.mask.tobytes() for c in choices),
-        )
-        if key in tried:
-            continue
-        tried.add(key)
         found.attempts += _methods(name, group, choices, measure, protocol, printed)
         exact = any(printed.exact(a) and a.given and standing(a, said, row) == "yes" for a in found.attempts)
         fitting = k is None or found.unknown
@@ -369,6 +364,7 @@ def _methods(
         fit = said.fit(pooling, tau2, ci, measure)
         return fit == "named" or (fit == "open" and not too_early(row, tau2, ci))
 
+    level = protocol.level_of(str(group["outcome"].iloc[0]))
     ways = computed(group, measure, protocol)
     if said is not None:
         ways = [way for way in ways if _likely(way, said)]
@@ -381,7 +377,25 @@ def _methods(
             keep = choice.mask & way.there
             data = (group[keep], way.yi[keep], way.vi[keep]) if pooling == "inverse variance" else None
             found.append(_attempt(result, i, pooling, tau2, ci, way, set_name, choice, printed, group, data))
+        if tau2 in LIKELIHOOD:
+            found += _stopped(result, tau2, ci, both, choices, set_name, printed, group, level)
     return found
+
+
+def _stopped(
+    maximum: Pooled, tau2: str, ci: str, both: Sequence[tuple[Computed, int]], choices: Sequence[Choice],
+    set_name: str, printed: Print, group: pd.DataFrame, level: float,
+) -> Iterator[Attempt]:  # fmt: skip
+    """Attempts at the tau2 where an iteration stops, where that is not the maximum to the digits of any print."""
+    y, v = np.array([w.yi for w, _ in both]), np.array([w.vi for w, _ in both])
+    there = np.array([choices[at].mask & w.there for w, at in both])
+    fit = pool_stopped(y, v, there, tau2, ci, level)
+    with np.errstate(invalid="ignore"):
+        other = np.abs(fit.estimate - maximum.estimate) > 1e-5 * maximum.wald_se
+    for i in np.flatnonzero(other).tolist():
+        way, at = both[i]
+        way = replace(way, formula=join([way.formula, "stopped_iteration"]))
+        yield _attempt(fit, i, "inverse variance", tau2, ci, way, set_name, choices[at], printed, group, None)
 
 
 def _likely(way: Computed, said: Stated) -> bool:

@@ -53,6 +53,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "smd_effects": lambda c: f"{_J[c['j']]}, {_SMD[c['smd_variance']]}",
     "md_effects": lambda c: "variances pooled over the arms" if c["md_variance"] == "pooled" else "variances by arm",
     "count_effects": lambda c: _ZERO[c["zero_cells"]],
+    "stopped_iteration": "stopped where metafor's iteration stops by default, short of the maximum",
     # Which trials.
     "trials_all": "all trials of the set",
     "trials_subgroup": "the trials of the subgroup ({column}: {value})",
@@ -104,7 +105,6 @@ SENTENCES: Mapping[str, Sentence] = {
     "no_coefficient": "a coefficient {coefficient}: the regression has {known}",
     "no_regression": "a regression that can be fitted: {why}",
     "own_scale_only": "the estimate as {measure} on its own scale: {scale} is not that of {measure}",
-    "not_a_number": "a number in {column}: {value} is none",
 }  # fmt: skip
 
 
