@@ -283,7 +283,7 @@ def export(name: str, form: str, output: Path | None, force: bool) -> None:
 @click.argument("name")
 @click.argument("row", type=click.IntRange(1))
 def detective(name: str, row: int) -> None:
-    """Show the search for a published estimate: every method tried on it.
+    """Show every method tried on a published estimate.
 
     ROW is the row of published.csv of the review NAME (data/NAME, gallery/NAME or a path); the first is 1. Shown are
     what is printed and which model the source names, then every result, those first that give the most printed digits,

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from reweigh.figures import style
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width, wrap
-from reweigh.measures import MEASURE_LABELS, MEASURES, SAME_MEASURE, Measure, analysed, scale_of
+from reweigh.measures import MEASURE_LABELS, MEASURES, SAME_MEASURE, Measure, analysed, natural, scale_of
 from reweigh.protocol.model import Protocol
 from reweigh.reproduction.ledger import published_window
 from reweigh.text.numbers import count_text, difference_decimals, effect_text, level_text, number_format
