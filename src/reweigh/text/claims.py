@@ -255,6 +255,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "no_sequential": "does not apply to the whole analysis `{analysis}`: {why}",
     "outside_sequential": "does not apply: no sequential analysis is made of `{analysis}`",
     "untested": "does not apply: nothing was tested",
+    "read_by": lambda p: f"{p['who']}: {p['trials']} trial{'s' * (p['trials'] != '1')}",
+    "by_reading": "{who} alone: {verdict}",
 }
 """Words of `reason_codes`, `multiverse_codes` and `sequential_codes`, and of a statement's `codes`."""
 
