@@ -269,7 +269,7 @@ def test_a_pool_with_a_full_trial_list_is_recomputed():
 
 def test_verdicts_are_those_of_the_ledger():
     assert VERDICTS == (
-        "reproduced", "agrees, print not re-read", "within rounding of inputs", "not reproduced",
+        "reproduced", "agrees, print not re-read", "found by search", "within rounding of inputs", "not reproduced",
         "not reproducible from public data",
     )  # fmt: skip
 
@@ -395,3 +395,15 @@ def test_a_row_without_interval_or_label_is_a_row_of_the_ledger_and_of_the_plot(
     [said] = table["text"][table["kind"] == "published"]
     assert said == bare["estimate"].iloc[0].replace("-", "−")
     draw_timeline(table, protocol, row["outcome"], "MD")
+
+
+def test_a_print_on_the_log_scale_and_a_slope_in_checks_and_plot():
+    protocol, _, _, pooled = review_of("bcg-vaccine")
+    given = {"review_id": "x", "outcome": "tuberculosis", "timepoint": "end of follow-up", "measure": "RR"}
+    logged = given | {"estimate": "-0.714", "ci_lower": "-1.065", "ci_upper": "-0.364", "estimate_scale": "log"}
+    slope = given | {"estimate": "-0.029", "estimate_scale": "log", "moderators": "absolute_latitude"}
+    published = pd.DataFrame([logged, slope]).fillna("")
+    assert checks_of(**logged)["symmetry of the CI"] == "consistent"
+    certainty = pd.DataFrame(columns=["analysis", "certainty"])
+    table = timeline_table(published, pooled, certainty, protocol, "tuberculosis", "RR")
+    assert table.loc[table["kind"] == "published", "estimate"].tolist() == [pytest.approx(np.exp(-0.714))]

@@ -31,6 +31,7 @@ rule report:
         summary_of_findings="results/{review}/summary_of_findings.csv",
         claims="results/{review}/claims.json",
         reproduction="results/{review}/reproduction.csv",
+        reproduction_methods="results/{review}/reproduction_methods.csv",
         published_checks="results/{review}/published_checks.csv",
         figures="results/{review}/figures/index.csv",
         figures_robustness="results/{review}/figures/robustness.csv",

@@ -56,6 +56,8 @@ def main() -> None:
       reweigh check my-review      every problem at once, in about a second
       reweigh run                  effect sizes, pooled estimates, plots, page
       reweigh open my-review       the page
+      reweigh detective my-review 1
+                                   every method tried on a published estimate
       reweigh corpus rows.csv --into folder
                                    hundreds of Cochrane reviews at once
       reweigh export my-review --to metafor
@@ -277,6 +279,27 @@ def export(name: str, form: str, output: Path | None, force: bool) -> None:
     for one, content in files.items():
         (target / one).write_bytes(content)
     click.echo("\n".join([f"{target}: {', '.join(files)}", *(f"Note: {note}" for note in notes)]))
+
+
+@main.command()
+@click.argument("name")
+@click.argument("row", type=click.IntRange(1))
+def detective(name: str, row: int) -> None:
+    """Show every method tried on a published estimate.
+
+    ROW is the row of published.csv of the review NAME (data/NAME, gallery/NAME or a path); the first is 1. Shown are
+    what is printed and which model the source names, then every result, those first that give the most printed digits,
+    with the methods that give it: which one the source names, and what it cannot be, and why.
+
+    Computed from the tables as they are; no run is needed. The review must pass its check.
+
+    \b
+      reweigh detective topical-nsaids-acute-pain 1
+    """
+    from reweigh.cli import detective as ledger
+
+    folder = GALLERY / name if (GALLERY / name).is_dir() and not folder_of(name).is_dir() else existing(name)
+    click.echo("\n".join(ledger.searched(folder, row)))
 
 
 def write(folder: Path, files: Mapping[str, bytes], *, force: bool, adds: bool = False, way_out: str = "") -> None:

@@ -52,9 +52,11 @@ class Inputs:
     sequential: pd.DataFrame = field(default_factory=pd.DataFrame)
     certainty: pd.DataFrame = field(default_factory=pd.DataFrame)
     summary_of_findings: pd.DataFrame = field(default_factory=pd.DataFrame)
-    #: What others have printed, as typed; how far it was reproduced; which rows contradict themselves.
+    #: What others have printed, as typed; how far it was reproduced, and every method tried; which rows contradict
+    #: themselves.
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
     reproduction: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reproduction_methods: pd.DataFrame = field(default_factory=pd.DataFrame)
     published_checks: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Lists of the figures of later stages, `figures/<stage>.csv`.
     figures_robustness: pd.DataFrame = field(default_factory=pd.DataFrame)

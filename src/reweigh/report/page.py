@@ -23,6 +23,7 @@ from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import Inputs, title_of
+from reweigh.reproduction.detective import results
 from reweigh.reproduction.ledger import NOT_PUBLIC
 from reweigh.text import flow
 from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
@@ -293,11 +294,38 @@ def _published(inputs: Inputs) -> dict[str, Any]:
     ledger, checks = _texts(inputs.reproduction), _texts(inputs.published_checks)
     return {
         "ledger": ledger,
+        "review": inputs.review,
         "recomputed": [row for row in ledger if row["verdict"] != NOT_PUBLIC],
+        "searches": _searches(inputs),
         "others": [row for row in ledger if row["verdict"] == NOT_PUBLIC],
         "contradictions": [row for row in checks if row["result"] == "flag"],
         "figures": listed_figures("timeline", inputs),
     }
+
+
+_SHOWN = 6
+"""Results of a search that the page shows; `reweigh detective` and reproduction_methods.csv have all."""
+
+
+def _searches(inputs: Inputs) -> list[dict[str, Any]]:
+    """Of each printed estimate that was recomputed: the results that give most of its digits, with their methods."""
+    methods = inputs.reproduction_methods
+    if methods.empty:
+        return []
+    found = []
+    for raw, row in zip(records(inputs.reproduction), _texts(inputs.reproduction), strict=True):
+        # What was searched and not found has a search to show, too.
+        if raw["row"] not in set(methods["row"]):
+            continue
+        shown = []
+        for one in results(methods, raw)[:_SHOWN]:
+            first, *others = one["methods"]
+            shown.append({key: words.nice(one[key]) for key in ("result", "trials", "digits", "digits_printed")} | {
+                "k": f"{one['k']:g}", "searched": one["searched"] == "yes", "others": len(others),
+                **{key: words.nice(value) for key, value in first.items()},
+            })  # fmt: skip
+        found.append({"row": row, "number": int(raw["row"]) - 1, "shown": shown})
+    return found
 
 
 def _texts(table: pd.DataFrame) -> list[dict[str, Any]]:
