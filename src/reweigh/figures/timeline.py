@@ -31,6 +31,8 @@ RULE = "#9a9a9a"
 
 def timelines(published: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[str, str]]:
     """Outcomes and measures of which published reviews print an estimate, in the order of the protocol."""
+    if not {"outcome", "measure", "estimate"} <= set(published):  # a table may lack any column
+        return
     published = _estimates(published)
     measures = published["measure"].replace(SAME_MEASURE)
     for outcome in protocol.outcomes:
