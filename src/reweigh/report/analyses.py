@@ -91,10 +91,8 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
     outcome = protocol.outcomes[str(first["outcome"])]
     base = str(first["analysis"]) if first["set"] == "main" else str(first["analysis"]).removesuffix(f".{first['set']}")
     drawn = set(inputs.figures.loc[inputs.figures["kind"] == "forest", "analysis"])
-    ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, base, group)]
+    ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, base, group, inputs)]
     views = [_view(name, group, inputs, notes) for name in dict.fromkeys(ids)]
-    first_split = f"{base}.by_{protocol.subgroup_columns[0]}" if protocol.subgroup_columns else ""
-    shown = next((v["id"] for v in views if v["id"] == first_split), views[0]["id"] if views else "")
     own = str(first["analysis"])
     models = records(inputs.pooled[inputs.pooled["analysis"] == own])
     window = words.window_label(str(first["window"]), protocol)
@@ -109,7 +107,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "main_measure": first["measure"] == outcome.measure,
         "set_label": "" if first["set"] == "main" else protocol.sets[str(first["set"])].label,
         "views": views,
-        "shown": shown,
+        "shown": views[0]["id"] if views else "",
         "main": models[0],
         "stated": stated_text(models[0]),
         "guarded": guarded(models[0]),
@@ -141,8 +139,20 @@ def guarded(row: Mapping[str, Any]) -> str:
     return f"guarded {span_text(row, 'guarded_ci')}" if has(row["note_codes"], "hartung_knapp_narrow") else ""
 
 
-def _belongs(name: str, base: str, group: pd.DataFrame) -> bool:
-    return name in set(group["analysis"]) or name.startswith(f"{base}.by_")
+def _belongs(name: str, base: str, group: pd.DataFrame, inputs: Inputs) -> bool:
+    """Whether a forest plot stands with an analysis: its own, those of its sets, and those by a column that splits it.
+
+    A column splits an analysis where two groups or more have a trial and one of them has several: a heading over each
+    trial says nothing that the plain plot does not.
+    """
+    if name in set(group["analysis"]):
+        return True
+    if not name.startswith(f"{base}.by_"):
+        return False
+    column = name.removeprefix(f"{base}.by_")
+    main = group[group["set"] == group["set"].iloc[0]]
+    sizes = main[column].value_counts() if column in main else pd.Series(dtype=int)
+    return len(sizes) > 1 and int(sizes.max()) > 1
 
 
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
