@@ -49,7 +49,7 @@ def claims_of(review):
 
 #: Tables of stages that said nothing.
 NO_MULTIVERSE = pd.DataFrame(columns=["analysis", "kind", "name", "holds", "of", "note"])
-NO_LOOKS = pd.DataFrame(columns=["analysis", "verdict", "reached", "required", "information", "note"])
+NO_LOOKS = pd.DataFrame(columns=["analysis", "conclusion_codes", "note"])
 NOTHING = NO_MULTIVERSE, NO_LOOKS
 
 
@@ -827,8 +827,9 @@ def test_the_table_and_the_json_are_complete(judged):
         [(analysis, "statement", "better", 30, 40, ""), (analysis, "choice", "tau2", np.nan, np.nan, "")],
         columns=["analysis", "kind", "name", "holds", "of", "note"],
     )
-    looks = [(analysis, "none", "no", 228, x, "") for x in (40, 60)] + [("other", "", "", np.nan, np.nan, "no years")]
-    sequential = pd.DataFrame(looks, columns=["analysis", "verdict", "reached", "required", "information", "note"])
+    said = "no_boundary_crossed look=2 year=2020 trials=2 have=60 need=228 reached=no; d2_assumed trials=2"
+    looks = [(analysis, said, "")] * 2 + [("other", "", "no years")]
+    sequential = pd.DataFrame(looks, columns=["analysis", "conclusion_codes", "note"])
     for review in REVIEWS:
         _, claims, assessed = judged[review]
         table = claims_table(assessed, claims, multiverse, sequential)
@@ -842,10 +843,10 @@ def test_the_table_and_the_json_are_complete(judged):
                 assert len(statement["certainty_domains"]) == (5 if part.evidence.trials else 0)
     table = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], multiverse, sequential).set_index("id")
     assert table.loc["C01", "multiverse"].endswith("favours the intervention in 30 of 40 defensible analyses")
-    assert table.loc["C01", "sequential"].endswith("has not reached the information it needs (60 of 228 participants)")
-    for verdict, words in (("lower", "boundary for benefit"), ("upper", "boundary for harm"), ("futility", "futility")):
-        told = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], NO_MULTIVERSE, sequential.assign(verdict=verdict))
-        assert words in told.set_index("id").loc["C01", "sequential"]
+    assert table.loc["C01", "sequential"] == (
+        f"the sequential analysis of the whole `{analysis}` crossed no boundary and has not reached the information it needs "
+        "(60 of 228 participants, 26%); on 2 trials a D2 of 0% is an assumption"
+    )
     undone = sequential.iloc[-1:].assign(analysis=analysis)
     told = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], multiverse.iloc[1:].assign(note="one trial"), undone)
     assert told.set_index("id").loc["C01", "sequential"].endswith("no years")

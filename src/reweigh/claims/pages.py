@@ -14,7 +14,7 @@ from reweigh.claims.model import Claims
 from reweigh.io import frame
 from reweigh.protocol.models import describe_model
 from reweigh.text.claims import CITATIONS, READINGS, RULES, SENTENCES
-from reweigh.text.codes import code, has, words
+from reweigh.text.codes import code, has, join, parse, words
 from reweigh.text.markdown import escaped
 
 OTHER_READINGS = tuple(READINGS)[1:]
@@ -79,22 +79,17 @@ def multiverse_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
 
 
 def sequential_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
-    """The sequential verdict (last look of sequential.csv), or why it does not apply."""
+    """What the sequential analysis of the whole analysis says (sequential.csv), or why it does not apply."""
     if evidence is None:
         return code("untested")
     mine = table[table["analysis"] == evidence.analysis]
     if mine.empty:
         return code("outside_sequential", analysis=evidence.analysis)
     last = mine.iloc[-1]
-    if last["verdict"] in ("upper", "lower"):
-        side = "benefit" if (last["verdict"] == "upper") == (evidence.benefit > 0) else "harm"
-        return code("crossed", analysis=evidence.analysis, side=side)
-    if last["verdict"] == "futility":
-        return code("futility", analysis=evidence.analysis)
-    if last["verdict"] == "none":
-        have, need = (float(last[x]) for x in ("information", "required"))
-        return code("no_boundary", analysis=evidence.analysis, have=have, need=need, reached=last["reached"])
-    return code("no_sequential", analysis=evidence.analysis, why=last["note"])
+    if not last["conclusion_codes"]:
+        return code("no_sequential", analysis=evidence.analysis, why=last["note"])
+    verdict, *rest = parse(last["conclusion_codes"])
+    return join([code(verdict.name, analysis=evidence.analysis, **verdict.parameters), *map(str, rest)])
 
 
 def claims_json(assessed: Sequence[Assessed], claims: Claims, table: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ from math import isnan
 from reweigh.text import certainty
 from reweigh.text.codes import Sentence, words
 from reweigh.text.numbers import NOT_ESTIMABLE, count_text, fixed, p_text, percent_text, stated_text, whole
+from reweigh.text.sequential import CONCLUSIONS
 
 
 class State(StrEnum):
@@ -209,15 +210,6 @@ def _multiverse(p: Mapping[str, str]) -> str:
     return f"the whole analysis `{p['analysis']}` {'; '.join(parts)} defensible analyses"
 
 
-def _no_boundary(p: Mapping[str, str]) -> str:
-    enough = "has" if p["reached"] == "yes" else "has not"
-    have, need = (whole(float(p[x])) or "unknown" for x in ("have", "need"))
-    return (
-        f"the whole analysis `{p['analysis']}` crossed no boundary and {enough} reached the information it needs "
-        f"({have} of {need} participants)"
-    )
-
-
 SENTENCES: Mapping[str, Sentence] = {
     "stated": "{reason}",
     "effect": effect_text,
@@ -248,10 +240,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "multiverse": _multiverse,
     "no_multiverse": "does not apply to the whole analysis `{analysis}`: {why}",
     "outside_multiverse": "does not apply: the protocol's multiverse does not run `{analysis}`",
-    "crossed": "the whole analysis `{analysis}` crossed the sequential boundary for {side}",
-    "futility": "the whole analysis `{analysis}` crossed the boundary for futility: an effect of the size looked for "
-    "is unlikely",
-    "no_boundary": _no_boundary,
+    **CONCLUSIONS,
     "no_sequential": "does not apply to the whole analysis `{analysis}`: {why}",
     "outside_sequential": "does not apply: no sequential analysis is made of `{analysis}`",
     "untested": "does not apply: nothing was tested",
