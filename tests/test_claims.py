@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -541,6 +542,76 @@ def events(**counts):
 def test_a_ketamine_verdict_follows_its_trials(name, change, before, after):
     assert one(KETAMINE, name).verdict == before
     assert one(KETAMINE, name, change).verdict == after
+
+
+ROLES = {"intervention": "control", "control": "intervention", "other": "other"}
+
+
+def arms_turned(*ids):
+    """The arms of these trials turned round in arms.csv: what the intervention had, the control has."""
+
+    def change(name, table):
+        if name == "arms.csv":
+            here = table["study_id"].isin(ids)
+            assert set(table.loc[here, "study_id"]) == set(ids)
+            table.loc[here, "role"] = table.loc[here, "role"].map(ROLES)
+
+    return change
+
+
+def effects_turned(effects, ids):
+    """The same on the table of effects: every measure that claims rest on changes its sign, and keeps its variance."""
+    here, turned = effects["study_id"].isin(ids), effects.copy()
+    turned.loc[here, "estimate"] = -effects.loc[here, "estimate"]
+    for column in (name for name in effects if name.endswith("_intervention")):
+        pair = [column, column.replace("_intervention", "_control")]
+        turned.loc[here, pair] = effects.loc[here, pair[::-1]].to_numpy()
+    return turned
+
+
+@pytest.mark.parametrize(
+    "review", [KETAMINE, "bcg-vaccine", *(pytest.param(r, marks=pytest.mark.slow) for r in REVIEWS[1:4])]
+)
+def test_turning_round_the_arms_of_any_two_trials_of_a_pool_changes_its_numbers(judged, review):
+    """All pairs, of every statement and every body of evidence shown with three trials or more."""
+    setting, _, assessed = judged[review]
+    looks = {part.evidence.effect_code: (part.test, part.evidence) for found in assessed for part in found.parts}
+    looks |= {evidence.effect_code: (look, evidence) for found in assessed for look, evidence, _ in found.shown}
+    tried = 0
+    for code, (look, evidence) in looks.items():
+        ids = sorted(set(evidence.effects.loc[evidence.effects["estimate"] != 0, "study_id"]))
+        for pair in combinations(ids, 2) if evidence.trials >= 3 else ():
+            # A statement on weeks finds its own window.
+            window, effects = evidence.effects["window"].iloc[0], effects_turned(setting.effects, pair)
+            turned = gather(look, replace(setting, effects=effects), window=window)
+            assert turned.trials == evidence.trials
+            assert turned.effect_code != code, (look, pair)
+            tried += 1
+    assert tried
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("review", "name", "pair", "before", "after"),
+    [
+        (KETAMINE, "C08", ("kvarnstrom2003", "kvarnstrom2004"), "supported with low certainty", "not supported"),
+        (KETAMINE, "C04", ("kvarnstrom2003", "kvarnstrom2004"), "not supported", "contradicted"),
+        ("spinal-manipulation-low-back-pain", "S02", ("hsieh2002", "ukbeam2004"), "supported with low certainty", "not supported"),
+        ("bcg-vaccine", "B01", ("s04", "s08"), "supported with low certainty", "not supported"),
+    ],
+)  # fmt: skip
+def test_turning_round_the_arms_of_two_trials_changes_a_verdict(review, name, pair, before, after):
+    setting = setting_of(review)
+    claim = next(c for c in claims_of(review).claims if c.id == name)
+    assert evaluate(claim, setting).verdict == before
+    turned = setting_of(review, arms_turned(*pair))
+    assert evaluate(claim, turned).verdict == after
+    # The shorter way of the test above comes to the same effects.
+    both = turned, replace(setting, effects=effects_turned(setting.effects, pair))
+    there, here = (gather(claim.tests[0], one).effects.set_index("comparison_id") for one in both)
+    assert list(there.index) == list(here.index)
+    for column in ("estimate", "variance"):
+        np.testing.assert_allclose(there[column], here[column], rtol=1e-12)
 
 
 def scaled(review, file, column, factor):
