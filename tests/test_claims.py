@@ -27,7 +27,7 @@ from reweigh.protocol.models import PRESETS, Model
 from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 from reweigh.text.certainty import DomainName, Judgement, Level
-from reweigh.text.claims import RULES, VERDICT_RULES, State, Verdict
+from reweigh.text.claims import RULES, VERDICT_RULES, State, Verdict, tally
 from reweigh.text.codes import parse
 from test_reproduction import read_text, review_of
 
@@ -878,6 +878,51 @@ def test_two_trials_are_said_first_and_k_and_n_stand_beside_every_verdict(judged
             top = claim_page(found, claims, *NOTHING).split("##")[0]
             assert head.evidence.count in top and found.answer in top
             assert top.lower().count(str(found.verdict)) <= 2
+
+
+def test_an_answer_says_what_became_of_every_statement(judged):
+    few, still, met = State.FEW, State.OPEN, State.MET
+    assert [tally(x) for x in ([still], [few, few], [met] * 3)] == [
+        "", "both of its statements rest on too few trials", "all 3 of its statements are met",
+    ]  # fmt: skip
+    assert tally([still, few, met, still]) == "of its 4 statements, 2 are open, 1 rests on too few trials and 1 is met"
+    said = {found.claim.id: found.answer for _, _, assessed in judged.values() for found in assessed}
+    assert said["C01"].endswith("; of its 4 statements, 2 are open and 2 rest on too few trials.")
+    assert said["C09"].startswith("One trial is too little evidence") and "all 7 of its statements" in said["C09"]
+    # A certainty is said without what it was lowered for; no effect is no subject of it.
+    assert "certainty very low, whatever the risk of bias, which is not assessed" in said["C10"]
+    assert "certainty very low, and at best low: risk of bias is not assessed" in said["S01"]
+    assert not [i for i in ("C10", "S01", "A01") if "inconsistency" in said[i] or "no effect" in said[i]]
+
+
+def test_what_does_not_apply_is_said_and_has_no_verdict(judged):
+    for review, name in (("spinal-manipulation-low-back-pain", "S01"), (KETAMINE, "C18")):
+        _, claims, assessed = judged[review]
+        found = next(x for x in assessed if x.claim.id == name)
+        page = claim_page(found, claims, *NOTHING)
+        row = claims_table([found], claims, *NOTHING).iloc[0]
+        if name == "S01":
+            assert row["verdict_best_as_of"] == row["verdict_review_as_of"] == "" and row["verdict_review_now"]
+            assert row["best_as_of"] == "does not apply: no trial has a year" in page
+        else:
+            assert row["multiverse"] == row["sequential"] == "does not apply: no usable trial"
+    # A trial that is later than the year is no trial without a year.
+    setting, claims, _ = judged[KETAMINE]
+    look = claims.claims[0].tests[0]
+    early, undated = (
+        gather(look, setting, as_of=1900),
+        gather(look, replace(setting, effects=setting.effects.assign(year=np.nan)), as_of=1900),
+    )
+    assert (early.effect, early.without_years) == ("no usable trial", False) and undated.without_years
+
+
+def test_the_risk_in_one_trial_stands_beside_its_ratio(judged):
+    found = next(x for x in judged[KETAMINE][2] if x.claim.id == "C14")
+    risk = found.parts[0].finding
+    counts = found.parts[0].evidence.effects.iloc[0]
+    assert (risk.state, risk.trials) == ("too few", 1)
+    assert f"{counts['events_intervention']:.0f} of {counts['n_intervention']:.0f} with the intervention" in risk.words
+    assert "with the intervention" not in found.parts[1].finding.words
 
 
 def test_no_page_says_that_there_is_no_effect(judged):

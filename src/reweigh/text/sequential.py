@@ -118,7 +118,7 @@ SENTENCES: Mapping[str, Sentence] = {
     **CONCLUSIONS,
     # Why there is no analysis.
     "no_trials": "no trials",
-    "no_dates": "no dates",
+    "no_dates": "no trial has a year",
     "one_dated": "one dated trial: there is nothing to accumulate",
     "no_information_size": "no information size for {measure}",
     "no_important_difference": "the protocol has no smallest important difference for {measure}",
