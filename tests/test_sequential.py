@@ -956,7 +956,7 @@ class TestConclusion:
         words_of = sequential_table(sequential_analyses(rows, protocol, pooled))["conclusion"].iloc[-1]
         assert (
             "gives MD 0.49 (95% CI" in words_of
-            and "which includes no effect: its t quantile is 12.71 (1 df)" in words_of
+            and "which includes no effect: it takes the t quantile 12.71 (1 df) and not 1.96" in words_of
         )
         assert "random effects, tau2 by DL, Wald interval, D2 0%" in words_of
         # By Wald the main interval excludes no effect, too.

@@ -242,7 +242,7 @@ def _against_main(one: Found, result: SequentialAnalysis, main: pd.Series, model
     # 1e-9: two roundings of one number.
     if not np.isclose(se, result.se[-1], rtol=1e-9):
         why |= {"se": se, "own_se": float(result.se[-1])}
-    if not np.isclose(main["tau2"], one.tau2, rtol=1e-9, atol=1e-12):
+    if np.isfinite(main["tau2"]) and not np.isclose(main["tau2"], one.tau2, rtol=1e-9, atol=1e-12):
         why |= {"tau2": float(main["tau2"]), "own_tau2": one.tau2}
     if main["k"] != one.trials:
         why |= {"k": int(main["k"]), "own_k": one.trials}

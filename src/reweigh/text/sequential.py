@@ -63,26 +63,25 @@ def _own_model(p: Mapping[str, str]) -> str:
 
 
 def _main(p: Mapping[str, str]) -> str:
-    """Why the main interval includes no effect where a boundary is crossed."""
+    """Why the main interval includes no effect where a boundary is crossed: what it has, and the sequential has not."""
     why = []
     if "z" in p:
         why.append(f"Z has come back to {fixed(float(p['z']), 2)} since the boundary was crossed")
     if "t" in p:
         t, normal, df = (fixed(float(p[name]), 2) for name in ("t", "normal", "df"))
-        df = df.removesuffix(".00")
-        why.append(f"its t quantile is {t} ({df} df), the sequential analysis takes tau2 as known ({normal})")
+        why.append(f"it takes the t quantile {t} ({df.removesuffix('.00')} df) and not {normal}, as if tau2 were known")
     if "se" in p:
         main, own = (f"{float(p[name]):.3g}" for name in ("se", "own_se"))
-        why.append(f"its standard error is {main}, that of the sequential analysis {own}")
+        why.append(f"its standard error is {main} and not {own}")
     if "tau2" in p:
         main, own = (small_text(float(p[name])) for name in ("tau2", "own_tau2"))
-        why.append(f"its tau2 is {main}, that of the sequential analysis {own}")
+        why.append(f"its tau2 is {main} and not {own}")
     if "k" in p:
-        why.append(f"it pools {count_text(int(p['k']))}, the sequential analysis the {p['own_k']} with a year")
+        why.append(f"it pools {count_text(int(p['k']))} and not the {p['own_k']} with a year")
     if "alpha" in p:
-        why.append(f"its level is {level_text(float(p['level']))}, the sequential analysis has alpha {p['alpha']}")
+        why.append(f"its level is {level_text(float(p['level']))} and not {level_text(1 - float(p['alpha']))}")
     said = certainty.with_guarded(stated_text(p), p)
-    reason = " and ".join(why) or "the two models pool the trials in different ways"
+    reason = ", ".join(why) or "the two models pool the trials in different ways"
     return f"the main model ({p['main']}) gives {said}, which includes no effect: {reason}"
 
 
