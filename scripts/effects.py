@@ -4,6 +4,7 @@ from pathlib import Path
 
 from reweigh.console import logged
 from reweigh.effects.pages import crossover_sweep, dependence_sweep, worked_pages
+from reweigh.effects.readings import compare_readings, typed_cells
 from reweigh.effects.selection import exclusions, select
 from reweigh.flags import flag_table, flags_of, notices_of
 from reweigh.io import read_csv, write_csv
@@ -23,6 +24,8 @@ if __name__ == "__main__":
         write_csv(selection.not_pooled, snakemake.output.not_pooled)
         write_csv(selection.units, snakemake.output.units)
         typed = with_tables({Path(path).name: Path(path).read_bytes() for path in snakemake.input.files}).files
+        readings = compare_readings(studies, arms, contrasts, protocol, typed_cells(typed))
+        write_csv(readings, snakemake.output.readings)
         tools = read_tools(Path(snakemake.input.tools).read_bytes())
         bias = read_csv(snakemake.input.risk_of_bias)
         flags = [

@@ -184,6 +184,8 @@ def table_rules(protocol: Protocol) -> TableRules:
         wanted_by=used,
         number_columns=protocol.number_columns,
         row_columns=protocol.row_subgroups,
+        set_columns=protocol.set_columns,
+        readings=tuple(protocol.readings),
     )
 
 

@@ -139,9 +139,10 @@ def _near(one: float, other: float, factor: float = NEAR) -> bool:
 
 
 def _times(table: pd.DataFrame) -> pd.Series:
-    """Time point of each row: its text and its day."""
+    """Time point of each row, and whose reading it is: its text, its day, its reader."""
     text: pd.Series = table["timepoint"].fillna("").astype(str)
-    return text + " " + table["timepoint_days"].astype(float).map("{:g}".format)
+    reading = table["reading"].fillna("").astype(str) if "reading" in table else ""
+    return text + " " + table["timepoint_days"].astype(float).map("{:g}".format) + " " + reading
 
 
 def spreads(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
@@ -443,6 +444,9 @@ def reliefs(arms: pd.DataFrame, protocol: Protocol) -> Iterator[Flag]:
                     yield _at("half_above_third", more, ARMS, outcome=high, other=low, **counts)
 
 
+_PLACE = ["study_id", "comparison_id", "outcome"]
+
+
 def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
     """More patients in an arm, or in all arms of a trial, than were randomised (column n_randomised of studies.csv)."""
     column = next((c for c in ("n_randomised", "n_randomized") if c in studies), None)
@@ -453,7 +457,7 @@ def randomised(arms: pd.DataFrame, studies: pd.DataFrame) -> Iterator[Flag]:
     rows = arms[arms["n"].notna() & arms["person_time"].isna()]
     rows = rows.assign(
         time=_times(rows),
-        place=rows.groupby(["study_id", "comparison_id", "outcome", "timepoint", "role"], dropna=False).cumcount(),
+        place=rows.groupby([*_PLACE, "timepoint", "reading", "role"], dropna=False).cumcount(),
     )
     for (study,), group in _grouped(rows, ["study_id"]).items():
         most = total.get(study, np.nan)
@@ -519,7 +523,7 @@ def notices_of(
         yield Flag(code("rows_of_other_outcome", rows=int(rows), outcome=name), outcome=str(name))
     shared = {one.study for one in protocol.shared_arms}
     sides = arms[arms["role"].isin(["intervention", "control"]) & ~arms["study_id"].isin(shared)]
-    at = ["comparison_id", "outcome", "timepoint", "timepoint_days"]
+    at = ["comparison_id", "outcome", "timepoint", "timepoint_days", "reading"]
     roles = sides.groupby(at, dropna=False)["role"].transform("nunique") if len(sides) else sides["row"]
     compared = [name for name, outcome in protocol.outcomes.items() if outcome.measure not in SINGLE_GROUP_MEASURES]
     single = sides[(roles == 1) & sides["outcome"].isin(compared)]

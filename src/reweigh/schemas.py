@@ -69,6 +69,7 @@ n_intervention n_control events_intervention events_control mean_intervention sd
 scale estimate se variance estimate_natural
 ci_lower_natural ci_upper_natural | number | natural scale | Wald interval at the protocol's level
 corrected | yes/no | | whether a zero cell was corrected
+reading | id | | who read the source, where the review has several readings
 reported_as | id | | the way of reporting that was used: `arms`, `contrast with CI or SE`, or `exact p`
 derivation derivation_codes assumptions assumption_codes flags flag_codes source
 rows | text | file:row | the table rows that it rests on (header = row 1)
@@ -86,10 +87,24 @@ reason
 
 # rows.csv | file row
 > One row of `arms.csv` or `contrasts.csv`: chosen, not chosen or excluded, and the analyses that use it.
-file row study_id comparison_id outcome timepoint arm
+file row study_id comparison_id outcome timepoint arm reading
 status | id | | `chosen`, `not chosen` (another row of the same trial comes first) or `excluded`
 stage reason_code reason needed
 used_in | text | analyses | the analyses that use it
+
+# readings.csv | study_id datum reading other_reading side quantity
+> One number that two readings of one datum give (rows of `arms.csv` or `contrasts.csv` with the same `datum`), in the order of
+> the protocol's `readings`.
+study_id label
+datum | id | | what the rows are readings of
+reading other_reading | id | | who read it
+side | id | | `intervention` or `control`, or the measure of a contrast; empty: the readings have no number in common
+quantity | id | | `n`, `events`, `percent`, `mean`, `sd` ...; means and SDs in percent of the scale where both name one
+value other_value | number | | what each reading says
+tolerance | number | | the roundings of both together
+agrees | yes/no | | whether they differ by no more than that
+rows other_rows | text | file:row | where they stand
+reason
 
 # exclusions.csv | file row
 > One row of `arms.csv` or `contrasts.csv` that no analysis could use: stage, reason, what the full text would have to give.
@@ -410,6 +425,10 @@ best_now best_as_of review_now review_as_of | text | | effect under current prac
 verdict_best_as_of verdict_review_now verdict_review_as_of | id | | the verdict under each of them
 review_method review_method_of | text | | that method, and whose it is
 as_of | integer | year | that year
+rests_on | text | | whose readings of the sources the numbers rest on; empty: the review has one reading
+rests_on_codes | codes | | the same in codes
+by_reading | text | | the verdict that each reading of the sources alone would give, where a set has that reading
+by_reading_codes | codes | | the same in codes
 multiverse | text | | what the defensible alternatives say
 multiverse_codes
 sequential | text | | what trial sequential analysis says

@@ -15,6 +15,7 @@ rule effects:
         exclusions=shown_table("exclusions.csv", "exclusions", "unusable rows"),
         not_pooled="results/{review}/not_pooled.csv",
         units="results/{review}/units.csv",
+        readings="results/{review}/readings.csv",
         rows="results/{review}/rows.csv",
         flags="results/{review}/flags.csv",
         sweep="results/{review}/crossover_sweep.csv",

@@ -11,6 +11,7 @@ rule report:
         units="results/{review}/units.csv",
         rows="results/{review}/rows.csv",
         not_pooled="results/{review}/not_pooled.csv",
+        readings="results/{review}/readings.csv",
         flags="results/{review}/flags.csv",
         worked="results/{review}/worked",
         sweep="results/{review}/crossover_sweep.csv",

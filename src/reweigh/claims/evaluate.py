@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reweigh.certainty.assess import Certainty
 from reweigh.claims.evidence import Body, Evidence, Setting, gather
@@ -12,7 +12,7 @@ from reweigh.claims.rules import Finding, combine, judge
 from reweigh.protocol.models import PRESETS, Model
 from reweigh.text.certainty import Level
 from reweigh.text.claims import BRIEF, OLDER_REVIEWS, State, Verdict, answer, tally
-from reweigh.text.codes import code, words
+from reweigh.text.codes import code, join, words
 
 CERTAINTY_RULES = ("certainty_at_least", "certainty_at_most")
 #: State of the statements that decide a verdict.
@@ -37,8 +37,9 @@ class Assessed:
     """A claim with its verdict.
 
     `verdict_effect` leaves out what the claim says about certainty. `verdicts` are those under the other readings;
-    `half` and `twice` those at half and twice the smallest important difference. A reading as of a year has no verdict
-    where a statement's trials have no years.
+    `half` and `twice` those at half and twice the smallest important difference; `by_source` those that each reading of
+    the sources alone would give, by the label of the reading, all of which `sources` has by name. As of a year there is
+    no verdict where a statement's trials have no years.
     """
 
     claim: Claim
@@ -52,6 +53,14 @@ class Assessed:
     method: Model
     method_of: str
     as_of: int | None
+    by_source: dict[str, Verdict] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rests_on(self) -> str:
+        """Whose readings of the sources the headline rests on, as codes; the protocol's first reading first."""
+        read = self.headline.evidence.read_by if self.headline else {}
+        return join(code("read_by", who=who, trials=read[name]) for name, who in self.sources.items() if name in read)
 
     @property
     def decided(self) -> tuple[Part, ...]:
@@ -126,8 +135,23 @@ def evaluate(claim: Claim, setting: Setting) -> Assessed:
     effect_parts = [(p.test, p.finding, p.evidence) for p in parts if p.test.rule not in CERTAINTY_RULES]
     return Assessed(
         claim, verdict, _verdict(effect_parts) if effect_parts else verdict, other[0], other[1], parts, shown,
-        verdicts, method, method_of, as_of,
+        verdicts, method, method_of, as_of, _by_source(claim, setting), setting.protocol.readings,
     )  # fmt: skip
+
+
+def _by_source(claim: Claim, setting: Setting) -> dict[str, Verdict]:
+    """The verdict of a claim on the main set if only one reading of the sources had been made, where a set has it."""
+    protocol = setting.protocol
+    alone = {chosen.reading[0]: name for name, chosen in protocol.sets.items() if chosen.is_reading}
+    if any(test.set != "main" for test in claim.tests):
+        return {}
+    found = {}
+    for reading, who in protocol.readings.items():
+        if reading in alone:
+            tests = [test.model_copy(update={"set": alone[reading]}) for test in claim.tests]
+            pairs = [(test, gather(test, setting, window=_window(test, setting))) for test in tests]
+            found[who] = _verdict([(test, judge(test, one), one) for test, one in pairs])
+    return found
 
 
 def evaluate_claims(claims: Iterable[Claim], setting: Setting) -> list[Assessed]:

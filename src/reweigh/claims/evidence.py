@@ -58,6 +58,13 @@ class Evidence:
         return int(self.effects["study_id"].nunique())
 
     @property
+    def read_by(self) -> dict[str, int]:
+        """Trials by whose reading their results are; empty where the review has one reading only."""
+        read = self.effects.get("reading", pd.Series(dtype=object)).fillna("").astype(str)
+        trials = self.effects.loc[read.index, "study_id"].groupby(read, sort=False).nunique() if len(read) else read
+        return {str(name): int(n) for name, n in trials.items() if name}
+
+    @property
     def participants(self) -> float:
         """Patients, NaN where no trial gives a number."""
         return float("nan")

@@ -50,11 +50,18 @@ def claims_table(
                 **{name: _reading(head, name) for name in OTHER_READINGS},
                 **{f"verdict_{name}": found.verdicts.get(name, "") for name in OTHER_READINGS},
                 "review_method": describe_model(found.method), "review_method_of": found.method_of,
+                "rests_on_codes": found.rests_on, "rests_on": words(found.rests_on, SENTENCES),
+                "by_reading_codes": by_reading(found), "by_reading": words(by_reading(found), SENTENCES),
                 "as_of": found.as_of or "", "multiverse_codes": many, "multiverse": words(many, SENTENCES),
                 "sequential_codes": looks, "sequential": words(looks, SENTENCES), "would_change": claim.would_change,
             }
         )  # fmt: skip
     return frame("claims.csv", rows)
+
+
+def by_reading(found: Assessed) -> str:
+    """What each reading of the sources alone would make of a claim, as codes."""
+    return join(code("by_reading", who=who, verdict=verdict) for who, verdict in found.by_source.items())
 
 
 def _reading(part: Part | None, name: str) -> str:
@@ -158,7 +165,10 @@ def claim_page(
     if head:
         level = f"; certainty {head.evidence.certainty.level}" if isinstance(head.evidence, Body) else ""
         lines[-1] += f" ({head.evidence.count}{level})"
-    lines += ["", escaped(found.answer), "", "## Who says it, and on what", ""]
+    lines += ["", escaped(found.answer)]
+    if found.rests_on:
+        lines += ["", escaped(f"Rests on: {words(found.rests_on, SENTENCES)}.")]
+    lines += ["", "## Who says it, and on what", ""]
     lines += [f"{escaped(claims.pages[claim.page])} (`{claim.page}`).", ""]
     lines += [
         "- " + _upper(f"{escaped(x.label)}: " * (x.label != "none") + f"{CITATIONS[x.citation]} (`{x.citation}`).")
@@ -173,6 +183,8 @@ def claim_page(
         if found.half == found.verdict == found.twice:
             at_three = "the same at half of it and at twice it."
         lines += ["", f"Smallest important difference: the verdict is {at_three}"]
+        if found.by_source:
+            lines += ["", escaped(f"Verdict by each reading of the sources: {words(by_reading(found), SENTENCES)}.")]
         lines += ["", "## How certain", "", *_certainty(found)]
         lines += ["", f"Share of the multiverse: {words(multiverse_code(head.evidence, multiverse), SENTENCES)}."]
         lines += ["", f"Sequential verdict: {words(sequential_code(head.evidence, sequential), SENTENCES)}."]

@@ -40,7 +40,7 @@ CONTRAST_NUMBERS = ("estimate", "se", "ci_lower", "ci_upper", "ci_level", "p_val
 CONTRAST_TEXT = ("estimate_scale", "p_operator", "direction", "paired", "p_test", "better")
 
 EXCLUDED = ("file", "row", "study_id", "outcome", "window", "stage", "reason_code")
-POINT = ["study_id", "outcome", "timepoint", "timepoint_days", "window"]
+POINT = ["study_id", "outcome", "timepoint", "timepoint_days", "window", "reading"]
 """What the arms of one comparison have in common."""
 
 Row = dict[Any, Any]
@@ -85,16 +85,17 @@ def build_candidates(
         usable = _screen(table, file, protocol, excluded)
         if usable.empty:
             continue
-        usable = usable.merge(studies[["study_id", "design"]], on="study_id", how="left", validate="many_to_one")
+        of_study = usable["study_id"].map(studies.set_index("study_id")["design"])
+        usable["design"] = _filled(usable, "design").where(lambda own: own != "", of_study)
         if file == "arms.csv":
             frames.append(_pair(usable, protocol, shared_arms, excluded, recognise=recognise))
         else:
             frames.append(_contrasts(usable, protocol.row_subgroups))
-    columns = [*POINT, "comparison_id", "distance", "order"]
+    columns = [*POINT, "comparison_id", "distance", "order", "rows"]
     there = [frame for frame in frames if not frame.empty]
     table = pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=columns)
     for column in protocol.row_subgroups:
-        table[column] = table.get(column, pd.Series(index=table.index, dtype=object)).fillna("").astype(object)
+        table[column] = _filled(table, column)
     return Candidates(table, pd.DataFrame(excluded, columns=list(EXCLUDED)))
 
 
@@ -119,6 +120,7 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
         timepoint=texts,
         timepoint_days=days,
         time_code=np.array(read, dtype=object),
+        reading=_filled(table, "reading"),
     )
     excluded += [
         _exclusion(file, row, "window", _no_window(row["timepoint"], row["timepoint_days"]))
@@ -128,6 +130,11 @@ def _screen(table: pd.DataFrame, file: str, protocol: Protocol, excluded: list[d
     table["distance"] = (days - nominal).abs().fillna(0.0)
     inside: pd.DataFrame = table[table["window"] != ""]
     return inside
+
+
+def _filled(table: pd.DataFrame, column: str) -> pd.Series:
+    """Texts of a column that a table need not have, "" where there is none."""
+    return table.get(column, pd.Series(index=table.index, dtype=object)).fillna("").astype(object)
 
 
 def _no_window(text: str, day: float) -> str:

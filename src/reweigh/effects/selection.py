@@ -15,7 +15,7 @@ from reweigh.effects.aggregate import UNIT, by_trial, counted_once
 from reweigh.effects.candidates import Candidates, build_candidates, together
 from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
-from reweigh.measures import natural
+from reweigh.measures import STANDARDISED_MEASURES, natural
 from reweigh.protocol.model import Outcome, Protocol, StudySet
 from reweigh.quantile import z_critical
 from reweigh.schemas import columns, schema_of
@@ -33,9 +33,10 @@ unpaired analysis."""
 #: Columns of converted candidates that `choose` looks at, and the effect.
 CHOOSING = (
     "study_id", "comparison_id", "outcome", "window", "file", "route", "within", "distance", "order", "apart",
-    "reason_code", "estimate", "variance",
+    "reason_code", "estimate", "variance", "reading", "values",
 )  # fmt: skip
 
+_CHANGES = [f"change_{name}{arm}" for arm in (1, 2) for name in ("mean", "sd")]
 EFFECT_COLUMNS, NOT_POOLED_COLUMNS = columns("effects.csv"), columns("not_pooled.csv")
 _OF_ARMS = tuple(name for name in EFFECT_COLUMNS if name.startswith(("events_", "mean_", "sd_")))
 
@@ -79,12 +80,14 @@ class Analysis:
 
 
 def analyses(protocol: Protocol) -> Iterator[Analysis]:
-    """Every outcome with its measure in every set, then its further measures in the main set."""
+    """Every outcome with its measure in every set, then its further measures in the main set and those that ask."""
+    asking = [name for name, chosen in protocol.sets.items() if name == "main" or chosen.also]
     for name, outcome in protocol.outcomes.items():
         for set_name in protocol.sets:
             yield Analysis(name, outcome.measure, set_name)
         for measure in outcome.also:
-            yield Analysis(name, measure, "main")
+            for set_name in asking:
+                yield Analysis(name, measure, set_name)
 
 
 def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Series]:
@@ -93,9 +96,7 @@ def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Seri
     Raises KeyError where a column of the set is not in `studies`.
     """
     reason = pd.Series("", index=studies.index)
-    conditions = [(c, v, True) for c, v in chosen.include.items()]
-    conditions += [(c, v, False) for c, v in chosen.exclude.items()]
-    for column, values, wanted in conditions:
+    for column, values, wanted in _conditions(chosen):
         value = studies[column].fillna("").astype(str)
         fails = (value.isin(list(values)) != wanted) & (reason == "")
         if column == "eligible" and "exclusion_reason" in studies:
@@ -108,49 +109,107 @@ def members(studies: pd.DataFrame, chosen: StudySet) -> tuple[pd.Series, pd.Seri
     return reason == "", reason
 
 
+def _conditions(chosen: StudySet) -> list[tuple[str, tuple[str, ...], bool]]:
+    """Column, values, and whether they are wanted."""
+    return [
+        (column, values, wanted)
+        for wanted, conditions in ((True, chosen.include), (False, chosen.exclude))
+        for column, values in conditions.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Which rows of a table belong to a set, the code of the reason why the others do not, and whether it is the row's.
+
+    `own`: rows that are outside by what the row itself says, whatever its study is.
+    """
+
+    inside: pd.Series
+    reason: pd.Series
+    own: pd.Series
+
+
+def members_of_rows(table: pd.DataFrame, studies: pd.DataFrame, chosen: StudySet) -> Membership:
+    """Which rows of arms.csv or contrasts.csv belong to a set.
+
+    A row may have its own value of a column by which sets are made (the comparator of one comparison of a trial with
+    several), and it is of one reading; in all else it follows its study. Raises as `members`.
+    """
+    described = studies.set_index("study_id").reindex(table["study_id"]).reset_index().set_index(table.index)
+    own = pd.Series(False, index=table.index)
+    for column, values, wanted in _conditions(chosen):
+        if column in table and table[column].notna().any():
+            says = table[column].fillna("").astype(str)
+            described[column] = says.where(says != "", described[column])
+            own |= (says != "") & (says.isin(list(values)) != wanted)
+    inside, reason = members(described, chosen)
+    if chosen.reading:
+        reading = table["reading"].fillna("").astype(str)
+        own |= ~reading.isin(list(chosen.reading))
+        outside = inside & own
+        reason[outside] = [code("outside_set", column="reading", value=one or "empty") for one in reading[outside]]
+    return Membership(inside & ~own, reason, own)
+
+
 def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, protocol: Protocol) -> Selection:
     """Choose one result per trial, outcome and window for every analysis of the protocol.
 
-    Among the candidates that can be converted: the table that the protocol prefers for the trial, then arms with
-    dispersion or counts before a contrast with CI or SE before an exact p, then the nearest nominal day, then the first
-    listed. Comparisons of one trial that share patients then become one effect (`aggregate.by_trial`), unless the set
-    keeps them, the main model pools rows, or the protocol says that they are independent. Returns Selection; every row
-    of `arms` and `contrasts` stands in `rows` exactly once.
+    Among the candidates that can be converted: the reading that the protocol names first, the table that it prefers for
+    the trial, then arms with dispersion or counts before a contrast with CI or SE before an exact p, then the nearest
+    nominal day, then the first listed. Comparisons of one trial that share patients then become one effect
+    (`aggregate.by_trial`), unless the set keeps them, the main model pools rows, or the protocol says that they are
+    independent. Returns Selection; every row of `arms` and `contrasts` stands in `rows` exactly once.
     """
-    built: dict[tuple[str, bool], Candidates] = {}
-    lonely: dict[tuple[str, bool], pd.DataFrame] = {}
+    built: dict[tuple[str, bool, bytes], Candidates] = {}
+    lonely: dict[tuple[str, bool, bytes], pd.DataFrame] = {}
     several = _several(arms, contrasts)
     settings = {name: protocol.setting(name) for name in protocol.sets}
-    memberships = {name: members(studies, setting) for name, setting in settings.items()}
+    tables = {"arms.csv": arms, "contrasts.csv": contrasts}
+    memberships = {
+        name: {file: members_of_rows(table, studies, setting) for file, table in tables.items()}
+        for name, setting in settings.items()
+    }
     described_studies = derive_groupings(studies, protocol)
     effects, comparisons, given, attempts, lost, others = (list[pd.DataFrame]() for _ in range(6))
     for batch, wanted in _batches(several, settings, protocol):
         setting, outcomes = settings[batch[0].set_name], [analysis.outcome for analysis in batch]
-        inside = studies.loc[memberships[batch[0].set_name][0], "study_id"]
+        of_set = memberships[batch[0].set_name]
+        # Arms of one comparison are never joined with arms that the set does not have.
+        own = b"".join(one.own.to_numpy(dtype=bool).tobytes() for one in of_set.values())
+        inside = _keys_inside(tables, of_set)
         described: dict[str, pd.DataFrame] = {}
         pooled: dict[str, pd.DataFrame] = {}
         for unit in wanted:
-            kind = (str(setting.shared_arms), unit == "trial")
+            kind = (str(setting.shared_arms), unit == "trial", own)
             if kind not in built:
-                built[kind] = build_candidates(studies, arms, contrasts, protocol, kind[0], recognise=kind[1])
+                own_arms, own_contrasts = (table[~of_set[file].own] for file, table in tables.items())
+                built[kind] = build_candidates(studies, own_arms, own_contrasts, protocol, kind[0], recognise=kind[1])
                 lonely[kind] = _without_comparison(built[kind], arms)
-            table, alone = (
-                one[one["outcome"].isin(outcomes) & one["study_id"].isin(inside)]
-                for one in (built[kind].table, lonely[kind])
-            )
+            table, alone = built[kind].table, lonely[kind]
+            there = np.array([rows[0] in inside for rows in table["rows"]], dtype=bool)
+            table = table[table["outcome"].isin(outcomes) & there]
+            there = np.array([("arms.csv", row) in inside for row in alone["row"]], dtype=bool)
+            alone = _named(alone[alone["outcome"].isin(outcomes) & there], batch, protocol)
             main = unit == wanted[0]
             if main:
-                lost.append(_named(alone, batch, protocol))
+                lost.append(alone)
             if table.empty:
                 break
             mine = table.reset_index(drop=True)
             found = _named(convert(mine, batch, setting, protocol), batch, protocol)
-            chosen = choose(found, setting)
+            readings = setting.reading or tuple(protocol.readings)
+            chosen = choose(found, setting, readings)
+            if protocol.assumptions.changes_in_smd == "apart":
+                found, chosen = alike(found, chosen)
             described[unit] = _describe(chosen, batch, protocol, described_studies)
             pooled[unit] = _pooled(described[unit], setting, protocol, unit)
             if main:
                 typed = {f"typed_{name}": mine.get(name, np.nan) for name in ("events1", "events2")}
+                read = dict(zip(_keys(chosen, UNIT), chosen["reading"], strict=True))
+                of_trial = [read.get(key, "") for key in _keys(found, UNIT)]
                 made = found.assign(**typed, chosen=found.index.isin(chosen.index), set=batch[0].set_name)
+                made = made.assign(read=of_trial)
                 attempts.append(made)
                 effects.append(pooled[unit])
                 comparisons.append(_with_unit(described[unit], pooled[unit]))
@@ -158,12 +217,22 @@ def select(studies: pd.DataFrame, arms: pd.DataFrame, contrasts: pd.DataFrame, p
         others += _units(described, pooled, wanted, setting, protocol)
     if attempts:
         lost.append(_not_pooled(pd.concat(attempts, ignore_index=True)))
-    ledger = _ledger(arms, contrasts, studies, memberships, built, attempts)
+    ledger = _ledger(tables, memberships, built, attempts)
     whole, order = _assemble(comparisons, protocol, ("unit",))
     return Selection(
         _assemble(effects, protocol)[0], whole, _in_order(given, order), ledger, _lost(lost, studies, protocol),
         _assemble(others, protocol, ("units",))[0],
     )  # fmt: skip
+
+
+def _inside(tables: Mapping[str, pd.DataFrame], of_set: Mapping[str, Membership]) -> np.ndarray:
+    """Whether each row of all tables belongs to a set."""
+    return np.concatenate([of_set[file].inside.to_numpy(dtype=bool) for file in tables])
+
+
+def _keys_inside(tables: Mapping[str, pd.DataFrame], of_set: Mapping[str, Membership]) -> set[tuple[str, int]]:
+    """File and row number of each row that belongs to a set."""
+    return {(file, int(row)) for file, table in tables.items() for row in table.loc[of_set[file].inside, "row"]}
 
 
 def _several(arms: pd.DataFrame, contrasts: pd.DataFrame) -> set[str]:
@@ -273,6 +342,10 @@ def convert(table: pd.DataFrame, batch: Sequence[Analysis], setting: StudySet, p
     computed = compute(given, options_of(setting, batch[0], protocol), checked=True)
     found = pd.concat([table[[c for c in table if c not in computed]], computed], axis=1)
     found = found.assign(n_intervention=table["n1"], n_control=table["n2"])
+    standardised = given["measure"].isin(list(STANDARDISED_MEASURES))
+    of_arms = standardised & (found["file"] == "arms.csv")
+    printed = table.reindex(columns=_CHANGES).notna().all(axis=1)
+    found["values"] = np.where(of_arms, np.where(printed, "change", "final"), "")
     blocked = found["blocked"] != ""
     found["reason_code"] = found["reason_code"].where(~blocked, found["blocked"])
     found.loc[blocked, ["estimate", "variance", "se"]] = np.nan
@@ -305,9 +378,16 @@ def options_of(setting: StudySet, analysis: Analysis, protocol: Protocol) -> Opt
     )  # fmt: skip
 
 
-def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
-    """One converted candidate per trial (or comparison) and window, in the order of listing."""
+def choose(found: pd.DataFrame, setting: StudySet, readings: Sequence[str] = ()) -> pd.DataFrame:
+    """One converted candidate per trial (or comparison) and window, in the order of listing.
+
+    All those of a trial and window are of one reading, the first of ``readings`` that has a result there; rows that
+    name none of them come last.
+    """
     usable = found[(found["reason_code"] == "") & found["estimate"].notna()].copy()
+    if readings:
+        rank = usable["reading"].map({name: i for i, name in enumerate(readings)}).fillna(len(readings))
+        usable = usable[rank == rank.groupby([usable[name] for name in UNIT]).transform("min")]
     preferred: dict[tuple[str, str], str] = {}
     for preference in setting.preferences:
         preferred.setdefault((preference.study, preference.outcome), f"{preference.use}.csv")
@@ -327,6 +407,23 @@ def choose(found: pd.DataFrame, setting: StudySet) -> pd.DataFrame:
     ranks = [rank.where(side).groupby([best[name] for name in UNIT]).transform("min") for side in (whole, ~whole)]
     beaten = np.where(whole, ranks[1] <= ranks[0], ranks[0] < ranks[1])
     return best[~beaten].sort_values("order", kind="stable")
+
+
+def alike(found: pd.DataFrame, chosen: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Converted candidates and the chosen ones without standardised changes that stand beside final values.
+
+    In ``found`` they have the reason. The SD of changes and that of final values differ in kind, so that an effect in
+    units of the one is none in units of the other; plain differences of means may be pooled (Cochrane Handbook 10.5.2).
+    """
+    changes = chosen["values"] == "change"
+    if not changes.any():
+        return found, chosen
+    final = (chosen["values"] == "final").groupby([chosen[name] for name in UNIT[1:]]).transform("any")
+    lost = chosen.index[changes & final]
+    out = found.copy()
+    out.loc[lost, "reason_code"] = "change_beside_final"
+    out.loc[lost, ["estimate", "variance", "se"]] = np.nan
+    return out, chosen.drop(index=lost)
 
 
 def _describe(
@@ -529,26 +626,23 @@ def _assemble(
 
 
 def _ledger(
-    arms: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    studies: pd.DataFrame,
-    memberships: dict[str, tuple[pd.Series, pd.Series]],
-    built: Mapping[tuple[str, bool], Candidates],
+    tables: Mapping[str, pd.DataFrame],
+    memberships: Mapping[str, Mapping[str, Membership]],
+    built: Mapping[tuple[str, bool, bytes], Candidates],
     attempts: list[pd.DataFrame],
 ) -> pd.DataFrame:
     """Every row once: chosen, else not chosen, else excluded at the first stage that stops it."""
-    what = ["row", "study_id", "comparison_id", "outcome", "timepoint", "arm"]
-    parts = [
-        table.reindex(columns=what).assign(file=f) for f, table in (("arms.csv", arms), ("contrasts.csv", contrasts))
-    ]
-    rows = pd.concat(parts, ignore_index=True)
+    what = ["row", "study_id", "comparison_id", "outcome", "timepoint", "arm", "reading"]
+    rows = pd.concat(
+        [table.reindex(columns=what).assign(file=file) for file, table in tables.items()], ignore_index=True
+    )
     keys = list(zip(rows["file"], rows["row"].astype(int), strict=True))
     fate = ("status", "stage", "reason_code", "reason", "needed", "used_in")
     state: dict[tuple[str, int], dict[str, str]] = {key: dict.fromkeys(fate, "") for key in keys}
-    in_any = pd.concat([inside for inside, _ in memberships.values()], axis=1).any(axis=1)
-    outside = dict(zip(studies.loc[~in_any, "study_id"], memberships["main"][1][~in_any], strict=True))
-    for key, study in zip(keys, rows["study_id"], strict=True):
-        state[key] |= {"status": "excluded"} | (_because("trials", outside[study]) if study in outside else {})
+    in_any = np.any([_inside(tables, of_set) for of_set in memberships.values()], axis=0)
+    outside = pd.concat([memberships["main"][file].reason for file in tables])
+    for key, inside, reason in zip(keys, in_any, outside, strict=True):
+        state[key] |= {"status": "excluded"} | (_because("trials", reason) if not inside else {})
     for candidates in built.values():
         why = candidates.excluded
         for file, row, stage, reason in zip(why["file"], why["row"], why["stage"], why["reason_code"], strict=True):
@@ -578,9 +672,13 @@ def _record(entry: dict[str, str], attempt: pd.Series, status: str) -> None:
         used = [*filter(None, entry["used_in"].split(", ")), str(attempt["analysis"])]
         entry |= _because("", "") | {"status": "chosen", "used_in": ", ".join(used)}
     elif entry["status"] != "chosen":
-        entry |= _because("choice", code("another_row")) | {"status": "not chosen"}
+        other = attempt["read"] not in ("", attempt["reading"])
+        why = code("another_reading", reading=attempt["read"]) if other else code("another_row")
+        entry |= _because("choice", why) | {"status": "not chosen"}
 
 
 def exclusions(ledger: pd.DataFrame) -> pd.DataFrame:
     """Rows of the ledger that no analysis could use: stage, reason, and what the full text would have to give."""
-    return ledger.loc[ledger["status"] == "excluded"].drop(columns=["status", "used_in"]).reset_index(drop=True)
+    return (
+        ledger.loc[ledger["status"] == "excluded"].drop(columns=["status", "used_in", "reading"]).reset_index(drop=True)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -87,8 +88,12 @@ def normal_mixture(weights: Floats, means: Floats, sds: Floats) -> Law:
     return Law(cdf, pdf, float(weights @ means), float(usual))
 
 
+_rule = lru_cache(np.polynomial.legendre.leggauss)
+"""Gauss-Legendre nodes and weights, which cost more than all that is done with them."""
+
+
 def panels(edges: Floats, nodes: int = 12) -> tuple[Floats, Floats]:
     """Gauss-Legendre nodes and weights on every panel between ``edges``, flattened."""
-    x, w = np.polynomial.legendre.leggauss(nodes)
+    x, w = _rule(nodes)
     half = np.diff(edges)[:, None] / 2
     return (edges[:-1, None] + half * (x + 1)).ravel(), (half * w).ravel()

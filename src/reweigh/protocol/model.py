@@ -215,10 +215,14 @@ class Sequential(Closed):
 
 
 class Chosen(Closed):
-    """Which trials, and which reading of them; what is not said stays as in the main analysis."""
+    """Which trials, and which reading of them; what is not said stays as in the main analysis.
+
+    `reading`: whose readings of the sources count, the first that a trial has for an outcome and window.
+    """
 
     include: dict[str, tuple[str, ...]] = {}
     exclude: dict[str, tuple[str, ...]] = {}
+    reading: tuple[Name, ...] = ()
     crossover: Literal["paired", "as_independent"] | None = None
     unknown_direction: Literal["exclude", "favours_intervention", "favours_control"] | None = None
     shared_arms: Literal["combine", "split", "keep"] | None = None
@@ -226,11 +230,18 @@ class Chosen(Closed):
 
 
 class StudySet(Chosen):
-    """A set of trials and of readings of them."""
+    """A set of trials and of readings of them; with `also`, by the further measures of each outcome, too."""
 
     label: str
+    also: bool = False
     models: Models = ()
     note: str = ""
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it is the main set by one reading of the sources alone, and nothing else."""
+        changed = self.model_dump(exclude={"label", "note", "reading"}, exclude_defaults=True)
+        return len(self.reading) == 1 and not changed
 
 
 class SharedArm(Closed):
@@ -334,6 +345,7 @@ class Assumptions(Closed):
     baseline_correlation: Correlation = 0.5
     comparison_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     change_scores: bool = True
+    changes_in_smd: Literal["pooled", "apart"] = "pooled"
     zero_cells: ZeroCells = "only0"
     md_variance: MdVariance = "separate"
     smd_variance: SmdVariance = "LS"
@@ -362,6 +374,7 @@ class Protocol(Closed):
     shared_arms: tuple[SharedArm, ...] = ()
     independent_comparisons: tuple[IndependentComparisons, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    readings: dict[Name, str] = {}
     assumptions: Assumptions = Assumptions()
     level: ConfidenceLevel = 0.95
     subgroup_tau2: Literal["separate", "common"] = "separate"
@@ -421,6 +434,13 @@ class Protocol(Closed):
     def subgroup_columns(self) -> tuple[str, ...]:
         """Columns by which every main analysis is split: those of trials, then those of rows."""
         return (*self.subgroups, *self.row_subgroups)
+
+    @property
+    def set_columns(self) -> tuple[str, ...]:
+        """Columns by which sets, and options of the multiverse, are made; a row may have its own value of each."""
+        options = (o for choice in self.multiverse.choices.values() for o in choice.values()) if self.multiverse else ()
+        named = (column for one in (*self.sets.values(), *options) for column in (*one.include, *one.exclude))
+        return tuple(c for c in dict.fromkeys(named) if c not in ("eligible", *self.groupings, *self.row_subgroups))
 
     @property
     def number_columns(self) -> tuple[str, ...]:
@@ -491,6 +511,7 @@ class Protocol(Closed):
             "crossover": chosen.crossover or main.crossover or "paired",
             "unknown_direction": chosen.unknown_direction or main.unknown_direction or "exclude",
             "shared_arms": chosen.shared_arms or main.shared_arms or "combine",
+            "reading": chosen.reading or main.reading,
             "preferences": (*chosen.preferences, *main.preferences, *self.preferences),
         }
         return chosen.model_copy(update=given)

@@ -54,6 +54,7 @@ def _all(protocol: Protocol) -> Iterator[Misfit]:
             yield Misfit(at, column, "stands in subgroups or groupings, or twice", "a column that belongs to the row")
     for name, chosen in protocol.sets.items():
         yield from _conditions(("sets", name), chosen.include, chosen.exclude, categories)
+        yield from _readings(("sets", name, "reading"), chosen.reading, protocol)
         yield from _outcomes(("sets", name, "preferences"), chosen.preferences, protocol)
     yield from _outcomes(("preferences",), protocol.preferences, protocol)
     for name in protocol.sequential.control_risk:
@@ -119,6 +120,7 @@ def _multiverse(protocol: Protocol) -> Iterator[Misfit]:
         for key, option in options.items():
             at = ("multiverse", "choices", name, key)
             yield from _conditions(at, option.include, option.exclude, protocol.categories)
+            yield from _readings((*at, "reading"), option.reading, protocol)
             yield from _outcomes((*at, "preferences"), option.preferences, protocol)
             yield from _outcomes((*at, "readings"), option.readings, protocol)
             if option.measure is not None and option.measure not in measures:
@@ -151,6 +153,11 @@ def _conditions(
         for column, values in conditions.items():
             if column in categories:
                 yield from _values((*at, what, column), column, values, categories)
+
+
+def _readings(at: Path, given: Iterable[str], protocol: Protocol) -> Iterator[Misfit]:
+    for i, name in enumerate(given):
+        yield from _if_unknown((*at, i), name, protocol.readings, "is none of the protocol's `readings`", "reading ")
 
 
 def _values(at: Path, column: str, values: Iterable[str], categories: Mapping[str, object]) -> Iterator[Misfit]:

@@ -36,6 +36,8 @@ class Inputs:
     not_pooled: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Effects of trials with several comparisons in units that are not those of `effects`.
     units: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Numbers of data that several people read.
+    readings: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Suspicious numbers, and what was not used and must be said.
     flags: pd.DataFrame = field(default_factory=pd.DataFrame)
     bayes: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -75,6 +77,14 @@ class Inputs:
         """Rows of a table on one analysis."""
         table: pd.DataFrame = getattr(self, name)
         return records(table[table["analysis"] == analysis]) if len(table) else []
+
+    def unusable(self, outcome: str) -> list[str]:
+        """Windows in which trials measured an outcome, and none could be used in its main analysis."""
+        of = self.protocol.outcomes[outcome]
+        main = self.pooled[(self.pooled["set"] == "main") & (self.pooled["outcome"] == outcome)]
+        there = set(main.loc[main["measure"] == of.measure, "window"])
+        lost = set(self.not_pooled["analysis"]) if len(self.not_pooled) else set()
+        return [name for name in self.protocol.windows if name not in there and f"{outcome}.{name}" in lost]
 
     @property
     def title(self) -> str:

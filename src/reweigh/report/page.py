@@ -117,6 +117,7 @@ def report_page(inputs: Inputs) -> str:
         "bias_figures": bias_figures,
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
+        "readings": trials.readings(inputs),
         "published": published,
         "methods": methods.methods_text(inputs),
         "models": analyses.models_in_words(inputs),
@@ -213,7 +214,7 @@ def headline(inputs: Inputs) -> list[dict[str, Any]]:
     for name, outcome in protocol.outcomes.items():
         mine = inputs.pooled[(inputs.pooled["outcome"] == name) & (inputs.pooled["set"] == "main")]
         mine = mine[mine["measure"] == outcome.measure].drop_duplicates("analysis")
-        missing = [w for w in protocol.windows if w not in set(mine["window"])]
+        missing = inputs.unusable(name)
         panel: dict[str, Any] = {
             "label": outcome.label,
             "id": name,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.console import HEADLINE
+from reweigh.effects.readings import agreement
 from reweigh.io import records
 from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
@@ -24,7 +25,7 @@ def summary(inputs: Inputs) -> str:
     protocol, pooled = inputs.protocol, inputs.pooled
     main = pooled[pooled["set"] == "main"]
     others = pooled[pooled["set"] != "main"]
-    parts = [f"# {escaped(inputs.title)}", _question(protocol), HEADLINE, _headline(main, protocol)]
+    parts = [f"# {escaped(inputs.title)}", _question(protocol), HEADLINE, _headline(main, inputs)]
     parts += ["## By which model", _models(protocol), "## Main analyses", _estimates(main)]
     if len(main):
         parts += ["## How fragile", _fragility(main, inputs)]
@@ -42,6 +43,10 @@ def summary(inputs: Inputs) -> str:
         parts += ["## Several effects per trial", _dependence(inputs.dependence)]
     if left_out := _not_pooled(inputs):
         parts += ["## Eligible and not pooled", left_out]
+    if len(inputs.readings):
+        data, numbers, agree = agreement(inputs.readings)
+        said = f"{data} data were read more than once: {agree} of {numbers} numbers that could be compared agree within"
+        parts += ["## Readings", f"{said} their rounding; `readings.csv` has each."]
     if len(inputs.flags):
         parts += ["## To be wary of", _flags(inputs.flags)]
     parts += ["## What became of every reported row", _fate(inputs.rows), "## Files", _files(inputs)]
@@ -57,18 +62,20 @@ def _window(name: str, protocol: Protocol) -> str:
     return escaped(lower_first(window_label(name, protocol)))
 
 
-def _headline(main: pd.DataFrame, protocol: Protocol) -> str:
-    lines = []
+def _headline(main: pd.DataFrame, inputs: Inputs) -> str:
+    lines, protocol = [], inputs.protocol
     for row in records(main.drop_duplicates("analysis")):
         outcome = protocol.outcomes[row["outcome"]]
         if row["measure"] == outcome.measure:
             said = "; ".join(filter(None, (stated_text(row), guarded(row), how_many(row))))
             lines.append(f"- {escaped(outcome.label)}, {_window(row['window'], protocol)}: {said}")
     for key, outcome in protocol.outcomes.items():
-        there = set(main.loc[(main["outcome"] == key) & (main["measure"] == outcome.measure), "window"])
-        missing = [_window(name, protocol) for name in protocol.windows if name not in there]
+        mine = main[(main["outcome"] == key) & (main["measure"] == outcome.measure)]
+        missing = [_window(name, protocol) for name in inputs.unusable(key)]
         if missing:
             lines.append(f"- {escaped(outcome.label)}: no usable trial for {', '.join(missing)}")
+        elif mine.empty:
+            lines.append(f"- {escaped(outcome.label)}: no usable trial")
     return "\n".join(lines)
 
 

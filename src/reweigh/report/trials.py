@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from reweigh.effects.readings import agreement
 from reweigh.figures.forest.lights import printed
 from reweigh.io import records
 from reweigh.report.inputs import Inputs
@@ -14,6 +15,7 @@ from reweigh.report.words import DOI, count, href, missing, nice
 from reweigh.risk_of_bias import OVERALL
 from reweigh.text.codes import has, parse
 from reweigh.text.flow import BOXES
+from reweigh.text.numbers import fixed, needed_decimals
 
 NOT_RECORDED = "not recorded"
 POOLED, SENSITIVITY, UNUSED, EXCLUDED = "in a main analysis", "in a sensitivity set only", "not pooled", "not eligible"
@@ -197,3 +199,28 @@ def flow(inputs: Inputs, trials: list[dict[str, Any]]) -> dict[str, Any]:
         "steps": _steps(inputs),
         "recorded": bool(inputs.flow),
     }
+
+
+def readings(inputs: Inputs) -> dict[str, Any]:
+    """Data that several people read: how many numbers agree, and each pair of readings, those that differ first."""
+    table, named = inputs.readings, inputs.protocol.readings
+    if table.empty:
+        return {"pairs": [], "data": 0, "numbers": 0, "agree": 0}
+    data, numbers, agree = agreement(table)
+    pairs = []
+    for keys, rows in table.groupby(["study_id", "datum", "reading", "other_reading"], sort=False):
+        differ = rows[rows["agrees"] == "no"]
+        said = [
+            f"{row['side']}, {_QUANTITIES.get(str(row['quantity']), str(row['quantity']))}: "
+            + " and ".join(fixed(x, needed_decimals((x,), 2)) for x in (row["value"], row["other_value"]))
+            for row in records(differ)
+        ]
+        pairs.append(
+            {"study": keys[0], "label": rows["label"].iloc[0], "datum": str(keys[1]).replace("_", " "),
+             "who": [named.get(str(name), str(name) or "not said") for name in keys[2:]], "differ": said,
+             "compared": int((rows["agrees"] != "").sum()), "reason": rows["reason"].iloc[0]}
+        )  # fmt: skip
+    return {"pairs": sorted(pairs, key=lambda one: not one["differ"]), "data": data, "numbers": numbers, "agree": agree}
+
+
+_QUANTITIES = {"percent": "events, %", "sd": "SD", "se": "SE"}

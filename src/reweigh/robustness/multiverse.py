@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from reweigh.effects.aggregate import by_trial
 from reweigh.effects.candidates import build_candidates
-from reweigh.effects.selection import CHOOSING, Analysis, choose, convert, members
+from reweigh.effects.selection import CHOOSING, Analysis, alike, choose, convert, members, members_of_rows
 from reweigh.measures import MEASURES_OF_TYPE, WITHOUT_NULL
 from reweigh.pool.refit import COUNTS, Trials, no_null, refit, trials_of
 from reweigh.pool.tau2 import Floats
@@ -297,7 +297,7 @@ def _span(values: np.ndarray, axis: int) -> np.ndarray:
 Choices = Mapping[str, Mapping[str, Option]]
 _MEMBERSHIP = ("include", "exclude")
 _SINGLE = ("measure", "crossover", "unknown_direction", "shared_arms", "time")
-_OF_SET = ("label", *_MEMBERSHIP, "crossover", "unknown_direction", "shared_arms", "preferences")
+_OF_SET = ("label", *_MEMBERSHIP, "reading", "crossover", "unknown_direction", "shared_arms", "preferences")
 
 
 def choices_of(protocol: Protocol, outcome: str) -> dict[str, dict[str, Option]]:
@@ -366,11 +366,20 @@ class How(NamedTuple):
     assumptions: tuple[tuple[str, Any], ...]
     preferences: tuple[Preference, ...]
     readings: tuple[Reading, ...]
+    #: Whose readings, and what else a row can say about itself: both decide before rows become comparisons.
+    reading: tuple[str, ...]
+    include: tuple[tuple[str, tuple[str, ...]], ...]
+    exclude: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def how_of(options: Iterable[Option]) -> How:
-    """What options say together; of two that name the same thing the later one holds."""
+def how_of(options: Iterable[Option], of_rows: Container[str] = ()) -> How:
+    """What options say together; of two that name the same thing the later one holds.
+
+    ``of_rows``: columns of conditions of which rows have values of their own.
+    """
     single: dict[str, Any] = dict.fromkeys(_SINGLE)
+    reading: tuple[str, ...] = ()
+    conditions: dict[str, dict[str, tuple[str, ...]]] = {"include": {}, "exclude": {}}
     assumed: dict[str, Any] = {}
     preferences: list[Preference] = []
     readings: list[Reading] = []
@@ -379,7 +388,14 @@ def how_of(options: Iterable[Option]) -> How:
         assumed |= {n: v for n in _ASSUMED if (v := getattr(option, n)) is not None}
         preferences += option.preferences
         readings += option.readings
-    return How(**single, assumptions=tuple(sorted(assumed.items())), preferences=(*preferences,), readings=(*readings,))
+        reading = option.reading or reading
+        for name, those in conditions.items():
+            those |= {column: values for column, values in getattr(option, name).items() if column in of_rows}
+    return How(
+        **single, assumptions=tuple(sorted(assumed.items())), preferences=(*preferences,), readings=(*readings,),
+        reading=reading, include=tuple(sorted(conditions["include"].items())),
+        exclude=tuple(sorted(conditions["exclude"].items())),
+    )  # fmt: skip
 
 
 _ASSUMED = tuple(name for name in Option.model_fields if name in Assumptions.model_fields)
@@ -412,6 +428,8 @@ class ProtocolBuilder:
         self.studies, self.protocol, self.choices = studies, protocol, choices
         self.outcome, self.window = outcome, window
         self.arms, self.contrasts = (t[t["outcome"] == outcome].reset_index(drop=True) for t in (arms, contrasts))
+        tables = (self.arms, self.contrasts)
+        self._of_rows = {c for c in protocol.set_columns if any(c in t and t[c].notna().any() for t in tables)}
         # Many options lead to the same candidates, effects and chosen rows: each table is kept once, by its content.
         self._tables: list[pd.DataFrame] = []
         self._known: dict[Hashable, int] = {}
@@ -423,6 +441,8 @@ class ProtocolBuilder:
         chosen = [self.choices[name][option] for name, option in options.items()]
         effects = self._tables[self._effects(chosen)]
         mine = effects[effects["study_id"].isin(self._trials(chosen))]
+        if self.protocol.assumptions.changes_in_smd == "apart":
+            mine = alike(mine, mine)[1]
         if mine.empty:
             return "no_usable_result"
         outcome, trials = self.protocol.outcomes[self.outcome], trials_of(mine)
@@ -433,7 +453,7 @@ class ProtocolBuilder:
         """Data choices that change nothing whatever the others are, with the code of the reason."""
         data = {name: options for name, options in self.choices.items() if name not in MODEL}
         sets = {n: o for n, o in data.items() if all(map(_is_membership, o.values()))}
-        computing = {n: o for n, o in data.items() if n not in sets}
+        computing = {n: o for n, o in data.items() if n not in sets or any(map(self._in_rows, o.values()))}
         usable: set[str] = set()
 
         def effects(options: Iterable[Option]) -> int:
@@ -441,8 +461,14 @@ class ProtocolBuilder:
             usable.update(self._tables[at]["study_id"])
             return at
 
-        found = dict.fromkeys(_inert(computing, effects), "nothing_depends")
-        return found | dict.fromkeys(_inert(sets, lambda options: self._trials(options) & usable), "nobody_touched")
+        idle = dict.fromkeys(_inert(computing, effects), "nothing_depends")
+        nobody = _inert(sets, lambda options: self._trials(options) & usable)
+        idle |= {name: "nobody_touched" for name in nobody if name not in computing}
+        return {name: why for name, why in idle.items() if name not in sets or name in nobody}
+
+    def _in_rows(self, option: Option) -> bool:
+        """Whether rows have their own say in an option that is about studies."""
+        return bool({*option.include, *option.exclude} & self._of_rows)
 
     def _trials(self, options: Iterable[Option]) -> frozenset[str]:
         main = self.protocol.setting("main")
@@ -458,14 +484,17 @@ class ProtocolBuilder:
 
     def _effects(self, options: Iterable[Option]) -> int:
         """Position of the table of every trial's effect."""
-        how, main = how_of(options), self.protocol.setting("main")
+        main = self.protocol.setting("main")
+        start = Option(include=main.include, exclude=main.exclude, reading=main.reading)
+        how = how_of([start, *options], self._of_rows)
         measure = how.measure or self.protocol.outcomes[self.outcome].measure
         window = self.protocol.windows[self.window]
         end = {"earliest": window.lower, "latest": window.upper}.get(how.time or "", np.inf)
         nominal = end if window.nominal is not None and np.isfinite(end) else window.nominal
         shared = how.shared_arms or main.shared_arms
         rows = self.protocol.models_of(self.outcome)[0].units == "row" and how.shared_arms is None
-        candidates = self._candidates(nominal, how.readings, shared, not rows)
+        of_rows = (how.reading, how.include, how.exclude)
+        candidates = self._candidates(nominal, how.readings, shared, not rows, of_rows)
         moot = self._moot(candidates)
         crossover, direction = (
             (None if name in moot else getattr(how, name)) or getattr(main, name)
@@ -473,7 +502,7 @@ class ProtocolBuilder:
         )
         assumptions = tuple(one for one in how.assumptions if one[0] not in moot)
         found = self._converted(candidates, measure, assumptions, crossover, direction)
-        return self._chosen(found, measure, how.preferences, shared != "keep" and not rows)
+        return self._chosen(found, measure, how.preferences, shared != "keep" and not rows, how.reading)
 
     def _keep(self, key: Hashable, table: pd.DataFrame) -> int:
         if key not in self._known:
@@ -481,13 +510,20 @@ class ProtocolBuilder:
             self._tables.append(table)
         return self._known[key]
 
-    def _build(self, nominal: float | None, readings: tuple[Reading, ...], shared_arms: str, recognise: bool) -> int:
-        arms = self.arms
-        for reading in readings:
-            arms = read_as(arms, reading.study, reading.outcome, reading.use)
+    def _build(
+        self, nominal: float | None, readings: tuple[Reading, ...], shared_arms: str, recognise: bool,
+        of_rows: tuple[Any, ...],
+    ) -> int:  # fmt: skip
+        reading, include, exclude = of_rows
+        chosen = StudySet(label="", reading=reading, include=dict(include), exclude=dict(exclude))
+        arms, contrasts = (
+            table[~members_of_rows(table, self.studies, chosen).own] for table in (self.arms, self.contrasts)
+        )
+        for one in readings:
+            arms = read_as(arms, one.study, one.outcome, one.use)
         window = self.protocol.windows[self.window].model_copy(update={"nominal": nominal})
         asked = self._asked(self.protocol.outcomes[self.outcome].measure, windows={self.window: window})
-        table = build_candidates(self.studies, arms, self.contrasts, asked, shared_arms, recognise=recognise).table
+        table = build_candidates(self.studies, arms, contrasts, asked, shared_arms, recognise=recognise).table
         return self._keep(table.to_csv(), table)
 
     def _unread(self, candidates: int) -> set[str]:
@@ -515,9 +551,11 @@ class ProtocolBuilder:
         found = found.assign(**events)[[*CHOOSING, *COUNTS, "design"]]
         return self._keep((candidates, *found["reason_code"], found[_NUMBERS].to_numpy(dtype=float).tobytes()), found)
 
-    def _choose(self, converted: int, measure: str, preferences: tuple[Preference, ...], joined: bool) -> int:
+    def _choose(
+        self, converted: int, measure: str, preferences: tuple[Preference, ...], joined: bool, reading: tuple[str, ...]
+    ) -> int:
         every = StudySet(label="every trial", preferences=(*preferences, *self.protocol.setting("main").preferences))
-        found = choose(self._tables[converted], every)
+        found = choose(self._tables[converted], every, reading or tuple(self.protocol.readings))
         if joined:
             independent = {one.study for one in self.protocol.independent_comparisons}
             found = by_trial(found, self.protocol.assumptions.comparison_correlation, independent)

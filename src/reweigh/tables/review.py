@@ -29,7 +29,8 @@ class TableRules:
     find misspelt ones; `single_groups`: those of them that have no control arms; `table_source`: one source for a
     whole file; `subgroup_columns`: columns that studies.csv must have; `wanted_by`: the protocol's key that wants such
     a column; `number_columns`: further columns of studies.csv that hold numbers; `columns_extra`: further columns
-    allowed in any table; `row_columns`: columns of arms.csv or contrasts.csv with categories.
+    allowed in any table; `row_columns`: columns of arms.csv or contrasts.csv with categories; `set_columns`: columns of
+    studies.csv by which sets are made, which a row may have for itself; `readings`: names of readings.
     """
 
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -41,6 +42,8 @@ class TableRules:
     number_columns: tuple[str, ...] = ()
     columns_extra: tuple[str, ...] = ()
     row_columns: tuple[str, ...] = ()
+    set_columns: tuple[str, ...] = ()
+    readings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +82,17 @@ def table_spec(file: str, rules: TableRules | None) -> TableSpec:
         spec = replace(spec, closed=False, guarded=tuple(spec.names)) if file in _DATA else spec
         return replace(spec, columns=tuple(free.get(c, c) for c in spec.columns))
     columns = {c.name: c for c in spec.columns}
-    names = [*rules.columns_extra]
+    names, categories = [*rules.columns_extra], dict(rules.categories)
     if file in _DATA:
-        names += rules.row_columns
+        names += [*rules.row_columns, *rules.set_columns]
+        categories |= {"reading": rules.readings} if rules.readings else {}
     if file == "studies.csv":
         of_studies = (name for name in rules.categories if name not in rules.row_columns)
         names += [*rules.subgroup_columns, *rules.number_columns, *of_studies]
         columns |= {name: Column(name, "number") for name in rules.number_columns}
     for name in names:
         columns.setdefault(name, Column(name))
-    for name, choices in rules.categories.items():
+    for name, choices in categories.items():
         if name in columns and columns[name].kind in ("text", "category"):
             columns[name] = replace(columns[name], kind="category", choices=tuple(choices))
     required, guarded = spec.required, spec.guarded
@@ -333,12 +337,12 @@ def _roles(arms: pd.DataFrame, single_groups: tuple[str, ...]) -> list[Problem]:
     return problems
 
 
-def _of_rows(sheets: Mapping[str, _Sheet], columns: Iterable[str]) -> list[Problem]:
-    """Subgroup columns of rows that no table has, and arms of one comparison that are in two subgroups."""
+def _of_rows(sheets: Mapping[str, _Sheet], needed: Sequence[str], optional: Iterable[str]) -> list[Problem]:
+    """Subgroup columns of rows that no table has, and arms of one comparison that differ in a column of rows."""
     tables = {file: sheet for file, sheet in sheets.items() if file in _DATA}
     problems = []
-    for column in columns:
-        if tables and not any(column in sheet.header for sheet in tables.values()):
+    for column in (*needed, *optional):
+        if column in needed and tables and not any(column in sheet.header for sheet in tables.values()):
             message = "the column is missing, which review.yaml names under row_subgroups"
             problems.append(
                 Problem(next(iter(tables)), 1, column, "", message, "a column of arms.csv or contrasts.csv")
@@ -346,7 +350,7 @@ def _of_rows(sheets: Mapping[str, _Sheet], columns: Iterable[str]) -> list[Probl
         elif "arms.csv" in tables and column in tables["arms.csv"].header:
             arms = tables["arms.csv"].frame
             sides = arms[arms["comparison_id"].notna() & (arms["role"] != "other")]
-            at = [sides[name].fillna("") for name in ("comparison_id", "outcome", "timepoint")]
+            at = [sides[name].fillna("") for name in ("comparison_id", "outcome", "timepoint", "reading")]
             cells, comparison = sides[column].fillna(""), sides["comparison_id"].to_dict()
             first = cells.groupby([*at, sides["timepoint_days"].fillna(-1)], sort=False).transform("first")
             for row, value in _cells(cells[cells != first]):
@@ -434,7 +438,8 @@ def check_review(files: Mapping[str, bytes], rules: TableRules | None) -> tuple[
     problems += _clashing_ids(data, with_studies=is_listed)
     problems += _misspelt_outcomes(data, rules.outcomes_known if rules else ())
     problems += _roles(data["arms.csv"].frame, rules.single_groups if rules else ())
-    problems += _of_rows(using, rules.row_columns if rules else ())
+    if rules:
+        problems += _of_rows(using, rules.row_columns, ("design", *rules.set_columns))
 
     # Where eligibility cannot be read, its problem is reported and no source is asked for.
     has_eligible = is_listed and listed is not None and "eligible" in listed.header

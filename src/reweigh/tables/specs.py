@@ -59,6 +59,8 @@ def _choice(name: str, choices: tuple[str, ...], filled: bool = False) -> Column
 _DAYS = Column("timepoint_days", "number", 0)
 _LEVEL = Column("ci_level", "number", 0, 100, above=True, advice=": 0.9 or 90 for a 90% interval; empty for 95%")
 _YEAR = Column("year", "year", 1900, 2100, advice="; a letter may follow it (1994a)")
+#: A design other than the study's; who read the result where, and what joins it to other readings of one datum.
+_OF_ROW = (_choice("design", DESIGNS), *_text("reading"), *_keys("datum"), *_text("datum_reason"))
 _SOURCE = _text("evidence", "source_url", "source", "location", "extracted_by", "note")
 
 
@@ -189,6 +191,19 @@ def _width(d: pd.DataFrame) -> pd.Series:
     return width.where(width > 0)
 
 
+def _unexplained(d: pd.DataFrame) -> pd.Series:
+    """Data that several rows are readings of, of which no row says why they are the same."""
+    said = d["datum_reason"].notna().groupby([d["study_id"], d["datum"]], sort=False).transform("any")
+    unexplained: pd.Series = d["datum"].notna() & ~said.reindex(d.index).fillna(False).astype(bool)
+    return unexplained
+
+
+_DATUM_RULE = Rule(
+    "datum_reason", _unexplained, "the cell is empty: why are the rows of datum {datum} readings of one datum?",
+    "a reason, in one of its rows at least",
+)  # fmt: skip
+
+
 ARMS = TableSpec(
     columns=(
         *_ids(study_id=True, comparison_id=False),
@@ -199,6 +214,7 @@ ARMS = TableSpec(
         _DAYS,
         *_keys("arm"),
         _choice("role", ROLES, filled=True),
+        *_OF_ROW,
         *_numbers("scale_min", "scale_max"),
         _choice("better", BETTER),
         *_whole("n"),
@@ -222,7 +238,7 @@ ARMS = TableSpec(
         *_SOURCE,
     ),
     required=(("study_id", "comparison_id"), ("outcome",), ("role",)),
-    unique=("study_id", "comparison_id", "outcome", "timepoint", "arm"),
+    unique=("study_id", "comparison_id", "outcome", "timepoint", "arm", "reading"),
     rules=(
         # With person time, events are occurrences and may outnumber persons.
         Rule(
@@ -238,6 +254,7 @@ ARMS = TableSpec(
             "100 * events / n, rounded, or an empty cell",
         ),
         *(Rule(name, _is_one(name), "leaves a difference no variance", "below 1") for name in ("correlation", "phi")),
+        _DATUM_RULE,
         Rule("se", lambda d: d["se"] > d["sd"], "is above sd ({sd})", "a standard error: sd / sqrt(n) or the like"),
         *_interval("mean"),
         _LEVEL_RULE,
@@ -274,6 +291,7 @@ CONTRASTS = TableSpec(
         *_keys("timepoint"),
         _DAYS,
         _choice("measure", MEASURES, filled=True),
+        *_OF_ROW,
         *_numbers("scale_min", "scale_max", "estimate"),
         _choice("estimate_scale", SCALES),
         *_positive("se"),
@@ -295,8 +313,9 @@ CONTRASTS = TableSpec(
         *_SOURCE,
     ),
     required=(("study_id", "comparison_id"), ("outcome",), ("measure",)),
-    unique=("study_id", "comparison_id", "outcome", "timepoint", "measure"),
+    unique=("study_id", "comparison_id", "outcome", "timepoint", "measure", "reading"),
     rules=(
+        _DATUM_RULE,
         *_scale_rules(),
         *_interval("estimate"),
         *(

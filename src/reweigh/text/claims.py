@@ -257,6 +257,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "outside_sequential": "does not apply: no sequential analysis is made of `{analysis}`",
     "untested": "does not apply: nothing was tested",
     "no_trials_there": "does not apply: no usable trial",
+    "read_by": lambda p: f"{p['who']}: {p['trials']} trial{'s' * (p['trials'] != '1')}",
+    "by_reading": "{who} alone: {verdict}",
 }
 """Words of `reason_codes`, `multiverse_codes` and `sequential_codes`, and of a statement's `codes`."""
 

@@ -46,6 +46,11 @@ REASONS: Mapping[str, tuple[Sentence, str]] = {
         "another row of this trial, outcome and window comes first (arms, then CI or SE, then exact p; nearest day)",
         "",
     ),
+    "another_reading": ("another reading of this trial, outcome and window comes first: {reading}", ""),
+    "change_beside_final": (
+        "a change from baseline is not pooled as a standardised difference beside final values",
+        "mean and SD at this time point",
+    ),
 }  # fmt: skip
 """Why a row stands in no pool, and what would mend it, by the name of its code."""
 
