@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from reweigh.certainty.assess import certainty_table, read_overrides
-from reweigh.certainty.findings import findings_docx, findings_html, summary_of_findings
+from reweigh.certainty.findings import findings_html, summary_of_findings
 from reweigh.certainty.thresholds import rules_of
+from reweigh.certainty.word import findings_docx
 from reweigh.console import logged
 from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol.read import load_written

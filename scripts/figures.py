@@ -6,18 +6,19 @@ from pathlib import Path
 import pandas as pd
 
 from reweigh.console import logged, result_text
+from reweigh.figures.flow import flow_figures
 from reweigh.figures.forest.catalogue import journal_plot_ids, plot, plot_ids
 from reweigh.figures.forest.draw import draw_forest, forest_table
 from reweigh.figures.forest.journals import JOURNALS, LAYOUTS
 from reweigh.figures.further import bubbles, sweeps
 from reweigh.figures.svg import save
-from reweigh.io import read_csv, write_csv
+from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol.read import load_written
 from reweigh.risk_of_bias import load_risk_of_bias
 from reweigh.text.files import file_name
 
 FOLDERS = {layout.folder: layout for layout in LAYOUTS.values()}
-KINDS = (*FOLDERS, "sweep", "bubble")
+KINDS = (*FOLDERS, "sweep", "bubble", "flow")
 
 
 def draw_one(one):
@@ -53,6 +54,8 @@ if __name__ == "__main__":
                 )
             }
             further["bubble"] = bubbles(tables[0], protocol)
+            flow = read_texts(snakemake.input.flow, "flow.csv")
+            further["flow"] = () if flow is None else flow_figures(flow.to_dict("records"))
             figures = [
                 (one.meta.layout.folder, one.analysis, one.meta.title, one.caption, draw_one(one)) for one in plots
             ]

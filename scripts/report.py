@@ -1,4 +1,4 @@
-"""What a reader gets: summary.md and report.html of a review, its PDF, its workbook, and the list of reviews."""
+"""What a reader gets: summary.md, report.html, workbook, PDF and Word document of a review; the list of reviews."""
 
 import json
 import sys
@@ -42,7 +42,7 @@ def write_report():
     inputs, out = read_inputs(snakemake.input, snakemake.wildcards.review), snakemake.output
     Path(out.summary).write_text(summary(inputs), encoding="utf-8")
     Path(out.html).write_text(report_page(inputs), encoding="utf-8")
-    Path(out.workbook).write_bytes(workbook(inputs.tables))
+    Path(out.workbook).write_bytes(workbook(inputs))
     Path(out.metafor).write_text(tables(inputs, "metafor")["metafor"], encoding="utf-8")
     told = result_text(snakemake.wildcards.review, Path(out.summary).parent)
     Path(out.run_summary).write_text(told + "\n", encoding="utf-8")
@@ -69,8 +69,16 @@ def write_pdf():
         sys.exit(f"\n{why}\n")
 
 
+def write_word():
+    """Write the report as a Word document."""
+    from reweigh.report.word import report_docx
+
+    inputs = read_inputs(snakemake.input, snakemake.wildcards.review)
+    Path(snakemake.output.word).write_bytes(report_docx(inputs))
+
+
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        # By what is asked for: in a module a rule may have another name.
-        made = {"summary": write_report, "index": write_index, "pdf": write_pdf}
+        # By what is asked for: in a module a rule may have another name. A list of files has an `index` in any case.
+        made = {"summary": write_report, "pdf": write_pdf, "word": write_word, "index": write_index}
         next(write for name, write in made.items() if hasattr(snakemake.output, name))()

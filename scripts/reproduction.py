@@ -10,7 +10,7 @@ from reweigh.figures.timeline import draw_timeline, timeline_table, timelines
 from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol.read import load_written
 from reweigh.reproduction.checks import check_published
-from reweigh.reproduction.ledger import reproduce
+from reweigh.reproduction.ledger import ledger
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
@@ -21,7 +21,7 @@ if __name__ == "__main__":
         if published is None:
             published = pd.DataFrame(columns=["review_id", "outcome", "measure", "estimate"])
         raw = {name: table for name in ("arms.csv", "contrasts.csv") if (table := read_texts(files, name)) is not None}
-        ledger = reproduce(
+        reproduction, methods = ledger(
             published,
             effects,
             pooled,
@@ -29,8 +29,10 @@ if __name__ == "__main__":
             raw=raw,
             published_trials=read_texts(files, "published_trials.csv"),
             units=read_csv(snakemake.input.units),
+            studies=read_csv(snakemake.input.studies, protocol.number_columns),
         )
-        write_csv(ledger, snakemake.output.ledger)
+        write_csv(reproduction, snakemake.output.ledger)
+        write_csv(methods, snakemake.output.methods)
         write_csv(check_published(published), snakemake.output.checks)
         figures = (
             (f"{o}.{m}", draw_timeline(timeline_table(published, pooled, certainty, protocol, o, m), protocol, o, m))

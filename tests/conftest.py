@@ -45,7 +45,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """A folder in which plain `snakemake` has built all five reviews on two cores. Tests must not change it."""
+    """A folder in which plain `snakemake` has built all six reviews on two cores. Tests must not change it."""
     folder = copy_repository(tmp_path_factory.mktemp("built"))
     run = snakemake(folder, "--cores", "2")
     if run.returncode:

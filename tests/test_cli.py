@@ -294,6 +294,11 @@ def test_open_prints_the_page_that_is_there(here):
     (other / "results" / "x").mkdir(parents=True)
     (other / "results" / "x" / "report.html").touch()
     assert reweigh("open", "elsewhere/data/x", "--print").output == "elsewhere/results/x/report.html\n"
+    assert reweigh("open", "gallery", "--print").exit_code == 1
+    (here / "results/gallery/x").mkdir(parents=True)
+    for name, page in (("gallery", "results/gallery.html"), ("gallery/x", "results/gallery/x/report.html")):
+        (here / page).touch()
+        assert reweigh("open", name, "--print").output == f"{page}\n"
 
 
 def test_open_opens_it(here, monkeypatch):

@@ -120,8 +120,8 @@ def arms(review, key="study_id"):
     return sides[0].add_suffix("1").join(sides[1].add_suffix("2"))
 
 
-def counts(review):
-    both = arms(review)
+def counts(review, key="study_id"):
+    both = arms(review, key)
     return risk_ratios(both["label1"].tolist(), *(both[c] for c in ("events1", "n1", "events2", "n2")))
 
 
@@ -168,7 +168,7 @@ def case(name):
         meta = ForestMeta("Tuberculosis", "Risk ratio", "BCG", "No vaccine", "Favours BCG", "Favours none", "log")
         return weighed(trials), pooled(trials), by, meta
     if name == "nsaids":
-        trials = counts("topical-nsaids-acute-pain")
+        trials = counts("topical-nsaids-acute-pain", "comparison_id")
         meta = ForestMeta("Success", "Risk ratio", "NSAID", "Placebo", "Favours placebo", "Favours NSAID", "log")
         return weighed(trials), pooled(trials), None, meta
     if name == "manipulation":
@@ -188,7 +188,7 @@ def case(name):
             replace(ketamine, scale="natural", measure_label="Mean difference"),
         )
     if name.startswith("fibromyalgia"):
-        given = pd.read_csv(DATA / "antidepressants-fibromyalgia" / "contrasts.csv")
+        given = pd.read_csv(REFERENCE / "fibromyalgia_effects.csv")
         trials = effects(given["estimate"], given["se"] ** 2, "natural", label=given["study_id"].tolist())
         trials["half"] = ["first", "second"] * 11
         by = split(trials, "half", "natural") if name.endswith("halves") else None
@@ -315,7 +315,7 @@ def test_arrows_stand_where_an_interval_leaves_the_axis_and_nowhere_else(name, l
 def test_wide_intervals_of_light_trials_are_clipped():
     table, _ = drawn("nsaids")
     clipped = table[table["clipped_upper"]]
-    assert set(clipped["label"]) == {"Trial 22", "Trial 32"}
+    assert set(clipped["label"]) == {"Diebschlag 1990a", "Diebschlag 1990b"}
     assert (clipped["weight"] < 0.5).all()
 
 

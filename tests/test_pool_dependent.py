@@ -9,9 +9,10 @@ import pytest
 
 from reweigh.effects.aggregate import aggregate
 from reweigh.pool.core import pool
-from reweigh.pool.dependence import dependence_table
+from reweigh.pool.dependence import dependence_table, sampling_covariance
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
 from reweigh.protocol.read import load_checked
+from test_reproduction import review_of
 
 R = json.loads((Path(__file__).parent / "reference" / "pool_dependent.json").read_text())
 
@@ -105,21 +106,46 @@ def test_a_wide_difference_has_no_exponential():
     assert dependence_table(effects, EMPTY)["ci_upper_natural"].max() > 1e4
 
 
-@pytest.mark.parametrize(("events", "said"), [([3, 5], "differ"), ([0, 0], "without variance"), ([3, 3], "whole n")])
-def test_a_shared_arm_whose_rows_differ_has_no_covariance_of_its_own(events, said):
+@pytest.mark.parametrize(
+    ("events", "policy", "said"),
+    [
+        ([3, 5], "only0", "differ"), ([0, 0], "none", "without variance"), ([3, 3], "only0", "whole n"),
+        ([0, 0], "only0", "whole n"), ([0, 0], "tacc", "whole n"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("measure", ["RD", "RR", "OR"])
+def test_a_shared_arm_whose_rows_differ_has_no_covariance_of_its_own(measure, events, policy, said):
     shared = [{"study": "a", "arm": "control", "n": "repeated", "source": "page 2"}]
-    protocol = EMPTY.model_validate(EMPTY.model_dump(by_alias=True) | {"shared_arms": shared})
+    own = {"shared_arms": shared, "assumptions": {"zero_cells": policy}}
+    protocol = EMPTY.model_validate(EMPTY.model_dump(by_alias=True) | own)
     effects = pd.DataFrame(
         {"study_id": ["a", "a", "b"], "comparison_id": ["a1", "a2", "b"], "estimate": [0.1, 0.2, 0.3]}
     )
     effects = effects.assign(
-        analysis="pain.end", outcome="pain", set="main", measure="RD", scale="natural", variance=0.01, sd_control=np.nan
+        analysis="pain.end",
+        outcome="pain",
+        set="main",
+        measure=measure,
+        scale="natural",
+        variance=0.01,
+        sd_control=np.nan,
     )
     effects = effects.assign(
         n_intervention=30, n_control=30, events_intervention=[4, 6, 7], events_control=[*events, 9]
     )
     table = dependence_table(effects.assign(sd_intervention=np.nan), protocol)
     assert said in table.set_index("method").loc["three-level model", "note"]
+
+
+def test_a_shared_control_group_without_events_is_corrected_as_the_effects_are():
+    """0 of 12 in both comparisons: 0.5 of 13 is what the control group adds to each variance, and their covariance."""
+    protocol, _, effects, _ = review_of("topical-nsaids-acute-pain")
+    group = effects[effects["analysis"] == "responder.week_1.published"].reset_index(drop=True)
+    at = group.index[group["study_id"] == "diebschlag1990"]
+    covariance, said = sampling_covariance(group, protocol)
+    assert said == "covariance of shared arms from their whole n"
+    assert covariance[at[0], at[1]] == pytest.approx(1 / 0.5 - 1 / 13, rel=1e-12)
+    np.testing.assert_allclose(np.diag(covariance), group["variance"], rtol=1e-12)
 
 
 def test_shared_arm():

@@ -1,4 +1,4 @@
-"""The protocol: the five reviews read, every misspelling is found with a suggestion, windows hold what they say."""
+"""The protocol: the six reviews read, every misspelling is found with a suggestion, windows hold what they say."""
 
 from pathlib import Path
 

@@ -958,7 +958,14 @@ class TestConclusion:
             "gives MD 0.49 (95% CI" in words_of
             and "which includes no effect: it takes the t quantile 12.71 (1 df) and not 1.96" in words_of
         )
-        assert "random effects, tau2 by DL, Wald interval, D2 0%" in words_of
+        assert (
+            "random effects, tau2 by DL, Wald interval, D2 0%): MD 0.49 (95% CI 0.28 to 0.71), adjusted for the looks"
+            in words_of
+        )
+        # By hand: 0.492 -+ 1.96 * sqrt(0.012).
+        own = conclusions(rows, protocol)["own_model"]
+        assert float(own["ci_lower_natural"]) == pytest.approx(0.492 - student.isf(0.025, np.inf) * np.sqrt(0.012))
+        assert float(own["adjusted_lower_natural"]) < float(own["ci_lower_natural"])
         # By Wald the main interval excludes no effect, too.
         wald = protocol.model_copy(update={"models": ("revman-classic",)})
         pooled = pooled_table(rows.assign(label=rows["study_id"]), wald)

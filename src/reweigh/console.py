@@ -154,11 +154,11 @@ def _near(value: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def print_results(reviews: Sequence[str], since: float | None = None, *, corpus: bool = False) -> None:
+def print_results(reviews: Sequence[str], since: float | None = None, *, many: str = "") -> None:
     """Print per review what was pooled, from how many rows, where the plots and reasons are, and what must be said.
 
-    Of a `corpus` it is its summary. Last of all comes what went wrong since a time (seconds of the epoch; None: nothing
-    did): every error report that a job wrote to its log, in full.
+    Of `many` reviews together (`corpus`, `gallery`) it is their summary. Last of all comes what went wrong since a time
+    (seconds of the epoch; None: nothing did): every error report that a job wrote to its log, in full.
     """
     logs = [(path, path.stat()) for path in sorted(Path("logs").rglob("*.log"))]
     failed = [path for path, told in logs if since is not None and told.st_mtime >= since and told.st_size]
@@ -166,8 +166,8 @@ def print_results(reviews: Sequence[str], since: float | None = None, *, corpus:
         bad = any(path.is_relative_to(Path("logs") / review) for path in failed)
         if not bad and (Path("results") / review / "pooled.csv").exists():
             print("\n" + result_text(review))
-    whole = Path("results") / "corpus_summary.txt"
-    if corpus and whole.exists():
+    whole = Path("results") / f"{many}_summary.txt"
+    if many and whole.exists():
         print("\n" + whole.read_text(encoding="utf-8").rstrip())
     for path in failed:
         print(f"\n--- {path}\n{path.read_text(encoding='utf-8', errors='replace').rstrip()}")

@@ -113,6 +113,7 @@ def flags_of(
     yield from reliefs(arms, protocol)
     yield from randomised(arms, studies)
     yield from opposed(effects)
+    yield from contradicted(arms, contrasts)
 
 
 def _at(rule: str, row: Row | pd.Series, file: str = ARMS, **values: object) -> Flag:
@@ -497,6 +498,13 @@ def opposed(effects: pd.DataFrame) -> Iterator[Flag]:
                 file, _, number = str(row["rows"]).split(", ")[0].partition(":")
                 flagged = pd.Series({"row": number, "study_id": row["study_id"], "outcome": row["outcome"]})
                 yield _at("opposes_all", flagged, file, others=others, analysis=analysis)
+
+
+def contradicted(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Flag]:
+    """Rows of which another source says something else, as a reader of it typed (column contradicted_by)."""
+    for file, table in ((ARMS, arms), (CONTRASTS, contrasts)):
+        for row in records(table[table["contradicted_by"].fillna("") != ""]):
+            yield _at("contradicted", row, file, said=row["contradicted_by"])
 
 
 def notices_of(

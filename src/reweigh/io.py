@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,14 @@ from reweigh.workbooks import books_of, table_of
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n].", re.S)
 _STARTS = frozenset("'=+-@\t\r\n")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf")
+
+#: Characters that XML 1.0 has no place for.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def xml_text(text: object) -> str:
+    """A text without what the files of Excel and Word cannot hold."""
+    return _NOT_XML.sub("", str(text))
 
 
 def is_formula(text: object) -> bool:
@@ -155,3 +164,15 @@ def read_texts(paths: Iterable[str], name: str) -> pd.DataFrame | None:
     books = {book: given[book].read_bytes() for book in books_of([name]) if book in given}
     content = table_of(books, name) if books else None
     return None if content is None else read_text(content)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A ZIP archive of these files in their order; the same files give the same bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            item = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            item.compress_type = zipfile.ZIP_DEFLATED
+            item.create_system, item.external_attr = 3, 0o644 << 16  # as on Unix, wherever it is made
+            archive.writestr(item, content)
+    return file.getvalue()

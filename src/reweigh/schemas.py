@@ -436,25 +436,62 @@ sequential_codes
 would_change | text | | what evidence would change the verdict
 
 # reproduction.csv | row
-> One published estimate, recomputed by the model that it used. All numbers are on the natural scale.
+> One published estimate, recomputed by the model that it used. Estimate and interval are on the scale of the print.
 row
 review_id | id | | the review that published it
 label | text | | its authors and year
 year
 outcome timepoint subgroup measure | text | | what it is, as `published.csv` says
-printed | text | | the estimate and its interval as printed, digit by digit
-printed_estimate printed_ci_lower printed_ci_upper printed_k | number | natural scale; trials | the same as numbers
+printed | text | | the estimate and its interval (or SE) as printed, digit by digit
+printed_estimate printed_ci_lower printed_ci_upper printed_i2 printed_se printed_k | number | scale of the print; trials | the same as numbers
+printed_p | text | | the P that it prints
 printed_model | text | | the model that it names
+estimate_scale | id | | scale of the print: `natural`, or the analysis scale of the measure
+moderators coefficient | text | | of a meta-regression: its moderators, and which coefficient is printed
 checked | text | | whether the print was read
-verdict | id | | reproduced, agrees, within rounding, not reproduced or not reproducible
+verdict | id | | `reproduced`; `agrees, print not re-read`; `found by search`; `within rounding of inputs`; `not reproduced`; `not reproducible from public data`
 found_model set | text | | by which model, and of which set
+trials | text | | which trials of the set
+trials_codes
 k | integer | trials | trials pooled
-estimate ci_lower ci_upper | number | natural scale | what we find
-difference | number | last digits | by how much it differs
+estimate ci_lower ci_upper | number | scale of the print | what we find
+i2
+se | number | analysis scale | standard error of what we find
+p_value
+se_agrees p_agrees | yes/no | | whether the printed SE and P come out, too; empty: none is printed
+difference | number | last digits | by how much estimate or interval differ
+methods_tried distinct_results | integer | | methods tried, on all choices of trials; results that differ
+print_alike distinct_alike | integer | | methods that give every printed digit; the results among them that differ
+trials_tried | integer | | choices of trials tried
 models_that_agree nearest missing | text | | other models that give the printed digits; the nearest method; what is not public
+missing_codes note note_codes
 grade | id | | certainty, as its authors say
 our_analysis our_measure | id | | our estimate of the same question
 our_k our_estimate our_ci_lower our_ci_upper | number | natural scale; trials | its numbers
+
+# reproduction_methods.csv | row number
+> One method tried on one published estimate: the search of the ledger, in the order tried.
+row
+number | integer | | number of the attempt
+set
+trials | text | | which trials of the set
+trials_codes
+searched | yes/no | | whether these trials were searched: the print does not say that it pools them
+of | id | | the measure that was pooled
+method | text | | pooling, model, interval, and how the effects of the trials were computed
+pooling | id | | `inverse variance`, `mantel-haenszel` (`corrected`: 0.5 added in trials with a zero cell) or `peto`
+tau2_method ci_method
+formula_codes | codes | | how the effects of the trials were computed; empty: there is one way
+k
+estimate ci_lower ci_upper | number | scale of the print | what it gives
+i2
+se | number | analysis scale | its standard error
+p_value
+digits digits_printed | integer | digits | printed digits that it gives, each number from the left to the first that differs; digits printed
+agrees | yes/no | | whether it gives all of them
+named | id | | whether the source names it: `yes`, `open` (the source does not say), or `no` (it cannot be)
+cannot | text | | why it cannot be
+cannot_codes
 
 # published_checks.csv | row check
 > One check of a published row against itself.
@@ -491,6 +528,7 @@ correlation phi icc | number | | of the periods of a crossover trial, or within 
 cluster_size | number | patients | mean size of a cluster
 discordant1 discordant2 | integer | patients | with the event in this period only, in the other only
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
+contradicted_by | text | | what another source has instead of a number of the row
 ...
 
 # checked/contrasts.csv | row
@@ -512,6 +550,7 @@ n_intervention n_control | integer | patients | patients analysed
 paired | yes/no | | whether the test was paired
 p_test | id | | which test it was
 evidence source_url source location extracted_by note | text | | where it was read, and by whom
+contradicted_by | text | | what another source has instead of a number of the row
 ...
 
 # checked/risk_of_bias.csv | row
@@ -560,6 +599,12 @@ reason_codes
 review stage
 problem | text | | the report of the stage
 
+# gallery.csv | review row
+> One published estimate of one review of the gallery: its row of `reproduction.csv`.
+review | id | | the review's folder
+title | text | | its title
+@reproduction.csv
+
 # metafor.csv | analysis comparison_id
 > One effect in one analysis, ready for `metafor::rma(yi, vi)`; your own subgroup columns and moderators stand among its columns.
 analysis comparison_id label year design ...
@@ -567,7 +612,7 @@ yi | number | analysis scale | the effect
 vi | number | analysis scale squared | its sampling variance
 
 # figures/index.csv | kind analysis
-> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `forest_bmj`, `sweep` and `bubble`.
+> One figure of the folders `forest`, `forest_revman`, `forest_jama`, `forest_bmj`, `sweep`, `bubble` and `flow`.
 kind analysis title caption
 
 # figures/robustness.csv | analysis kind

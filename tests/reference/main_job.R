@@ -1,4 +1,4 @@
-# Reference values of the five reviews' main analyses by metafor, from the raw tables and not from our effect sizes.
+# Reference values of five reviews' main analyses (duloxetine.R has the sixth) by metafor, from the raw tables and not from our effect sizes.
 # Rscript tests/reference/main_job.R > tests/reference/main_job.json      (from the top of the repository)
 suppressPackageStartupMessages(library(metafor))
 tight <- list(threshold = 1e-12, tol = 1e-14, maxiter = 10000)
@@ -46,16 +46,40 @@ arms <- function(review) {
 }
 spinal <- arms("spinal-manipulation-low-back-pain")
 spinal <- escalc("MD", m1i = spinal$i$mean, sd1i = spinal$i$sd, n1i = spinal$i$n, m2i = spinal$c$mean, sd2i = spinal$c$sd, n2i = spinal$c$n)
-fibro <- read.csv("data/antidepressants-fibromyalgia/contrasts.csv")
-fibro <- data.frame(yi = fibro$estimate, vi = fibro$se^2)
+# Two reviews with shared control groups: each comparison as published, and the arms of a trial against its one control
+# group, joined by the Cochrane Handbook's formula (6.5.2.10, table 6.5.a), two at a time.
+joined <- function(x) {
+  one <- x[1, ]
+  for (i in seq_len(nrow(x))[-1]) {
+    n <- one$n + x$n[i]
+    v <- ((one$n - 1) * one$sd^2 + (x$n[i] - 1) * x$sd[i]^2 + one$n * x$n[i] / n * (one$mean - x$mean[i])^2) / (n - 1)
+    one$mean <- (one$n * one$mean + x$n[i] * x$mean[i]) / n; one$sd <- sqrt(v); one$n <- n
+  }
+  one
+}
+smd <- function(p) escalc("SMD", m1i = p$i$mean, sd1i = p$i$sd, n1i = p$i$n, m2i = p$c$mean, sd2i = p$c$sd, n2i = p$c$n)
+fibro <- list()
+for (outcome in c("pain_intensity", "fatigue", "sleep", "mood", "qol")) {
+  t <- read.csv("data/antidepressants-fibromyalgia/arms.csv", stringsAsFactors = FALSE)
+  t <- t[t$outcome == outcome, ]
+  i <- t[t$role == "intervention", ]; c <- t[t$role == "control", ]
+  c <- c[match(i$comparison_id, c$comparison_id), ]
+  whole <- do.call(rbind, lapply(split(i, factor(i$study_id, unique(i$study_id))), joined))
+  name <- paste0("antidepressants-fibromyalgia/", outcome, ".end_of_treatment")
+  fibro[[name]] <- smd(list(i = whole, c = c[match(whole$study_id, c$study_id), ]))
+  fibro[[paste0(name, ".published")]] <- smd(list(i = i, c = c))
+}
+rr <- function(p) escalc("RR", ai = p$i$events, n1i = p$i$n, ci = p$c$events, n2i = p$c$n, add = 0.5, to = "only0")
 nsaid <- arms("topical-nsaids-acute-pain")
-nsaid <- escalc("RR", ai = nsaid$i$events, n1i = nsaid$i$n, ci = nsaid$c$events, n2i = nsaid$c$n, add = 0.5, to = "only0")
+whole <- aggregate(cbind(events, n) ~ study_id, nsaid$i, sum)
+nsaid_trials <- rr(list(i = whole, c = nsaid$c[match(whole$study_id, nsaid$c$study_id), ]))
+nsaid <- rr(nsaid)
 bcg <- arms("bcg-vaccine")
 allocation <- read.csv("data/bcg-vaccine/studies.csv")$allocation
 bcg <- escalc("RR", ai = bcg$i$events, n1i = bcg$i$n, ci = bcg$c$events, n2i = bcg$c$n)
 
 as_set <- function(m) data.frame(yi = m[, 1], vi = m[, 2])
-sets <- list(
+sets <- c(list(
   "ketamine-chronic-pain/responder.immediate" = paired,
   "ketamine-chronic-pain/responder.immediate.crossover_as_independent" = independent,
   "ketamine-chronic-pain/pain_intensity.immediate" = as_set(immediate),
@@ -63,10 +87,10 @@ sets <- list(
   "ketamine-chronic-pain/pain_intensity.week_4" = as_set(week_4),
   "ketamine-chronic-pain/pain_intensity.week_12" = as_set(week_12),
   "spinal-manipulation-low-back-pain/pain_intensity.month_1.published" = spinal,
-  "antidepressants-fibromyalgia/pain_intensity.end_of_treatment" = fibro,
-  "topical-nsaids-acute-pain/responder.week_1" = nsaid,
+  "topical-nsaids-acute-pain/responder.week_1" = nsaid_trials,
+  "topical-nsaids-acute-pain/responder.week_1.published" = nsaid,
   "bcg-vaccine/tuberculosis.end_of_follow_up" = bcg
-)
+), fibro)
 num <- function(x) if (length(x) != 1 || !is.finite(x)) "null" else sprintf("%.17g", x)
 vec <- function(x) paste0("[", paste(sprintf("%.17g", x), collapse = ", "), "]")
 obj <- function(...) { f <- list(...); paste0("{", paste0('"', names(f), '": ', f, collapse = ", "), "}") }

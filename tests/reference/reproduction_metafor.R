@@ -5,25 +5,30 @@ root <- "."
 tight <- list(threshold = 1e-12, tol = 1e-15, maxiter = 10000)
 counts <- function(review) {
   a <- read.csv(file.path(root, "data", review, "arms.csv"))
-  w <- reshape(a[, c("study_id", "role", "n", "events")], idvar = "study_id", timevar = "role", direction = "wide")
-  w[order(w$study_id), ]
+  if (is.null(a$comparison_id)) a$comparison_id <- a$study_id
+  w <- reshape(a[, c("comparison_id", "role", "n", "events")], idvar = "comparison_id", timevar = "role", direction = "wide")
+  w[order(w$comparison_id), ]
 }
 show <- function(x) c(as.numeric(x$beta), x$ci.lb, x$ci.ub)
 inv <- function(x) { r <- show(x); c(1 / abs(r[1]), sort(1 / abs(r[2:3]))) }
+fit <- function(d, method, ...) rma(d$yi, d$vi, method = method, control = tight, ...)
 n <- counts("topical-nsaids-acute-pain")
 args <- list(ai = n$events.intervention, n1i = n$n.intervention, ci = n$events.control, n2i = n$n.control)
 rd <- do.call(escalc, c(list(measure = "RD", add = 0, to = "none"), args))
 rr <- do.call(escalc, c(list(measure = "RR"), args))
 b <- counts("bcg-vaccine")
 bcg <- escalc(measure = "RR", ai = b$events.intervention, n1i = b$n.intervention, ci = b$events.control, n2i = b$n.control)
-h <- read.csv(file.path(root, "data", "antidepressants-fibromyalgia", "contrasts.csv"))
-s <- read.csv(file.path(root, "data", "spinal-manipulation-low-back-pain", "arms.csv"))
-key <- if ("comparison_id" %in% names(s)) s$comparison_id else s$study_id
-i <- s[s$role == "intervention", ]; c_ <- s[s$role == "control", ]
-names(i) <- paste0(names(i), ".i"); names(c_) <- paste0(names(c_), ".c")
-m <- merge(i, c_, by.x = "comparison_id.i", by.y = "comparison_id.c")
-md <- escalc(measure = "MD", m1i = m$mean.i, sd1i = m$sd.i, n1i = m$n.i, m2i = m$mean.c, sd2i = m$sd.c, n2i = m$n.c)
-fit <- function(d, method, ...) rma(d$yi, d$vi, method = method, control = tight, ...)
+means <- function(review, outcome, measure) {
+  s <- read.csv(file.path(root, "data", review, "arms.csv"))
+  s <- s[s$outcome == outcome, ]
+  i <- s[s$role == "intervention", ]; c_ <- s[s$role == "control", ]
+  names(i) <- paste0(names(i), ".i"); names(c_) <- paste0(names(c_), ".c")
+  m <- merge(i, c_, by.x = "comparison_id.i", by.y = "comparison_id.c")
+  escalc(measure = measure, m1i = m$mean.i, sd1i = m$sd.i, n1i = m$n.i, m2i = m$mean.c, sd2i = m$sd.c, n2i = m$n.c)
+}
+md <- means("spinal-manipulation-low-back-pain", "pain_intensity", "MD")
+hauser <- sapply(c("pain_intensity", "fatigue", "mood", "sleep", "qol"), function(outcome)
+  list(show(fit(means("antidepressants-fibromyalgia", outcome, "SMD"), "DL"))))
 out <- list(
   provenance = paste("metafor", packageVersion("metafor"), R.version.string),
   nnt = list(
@@ -36,7 +41,7 @@ out <- list(
   nsaids_rr = list(dl = exp(show(fit(rr, "DL"))), reml_hk = exp(show(fit(rr, "REML", test = "knha"))),
                    mh = exp(show(do.call(rma.mh, c(list(measure = "RR"), args))))),
   bcg_rr = list(dl = exp(show(fit(bcg, "DL"))), reml = exp(show(fit(bcg, "REML")))),
-  antidepressants = list(dl = show(rma(h$estimate, sei = h$se, method = "DL"))),
+  antidepressants = hauser,
   manipulation = list(dl = show(fit(md, "DL")))
 )
 json <- function(x) {

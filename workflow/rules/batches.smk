@@ -4,7 +4,10 @@ from types import SimpleNamespace
 
 
 def batch_of(wildcards):
-    return BATCHES[wildcards.batch]
+    """The reviews of a job: those of a batch of a corpus, or one of the gallery."""
+    return (
+        BATCHES[wildcards.batch] if hasattr(wildcards, "batch") else [wildcards.review]
+    )
 
 
 def batch_files(wildcards):
@@ -59,11 +62,14 @@ def batch_stages(depth):
     return found
 
 
-def lost_results(depth):
-    """A function that names the results of a batch that somebody deleted: they are made again."""
+def lost_results(depth, listed):
+    """A function that names the results of a batch that somebody deleted: they are made again.
+
+    `listed` is the pattern of the list of reviews that stopped.
+    """
 
     def found(wildcards):
-        done = Path("work/corpus") / wildcards.batch / depth / "corpus_problems.csv"
+        done = Path(listed.format(**dict(wildcards.items())))
         if not done.exists():
             return []
         with done.open(encoding="utf-8", newline="") as lines:

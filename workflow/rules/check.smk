@@ -18,7 +18,7 @@ rule check:
     log:
         "logs/{review}/check.log",
     wildcard_constraints:
-        review="[^/]+",
+        review="(gallery/)?[^/]+",
     priority: 1
     conda:
         ENVIRONMENT
@@ -26,7 +26,7 @@ rule check:
         # A misspelt file name is no input: it is a reason to check again.
         names=lambda wildcards: sorted(
             path.name
-            for path in (Path("data") / wildcards.review).iterdir()
+            for path in data_folder(wildcards.review).iterdir()
             if path.is_file()
         ),
     message:

@@ -122,6 +122,7 @@ STAGES = {
     ),
 }
 DEPTHS = tuple(STAGES)
+STAGES["gallery"] = [name for depth in DEPTHS for name in STAGES[depth]]
 DEPTH = CORPUS.get("depth", DEPTHS[0])
 
 # Without a configuration every folder with a protocol is a review.
@@ -151,8 +152,8 @@ INDEX = [] if "as_of" in config or CORPUS else ["results/index.html"]
 
 
 wildcard_constraints:
-    whole="[^/]+",
-    review="[^/]+(/as_of/[0-9]{4})?",
+    whole="(gallery/)?[^/]+",
+    review="(gallery/)?[^/]+(/as_of/[0-9]{4})?",
     year="[0-9]{4}",
     layout="forest(_revman|_jama|_bmj)?",
     analysis=r"[A-Za-z0-9_.~-]+",
@@ -173,9 +174,35 @@ def corpus_files(depth):
     return [*batches_done(depth), "results/corpus.html"] if CORPUS else []
 
 
+def together():
+    """What a run ends with the summary of, where that is not each review: `corpus`, `gallery`, or ""."""
+    asked = "gallery" if "gallery" in workflow.dag_settings.targets else ""
+    return "corpus" if CORPUS else asked
+
+
+def gallery():
+    """The reviews of the gallery: every folder under gallery/ that has a protocol."""
+    found = sorted(str(path.parent) for path in Path("gallery").glob("*/review.yaml"))
+    if not found:
+        raise WorkflowError(
+            "There is no gallery here: no folder under gallery/ has a review.yaml."
+        )
+    return found
+
+
+def data_folder(review):
+    """Where a review's own files lie: data/NAME, or gallery/NAME where it is one of the gallery."""
+    whole = Path(review.partition("/as_of/")[0])
+    return (
+        whole
+        if whole.parts[0] == "gallery" and whole.name != "gallery"
+        else "data" / whole
+    )
+
+
 def data_files(wildcards, *names):
     """Those of these files, and of the workbooks that may hold them, that lie in the review's data folder."""
-    folder = Path("data") / wildcards.review.partition("/")[0]
+    folder = data_folder(wildcards.review)
     return [
         str(folder / name)
         for name in (*names, *books_of(names))

@@ -14,7 +14,7 @@ rule corpus_tables:
         ENVIRONMENT
     params:
         stages=batch_stages("tables"),
-        lost=lost_results("tables"),
+        lost=lost_results("tables", "work/corpus/{batch}/tables/corpus_problems.csv"),
         important=CORPUS.get("important", {}),
     message:
         "batch {wildcards.batch}: tables"
@@ -36,7 +36,7 @@ rule corpus_core:
         ENVIRONMENT
     params:
         stages=batch_stages("core"),
-        lost=lost_results("core"),
+        lost=lost_results("core", "work/corpus/{batch}/core/corpus_problems.csv"),
     message:
         "batch {wildcards.batch}: forest plots"
     script:
@@ -58,7 +58,7 @@ rule corpus_all:
         ENVIRONMENT
     params:
         stages=batch_stages("all"),
-        lost=lost_results("all"),
+        lost=lost_results("all", "work/corpus/{batch}/all/corpus_problems.csv"),
     message:
         "batch {wildcards.batch}: pages"
     script:

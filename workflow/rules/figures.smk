@@ -1,6 +1,6 @@
 # All figures of a review are one job, which owns their list; a single one is also a target by its name.
 rule figures:
-    """All forest plots of a review, and their list."""
+    """All forest plots of a review, its flow diagram, and their list."""
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
@@ -16,6 +16,7 @@ rule figures:
         rows="results/{review}/rows.csv",
         flags="results/{review}/flags.csv",
         exclusions="results/{review}/exclusions.csv",
+        flow=lambda wildcards: data_files(wildcards, "flow.csv"),
         source=library("figures"),
     output:
         forest=shown_figures("forest", "forest", "Forest plots"),
@@ -30,6 +31,7 @@ rule figures:
         ),
         sweep=shown_figures("sweep", "further", "Crossover correlation"),
         bubble=shown_figures("bubble", "further", "Meta-regression"),
+        flow=shown_figures("flow", "further", "PRISMA 2020 flow diagram"),
         index="results/{review}/figures/index.csv",
         core_summary="results/{review}/core_summary.txt",
     log:
@@ -38,8 +40,9 @@ rule figures:
         ENVIRONMENT
     params:
         formats=FORMATS,
-        # A corpus has its plots in the main layout alone; another one can be asked for by name.
-        journals=not CORPUS,
+        # A corpus and the gallery have plots in the main layout alone; another one can be asked for by name.
+        journals=lambda wildcards: not CORPUS
+        and data_folder(wildcards.review).parts[0] == "data",
         lost=lambda wildcards: lost_figures(wildcards.review),
     message:
         "{wildcards.review}: forest plots"

@@ -1,4 +1,4 @@
-# The summary, the page, the workbook; the list of reviews; the page as PDF.
+# The summary, the page, the workbook; the list of reviews; on request the page as PDF, a Word document, an archive.
 rule report:
     """The summary, the page, the workbook of a review."""
     input:
@@ -28,8 +28,10 @@ rule report:
         conclusions="results/{review}/robustness/conclusions.csv",
         sequential="results/{review}/sequential.csv",
         certainty="results/{review}/certainty.csv",
+        summary_of_findings="results/{review}/summary_of_findings.csv",
         claims="results/{review}/claims.json",
         reproduction="results/{review}/reproduction.csv",
+        reproduction_methods="results/{review}/reproduction_methods.csv",
         published_checks="results/{review}/published_checks.csv",
         figures="results/{review}/figures/index.csv",
         figures_robustness="results/{review}/figures/robustness.csv",
@@ -104,3 +106,67 @@ rule report_pdf:
         "{wildcards.review}: PDF of the report"
     script:
         "../../scripts/report.py"
+
+
+# On request, too: `snakemake results/ketamine-chronic-pain/report.docx`.
+rule report_word:
+    """The draft of a results section as a Word document, on request."""
+    input:
+        **dict(rules.report.input.items()),
+    output:
+        word="results/{review}/report.docx",
+    log:
+        "logs/{review}/report_word.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: the report as a Word document"
+    script:
+        "../../scripts/report.py"
+
+
+def archived(wildcards):
+    """Every result of a review that a stage makes."""
+    stages = [getattr(rules, name) for names in STAGES.values() for name in names]
+    made = [str(path) for stage in stages for path in stage.output]
+    return [
+        path.replace("{review}", wildcards.review)
+        for path in made
+        if path.startswith("results/")
+    ]
+
+
+# On request: `snakemake archive`, or one by its name.
+rule review_archive:
+    """Data, results, lock and provenance of a review in one file to deposit, an RO-Crate."""
+    input:
+        data=lambda wildcards: sorted(
+            str(path)
+            for path in (Path("data") / wildcards.review.partition("/")[0]).iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        ),
+        results=archived,
+        protocol="work/{review}/checked/protocol.json",
+        tools=TOOLS,
+        locks=[
+            os.path.relpath(HOME / name)
+            for name in ("environment.yml", "requirements.lock")
+            if (HOME / name).exists()
+        ],
+        source=library("archive"),
+    output:
+        "results/{review}/archive.zip",
+    log:
+        "logs/{review}/archive.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.review}: archive"
+    script:
+        "../../scripts/archive.py"
+
+
+rule archive:
+    """An archive of every review, on request."""
+    input:
+        expand("results/{review}/archive.zip", review=PLACES),

@@ -6,6 +6,7 @@ rule reproduction:
         ),
         optional=lambda wildcards: data_files(wildcards, "arms.csv", "contrasts.csv"),
         protocol="work/{review}/checked/protocol.json",
+        studies="work/{review}/checked/studies.csv",
         effects="results/{review}/effects.csv",
         units="results/{review}/units.csv",
         pooled="results/{review}/pooled.csv",
@@ -13,6 +14,7 @@ rule reproduction:
         source=library("reproduction"),
     output:
         ledger=shown_table("reproduction.csv", "reproduction", "published estimates"),
+        methods="results/{review}/reproduction_methods.csv",
         checks="results/{review}/published_checks.csv",
         figures=shown_figures("timeline", "timeline", "Published estimates"),
         index="results/{review}/figures/timeline.csv",

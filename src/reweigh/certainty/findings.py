@@ -1,10 +1,7 @@
-"""Summary of Findings: the table, its standard sentences, and its HTML and Word forms."""
+"""Summary of Findings: the table, its standard sentences, and its HTML form."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Mapping
 from html import escape
 from math import isnan
 
@@ -28,6 +25,12 @@ HEADINGS = {
     "certainty_text": "Certainty",
     "sentence": "What it means",
 }
+PRINTED = {
+    **{name: (head + (" (per 1,000)" if name.endswith("_per_1000") else ""), width)
+       for (name, head), width in zip(HEADINGS.items(), (24, 16, 28, 12, 16, 20, 16, 36), strict=True)},
+    "reasons": ("Why this certainty", 52),
+}  # fmt: skip
+"""Head and width in characters of each column where the table stands by itself, without a head over several."""
 
 
 def summary_of_findings(
@@ -131,7 +134,8 @@ def _reasons(domains: pd.DataFrame) -> str:
     return "; ".join(parts) if parts else "no level taken off"
 
 
-def _title(protocol: Protocol) -> tuple[str, list[str]]:
+def about_findings(protocol: Protocol) -> tuple[str, list[str]]:
+    """The title of the table, and what its reader must know."""
     q = protocol.question
     notes = [
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
@@ -143,9 +147,9 @@ def _title(protocol: Protocol) -> tuple[str, list[str]]:
     return f"Summary of findings: {protocol.title}", notes
 
 
-def _cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[str]]:
+def printed_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[str]]:
     """Heading, rows and footnotes of the printed table."""
-    shown = table[list(HEADINGS)].astype(str).to_numpy().tolist()
+    shown = [[_printed(cell) for cell in row] for row in table[list(HEADINGS)].to_numpy(object).tolist()]
     notes = []
     for i, (cells, reasons) in enumerate(zip(shown, table["reasons"], strict=True), start=1):
         cells[list(HEADINGS).index("certainty_text")] += f" [{i}]"
@@ -153,10 +157,15 @@ def _cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[str]]:
     return list(HEADINGS.values()), shown, notes
 
 
+def _printed(cell: object) -> str:
+    """A cell as it stood before a file made a number of it, or nothing."""
+    return "" if cell != cell else f"{cell:.12g}" if isinstance(cell, float) else str(cell)
+
+
 def findings_html(table: pd.DataFrame, protocol: Protocol) -> str:
     """The table as one HTML page without anything from outside."""
-    title, about = _title(protocol)
-    head, rows, notes = _cells(table)
+    title, about = about_findings(protocol)
+    head, rows, notes = printed_cells(table)
     lines = [
         "<!doctype html>",
         '<html lang="en">',
@@ -180,59 +189,3 @@ def findings_html(table: pd.DataFrame, protocol: Protocol) -> str:
         '<div class="notes">' + "".join(f"<p>{escape(n)}</p>" for n in notes) + "</div></body></html>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def findings_docx(table: pd.DataFrame, protocol: Protocol) -> bytes:
-    """The table as a Word document (Office Open XML, landscape); the same table gives the same bytes."""
-    title, about = _title(protocol)
-    head, rows, notes = _cells(table)
-    widths = (1900, 1300, 2000, 900, 1500, 1900, 1500, 3000)
-    body = [_paragraph(title, bold=True, size=28), *(_paragraph(line) for line in about)]
-    grid = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
-    edges = "".join(
-        f'<w:{side} w:val="single" w:sz="4" w:color="9A9A9A"/>'
-        for side in ("top", "left", "bottom", "right", "insideH", "insideV")
-    )
-    heading = [h + " (per 1,000)" if i in (3, 4, 5) else h for i, h in enumerate(head)]
-    cells = [_row(heading, widths, header=True), *(_row(row, widths) for row in rows)]
-    body.append(
-        f'<w:tbl><w:tblPr><w:tblW w:w="{sum(widths)}" w:type="dxa"/><w:tblBorders>{edges}</w:tblBorders></w:tblPr>'
-        f"<w:tblGrid>{grid}</w:tblGrid>{''.join(cells)}</w:tbl>"
-    )
-    body += [_paragraph(note, size=16) for note in notes]
-    page = '<w:sectPr><w:pgSz w:w="16838" w:h="11906" w:orient="landscape"/><w:pgMar w:top="1000" w:right="1000" '
-    page += 'w:bottom="1000" w:left="1000" w:header="500" w:footer="500" w:gutter="0"/></w:sectPr>'
-    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-    files: Mapping[str, str] = {
-        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-        '<Default Extension="xml" ContentType="application/xml"/><Override PartName="/word/document.xml" ContentType='
-        '"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
-        "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-        '<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
-        'officeDocument" Target="word/document.xml"/></Relationships>',
-        "word/document.xml": f'<w:document xmlns:w="{space}"><w:body>{"".join(body)}{page}</w:body></w:document>',
-    }
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            # A fixed date: the same table gives the same bytes.
-            item = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            item.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(item, '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + text)
-    return out.getvalue()
-
-
-def _paragraph(text: str, *, bold: bool = False, size: int = 18) -> str:
-    style = ("<w:b/>" if bold else "") + f'<w:sz w:val="{size}"/>'
-    clean = escape("".join(c for c in text if c.isprintable()), quote=False)
-    return f'<w:p><w:r><w:rPr>{style}</w:rPr><w:t xml:space="preserve">{clean}</w:t></w:r></w:p>'
-
-
-def _row(cells: list[str], widths: tuple[int, ...], *, header: bool = False) -> str:
-    columns = "".join(
-        f'<w:tc><w:tcPr><w:tcW w:w="{w}" w:type="dxa"/></w:tcPr>{_paragraph(cell, bold=header)}</w:tc>'
-        for cell, w in zip(cells, widths, strict=True)
-    )
-    repeat = "<w:trPr><w:tblHeader/></w:trPr>" if header else ""
-    return f"<w:tr>{repeat}{columns}</w:tr>"

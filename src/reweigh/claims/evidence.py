@@ -10,6 +10,7 @@ import pandas as pd
 from reweigh.certainty.assess import Bounds, Certainty, Override, assess, natural
 from reweigh.certainty.thresholds import Thresholds
 from reweigh.claims.model import Lookup
+from reweigh.effects.selection import derive_groupings
 from reweigh.measures import MEASURES
 from reweigh.pool.summarise import pool_by
 from reweigh.pool.units import Units
@@ -177,9 +178,10 @@ def gather(
     rows = Units(rows, setting.units).of(str(rows["analysis"].iloc[0]), chosen.units) if len(rows) else rows
     rows = rows[rows["study_id"].isin(_population(look, setting.studies))]
     column = getattr(look, "column", "")
-    if column in setting.studies:
+    described = derive_groupings(setting.studies, protocol)
+    if column in described:
         # The study's own value: a column of effects.csv may have the same name and another meaning.
-        rows = rows.assign(**{column: rows["study_id"].map(setting.studies.set_index("study_id")[column])})
+        rows = rows.assign(**{column: rows["study_id"].map(described.set_index("study_id")[column])})
     undated: tuple[str, ...] = ()
     without_years = False
     if as_of is not None:

@@ -23,8 +23,8 @@ Citation = Literal["supports", "partly", "off_subject", "not_found", "none"]
 COUNTS_AS_SUPPORT: frozenset[Citation] = frozenset({"supports", "partly"})
 RuleName = Literal[
     "benefit", "harm", "important_benefit", "equivalence", "no_important_harm", "certainty_at_least",
-    "certainty_at_most", "subgroup_larger", "risk_below", "nnt_at_most", "claimed_value", "inconsistent", "dose_trend",
-    "lasting_to_weeks",
+    "certainty_at_most", "subgroup_larger", "subgroups_alike", "risk_below", "nnt_at_most", "claimed_value",
+    "inconsistent", "dose_trend", "lasting_to_weeks",
 ]  # fmt: skip
 #: Rules that a measure of a single group can meet: the others speak of a benefit or harm.
 WITHOUT_COMPARISON: tuple[RuleName, ...] = (
@@ -34,7 +34,7 @@ WITHOUT_COMPARISON: tuple[RuleName, ...] = (
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "certainty_at_least": ("level",), "certainty_at_most": ("level",), "subgroup_larger": ("larger", "column"),
     "risk_below": ("value", "source"), "nnt_at_most": ("value",), "claimed_value": ("value",),
-    "dose_trend": ("column",), "lasting_to_weeks": ("weeks",),
+    "subgroups_alike": ("column",), "dose_trend": ("column",), "lasting_to_weeks": ("weeks",),
 }  # fmt: skip
 #: What a parameter can be.
 LIMITS: Mapping[str, tuple[str, Callable[[float], bool], str]] = {

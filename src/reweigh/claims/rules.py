@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import isnan
 
 import numpy as np
@@ -200,6 +201,42 @@ def _subgroup_larger(test: Test, e: Body) -> Finding:
     return Finding(larger, said, least) if p < 0.05 else Finding(State.OPEN, join([said, code("no_difference")]), least)
 
 
+def _subgroups_alike(test: Test, e: Body) -> Finding:
+    """Whether every two subgroups differ by less than the smallest important difference.
+
+    The interval of a difference rests on the Wald standard errors of the two, as the test for subgroup differences does
+    (Altman and Bland 2003, BMJ 326:219).  It has no better or worse side: the margin is the nearer bound, both ways.
+    """
+    if e.bounds is None:
+        return _found(State.OPEN, e, code("no_importance"))
+    column = e.effects[test.column]
+    k = e.effects.groupby(column)["study_id"].nunique()
+    names = list(k.index[k >= 2])
+    if len(names) < 2:
+        return Finding(State.FEW, code("few_groups", groups=len(names)), 0 if len(k) < 2 else int(k.nlargest(2).min()))
+    found = subgroups(
+        trials_of(e.effects), [x if x in names else None for x in column], e.model, level=float(e.pooled["level"])
+    )  # fmt: skip
+    z, margin = float(special.ndtri((1 + float(e.pooled["level"])) / 2)), min(map(abs, e.bounds))
+    middle, se = found.pooled.estimate, found.pooled.wald_se
+    pairs = []
+    for i, j in combinations(range(len(names)), 2):
+        gap, half = float(middle[i] - middle[j]), z * float(np.hypot(se[i], se[j]))
+        pairs.append((gap - half, gap, gap + half, found.labels[i], found.labels[j]))
+    if any(isnan(low) for low, *_ in pairs):
+        return _found(State.OPEN, e, code("no_interval"))
+    beyond = [pair for pair in pairs if pair[0] > margin or pair[2] < -margin]
+    # What decides: of the pairs wholly beyond the margin, else of all, the one that reaches furthest.
+    low, gap, high, one, other = max(beyond or pairs, key=lambda pair: max(-pair[0], pair[2]))
+    state = State.OPPOSED if beyond else State.MET if -margin < low and high < margin else State.OPEN
+    said = code(
+        "alike", state=state, groups=len(names), left_out=len(k) - len(names), one=one, other=other,
+        measure=e.pooled["measure"], level=float(e.pooled["level"]), decimals=e.decimals, difference=e.natural(gap),
+        lower=e.natural(low), upper=e.natural(high), margin_lower=e.natural(-margin), margin_upper=e.natural(margin),
+    )  # fmt: skip
+    return Finding(state, said, int(k[names].min()))
+
+
 def _event_risk(e: Body) -> tuple[float, float, float, float]:
     """Events and patients of the intervention, and the exact interval of the risk; NaN where no trial has counts."""
     events, n = e.effects.reindex(columns=["events_intervention", "n_intervention"]).dropna().sum().astype(float)
@@ -303,6 +340,7 @@ def _dose_trend(test: Test, e: Body) -> Finding:
 _RULES: dict[str, Callable[[Test, Body], Finding]] = {
     "benefit": _benefit, "lasting_to_weeks": _benefit, "harm": _harm, "important_benefit": _important_benefit,
     "equivalence": _equivalence, "no_important_harm": _no_important_harm, "certainty_at_least": _at_least,
-    "subgroup_larger": _subgroup_larger, "risk_below": _risk_below, "nnt_at_most": _nnt_at_most,
-    "claimed_value": _claimed_value, "inconsistent": _inconsistent, "dose_trend": _dose_trend,
+    "subgroup_larger": _subgroup_larger, "subgroups_alike": _subgroups_alike, "risk_below": _risk_below,
+    "nnt_at_most": _nnt_at_most, "claimed_value": _claimed_value, "inconsistent": _inconsistent,
+    "dose_trend": _dose_trend,
 }  # fmt: skip

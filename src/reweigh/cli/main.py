@@ -12,6 +12,7 @@ import click
 from reweigh.cli.places import (
     DATA,
     EXPORT,
+    GALLERY,
     PROTOCOL,
     RESULTS,
     Stop,
@@ -55,6 +56,8 @@ def main() -> None:
       reweigh check my-review      every problem at once, in about a second
       reweigh run                  effect sizes, pooled estimates, plots, page
       reweigh open my-review       the page
+      reweigh detective my-review 1
+                                   every method tried on a published estimate
       reweigh corpus rows.csv --into folder
                                    hundreds of Cochrane reviews at once
       reweigh export my-review --to metafor
@@ -98,7 +101,7 @@ def check(name: str | None) -> None:
 
 
 @main.command()
-@click.argument("targets", nargs=-1, metavar="[tables|core|all|FILE...]")
+@click.argument("targets", nargs=-1, metavar="[tables|core|all|gallery|FILE...]")
 @click.option("--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
               show_default="this one", help="The folder that has data/; it gets results/.")  # fmt: skip
 @click.option("--cores", type=click.IntRange(1), show_default="all", help="How many jobs at a time.")
@@ -113,6 +116,8 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
     tables   effect sizes, pooled estimates, subgroups
     core     tables, and the forest plots
     all      everything: robustness, certainty, claims, the page (the default)
+    gallery  the published meta-analyses under gallery/, and the page that lists
+             what came back of each printed estimate
     FILE     one file below the folder, such as results/NAME/pooled.csv or
              results/NAME/figures/forest/ANALYSIS.pdf
     NAME     as --review NAME
@@ -140,8 +145,8 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
 def open_page(name: str | None, only_print: bool) -> None:
     """Open the page of a review, or print its path.
 
-    Without NAME it is the page of the only review that has one, else the list of all. Where a run of `core` made no
-    page, it is the folder of the forest plots.
+    Without NAME it is the page of the only review that has one, else the list of all; of `gallery` it is
+    `gallery.html`. Where a run of `core` made no page, it is the folder of the forest plots.
     """
     page = page_of(name)
     if only_print:
@@ -276,6 +281,27 @@ def export(name: str, form: str, output: Path | None, force: bool) -> None:
     click.echo("\n".join([f"{target}: {', '.join(files)}", *(f"Note: {note}" for note in notes)]))
 
 
+@main.command()
+@click.argument("name")
+@click.argument("row", type=click.IntRange(1))
+def detective(name: str, row: int) -> None:
+    """Show every method tried on a published estimate.
+
+    ROW is the row of published.csv of the review NAME (data/NAME, gallery/NAME or a path); the first is 1. Shown are
+    what is printed and which model the source names, then every result, those first that give the most printed digits,
+    with the methods that give it: which one the source names, and what it cannot be, and why.
+
+    Computed from the tables as they are; no run is needed. The review must pass its check.
+
+    \b
+      reweigh detective topical-nsaids-acute-pain 1
+    """
+    from reweigh.cli import detective as ledger
+
+    folder = GALLERY / name if (GALLERY / name).is_dir() and not folder_of(name).is_dir() else existing(name)
+    click.echo("\n".join(ledger.searched(folder, row)))
+
+
 def write(folder: Path, files: Mapping[str, bytes], *, force: bool, adds: bool = False, way_out: str = "") -> None:
     """Write the files of a review and say where; without `force` nothing is overwritten.
 
@@ -331,6 +357,8 @@ def page_of(name: str | None) -> Path:
         if len(pages) == 1:
             return pages[0]
         folders = [DATA / one for one in reviews()]
+    elif name == GALLERY.name and (whole := RESULTS / "gallery.html").is_file():
+        return whole
     else:
         folders = [folder_of(name)]
     for folder in folders:

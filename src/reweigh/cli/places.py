@@ -9,6 +9,8 @@ from pathlib import Path
 from click import ClickException, UsageError
 
 DATA, RESULTS, EXPORT = Path("data"), Path("results"), Path("export")
+GALLERY = Path("gallery")
+"""Published meta-analyses as reviews, beside those of `data/`."""
 PROTOCOL, TOOLS = "review.yaml", "risk_of_bias_tools.yaml"
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
@@ -81,5 +83,6 @@ def existing(name: str) -> Path:
 
 
 def results_of(folder: Path) -> Path:
-    """Where the results of a review lie: `results/` stands beside `data/`."""
-    return folder.parent.parent / RESULTS / folder.name if folder.parent != DATA else RESULTS / folder.name
+    """Where the results of a review lie: `results/` stands beside `data/`, and has a folder for those of `gallery/`."""
+    inside = GALLERY / folder.name if folder.parent.name == GALLERY.name else Path(folder.name)
+    return folder.parent.parent / RESULTS / inside

@@ -15,7 +15,7 @@ from reweigh.cli.places import Stop, home
 
 MISSING = "`reweigh run` needs Snakemake: pip install 'reweigh[workflow]'"
 
-TARGETS = ("tables", "core", "all")
+TARGETS = ("tables", "core", "all", "gallery", "archive")
 
 
 def no_target(name: str, reviews: Sequence[str]) -> str:
@@ -35,7 +35,7 @@ def command(directory: Path, targets: Sequence[str], cores: int | None, config: 
     directory
         The folder that has `data/` and gets `results/`.
     targets
-        `tables`, `core`, `all`, or files below the folder.
+        `tables`, `core`, `all`, `gallery`, `archive`, or files below the folder.
     cores
         How many jobs at a time; None: as many as there are cores.
     config

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
 
 from reweigh.figures import style
+from reweigh.figures.canvas import MARGIN, canvas, put
 from reweigh.figures.forest.lights import EMPTY, heads_of, printed
-from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width
+from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, text_width
 from reweigh.risk_of_bias import NOT_ASSESSED, OVERALL, RiskOfBias, Tool
 
-CELL, MARGIN, GAP, BAR = 26.0, 14.0, 10.0, 300.0
+CELL, GAP, BAR = 26.0, 10.0, 300.0
 RULE = "#9a9a9a"
 
 
@@ -48,15 +48,15 @@ def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Se
     width = max(wide, MARGIN + text_width(f"Risk of bias ({tool})", TITLE_SIZE, "bold")) + MARGIN
     top = MARGIN + 2 * TITLE_SIZE + CELL
     height = top + CELL * len(keys) + GAP + 12 * (len(legend) + len(keys_text)) + MARGIN
-    figure, axes = _canvas(width, height, f"Risk of bias ({tool})")
+    figure, axes = canvas(width, height, f"Risk of bias ({tool})")
     for j, head in enumerate(heads):
-        _put(axes, left + CELL * (j + 0.5), top - CELL / 2, head, weight="bold", ha="center")
+        put(axes, left + CELL * (j + 0.5), top - CELL / 2, head, weight="bold", ha="center")
     where = table[["study_id", "outcome", "domain"]].itertuples(index=False, name=None)
     kinds = dict(zip(where, table["level"].astype(str), strict=True))
     words = []
     for i, (key, name) in enumerate(zip(keys, names, strict=True)):
         y = top + CELL * (i + 0.5)
-        _put(axes, left - GAP, y, name, ha="right")
+        put(axes, left - GAP, y, name, ha="right")
         told = []
         for j, (domain, label) in enumerate(domains):
             level = kinds.get((*key, domain))
@@ -65,12 +65,12 @@ def traffic_light(bias: RiskOfBias, tool: str, labels: Mapping[str, str] | pd.Se
             axes.add_patch(Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, fc="none", ec=RULE, lw=0.5))
             axes.add_patch(Circle((x, y), CELL * 0.34, fc=found.colour if found else EMPTY, ec=style.MUTED, lw=0.6))
             if found and found.symbol:
-                _put(axes, x, y, printed(found.symbol), weight="bold", ha="center")
+                put(axes, x, y, printed(found.symbol), weight="bold", ha="center")
             told.append(f"{label}: {found.label if found else NOT_ASSESSED}")
         words.append(f"{name}: {'; '.join(told)}")
     y = top + CELL * len(keys) + GAP + 6
     for text in [*legend, *keys_text]:
-        _put(axes, MARGIN, y, text, size=SMALL_SIZE, color=style.MUTED)
+        put(axes, MARGIN, y, text, size=SMALL_SIZE, color=style.MUTED)
         y += 12
     figure.description = f"Risk of bias by {tool}. {'. '.join(words)}."
     return figure
@@ -92,11 +92,11 @@ def weighted_bar(bias: RiskOfBias, tool: str, weights: pd.DataFrame) -> RecordFi
     legend = [x.label for x in levels] + [NOT_ASSESSED[:1].upper() + NOT_ASSESSED[1:]]
     height = top + CELL * len(domains) + 34 + 14 * len(legend) + MARGIN
     width = left + BAR + 2 * MARGIN + 20
-    figure, axes = _canvas(width, height, f"Risk of bias ({tool}), weighted by information")
+    figure, axes = canvas(width, height, f"Risk of bias ({tool}), weighted by information")
     told = []
     for i, (domain, label) in enumerate(domains):
         y = top + CELL * (i + 0.5)
-        _put(axes, left - GAP, y, label, ha="right", weight="bold" if domain == OVERALL else "normal")
+        put(axes, left - GAP, y, label, ha="right", weight="bold" if domain == OVERALL else "normal")
         mine = table[table["domain"] == domain].drop_duplicates("study_id").set_index("study_id")["level"]
         found = mine.reindex(share.index)
         total, x, parts = float(share.sum()), left, []
@@ -104,7 +104,7 @@ def weighted_bar(bias: RiskOfBias, tool: str, weights: pd.DataFrame) -> RecordFi
             part = float(share[found == level.name].sum()) / total if total else 0.0
             axes.add_patch(Rectangle((x, y - 8), BAR * part, 16, fc=level.colour, ec=style.INK, lw=0.5))
             if part > 0.08:
-                _put(
+                put(
                     axes,
                     x + BAR * part / 2,
                     y,
@@ -121,10 +121,10 @@ def weighted_bar(bias: RiskOfBias, tool: str, weights: pd.DataFrame) -> RecordFi
         told.append(f"{label}: {', '.join(parts)}")
     y = top + CELL * len(domains) + 6
     for tick in (0, 25, 50, 75, 100):
-        _put(axes, left + BAR * tick / 100, y, f"{tick}%", size=SMALL_SIZE, ha="center", color=style.MUTED)
+        put(axes, left + BAR * tick / 100, y, f"{tick}%", size=SMALL_SIZE, ha="center", color=style.MUTED)
     for i, (text, colour) in enumerate(zip(legend, [*(x.colour for x in levels), EMPTY], strict=True)):
         axes.add_patch(Rectangle((left, y + 16 + 14 * i), 10, 10, fc=colour, ec=style.INK, lw=0.5))
-        _put(axes, left + 16, y + 21 + 14 * i, text, size=SMALL_SIZE)
+        put(axes, left + 16, y + 21 + 14 * i, text, size=SMALL_SIZE)
     figure.description = f"Risk of bias by {tool}, weighted as in the main model. {'. '.join(told)}."
     return figure
 
@@ -136,21 +136,3 @@ def _of(bias: RiskOfBias, tool: str) -> tuple[Tool, pd.DataFrame]:
     if table.empty:
         raise ValueError(f"no trial is judged by {tool}")
     return about, table
-
-
-def _canvas(width: float, height: float, title: str) -> tuple[RecordFigure, Axes]:
-    figure = RecordFigure(figsize=(width / 72, height / 72))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-    axes.set_axis_off()
-    _put(axes, MARGIN, MARGIN + TITLE_SIZE / 2, title, size=TITLE_SIZE, weight="bold")
-    figure.title = title
-    return figure, axes
-
-
-def _put(
-    axes: Axes, x: float, y: float, text: str, *, size: float = TEXT_SIZE, weight: str = "normal", ha: str = "left",
-    color: str = style.INK,
-) -> None:  # fmt: skip
-    axes.text(x, y, text, fontproperties=font(size, weight), ha=ha, va="center", color=color)

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from reweigh.figures import style
 from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, font, text_width, wrap
-from reweigh.measures import MEASURE_LABELS, MEASURES, SAME_MEASURE, Measure, analysed, scale_of
+from reweigh.measures import MEASURE_LABELS, MEASURES, SAME_MEASURE, Measure, analysed, natural, scale_of
 from reweigh.protocol.model import Protocol
 from reweigh.reproduction.ledger import published_window
 from reweigh.text.numbers import count_text, difference_decimals, effect_text, level_text, number_format
@@ -31,12 +31,20 @@ RULE = "#9a9a9a"
 
 def timelines(published: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[str, str]]:
     """Outcomes and measures of which published reviews print an estimate, in the order of the protocol."""
+    if not {"outcome", "measure", "estimate"} <= set(published):  # a table may lack any column
+        return
+    published = _estimates(published)
     measures = published["measure"].replace(SAME_MEASURE)
     for outcome in protocol.outcomes:
         there = measures[(published["outcome"] == outcome) & (published["estimate"] != "")]
         for measure in MEASURE_LABELS:
             if (there == measure).any():
                 yield outcome, measure
+
+
+def _estimates(published: pd.DataFrame) -> pd.DataFrame:
+    """The rows that print an effect: no coefficients of meta-regressions."""
+    return published[published["moderators"] == ""] if "moderators" in published else published
 
 
 def timeline_table(
@@ -61,7 +69,7 @@ def timeline_table(
     KeyError
         If the outcome is not in the protocol.
     """
-    table = published.fillna("").astype(str)
+    table = _estimates(published.fillna("").astype(str))
     measures = table["measure"].replace(SAME_MEASURE)
     mine = table[(table["outcome"] == outcome) & (measures == measure) & (table["estimate"] != "")]
     rows: list[dict[str, object]] = []
@@ -69,6 +77,8 @@ def timeline_table(
         row = {str(k): str(v) for k, v in record.items()}
         factor, note = _rescale(row, protocol, outcome) if measure == "MD" else (1.0, "")
         values = [factor * float(row[n]) if row.get(n) else float("nan") for n in ("estimate", "ci_lower", "ci_upper")]
+        if row.get("estimate_scale"):
+            values = natural(values, row["estimate_scale"]).tolist()
         what = ", ".join(filter(None, (row.get("timepoint", ""), row.get("subgroup", ""), note)))
         rows.append(
             {

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from reweigh.effects.aggregate import aggregate
-from reweigh.effects.measures import ARM
+from reweigh.effects.measures import ARM, correct_zero_cells
 from reweigh.io import frame
-from reweigh.measures import MEASURES, natural
+from reweigh.measures import COUNT_MEASURES, MEASURES, natural
 from reweigh.pool.core import Pooled, pool
 from reweigh.pool.intervals import Coefficients
 from reweigh.pool.multilevel import cluster_robust, shared_arm_covariance, three_level
@@ -107,6 +107,15 @@ def sampling_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.nda
     return covariance, "; ".join(filter(None, (said, assumed))) or "no shared arms: sampling errors independent"
 
 
+def _counts(group: pd.DataFrame, measure: str, protocol: Protocol) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Events and n of each side as the effects have them: with the continuity correction of zero cells."""
+    sides = ("intervention", "control")
+    e1, n1, e2, n2 = (group[f"{name}_{side}"].to_numpy(dtype=float) for side in sides for name in ("events", "n"))
+    if measure in COUNT_MEASURES:
+        e1, n1, e2, n2, _ = correct_zero_cells(measure, e1, n1, e2, n2, protocol.assumptions.zero_cells)
+    return {"intervention": (e1, n1), "control": (e2, n2)}
+
+
 def _arm_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray | None, str]:
     """Covariance matrix by the shared arms of the protocol; None where there are none, or why it cannot be known."""
     shared = {s.study: s for s in protocol.shared_arms}
@@ -118,15 +127,18 @@ def _arm_covariance(group: pd.DataFrame, protocol: Protocol) -> tuple[np.ndarray
         return None, f"no covariance of shared arms for {measure}"
     arms: dict[str, list[str]] = {"intervention": [], "control": []}
     parts: dict[str, list[float]] = {"intervention": [], "control": []}
-    for _, row in group.iterrows():
+    cells = _counts(group, measure, protocol)
+    for at, (_, row) in enumerate(group.iterrows()):
         for side in arms:
-            n, sd, events = (float(row[f"{name}_{side}"]) for name in ("n", "sd", "events"))
+            (events, n), sd = (np.float64(cell[at]) for cell in cells[side]), np.float64(row[f"sd_{side}"])
             one, unit = shared.get(str(row["study_id"])), row["comparison_id"]
             if one is not None and one.arm == side:
                 unit = row["study_id"]
-                n = group.loc[group["study_id"] == unit, f"n_{side}"].sum() if one.n == "split" else n
+                mates = (group["study_id"] == unit).to_numpy() & (np.arange(len(group)) != at)
+                n += group.loc[mates, f"n_{side}"].sum() if one.n == "split" else 0
             arms[side].append(f"{unit}: {side}")
-            parts[side].append(float(ARM_VARIANCE[measure](n, sd, events)))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                parts[side].append(float(ARM_VARIANCE[measure](n, sd, events)))
     of_arms = pd.Series([*parts["intervention"], *parts["control"]])
     if not (np.isfinite(of_arms) & (of_arms > 0)).all():
         return None, "arm data missing, or an arm without variance"

@@ -51,9 +51,12 @@ class Inputs:
     conclusions: pd.DataFrame = field(default_factory=pd.DataFrame)
     sequential: pd.DataFrame = field(default_factory=pd.DataFrame)
     certainty: pd.DataFrame = field(default_factory=pd.DataFrame)
-    #: What others have printed, as typed; how far it was reproduced; which rows contradict themselves.
+    summary_of_findings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: What others have printed, as typed; how far it was reproduced, and every method tried; which rows contradict
+    #: themselves.
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
     reproduction: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reproduction_methods: pd.DataFrame = field(default_factory=pd.DataFrame)
     published_checks: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Lists of the figures of later stages, `figures/<stage>.csv`.
     figures_robustness: pd.DataFrame = field(default_factory=pd.DataFrame)

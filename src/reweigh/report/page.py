@@ -23,7 +23,9 @@ from reweigh.report import analyses, methods, trials, words
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import Inputs, title_of
+from reweigh.reproduction.detective import results
 from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text import flow
 from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
 
 STYLES = ("page.css", "forest.css", "print.css")
@@ -91,7 +93,8 @@ def report_page(inputs: Inputs) -> str:
     studies = trials.trial_rows(inputs)
     bias_figures = listed_figures("risk_of_bias", inputs)
     evidence, published = _evidence(outcomes, inputs), _published(inputs)
-    drawn += [*bias_figures, *evidence.values(), *published["figures"]]
+    diagram = _diagram(inputs)
+    drawn += [*bias_figures, *evidence.values(), *published["figures"], *diagram]
     found = methods.references(inputs)
     explorer = explorer_data(inputs)
     scripts = [text_of(f"js/{name}") for name in SCRIPTS]
@@ -117,6 +120,7 @@ def report_page(inputs: Inputs) -> str:
         "bias_figures": bias_figures,
         "judged": inputs.bias is not None and len(inputs.bias.table) > 0,
         "flow": trials.flow(inputs, studies),
+        "diagram": diagram,
         "readings": trials.readings(inputs),
         "published": published,
         "methods": methods.methods_text(inputs),
@@ -135,6 +139,12 @@ def report_page(inputs: Inputs) -> str:
         "policy": policy_of(scripts),
     }
     return environment_of().get_template("report.html.j2").render(context)
+
+
+def _diagram(inputs: Inputs) -> list[dict[str, Any]]:
+    """The flow diagram, where flow.csv has given one."""
+    svg = inputs.drawings.get(f"flow/{flow.NAME}", "")
+    return [{"id": "flow", "title": flow.TITLE, "svg": inline(svg, "flow"), "source": svg}] if svg else []
 
 
 def _evidence(outcomes: Sequence[Mapping[str, Any]], inputs: Inputs) -> dict[str, dict[str, Any]]:
@@ -284,11 +294,38 @@ def _published(inputs: Inputs) -> dict[str, Any]:
     ledger, checks = _texts(inputs.reproduction), _texts(inputs.published_checks)
     return {
         "ledger": ledger,
+        "review": inputs.review,
         "recomputed": [row for row in ledger if row["verdict"] != NOT_PUBLIC],
+        "searches": _searches(inputs),
         "others": [row for row in ledger if row["verdict"] == NOT_PUBLIC],
         "contradictions": [row for row in checks if row["result"] == "flag"],
         "figures": listed_figures("timeline", inputs),
     }
+
+
+_SHOWN = 6
+"""Results of a search that the page shows; `reweigh detective` and reproduction_methods.csv have all."""
+
+
+def _searches(inputs: Inputs) -> list[dict[str, Any]]:
+    """Of each printed estimate that was recomputed: the results that give most of its digits, with their methods."""
+    methods = inputs.reproduction_methods
+    if methods.empty:
+        return []
+    found = []
+    for raw, row in zip(records(inputs.reproduction), _texts(inputs.reproduction), strict=True):
+        # What was searched and not found has a search to show, too.
+        if raw["row"] not in set(methods["row"]):
+            continue
+        shown = []
+        for one in results(methods, raw)[:_SHOWN]:
+            first, *others = one["methods"]
+            shown.append({key: words.nice(one[key]) for key in ("result", "trials", "digits", "digits_printed")} | {
+                "k": f"{one['k']:g}", "searched": one["searched"] == "yes", "others": len(others),
+                **{key: words.nice(value) for key, value in first.items()},
+            })  # fmt: skip
+        found.append({"row": row, "number": int(raw["row"]) - 1, "shown": shown})
+    return found
 
 
 def _texts(table: pd.DataFrame) -> list[dict[str, Any]]:

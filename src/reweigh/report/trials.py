@@ -14,14 +14,13 @@ from reweigh.report.inputs import Inputs
 from reweigh.report.words import DOI, count, href, missing, nice
 from reweigh.risk_of_bias import OVERALL
 from reweigh.text.codes import has, parse
-from reweigh.text.flow import BOXES
+from reweigh.text.flow import BOXES, NOT_RECORDED
 from reweigh.text.numbers import fixed, needed_decimals
 
-NOT_RECORDED = "not recorded"
 POOLED, SENSITIVITY, UNUSED, EXCLUDED = "in a main analysis", "in a sensitivity set only", "not pooled", "not eligible"
 STATES = (POOLED, SENSITIVITY, UNUSED, EXCLUDED)
 #: Boxes of the diagram with flow.csv, each with the one at its side: label, the counts that it adds up (of several
-#: choices the first that is there), and counts that only say what it consists of.
+#: choices the first above zero), and counts that only say what it consists of.
 STEPS = (
     (("Records identified", (("database_results", "register_results", "website_results", "organisation_results",
                               "citations_results"),), ("database_specific_results", "register_specific_results")),
@@ -159,7 +158,9 @@ def _counts(
 ) -> dict[str, Any]:
     """One box of the diagram: the sum of the counts that flow.csv has of it, and what it consists of."""
     found = ([row for row in inputs.flow if row["box"] in boxes] for boxes in choices)
-    rows = next(filter(None, found), [])
+    there = list(filter(None, found))
+    # The tool writes 0 for totals that a review without a previous version does not have.
+    rows = next((rows for rows in there if any(int(row["n"]) for row in rows)), there[0] if there else [])
     parts = [*(rows if len(rows) > 1 else []), *(row for row in inputs.flow if row["box"] in details)]
     return {
         "label": label,

@@ -64,7 +64,8 @@ def _interval(row: dict[str, str]) -> tuple[Printed, Printed, Printed] | None:
 
 def _corners(row: dict[str, str], numbers: tuple[Printed, ...]) -> list[tuple[float, ...]] | None:
     """Transformed values at every corner of the rounding ranges; None where a ratio could be 0."""
-    transform: Callable[[float], float] = _TRANSFORMS.get(row.get("measure", ""), float)
+    logged = row.get("estimate_scale", "") not in ("", "natural")
+    transform: Callable[[float], float] = float if logged else _TRANSFORMS.get(row.get("measure", ""), float)
     try:
         return [tuple(transform(x) for x in corner) for corner in product(*(n.range for n in numbers))]
     except (ValueError, ZeroDivisionError):
@@ -138,6 +139,7 @@ def _symmetry(row: dict[str, str]) -> tuple[str, str]:
     middles = [(low + high) / 2 for _, low, high in corners]
     estimates = [c[0] for c in corners]
     scale = {"NNT": "1/NNT", **dict.fromkeys(("RR", "OR", "HR", "IRR", "ROM", "PETO"), "log")}.get(row["measure"], "")
+    scale = scale if row.get("estimate_scale", "") in ("", "natural") else ""
     where = f" on the {scale} scale" if scale else ""
     if max(middles) >= min(estimates) and min(middles) <= max(estimates):
         return CONSISTENT, f"symmetric{where} within rounding"

@@ -69,3 +69,22 @@ def cut_off_agrees(value: float, printed: Printed) -> bool:
 def units_off(value: float, printed: Printed) -> float:
     """Distance of a value from the print, in units of the last printed digit."""
     return math.inf if math.isnan(value) else abs(value - printed.value) / (2 * printed.half)
+
+
+def digits_given(value: float, printed: Printed) -> tuple[int, int]:
+    """How many printed digits a value gives, counted from the left to the first that differs, and how many there are.
+
+    Zeros at the left do not count, but must be there; a value that agrees gives all.
+    """
+    size = f"{abs(printed.value):.{printed.decimals}f}".replace(".", "")
+    start = min(len(size) - len(size.lstrip("0")), len(size) - 1)
+    there = len(size) - start
+    if agrees(value, printed):
+        return there, there
+    if not math.isfinite(value) or value * printed.value < 0:
+        return 0, there
+    ours = f"{abs(value):.{printed.decimals}f}".replace(".", "").zfill(len(size))
+    if len(ours) > len(size) or ours[:start] != size[:start]:
+        return 0, there
+    same = [a == b for a, b in zip(ours[start:], size[start:], strict=True)]
+    return (same.index(False) if False in same else there), there

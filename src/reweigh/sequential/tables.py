@@ -195,11 +195,16 @@ def _required(measure: str, difference: float, protocol: Protocol, **given: Any)
 
 def _conclusion(one: Found, result: SequentialAnalysis, outcome: Outcome, against: str) -> str:
     """What the analysis says, by which model, what speaks against it, and what it says under each assumed D2."""
-    last = {"estimate": result.estimate[-1], "ci_lower": result.ci_lower[-1], "ci_upper": result.ci_upper[-1]}
-    scale = str(one.head["scale"])
+    scale, level, mean = str(one.head["scale"]), 1 - result.design.alpha, float(result.estimate[-1])
+    half = float(t_critical(np.inf, level)) * float(result.se[-1])
+    last = {
+        "estimate": mean, "ci_lower": mean - half, "ci_upper": mean + half, "adjusted_lower": result.ci_lower[-1],
+        "adjusted_upper": result.ci_upper[-1],
+    }  # fmt: skip
     own = code(
-        "own_model", model=one.head["model"], d2=one.head["d2"], measure=one.head["measure"], scale=scale,
-        level=1 - result.design.alpha, **{f"{n}_natural": float(on_natural(x, scale)) for n, x in last.items()},
+        "own_model", model=one.head["model"], d2=one.head["d2"], measure=one.head["measure"], scale=scale, level=level,
+        **{f"{n}_natural": float(on_natural(x, scale)) for n, x in last.items()},
+        why=result.boundaries.reason[len(result.z) - 1],
     )  # fmt: skip
     name, where = _verdict(result, outcome)
     codes = [code(name, **where), own, against]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reweigh.measures import MEASURES as VOCABULARY
-from reweigh.measures import RANGES, Scale
+from reweigh.measures import RANGES, SAME_MEASURE, Scale
 from reweigh.tables.columns import MAX_COUNT, Column, Rule, TableSpec
 from reweigh.text.flow import BOXES
 
@@ -61,7 +61,7 @@ _LEVEL = Column("ci_level", "number", 0, 100, above=True, advice=": 0.9 or 90 fo
 _YEAR = Column("year", "year", 1900, 2100, advice="; a letter may follow it (1994a)")
 #: A design other than the study's; who read the result where, and what joins it to other readings of one datum.
 _OF_ROW = (_choice("design", DESIGNS), *_text("reading"), *_keys("datum"), *_text("datum_reason"))
-_SOURCE = _text("evidence", "source_url", "source", "location", "extracted_by", "note")
+_SOURCE = _text("evidence", "source_url", "source", "location", "extracted_by", "contradicted_by", "note")
 
 
 def _ordered(*names: str) -> tuple[Rule, ...]:
@@ -183,6 +183,21 @@ def _natural_or_log(d: pd.DataFrame) -> pd.Series:
     evident = (by.transform("min") > 0) & (by.transform("min") < 1) & (by.transform("max") > 1)
     shown: pd.Series = bare & ~evident.reindex(d.index, fill_value=False)
     return shown
+
+
+_SCALE_RULE = Rule(
+    "estimate_scale",
+    lambda d: (
+        d["estimate_scale"].notna() & ~d["estimate_scale"].isin(["natural"]) & (d["estimate_scale"] != _own_scale(d))
+    ),
+    "is given, but it is not the scale of {measure}",
+    "an empty cell, natural, or log for a ratio, z for ZCOR, logit for PLO",
+)
+
+
+def _negative_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+    """Printed ratios below 0; a limit that rounds to 0 may be printed so."""
+    return lambda d: d["measure"].replace(SAME_MEASURE).isin(RATIOS) & (d["estimate_scale"] != "log") & (d[name] < 0)
 
 
 def _width(d: pd.DataFrame) -> pd.Series:
@@ -352,16 +367,7 @@ CONTRASTS = TableSpec(
             "the cell is empty: is {estimate} a ratio or its logarithm? With an SE and no interval it may be either",
             "natural or log",
         ),
-        Rule(
-            "estimate_scale",
-            lambda d: (
-                d["estimate_scale"].notna()
-                & ~d["estimate_scale"].isin(["natural"])
-                & (d["estimate_scale"] != _own_scale(d))
-            ),
-            "is given, but it is not the scale of {measure}",
-            "an empty cell, natural, or log for a ratio, z for ZCOR, logit for PLO",
-        ),
+        _SCALE_RULE,
         Rule(
             "p_operator",
             lambda d: d["p_operator"].notna() & d["p_written"].eq(""),
@@ -420,16 +426,37 @@ PUBLISHED = TableSpec(
         _YEAR,
         *_keys("outcome", "timepoint"),
         _DAYS,
-        *_text("measure", "model"),
+        *_text("subgroup", "measure", "model", "moderators", "coefficient"),
         *_numbers("estimate", "ci_lower", "ci_upper"),
+        _choice("estimate_scale", SCALES),
+        *_positive("se"),
         Column("i2", "number", 0, 100),
         *_whole("k", "n_total"),
         *_text("p_reported", "evidence", "source", "source_url", "note"),
     ),
-    rules=_interval("estimate"),
+    rules=(
+        *_interval("estimate"),
+        *(
+            Rule(
+                name,
+                _negative_ratio(name),
+                "is below 0, but {measure} is a ratio",
+                "a ratio on its natural scale; or its logarithm, with log in the column estimate_scale",
+            )
+            for name in ("estimate", "ci_lower", "ci_upper")
+        ),
+        _SCALE_RULE,
+        Rule(
+            "coefficient",
+            lambda d: d["coefficient"].fillna("").ne("") & d["moderators"].fillna("").eq(""),
+            "is named, but no moderators of a meta-regression are",
+            "an empty cell, or columns of studies.csv in the column moderators, joined by ;",
+        ),
+    ),
     closed=False,
-    guarded=("estimate", "ci_lower", "ci_upper", "source", "source_url"),
+    guarded=("estimate", "ci_lower", "ci_upper", "estimate_scale", "source", "source_url"),
 )
+"""`moderators` and `coefficient` make a row one coefficient of a meta-regression; `estimate_scale` as of contrasts."""
 
 FLOW = TableSpec(
     columns=(
@@ -494,5 +521,5 @@ RESULTS = {
         "n_intervention",
         "n_control",
     ),
-    "published.csv": ("estimate", "ci_lower", "ci_upper", "i2", "k", "n_total"),
+    "published.csv": ("estimate", "ci_lower", "ci_upper", "se", "i2", "k", "n_total"),
 }

@@ -8,7 +8,7 @@ from math import isnan
 
 from reweigh.text import certainty
 from reweigh.text.codes import Sentence, words
-from reweigh.text.numbers import NOT_ESTIMABLE, count_text, fixed, p_text, percent_text, stated_text, whole
+from reweigh.text.numbers import NOT_ESTIMABLE, count_text, fixed, level_text, p_text, percent_text, stated_text, whole
 from reweigh.text.sequential import CONCLUSIONS
 
 
@@ -68,6 +68,11 @@ RULES = {
     "subgroup_larger": (
         "the test for subgroup differences has P < 0.05 and the named subgroup has the larger benefit",
         "P < 0.05 and it has the smaller one",
+    ),
+    "subgroups_alike": (
+        "every two subgroups of two trials or more differ by less than the smallest important difference: the whole CI "
+        "of their difference lies within its nearer bound, either way",
+        "the whole CI of the difference between some two lies beyond it",
     ),
     "risk_below": (
         "the CI of the event risk with the intervention lies below the value",
@@ -194,6 +199,22 @@ def _subgroups(p: Mapping[str, str]) -> str:
     )
 
 
+def _alike(p: Mapping[str, str]) -> str:
+    of = {State.MET: "lies within", State.OPPOSED: "lies beyond", State.OPEN: "reaches beyond"}[State(p["state"])]
+    least = ", the two least alike" * (int(p["groups"]) > 2)
+    one, other = (p[name].replace("_", " ") for name in ("one", "other"))
+    kind = "ratio of " if p["decimals"] == "" else "difference in "
+    low, high = (_bound(p, f"margin_{end}") for end in ("lower", "upper"))
+    level = level_text(float(p["level"]))
+    return (
+        f"{p['groups']} subgroups{least}: {one} against {other}, {kind}{p['measure']} "
+        f"{certainty.shown(p['difference'], p['decimals'])} ({level} CI {_span(p)}), which {of} "
+        f"the margin of {low} to {high}"
+        + f"; subgroups of one trial left out: {p['left_out']}"
+        * (p["left_out"] != "0")
+    )
+
+
 def _risk(p: Mapping[str, str]) -> str:
     share, low, high, value = (percent_text(float(p[name])) for name in ("share", "lower", "upper", "value"))
     return f"{p['events']} of {p['n']} with the intervention, {share} (95% CI {low} to {high}), against {value}"
@@ -237,6 +258,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "certainty": _certainty,
     "sides": "{k_named} and {k_rest} trials: a difference needs two or more on each side",
     "subgroups": _subgroups,
+    "few_groups": "{groups} subgroups of two trials or more: a comparison needs two",
+    "alike": _alike,
     "no_difference": "no difference was found, which is not evidence of none",
     "few_counts": "fewer than two trials with counts",
     "risk": _risk,

@@ -33,6 +33,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "half_above_third": "{high} with {outcome}, but {low} with {other} (row {other_row})",
     "n_above_randomised": "n is {n}, but {randomised} were randomised",
     "opposes_all": ("the effect opposes all {others} others of {analysis} that exclude no effect: is it turned round?"),
+    "contradicted": "another source says {said}",
     "outcome_without_rows": "no row has the outcome {outcome}",
     "rows_of_other_outcome": "{rows} rows of {outcome}, which is not in the protocol",
     "one_side_only": "{rows} rows of {comparisons} comparisons have one side only",
@@ -66,5 +67,6 @@ SOURCES: Mapping[str, str] = {
     "half_above_third": "arithmetic: who is relieved by half is relieved by a third",
     "n_above_randomised": "arithmetic",
     "opposes_all": "MECIR C51 (Cochrane): compare size and direction of effects with those that the reports give",
+    "contradicted": "the source that the row's contradicted_by names",
 }
 """Source of each flag's rule; notices have none."""

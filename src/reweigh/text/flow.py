@@ -38,3 +38,15 @@ BOXES: Mapping[str, str] = {
     "total_reports_ma": "Reports of total included studies in meta-analysis",
 }
 """Name of a count, and what it counts."""
+
+NAME, TITLE = "prisma_2020", "PRISMA 2020 flow diagram"
+"""Name of the diagram's file, and its title."""
+STAGES = ("Identification", "Screening", "Included")
+IDENTIFIED, REMOVED = "Records identified from:", "Records removed before screening:"
+OTHER, NOT_RECORDED = " (other methods)", "not recorded"
+HEADS: Mapping[str, str] = {
+    "previous_studies": "Previous studies",
+    "database_results": "Identification of new studies via databases and registers",
+    "website_results": "Identification of new studies via other methods",
+}
+"""Heads of the diagram's columns, by the first count in each."""

@@ -48,18 +48,25 @@ def _enough(p: Mapping[str, str]) -> str:
 
 def _own_model(p: Mapping[str, str]) -> str:
     """The model, D2 and interval that a sequential verdict rests on."""
-    low, high = (float(p[f"ci_{end}_natural"]) for end in ("lower", "upper"))
+    said = (
+        f"it has a model of its own ({p['model']}, Wald interval, D2 {percent_text(float(p['d2']))}): {stated_text(p)}"
+    )
+    low, high = (float(p[f"adjusted_{end}_natural"]) for end in ("lower", "upper"))
     show = number_format(decimals_of(p))
-    alone = f"{p['measure']} {show(float(p['estimate_natural']))}"
-    said = f"it has a model of its own ({p['model']}, Wald interval, D2 {percent_text(float(p['d2']))}): "
     if isnan(low) or isnan(high):
-        return f"{said}{alone}, without an interval adjusted for the looks, as the last has no boundary"
-    given = stated_text(p)
-    # A one-sided design leaves one side open.
-    if isinf(low) or isinf(high):
-        bound = f"from {show(low)}" if isinf(high) else f"up to {show(high)}"
-        given = f"{alone} ({level_text(float(p['level']))} CI {bound})"
-    return f"{said}{given}, adjusted for the looks"
+        return f"{said}, not adjusted for the looks: {_NO_INTERVAL[p['why']]}"
+    # A one-sided design leaves one side open: infinite, or 0 of a ratio.
+    if isinf(high):
+        return f"{said}, adjusted for the looks from {show(low)}"
+    if isinf(low) or (p["scale"] == "log" and low == 0):
+        return f"{said}, adjusted for the looks up to {show(high)}"
+    return f"{said}, adjusted for the looks {show(low)} to {show(high)}"
+
+
+_NO_INTERVAL = {
+    "unreachable": "the boundary of the last look is unreachable",
+    "spent": "the information was reached at an earlier look",
+}
 
 
 def _main(p: Mapping[str, str]) -> str:

@@ -16,14 +16,13 @@ from reweigh.exchange.ids import labels_of, study_ids
 from reweigh.exchange.robvis import read_robvis
 from reweigh.io import records
 from reweigh.risk_of_bias import OVERALL, Tool, read_risk_of_bias
-from reweigh.text.flow import BOXES
+from reweigh.text.flow import BOXES, HEADS
 
 #: Boxes that are titles, and the node and box of every count in the tool's file, in its order.
 _TITLES = {
-    "previous_studies": ("node4", "prevstud", "Previous studies"),
-    "database_results": ("node6", "newstud", "Identification of new studies via databases and registers"),
-    "website_results": ("node16", "othstud", "Identification of new studies via other methods"),
-}
+    "previous_studies": ("node4", "prevstud"), "database_results": ("node6", "newstud"),
+    "website_results": ("node16", "othstud"),
+}  # fmt: skip
 _STAGES = {"identification": "node1", "screening": "node2", "included": "node3"}
 _PLACES = {
     "previous_studies": "node5 box1", "previous_reports": "NA box1", "database_results": "node7 box2",
@@ -142,8 +141,8 @@ def prisma(source: Source) -> Exported:
 def _flow_rows(cells: Mapping[str, list[str]]) -> Iterator[list[str]]:
     for name, words in BOXES.items():
         if name in _TITLES:
-            node, box, title = _TITLES[name]
-            yield ["NA", node, box, *[title] * 3, f"{box}.html", "0"]
+            node, box = _TITLES[name]
+            yield ["NA", node, box, *[HEADS[name]] * 3, f"{box}.html", "0"]
         if name == "total_studies_ma":
             for stage, node in _STAGES.items():
                 yield [stage, node, stage, *[stage.capitalize()] * 3, f"{stage}.html", "0"]
