@@ -14,7 +14,7 @@ def draw(found, effects, protocol):
     """Draw the analyses that could be done; the list of figures is empty where the trials have no years."""
     folder = Path(snakemake.output.figures)
     folder.mkdir(parents=True)
-    done = {name: one.result for name, one in found.items() if one.result is not None}
+    done = {name: one for name, one in found.items() if one.result is not None}
     if not done:
         return []
     # matplotlib takes longer to load than all the rest of this job.
@@ -28,7 +28,7 @@ if __name__ == "__main__":
     with logged(snakemake.log[0]):
         protocol = load_written(Path(snakemake.input.protocol).read_bytes())
         effects = read_csv(snakemake.input.effects)
-        found = sequential_analyses(effects, protocol)
+        found = sequential_analyses(effects, protocol, read_csv(snakemake.input.pooled))
         write_csv(sequential_table(found), snakemake.output.table)
         index = pd.DataFrame(draw(found, effects, protocol), columns=["analysis", "title", "caption"])
         write_csv(index, snakemake.output.index)

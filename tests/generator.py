@@ -252,6 +252,9 @@ class Generator:
                 "spending": dice.choice(("obrien-fleming", "pocock", "power")), "futility": self.maybe(0.5),
                 "adjustment": dice.choice(("fixed", "i2", "d2", "tau2")), "pooling": dice.choice(("common", "DL", "REML")),
             }  # fmt: skip
+            # Without a throw of its own: the reviews of the seeds stay what they were.
+            if said["sequential"]["alpha"] == 0.01:
+                said["sequential"]["assumed_diversity"] = {"percent": [10, 75.5], "source": "made up"}
         if self.maybe(0.2):
             levels = {"levels": dice.choice((-1, -2)), "reason": dice.choice(WORDS) + " (indirect)"}
             said["certainty"] = {"indirectness": {next(iter(outcomes)): levels}}

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,9 @@ from reweigh.protocol.model import Outcome
 from reweigh.protocol.models import PRESETS, Model
 from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
+from reweigh.text import codes
 from reweigh.text.certainty import DomainName, Judgement, Level
-from reweigh.text.claims import RULES, VERDICT_RULES, State, Verdict
+from reweigh.text.claims import BRIEF, RULES, VERDICT_RULES, State, Verdict, tally
 from reweigh.text.codes import parse
 from test_reproduction import read_text, review_of
 
@@ -50,7 +52,7 @@ def claims_of(review):
 
 #: Tables of stages that said nothing.
 NO_MULTIVERSE = pd.DataFrame(columns=["analysis", "kind", "name", "holds", "of", "note"])
-NO_LOOKS = pd.DataFrame(columns=["analysis", "verdict", "reached", "required", "information", "note"])
+NO_LOOKS = pd.DataFrame(columns=["analysis", "conclusion_codes", "note"])
 NOTHING = NO_MULTIVERSE, NO_LOOKS
 
 
@@ -500,7 +502,7 @@ def test_c01_shows_everything_that_a_reader_must_know(judged):
     wald = main.readings["review_now"].pooled
     assert (main.evidence.pooled["tau2_method"], main.evidence.pooled["ci_method"]) == ("REML", "hartung-knapp")
     assert (wald["tau2_method"], wald["ci_method"]) == ("DL", "wald")
-    combined = found.shown[0][1]
+    combined = next(evidence for look, evidence, _ in found.shown if look.set == "with_combination_products")
     assert combined.trials == 4 and set(combined.effects["study_id"]) >= {"gewandter2014", "epicept2009phn"}
     # As of 2018 the trial of 2020 is not there.
     assert set(main.readings["best_as_of"].effects["study_id"]) == {"amr2011"}
@@ -577,6 +579,76 @@ def events(**counts):
 def test_a_ketamine_verdict_follows_its_trials(name, change, before, after):
     assert one(KETAMINE, name).verdict == before
     assert one(KETAMINE, name, change).verdict == after
+
+
+ROLES = {"intervention": "control", "control": "intervention", "other": "other"}
+
+
+def arms_turned(*ids):
+    """The arms of these trials turned round in arms.csv: what the intervention had, the control has."""
+
+    def change(name, table):
+        if name == "arms.csv":
+            here = table["study_id"].isin(ids)
+            assert set(table.loc[here, "study_id"]) == set(ids)
+            table.loc[here, "role"] = table.loc[here, "role"].map(ROLES)
+
+    return change
+
+
+def effects_turned(effects, ids):
+    """The same on the table of effects: every measure that claims rest on changes its sign, and keeps its variance."""
+    here, turned = effects["study_id"].isin(ids), effects.copy()
+    turned.loc[here, "estimate"] = -effects.loc[here, "estimate"]
+    for column in (name for name in effects if name.endswith("_intervention")):
+        pair = [column, column.replace("_intervention", "_control")]
+        turned.loc[here, pair] = effects.loc[here, pair[::-1]].to_numpy()
+    return turned
+
+
+@pytest.mark.parametrize(
+    "review", [KETAMINE, "bcg-vaccine", *(pytest.param(r, marks=pytest.mark.slow) for r in REVIEWS[1:4])]
+)
+def test_turning_round_the_arms_of_any_two_trials_of_a_pool_changes_its_numbers(judged, review):
+    """All pairs, of every statement and every body of evidence shown with three trials or more."""
+    setting, _, assessed = judged[review]
+    looks = {part.evidence.effect_code: (part.test, part.evidence) for found in assessed for part in found.parts}
+    looks |= {evidence.effect_code: (look, evidence) for found in assessed for look, evidence, _ in found.shown}
+    tried = 0
+    for code, (look, evidence) in looks.items():
+        ids = sorted(set(evidence.effects.loc[evidence.effects["estimate"] != 0, "study_id"]))
+        for pair in combinations(ids, 2) if evidence.trials >= 3 else ():
+            # A statement on weeks finds its own window.
+            window, effects = evidence.effects["window"].iloc[0], effects_turned(setting.effects, pair)
+            turned = gather(look, replace(setting, effects=effects), window=window)
+            assert turned.trials == evidence.trials
+            assert turned.effect_code != code, (look, pair)
+            tried += 1
+    assert tried
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("review", "name", "pair", "before", "after"),
+    [
+        (KETAMINE, "C14", ("sigtermans2009", "tonet2008"), "contradicted", "not supported"),
+        (KETAMINE, "C04", ("kvarnstrom2003", "kvarnstrom2004"), "not supported", "contradicted"),
+        ("spinal-manipulation-low-back-pain", "S02", ("hsieh2002", "ukbeam2004"), "supported with low certainty", "not supported"),
+        ("bcg-vaccine", "B01", ("s04", "s08"), "supported with low certainty", "not supported"),
+    ],
+)  # fmt: skip
+def test_turning_round_the_arms_of_two_trials_changes_a_verdict(review, name, pair, before, after):
+    setting = setting_of(review)
+    claim = next(c for c in claims_of(review).claims if c.id == name)
+    assert evaluate(claim, setting).verdict == before
+    turned = setting_of(review, arms_turned(*pair))
+    assert evaluate(claim, turned).verdict == after
+    # The shorter way of the test above comes to the same effects.
+    both = turned, replace(setting, effects=effects_turned(setting.effects, pair))
+    there, here = (gather(claim.tests[0], one).effects.set_index("comparison_id") for one in both)
+    assert list(there.index) == list(here.index)
+    for column in ("estimate", "variance"):
+        np.testing.assert_allclose(there[column], here[column], rtol=1e-12)
 
 
 def scaled(review, file, column, factor):
@@ -862,6 +934,50 @@ def test_two_trials_are_said_first_and_k_and_n_stand_beside_every_verdict(judged
             assert top.lower().count(str(found.verdict)) <= 2
 
 
+def test_an_answer_says_what_became_of_every_statement(judged):
+    few, still, met = State.FEW, State.OPEN, State.MET
+    assert [tally(x) for x in ([still], [few, few], [met] * 3)] == [
+        "", "both of its statements rest on too few trials", "all 3 of its statements are met",
+    ]  # fmt: skip
+    assert tally([still, few, met, still]) == "of its 4 statements, 2 are open, 1 rests on too few trials and 1 is met"
+    said = {found.claim.id: found.answer for _, _, assessed in judged.values() for found in assessed}
+    assert said["C01"].endswith("; of its 4 statements, 2 are open and 2 rest on too few trials.")
+    assert said["C07"].startswith("One trial is too little evidence to judge this claim: ")
+    # A certainty is said without what it was lowered for; no effect is no subject of it.
+    assert "certainty very low, and at best low: risk of bias is not assessed" in said["S01"]
+    low = codes.code("certainty", level="low", best="low", worst="low", assessed="no", lost="")
+    assert codes.words(low, BRIEF) == "certainty low, whatever the risk of bias, which is not assessed"
+    assert not [i for i in ("C10", "S01", "A01") if "inconsistency" in said[i] or "no effect" in said[i]]
+
+
+def test_what_does_not_apply_is_said_and_has_no_verdict(judged):
+    for review, name in (("spinal-manipulation-low-back-pain", "S01"), (KETAMINE, "C02")):
+        _, claims, assessed = judged[review]
+        found = next(x for x in assessed if x.claim.id == name)
+        page = claim_page(found, claims, *NOTHING)
+        row = claims_table([found], claims, *NOTHING).iloc[0]
+        if name == "S01":
+            assert row["verdict_best_as_of"] == row["verdict_review_as_of"] == "" and row["verdict_review_now"]
+            assert row["best_as_of"] == "does not apply: no trial has a year" in page
+        else:
+            assert row["multiverse"] == row["sequential"] == "does not apply: no usable trial"
+    # A trial that is later than the year is no trial without a year.
+    setting, claims, _ = judged[KETAMINE]
+    look = claims.claims[0].tests[0]
+    early, undated = (
+        gather(look, setting, as_of=1900),
+        gather(look, replace(setting, effects=setting.effects.assign(year=np.nan)), as_of=1900),
+    )
+    assert (early.effect, early.without_years) == ("no usable trial", False) and undated.without_years
+
+
+def test_the_risk_in_one_trial_stands_beside_its_ratio():
+    body = made((0.5, 1.5), k=1, outcome=HIGHER, effects={"events_intervention": [3.0], "n_intervention": [30.0]})
+    risk = judge(test_of("risk_below", value=0.1, source="s"), body)
+    assert (risk.state, risk.trials) == ("too few", 1) and "3 of 30 with the intervention, 10% (" in risk.words
+    assert "with the intervention" not in judge(test_of("benefit"), body).words
+
+
 def test_no_page_says_that_there_is_no_effect(judged):
     for review in REVIEWS:
         _, claims, assessed = judged[review]
@@ -880,8 +996,9 @@ def test_the_table_and_the_json_are_complete(judged):
         [(analysis, "statement", "better", 30, 40, ""), (analysis, "choice", "tau2", np.nan, np.nan, "")],
         columns=["analysis", "kind", "name", "holds", "of", "note"],
     )
-    looks = [(analysis, "none", "no", 228, x, "") for x in (40, 60)] + [("other", "", "", np.nan, np.nan, "no years")]
-    sequential = pd.DataFrame(looks, columns=["analysis", "verdict", "reached", "required", "information", "note"])
+    said = "no_boundary_crossed look=2 year=2020 trials=2 have=60 need=228 reached=no; d2_assumed trials=2"
+    looks = [(analysis, said, "")] * 2 + [("other", "", "no years")]
+    sequential = pd.DataFrame(looks, columns=["analysis", "conclusion_codes", "note"])
     for review in REVIEWS:
         _, claims, assessed = judged[review]
         table = claims_table(assessed, claims, multiverse, sequential)
@@ -895,18 +1012,18 @@ def test_the_table_and_the_json_are_complete(judged):
                 assert len(statement["certainty_domains"]) == (5 if part.evidence.trials else 0)
     table = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], multiverse, sequential).set_index("id")
     assert table.loc["C01", "multiverse"].endswith("favours the intervention in 30 of 40 defensible analyses")
-    assert table.loc["C01", "sequential"].endswith("has not reached the information it needs (60 of 228 participants)")
-    for verdict, words in (("lower", "boundary for benefit"), ("upper", "boundary for harm"), ("futility", "futility")):
-        told = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], NO_MULTIVERSE, sequential.assign(verdict=verdict))
-        assert words in told.set_index("id").loc["C01", "sequential"]
+    assert table.loc["C01", "sequential"] == (
+        f"the sequential analysis of the whole `{analysis}` crossed no boundary and has not reached the information it needs "
+        "(60 of 228 participants, 26%); on 2 trials a D2 of 0% is an assumption"
+    )
     undone = sequential.iloc[-1:].assign(analysis=analysis)
     told = claims_table(judged[KETAMINE][2], judged[KETAMINE][1], multiverse.iloc[1:].assign(note="one trial"), undone)
     assert told.set_index("id").loc["C01", "sequential"].endswith("no years")
     assert told.set_index("id").loc["C01", "multiverse"].endswith("one trial")
-    assert table.loc["C05", "multiverse"] == (
+    assert table.loc["C04", "multiverse"] == (
         "does not apply: the protocol's multiverse does not run `responder.immediate`"
     )
-    assert table.loc["C05", "sequential"] == "does not apply: no sequential analysis is made of `responder.immediate`"
+    assert table.loc["C04", "sequential"] == "does not apply: no sequential analysis is made of `responder.immediate`"
     assert table.loc["C03", "multiverse"] == "does not apply: nothing was tested"
 
 

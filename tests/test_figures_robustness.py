@@ -1,6 +1,7 @@
 """Robustness figures: their marks stand where the numbers are, nothing leaves the page, the same bytes twice."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -197,6 +198,24 @@ def test_sequential_plot_is_the_result():
     finite = np.isfinite(SEQUENTIAL.boundaries.upper)
     np.testing.assert_allclose(boundary[0].get_xdata(), SEQUENTIAL.boundaries.fraction[finite] * SEQUENTIAL.required)
     assert f"{SEQUENTIAL.required:,.0f}" in figure.description
+
+
+def test_looks_whose_boundary_is_unreachable_are_drawn_and_said():
+    figure = FIGURES["sequential"]()
+    unreached = np.isnan(SEQUENTIAL.upper)
+    assert 0 < unreached.sum() < unreached.size
+    assert len(lines(figure, "unreachable")) == 2
+    for marks in lines(figure, "unreachable"):
+        np.testing.assert_allclose(marks.get_xdata(), SEQUENTIAL.information[unreached])
+    assert (
+        f"at looks {', '.join(map(str, np.flatnonzero(unreached) + 1))} the boundary is unreachable"
+        in figure.description
+    )
+    few = replace(
+        SEQUENTIAL, boundaries=replace(SEQUENTIAL.boundaries, reason=("",) * len(SEQUENTIAL.boundaries.reason))
+    )
+    assert "unreachable" not in draw_sequential(few, "A").description
+    assert draw_sequential(few, "A", "it says so").description.endswith("It says so.")
 
 
 def test_labbe_lines():

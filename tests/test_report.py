@@ -516,11 +516,11 @@ def test_later_stages_are_shown(ketamine):
         "conclusions": pd.DataFrame([[analysis, "Nothing `breaks` it.", ""]], columns=["analysis", "fragility", "alternatives"]),
         "certainty": pd.DataFrame([[analysis, "moderate", "imprecision", "serious", "wide"]],
                                   columns=["analysis", "certainty", "domain", "judgement", "figures"]),
-        "sequential": pd.DataFrame([[analysis, "futility", 0.5, 1000.0, ""]],
-                                   columns=["analysis", "verdict", "fraction", "required", "note"]),
+        "sequential": pd.DataFrame([[analysis, "it crossed the futility boundary", ""]],
+                                   columns=["analysis", "conclusion", "note"]),
     }  # fmt: skip
     page = report_page(replace(ketamine, **later))
-    for said in ('<th scope="row">X 2001</th>', "Nothing <code>breaks</code> it.", "<b>Moderate</b>", "The futility boundary",
+    for said in ('<th scope="row">X 2001</th>', "Nothing <code>breaks</code> it.", "<b>Moderate</b>", "It crossed the futility boundary",
                  '<span role="cell" class="certainty">moderate</span>'):  # fmt: skip
         assert said in page
 

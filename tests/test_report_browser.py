@@ -461,7 +461,7 @@ def test_nothing_that_came_from_data_runs(browser, inputs, tmp_path, policy):
     tables["certainty"] = pd.DataFrame(
         dict.fromkeys(["certainty", "domain", "judgement", "figures"], HOSTILE) | {"analysis": ids}
     )
-    tables["sequential"] = pd.DataFrame({"analysis": ids, "verdict": HOSTILE, "note": HOSTILE})
+    tables["sequential"] = pd.DataFrame({"analysis": ids, "conclusion": HOSTILE, "note": HOSTILE})
     printed = dict.fromkeys(("label", "outcome", "timepoint", "subgroup", "measure", "printed_estimate", "printed_ci_lower",
                              "printed_ci_upper", "printed", "found_model", "nearest", "missing", "detail"), HOSTILE)  # fmt: skip
     tables["reproduction"] = pd.DataFrame([printed | {"verdict": verdict} for verdict in (NOT_PUBLIC, HOSTILE)])

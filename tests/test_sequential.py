@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
+from scipy.stats import t as student
 
 from reweigh.effects.absolute import control_risk
 from reweigh.pool.core import pool
+from reweigh.pool.summarise import pooled_table
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model
 from reweigh.robustness.removal import generic
@@ -44,7 +46,7 @@ from reweigh.sequential.boundaries import (
 )
 from reweigh.sequential.cumulative import chronological, cumulative
 from reweigh.sequential.inference import stagewise_inference
-from reweigh.sequential.information import diversity, required_information_size
+from reweigh.sequential.information import diversity, required_information_size, tau2_of_diversity
 from reweigh.sequential.tables import sequential_analyses, sequential_table
 from reweigh.text.codes import parse, words
 from reweigh.text.sequential import SENTENCES
@@ -885,3 +887,98 @@ class TestTable:
         )
         assert table["note_codes"].tolist() == ["no_information_size measure=ROM"]
         assert list(sequential_table({}).columns) == list(table.columns)
+
+
+def two_trials(**change: Any) -> pd.DataFrame:
+    """Two trials that agree: D2 is 0. By hand, fixed size of an MD of 0.5 with SD 2: 673; of which 400 are there."""
+    return rows_of("MD", np.array([0.5, 0.48]), np.array([0.02, 0.03])).assign(**change)
+
+
+def conclusions(rows: pd.DataFrame, protocol: Protocol, pooled: pd.DataFrame | None = None) -> dict[str, Any]:
+    """Codes of the conclusion by name, the repeated ones by D2."""
+    cell = sequential_table(sequential_analyses(rows, protocol, pooled))["conclusion_codes"].iloc[-1]
+    return {f"d2={c.parameters['d2']}" if c.name == "repeated" else c.name: c.parameters for c in parse(cell)}
+
+
+class TestConclusion:
+    """What a sequential analysis says of itself: its model, what speaks against it, and what few trials assume."""
+
+    def test_tau2_of_diversity_is_the_inverse_of_diversity(self) -> None:
+        for v in (np.array([0.02, 0.03]), np.array([1e-8, 3.0]), np.array([400.0, 1.0, 90.0])):
+            for d2 in (0.0, 10.0, 25.0, 75.5, 99.9):
+                assert diversity(v, tau2_of_diversity(v, d2)) == pytest.approx(d2, abs=1e-9)
+        # Equal variances, in closed form: tau2 = v D2 / (1 - D2).
+        assert tau2_of_diversity([0.5, 0.5], 75) == pytest.approx(1.5, rel=1e-12)
+        for d2 in (-1.0, 100.0, np.nan):
+            with pytest.raises(ValueError, match="D2"):
+                tau2_of_diversity([0.5, 0.5], d2)
+
+    def test_few_trials_that_agree_are_repeated_with_the_diversities_of_the_protocol(self) -> None:
+        """By hand: the information grows by 1/(1 - D2), as does the variance of the pooled effect."""
+        rows, protocol = two_trials(), review("MD", "higher", 0.5)
+        found = sequential_analyses(rows, protocol)["x.all"]
+        assert found.result is not None and list(found.repeated) == [25.0, 50.0]
+        for d2, again in found.repeated.items():
+            assert again.required == np.ceil(found.result.required / (1 - d2 / 100))
+            assert again.se[-1] == pytest.approx(found.result.se[-1] / np.sqrt(1 - d2 / 100), rel=1e-9)
+            assert again.se[-1] > found.result.se[-1] and again.z[-1] == again.estimate[-1] / again.se[-1]
+        said = conclusions(rows, protocol)
+        assert list(said) == ["boundary_crossed", "own_model", "d2_assumed", "d2=25", "d2=50"]
+        assert said["d2=50"]["verdict"] == "no_boundary_crossed" and said["d2=25"]["verdict"] == "boundary_crossed"
+        assert said["boundary_crossed"]["side"] == "benefit" and said["d2=25"]["side"] == "benefit"
+        own = review("MD", "higher", 0.5, assumed_diversity={"percent": [5, 10, 60], "source": "of a test"})
+        assert [n for n in conclusions(rows, own) if n.startswith("d2=")] == ["d2=5", "d2=10", "d2=60"]
+        # A common effect has a Z of its own; only the information grows.
+        common = sequential_analyses(rows, review("MD", "higher", 0.5, pooling="common"))["x.all"]
+        assert common.result is not None
+        assert common.repeated[50.0].z[-1] == common.result.z[-1]
+        assert common.repeated[50.0].required == found.repeated[50.0].required
+
+    @pytest.mark.parametrize(
+        ("rows", "changed"),
+        [
+            (rows_of("MD", np.array([0.8, 0.2]), np.array([0.02, 0.03])), {}),  # the trials differ
+            (rows_of("MD", np.full(4, 0.8), np.full(4, 0.02)), {}),  # four trials
+            (two_trials(), {"adjustment": "fixed"}),  # the protocol asks for no adjustment
+        ],
+    )
+    def test_nothing_is_repeated_where_nothing_is_assumed(self, rows: pd.DataFrame, changed: dict[str, Any]) -> None:
+        said = conclusions(rows, review("MD", "higher", 0.5, **changed))
+        assert not [name for name in said if name.startswith("d2")]
+
+    def test_a_main_interval_that_includes_no_effect_is_said_with_the_reasons(self) -> None:
+        rows, protocol = two_trials(), review("MD", "higher", 0.5)
+        pooled = pooled_table(rows.assign(label=rows["study_id"]), protocol)
+        why = conclusions(rows, protocol, pooled)["main_includes_no_effect"]
+        assert float(why["guarded_ci_lower_natural"]) < 0 < float(why["guarded_ci_upper_natural"])
+        assert (why["df"], float(why["t"])) == ("1", pytest.approx(student.isf(0.025, 1)))
+        assert not {"tau2", "se", "z", "k", "alpha"} & set(why)
+        words_of = sequential_table(sequential_analyses(rows, protocol, pooled))["conclusion"].iloc[-1]
+        assert (
+            "gives MD 0.49 (95% CI" in words_of
+            and "which includes no effect: it takes the t quantile 12.71 (1 df) and not 1.96" in words_of
+        )
+        assert (
+            "random effects, tau2 by DL, Wald interval, D2 0%): MD 0.49 (95% CI 0.28 to 0.71), adjusted for the looks"
+            in words_of
+        )
+        # By hand: 0.492 -+ 1.96 * sqrt(0.012).
+        own = conclusions(rows, protocol)["own_model"]
+        assert float(own["ci_lower_natural"]) == pytest.approx(0.492 - student.isf(0.025, np.inf) * np.sqrt(0.012))
+        assert float(own["adjusted_lower_natural"]) < float(own["ci_lower_natural"])
+        # By Wald the main interval excludes no effect, too.
+        wald = protocol.model_copy(update={"models": ("revman-classic",)})
+        pooled = pooled_table(rows.assign(label=rows["study_id"]), wald)
+        assert "main_includes_no_effect" not in conclusions(rows, wald, pooled)
+
+    def test_a_crossing_that_later_trials_undid_is_said(self) -> None:
+        y, v = np.array([0.9, 0.9, -0.2, -0.3, -0.25]), np.full(5, 0.02)
+        rows, protocol = (
+            rows_of("MD", y, v).assign(year=[2000, 2001, 2002, 2003, np.nan]),
+            review("MD", "higher", 0.5, adjustment="fixed"),
+        )
+        pooled = pooled_table(rows.assign(label=rows["study_id"]), protocol)
+        said = conclusions(rows, protocol, pooled)
+        why = said["main_includes_no_effect"]
+        assert said["boundary_crossed"]["year"] in ("2000", "2001")
+        assert float(why["z"]) < 1.96 and (why["k"], why["own_k"]) == ("5", "4") and {"tau2", "se"} <= set(why)

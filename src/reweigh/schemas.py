@@ -266,6 +266,8 @@ upper lower futility_upper futility_lower | number | Z | boundaries; empty where
 alpha_spent beta_spent | number | probability | error spent so far
 ci_lower ci_upper | number | analysis scale | repeated confidence interval
 verdict | id | | first boundary crossed: `upper`, `lower`, `futility`, `none`
+conclusion | text | | the verdict in words, with its own model and interval; beside a boundary crossed, a main interval that includes no effect, and why; where two or three trials have a D2 of 0, the verdict under the diversities that the protocol assumes
+conclusion_codes
 reached | yes/no | | whether the required size is reached
 adjusted_p_value | number | probability | repeated P
 undated | text | ids | trials left out for want of a year

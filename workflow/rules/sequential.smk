@@ -3,6 +3,7 @@ rule sequential:
     input:
         protocol="work/{review}/checked/protocol.json",
         effects="results/{review}/effects.csv",
+        pooled="results/{review}/pooled.csv",
         source=library("sequential"),
     output:
         table="results/{review}/sequential.csv",

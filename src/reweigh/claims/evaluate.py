@@ -11,8 +11,8 @@ from reweigh.claims.model import COUNTS_AS_SUPPORT, Claim, LeansOn, Lookup, Test
 from reweigh.claims.rules import Finding, combine, judge
 from reweigh.protocol.models import PRESETS, Model
 from reweigh.text.certainty import Level
-from reweigh.text.claims import State, Verdict, answer
-from reweigh.text.codes import code, join
+from reweigh.text.claims import BRIEF, OLDER_REVIEWS, State, Verdict, answer, tally
+from reweigh.text.codes import code, join, words
 
 CERTAINTY_RULES = ("certainty_at_least", "certainty_at_most")
 #: State of the statements that decide a verdict.
@@ -38,7 +38,8 @@ class Assessed:
 
     `verdict_effect` leaves out what the claim says about certainty. `verdicts` are those under the other readings;
     `half` and `twice` those at half and twice the smallest important difference; `by_source` those that each reading of
-    the sources alone would give, by the label of the reading, all of which `sources` has by name.
+    the sources alone would give, by the label of the reading, all of which `sources` has by name. As of a year there is
+    no verdict where a statement's trials have no years.
     """
 
     claim: Claim
@@ -95,11 +96,15 @@ class Assessed:
         head = self.headline
         if head is None:
             return answer(self.verdict, self.reason)
+        # What a certainty was lowered for stands below the answer.
+        found = f"{label(head.test)}, {words(head.finding.codes, BRIEF)}"
         return answer(
-            self.verdict, f"{label(head.test)}, {head.finding.words}", trials=head.finding.trials,
-            side=head.evidence.trials > head.finding.trials, certainty=self.certainty or Level.VERY_LOW,
-            assessed=all(c.bias_assessed for c in _graded((head,))),
-            no_effect=isinstance(head.evidence, Body) and head.evidence.includes_no_effect,
+            self.verdict, "; ".join(filter(None, (found, tally([p.finding.state for p in self.parts])))),
+            trials=head.finding.trials, side=head.evidence.trials > head.finding.trials,
+            certainty=self.certainty or Level.VERY_LOW, assessed=all(c.bias_assessed for c in _graded((head,))),
+            # Of a certainty, or of effects said to be similar, the remark would make no sense.
+            no_effect=isinstance(head.evidence, Body) and head.evidence.includes_no_effect
+            and head.test.rule not in (*CERTAINTY_RULES, "equivalence"),
             weak=all(p.test.rule == "certainty_at_most" for p in self.parts),
         )  # fmt: skip
 
@@ -115,8 +120,9 @@ def evaluate(claim: Claim, setting: Setting) -> Assessed:
     parts = tuple(_part(test, setting, readings) for test in claim.tests)
     verdicts = {}
     for name in readings:
-        pairs = [(p.test, judge(p.test, p.readings[name]), p.readings[name]) for p in parts]
-        verdicts[name] = _verdict(pairs)
+        if not any(p.readings[name].without_years for p in parts):
+            pairs = [(p.test, judge(p.test, p.readings[name]), p.readings[name]) for p in parts]
+            verdicts[name] = _verdict(pairs)
     verdict = _verdict([(p.test, p.finding, p.evidence) for p in parts])
     other = []
     for factor in (0.5, 2.0):
@@ -177,7 +183,7 @@ def _method(claim: Claim, setting: Setting) -> tuple[Model, str]:
     for cited in claim.leans_on:
         if cited.model is not None and cited.citation in COUNTS_AS_SUPPORT:
             return cited.model, cited.label
-    return PRESETS["revman-classic"], "older reviews (the claim leans on no review whose model is known)"
+    return PRESETS["revman-classic"], OLDER_REVIEWS
 
 
 def _graded(parts: tuple[Part, ...]) -> list[Certainty]:

@@ -50,6 +50,8 @@ class Evidence:
     bounds: Bounds
     model: Model
     undated: tuple[str, ...] = ()
+    #: Whether nothing can be said as of a year, because none of its trials has one.
+    without_years: bool = False
 
     @property
     def trials(self) -> int:
@@ -81,7 +83,7 @@ class Evidence:
     @property
     def effect_code(self) -> str:
         """The pooled effect as a code."""
-        return code("no_trial")
+        return code("no_years" if self.without_years else "no_trial")
 
     @property
     def effect(self) -> str:
@@ -181,14 +183,16 @@ def gather(
         # The study's own value: a column of effects.csv may have the same name and another meaning.
         rows = rows.assign(**{column: rows["study_id"].map(described.set_index("study_id")[column])})
     undated: tuple[str, ...] = ()
+    without_years = False
     if as_of is not None:
         dates = years_of(rows)
+        without_years = len(dates) > 0 and bool(np.isnan(dates).all())
         undated = tuple(sorted(rows.loc[np.isnan(dates), "study_id"].unique()))
         rows = rows[dates <= as_of]
     bounds = outcome.bounds(measure, setting.thresholds.ratio, factor)
     analysis = str(rows["analysis"].iloc[0]) if len(rows) else f"{look.outcome}.{window}"
     if rows.empty:
-        return Evidence(analysis, rows, outcome, bounds, chosen, undated)
+        return Evidence(analysis, rows, outcome, bounds, chosen, undated, without_years)
     row, weights = pool_by(rows, chosen, protocol)
     named = setting.indirectness
     certainty = assess(

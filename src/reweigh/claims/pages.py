@@ -13,8 +13,8 @@ from reweigh.claims.evidence import Body, Evidence
 from reweigh.claims.model import Claims
 from reweigh.io import frame
 from reweigh.protocol.models import describe_model
-from reweigh.text.claims import CITATIONS, READINGS, RULES, SENTENCES
-from reweigh.text.codes import code, has, join, words
+from reweigh.text.claims import CITATIONS, NO_KNOWN_MODEL, NO_YEARS, OLDER_REVIEWS, READINGS, RULES, SENTENCES
+from reweigh.text.codes import code, has, join, parse, words
 from reweigh.text.markdown import escaped
 
 OTHER_READINGS = tuple(READINGS)[1:]
@@ -67,14 +67,18 @@ def by_reading(found: Assessed) -> str:
 def _reading(part: Part | None, name: str) -> str:
     if part is None or name not in part.readings:
         return ""
-    evidence = part.readings[name]
-    return f"{evidence.effect}; {evidence.count}"
+    return _cell(part.readings[name])
+
+
+def _cell(e: Evidence) -> str:
+    """The effect with k and n; the effect alone where it says that there is no trial, or that none has a year."""
+    return f"{e.effect}; {e.count}" if e.trials else e.effect
 
 
 def multiverse_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
     """In how many defensible analyses each statement holds (multiverse_summary.csv), or why that does not apply."""
-    if evidence is None:
-        return code("untested")
+    if evidence is None or not evidence.trials:
+        return code("untested" if evidence is None else "no_trials_there")
     mine = table[table["analysis"] == evidence.analysis]
     if mine.empty:
         return code("outside_multiverse", analysis=evidence.analysis)
@@ -86,22 +90,17 @@ def multiverse_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
 
 
 def sequential_code(evidence: Evidence | None, table: pd.DataFrame) -> str:
-    """The sequential verdict (last look of sequential.csv), or why it does not apply."""
-    if evidence is None:
-        return code("untested")
+    """What the sequential analysis of the whole analysis says (sequential.csv), or why it does not apply."""
+    if evidence is None or not evidence.trials:
+        return code("untested" if evidence is None else "no_trials_there")
     mine = table[table["analysis"] == evidence.analysis]
     if mine.empty:
         return code("outside_sequential", analysis=evidence.analysis)
     last = mine.iloc[-1]
-    if last["verdict"] in ("upper", "lower"):
-        side = "benefit" if (last["verdict"] == "upper") == (evidence.benefit > 0) else "harm"
-        return code("crossed", analysis=evidence.analysis, side=side)
-    if last["verdict"] == "futility":
-        return code("futility", analysis=evidence.analysis)
-    if last["verdict"] == "none":
-        have, need = (float(last[x]) for x in ("information", "required"))
-        return code("no_boundary", analysis=evidence.analysis, have=have, need=need, reached=last["reached"])
-    return code("no_sequential", analysis=evidence.analysis, why=last["note"])
+    if not last["conclusion_codes"]:
+        return code("no_sequential", analysis=evidence.analysis, why=last["note"])
+    verdict, *rest = parse(last["conclusion_codes"])
+    return join([code(verdict.name, analysis=evidence.analysis, **verdict.parameters), *map(str, rest)])
 
 
 def claims_json(assessed: Sequence[Assessed], claims: Claims, table: pd.DataFrame) -> str:
@@ -162,7 +161,7 @@ def claim_page(
     """
     claim = found.claim
     head = found.headline
-    lines = [f"# {claim.id}: {escaped(claim.claim)}", "", f"**{found.verdict[:1].upper()}{found.verdict[1:]}**"]
+    lines = [f"# {claim.id}: {escaped(claim.claim)}", "", f"**{_upper(found.verdict)}**"]
     if head:
         level = f"; certainty {head.evidence.certainty.level}" if isinstance(head.evidence, Body) else ""
         lines[-1] += f" ({head.evidence.count}{level})"
@@ -172,14 +171,17 @@ def claim_page(
     lines += ["", "## Who says it, and on what", ""]
     lines += [f"{escaped(claims.pages[claim.page])} (`{claim.page}`).", ""]
     lines += [
-        f"- {escaped(x.label)}: {CITATIONS[x.citation]} (`{x.citation}`)." + (f" {escaped(x.note)}" if x.note else "")
+        "- " + _upper(f"{escaped(x.label)}: " * (x.label != "none") + f"{CITATIONS[x.citation]} (`{x.citation}`).")
+        + (f" {escaped(x.note)}" if x.note else "")
         for x in claim.leans_on
-    ] or [f"- {CITATIONS['none'][:1].upper()}{CITATIONS['none'][1:]} (`none`)."]
+    ] or [f"- {_upper(CITATIONS['none'])} (`none`)."]  # fmt: skip
     if claim.note:
         lines += ["", escaped(claim.note)]
     if head:
         lines += ["", "## What the trials say", "", *_statements(found), "", *_numbers(found)]
         at_three = f"**{found.half}** at half of it, **{found.verdict}** at it, **{found.twice}** at twice it."
+        if found.half == found.verdict == found.twice:
+            at_three = "the same at half of it and at twice it."
         lines += ["", f"Smallest important difference: the verdict is {at_three}"]
         if found.by_source:
             lines += ["", escaped(f"Verdict by each reading of the sources: {words(by_reading(found), SENTENCES)}.")]
@@ -217,18 +219,19 @@ def _value(p: Part) -> str:
 def _numbers(found: Assessed) -> list[str]:
     names = [n for n in READINGS if n == "best_now" or any(n in p.readings for p in found.parts)]
     words = [READINGS[n].format(year=found.as_of, who=found.method_of) for n in names]
-    head = ("Analysis", *(w[:1].upper() + w[1:] for w in words))
+    head = ("Analysis", *map(_upper, words))
     seen: dict[str, tuple[str, ...]] = {}
     first = [p for p in found.parts if p.test.rule not in CERTAINTY_RULES] or list(found.parts)
     everything = [(label(p.test), p.evidence, p.readings) for p in first]
     everything += [(f"{label(look)} (shown beside)", e, r) for look, e, r in found.shown]
     for name, evidence, readings in everything:
         all_of = {"best_now": evidence, **readings}
-        seen.setdefault(name, tuple(f"{all_of[n].effect}; {all_of[n].count}" for n in names))
+        seen.setdefault(name, tuple(_cell(all_of[n]) for n in names))
     lines = _grid(head, [(name, *cells) for name, cells in seen.items()])
     best, of = describe_model(found.parts[0].evidence.model), describe_model(found.method)
-    lines += ["", escaped(f"Best practice: {best}. Method of {found.method_of}: {of}.")]
-    verdicts = [f"{READINGS[n].format(year=found.as_of, who=found.method_of)}: {found.verdicts[n]}" for n in names[1:]]
+    known = f" ({NO_KNOWN_MODEL})" * (found.method_of == OLDER_REVIEWS)
+    lines += ["", escaped(f"Best practice: {best}. Method of {found.method_of}: {of}{known}.")]
+    verdicts = [f"{word}: {found.verdicts.get(n, NO_YEARS)}" for n, word in zip(names[1:], words[1:], strict=True)]
     lines += [escaped(f"Verdict under the other readings: {'; '.join(verdicts)}.")] if verdicts else []
     undated = sorted({s for p in found.parts for e in p.readings.values() for s in e.undated})
     if undated:
@@ -244,8 +247,12 @@ def _certainty(found: Assessed) -> list[str]:
         if isinstance(p.evidence, Body):
             c = p.evidence.certainty
             same = p.evidence.analysis, p.evidence.count, c.reasons
-            lines.setdefault(same, f"- {escaped(label(p.test))}: **{c.level}**. {escaped(c.reasons)}.")
+            lines.setdefault(same, f"- {escaped(label(p.test))}: **{c.level}**. {_upper(escaped(c.reasons))}.")
     return list(lines.values()) or ["No usable trial: nothing to grade."]
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _published(found: Assessed, published: pd.DataFrame) -> list[str]:

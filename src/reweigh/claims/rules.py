@@ -52,7 +52,8 @@ def judge(test: Test, evidence: Evidence) -> Finding:
     if test.rule == "certainty_at_most":
         return _at_most(test, evidence)
     if trials < 2:
-        return Finding(State.FEW, code("one_trial", **evidence.effect_parameters), trials)
+        risk = _risk(evidence, test.value or 0.0) if test.rule == "risk_below" else ""
+        return Finding(State.FEW, join([code("one_trial", **evidence.effect_parameters), risk]), trials)
     return _RULES[test.rule](test, evidence)
 
 
@@ -236,20 +237,35 @@ def _subgroups_alike(test: Test, e: Body) -> Finding:
     return Finding(state, said, int(k[names].min()))
 
 
-def _risk_below(test: Test, e: Body) -> Finding:
-    with_counts = e.effects.dropna(subset=["events_intervention", "n_intervention"])
-    trials = int(with_counts["study_id"].nunique())
-    if trials < 2:
-        return Finding(State.FEW, code("few_counts"), trials)
-    events, n = float(with_counts["events_intervention"].sum()), float(with_counts["n_intervention"].sum())
+def _event_risk(e: Body) -> tuple[float, float, float, float]:
+    """Events and patients of the intervention, and the exact interval of the risk; NaN where no trial has counts."""
+    events, n = e.effects.reindex(columns=["events_intervention", "n_intervention"]).dropna().sum().astype(float)
+    if not n:
+        return (np.nan,) * 4
     low = float(special.betaincinv(events, n - events + 1, 0.025)) if events > 0 else 0.0
     high = float(special.betaincinv(events + 1, n - events, 0.975)) if events < n else 1.0
-    value = test.value or 0.0
-    said = code(
+    return events, n, low, high
+
+
+def _risk(e: Body, value: float) -> str:
+    """The risk with the intervention, "" where no trial has counts."""
+    events, n, low, high = _event_risk(e)
+    if isnan(n):
+        return ""
+    return code(
         "risk", events=f"{events:.0f}", n=f"{n:.0f}", share=100 * events / n, lower=100 * low, upper=100 * high,
         value=100 * value,
     )  # fmt: skip
-    return Finding(State.MET if high < value else State.OPPOSED if low >= value else State.OPEN, said, e.trials)
+
+
+def _risk_below(test: Test, e: Body) -> Finding:
+    with_counts = e.effects.dropna(subset=["events_intervention", "n_intervention"])
+    trials, value = int(with_counts["study_id"].nunique()), test.value or 0.0
+    if trials < 2:
+        return Finding(State.FEW, code("few_counts"), trials)
+    _, _, low, high = _event_risk(e)
+    state = State.MET if high < value else State.OPPOSED if low >= value else State.OPEN
+    return Finding(state, _risk(e, value), e.trials)
 
 
 def nnt(e: Body) -> tuple[float, float, float] | None:

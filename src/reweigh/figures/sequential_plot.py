@@ -13,24 +13,36 @@ from reweigh.figures.panels import label, panels
 from reweigh.figures.style import DIAMOND, INK, MUTED, PREDICTION, TEXT_SIZE, RecordFigure, font
 from reweigh.protocol.model import Protocol
 from reweigh.sequential.analysis import SequentialAnalysis
+from reweigh.sequential.boundaries import UNREACHABLE
+from reweigh.sequential.tables import Found
+from reweigh.text.codes import words
 from reweigh.text.numbers import fixed
+from reweigh.text.sequential import CONCLUSIONS, unreachable
 
 MOST_Z = 8.0
 
 
 def sequential_figures(
-    found: Mapping[str, SequentialAnalysis], effects: pd.DataFrame, protocol: Protocol
+    found: Mapping[str, Found], effects: pd.DataFrame, protocol: Protocol
 ) -> Iterator[tuple[str, RecordFigure]]:
-    """The plot of each analysis, named after it; `effects` is the table of effect sizes."""
-    for analysis, result in found.items():
+    """The plot of each analysis that was made, named after it; `effects` is the table of effect sizes."""
+    for analysis, one in found.items():
+        if one.result is None:
+            continue
         row = effects[effects["analysis"] == analysis].iloc[0]
         outcome, window = protocol.outcomes[row["outcome"]], protocol.windows[row["window"]].label or row["window"]
         title = f"{outcome.label}, {window[:1].lower()}{window[1:]}: sequential analysis"
-        yield analysis, draw_sequential(result, title, favours=protocol.favours(row["outcome"])[::-1])
+        said = words(one.conclusion, CONCLUSIONS)
+        yield analysis, draw_sequential(one.result, title, said, favours=protocol.favours(row["outcome"])[::-1])
 
 
 def draw_sequential(
-    found: SequentialAnalysis, title: str, *, unit: str = "participants", favours: tuple[str, str] = ("", "")
+    found: SequentialAnalysis,
+    title: str,
+    said: str = "",
+    *,
+    unit: str = "participants",
+    favours: tuple[str, str] = ("", ""),
 ) -> RecordFigure:
     """Cumulative Z against information with the boundaries, the futility region and the conventional line.
 
@@ -38,6 +50,8 @@ def draw_sequential(
     ----------
     found
         A trial sequential analysis.
+    said
+        What it concludes, in words.
     unit
         Of the information.
     favours
@@ -46,12 +60,13 @@ def draw_sequential(
     Wetterslev, Thorlund, Brok and Gluud 2008, Journal of Clinical Epidemiology 61:64-75.
     """
     reached = "reached" if found.reached else f"{100 * found.fraction[-1]:.0f}% reached"
-    crossed = {"upper": "crossed", "lower": "crossed", "futility": "not crossed; futility", "none": "not crossed"}
     note = (
         f"Cumulative Z after each look (dots) against the information so far; required information "
-        f"{found.required:,.0f} {unit} ({reached}). Monitoring boundary {crossed[found.verdict]}. Dashed: conventional "
-        f"\N{PLUS-MINUS SIGN}{found.conventional:.2f}."
+        f"{found.required:,.0f} {unit} ({reached}). Dashed: conventional \N{PLUS-MINUS SIGN}{found.conventional:.2f}."
     )
+    looks = [i for i, why in enumerate(found.boundaries.reason[: len(found.z)]) if why == UNREACHABLE]
+    note += f" {unreachable([i + 1 for i in looks], len(found.z))}" * bool(looks)
+    note += f" {said[:1].upper()}{said[1:]}." * bool(said)
     if found.undated:
         note += f" Undated trials left out: {', '.join(found.undated)}."
     figure, (ax,) = panels(title, note, width=420.0, height=280.0)
@@ -72,6 +87,12 @@ def draw_sequential(
             ax.fill_between(at[ok], inner[ok], -inner[ok], color=FAINT, alpha=0.15, linewidth=0, zorder=0)
     for sign in (-1, 1) if found.design.sides == 2 else (found.direction,):
         ax.axhline(sign * found.conventional, color=MUTED, lw=0.9, ls=(0, (3, 2.5)), zorder=1)
+        # A look whose boundary is unreachable has a hollow arrowhead at the edge: what it asks for lies beyond.
+        if looks:
+            ax.plot(
+                at[looks], np.full(len(looks), sign * top), ls="none", marker="^" if sign > 0 else "v", ms=5,
+                mfc="white", mec=PREDICTION, gid="unreachable", zorder=3,
+            )  # fmt: skip
     ax.axhline(0, color=INK, lw=0.8, zorder=1)
     ax.axvline(found.required, color=INK, lw=1.0, zorder=2, gid="required")
     note_at(ax, found.required, top + 0.2, f"{found.required:,.0f}", ha="right")

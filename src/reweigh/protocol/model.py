@@ -189,6 +189,13 @@ class Regression(Closed):
     below_minimum: Literal["refuse", "go on"] = "refuse"
 
 
+class AssumedDiversity(Closed):
+    """Diversities D2 (percent) under which a sequential analysis is repeated where few trials show none."""
+
+    percent: Annotated[tuple[Annotated[float, Field(gt=0, lt=100)], ...], Field(min_length=1)]
+    source: Annotated[str, Field(min_length=5)]
+
+
 class Sequential(Closed):
     """Settings of the trial sequential analysis; the difference to detect is the smallest important one."""
 
@@ -200,6 +207,11 @@ class Sequential(Closed):
     adjustment: Literal["fixed", "i2", "d2", "tau2"] = "d2"
     pooling: Literal["common", "DL", "REML"] = "DL"
     control_risk: dict[Name, Annotated[float, Field(gt=0, lt=1)]] = {}
+    assumed_diversity: AssumedDiversity = AssumedDiversity(
+        percent=(25.0, 50.0),
+        source="Riberholt, Milan, Olsen and Gluud, Standard operating procedure for Trial Sequential Analysis and RTSA "
+        "(vignette RSTA-SOP, AnneLyng/RTSA at 3bd8801): where 0% heterogeneity is found, diversity between 25% and 50%",
+    )
 
 
 class Chosen(Closed):

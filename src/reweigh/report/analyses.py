@@ -35,12 +35,6 @@ from reweigh.text.numbers import (
 #: Figures wider than this many points take a row of their own.
 COLUMN = 480.0
 ALONE = "one trial, not pooled"
-SEQUENTIAL = {
-    "none": "no monitoring boundary is crossed",
-    "futility": "the futility boundary is crossed",
-    "lower": "the monitoring boundary below no effect is crossed",
-    "upper": "the monitoring boundary above no effect is crossed",
-}
 
 
 class Notes:
@@ -291,16 +285,8 @@ def _later(analysis: str, inputs: Inputs) -> dict[str, Any]:
             words.nice(row[name]) for row in conclusions for name in ("fragility", "alternatives") if row[name]
         ],
         "certainty": inputs.of("certainty", analysis),
-        "sequential": [_sequential(row) for row in inputs.of("sequential", analysis)[-1:]],
+        "sequential": [words.nice(x["conclusion"] or x["note"]) for x in inputs.of("sequential", analysis)[-1:]],
     }
-
-
-def _sequential(row: Mapping[str, Any]) -> str:
-    """The state after the last look."""
-    if row["verdict"] not in SEQUENTIAL:
-        return words.nice(row["note"] or row["verdict"])
-    share, required = percent_text(100 * row["fraction"]), whole(row["required"])
-    return f"{SEQUENTIAL[row['verdict']]}; {share} of the required information ({required}) is there"
 
 
 def _left_out(row: Mapping[str, Any], analysis: str, inputs: Inputs) -> dict[str, str]:

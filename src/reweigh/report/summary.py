@@ -13,7 +13,7 @@ from reweigh.io import records
 from reweigh.pool.summarise import I2_DEFINITIONS
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import Model, describe_model
-from reweigh.report.analyses import ALONE, SEQUENTIAL, guarded, how_many, not_pooled
+from reweigh.report.analyses import ALONE, guarded, how_many, not_pooled
 from reweigh.report.inputs import Inputs
 from reweigh.report.words import lower_first, variance, window_label
 from reweigh.text.markdown import escaped
@@ -136,11 +136,8 @@ def _fragility(main: pd.DataFrame, inputs: Inputs) -> str:
         said = [row[name] for row in inputs.of("conclusions", analysis) for name in ("fragility", "alternatives")]
         lines.append(f"- `{analysis}`: {escaped(' '.join(filter(None, said)))}")
         for last in inputs.of("sequential", analysis)[-1:]:
-            if last["verdict"] in SEQUENTIAL:
-                lines[-1] += (
-                    f" Sequential analysis: {whole(last['information'])} of {whole(last['required'])} patients needed "
-                    f"({percent_text(100 * last['fraction'])}), {SEQUENTIAL[last['verdict']]}."
-                )
+            if said := last["conclusion"]:
+                lines[-1] += escaped(f" {said[:1].upper()}{said[1:]}.")
     return "\n".join(lines)
 
 

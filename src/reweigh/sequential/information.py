@@ -7,6 +7,7 @@ from math import ceil, floor, isfinite, log
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy  # its parts load when they are used
 from numpy.typing import ArrayLike
 
 from reweigh.sequential.boundaries import fixed_drift
@@ -66,6 +67,24 @@ def diversity(vi: ArrayLike, tau2: float) -> float:
     if not (tau2 >= 0 and isfinite(tau2)):
         raise ValueError(f"tau2 must be at least 0 and finite, not {tau2}")
     return float(100 * (1 - (1 / (v + tau2)).sum() / (1 / v).sum()))
+
+
+def tau2_of_diversity(vi: ArrayLike, d2: float) -> float:
+    """The tau2 under which trials with sampling variances ``vi`` have the diversity ``d2`` (PERCENT, 0 to below 100).
+
+    The inverse of `diversity`, on the scale of ``vi``. Raises ValueError on a D2 or a variance that cannot be.
+    """
+    v = np.asarray(vi, dtype=np.float64)
+    if not 0 <= d2 < 100:
+        raise ValueError(f"D2 is in percent, from 0 to below 100, not {d2}")
+    diversity(v, 0.0)
+    if d2 == 0 or v.min() == v.max():
+        return float(v[0] * d2 / (100 - d2))
+    # Trials of one variance v have this D2 under tau2 = v D2 / (1 - D2): so much for the smallest, and for the largest.
+    size = scipy.optimize.brentq(
+        lambda x: diversity(v, np.exp(x) * d2 / (100 - d2)) - d2, np.log(v.min()), np.log(v.max()), xtol=1e-14
+    )
+    return float(np.exp(size) * d2 / (100 - d2))
 
 
 def required_information_size(

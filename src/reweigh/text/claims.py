@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from math import isnan
 
 from reweigh.text import certainty
 from reweigh.text.codes import Sentence, words
 from reweigh.text.numbers import NOT_ESTIMABLE, count_text, fixed, level_text, p_text, percent_text, stated_text, whole
+from reweigh.text.sequential import CONCLUSIONS
 
 
 class State(StrEnum):
@@ -115,6 +116,9 @@ CITATIONS = {
     "not_found": "was searched for and not found: no support",
     "none": "nothing is cited",
 }
+OLDER_REVIEWS = "older reviews"
+NO_KNOWN_MODEL = "the claim leans on no review whose model is known"
+NO_YEARS = "does not apply: no trial has a year"
 READINGS = {
     "best_now": "current best practice, all trials",
     "best_as_of": "current best practice, as of {year}",
@@ -178,6 +182,14 @@ def _certainty(p: Mapping[str, str]) -> str:
     return f"{said}; it could be {p['best']} if every trial were at low risk of bias, which is not assessed"
 
 
+def _certainty_brief(p: Mapping[str, str]) -> str:
+    if p["assessed"] == "yes":
+        return f"certainty {p['level']}"
+    if p["best"] == p["worst"]:
+        return f"certainty {p['level']}, whatever the risk of bias, which is not assessed"
+    return f"certainty {p['level']}, and at best {p['best']}: risk of bias is not assessed"
+
+
 def _subgroups(p: Mapping[str, str]) -> str:
     named, rest = (certainty.shown(p[side], p["decimals"]) for side in ("named", "rest"))
     p_value = float(p["p"])
@@ -230,20 +242,12 @@ def _multiverse(p: Mapping[str, str]) -> str:
     return f"the whole analysis `{p['analysis']}` {'; '.join(parts)} defensible analyses"
 
 
-def _no_boundary(p: Mapping[str, str]) -> str:
-    enough = "has" if p["reached"] == "yes" else "has not"
-    have, need = (whole(float(p[x])) or "unknown" for x in ("have", "need"))
-    return (
-        f"the whole analysis `{p['analysis']}` crossed no boundary and {enough} reached the information it needs "
-        f"({have} of {need} participants)"
-    )
-
-
 SENTENCES: Mapping[str, Sentence] = {
     "stated": "{reason}",
     "effect": effect_text,
     "no_trial": "no usable trial",
-    "one_trial": lambda p: f"one trial, not pooled: {effect_text(p)}",
+    "no_years": NO_YEARS,
+    "one_trial": lambda p: f"not pooled: {effect_text(p)}",
     "lacking": "no usable trial: that fits, but does not show, that evidence is lacking",
     "no_interval": "no interval can be given",
     "reach": _reach,
@@ -271,19 +275,40 @@ SENTENCES: Mapping[str, Sentence] = {
     "multiverse": _multiverse,
     "no_multiverse": "does not apply to the whole analysis `{analysis}`: {why}",
     "outside_multiverse": "does not apply: the protocol's multiverse does not run `{analysis}`",
-    "crossed": "the whole analysis `{analysis}` crossed the sequential boundary for {side}",
-    "futility": "the whole analysis `{analysis}` crossed the boundary for futility: an effect of the size looked for "
-    "is unlikely",
-    "no_boundary": _no_boundary,
+    **CONCLUSIONS,
     "no_sequential": "does not apply to the whole analysis `{analysis}`: {why}",
     "outside_sequential": "does not apply: no sequential analysis is made of `{analysis}`",
     "untested": "does not apply: nothing was tested",
+    "no_trials_there": "does not apply: no usable trial",
     "read_by": lambda p: f"{p['who']}: {p['trials']} trial{'s' * (p['trials'] != '1')}",
     "by_reading": "{who} alone: {verdict}",
 }
 """Words of `reason_codes`, `multiverse_codes` and `sequential_codes`, and of a statement's `codes`."""
 
+BRIEF: Mapping[str, Sentence] = {**SENTENCES, "certainty": _certainty_brief}
+"""The same for an answer in one sentence: a certainty without what it was lowered for."""
+
 _SUBJECT = {1: "One trial", 2: "Two trials"}
+_TALLY = {
+    State.OPPOSED: ("is opposed by them", "are opposed by them"), State.OPEN: ("is open", "are open"),
+    State.FEW: ("rests on too few trials", "rest on too few trials"),
+    State.UNTESTED: ("depends on a risk of bias that is not assessed",
+                     "depend on a risk of bias that is not assessed"),
+    State.MET: ("is met", "are met"),
+}  # fmt: skip
+
+
+def tally(states: Sequence[State]) -> str:
+    """What became of all statements of a claim: `of its 4 statements, 2 are open and 2 rest on too few trials`."""
+    found = [(states.count(state), *words) for state, words in _TALLY.items() if state in states]
+    if len(states) < 2:
+        return ""
+    if len(found) == 1:
+        return f"{'both' if len(states) == 2 else f'all {len(states)}'} of its statements {found[0][2]}"
+    parts = [f"{n} {one if n == 1 else more}" for n, one, more in found]
+    return f"of its {len(states)} statements, {', '.join(parts[:-1])} and {parts[-1]}"
+
+
 _OPENING = {
     Verdict.SUPPORTED: "support{s} this claim, with {certainty} certainty",
     Verdict.LOW: "support{s} this claim, with {certainty} certainty",
@@ -318,7 +343,8 @@ def answer(
     who = _SUBJECT.get(trials, "The trials")
     few = trials in _SUBJECT
     if verdict == Verdict.TOO_LITTLE:
-        return f"{f'{who}: too' if few else 'Too'} little evidence to judge this claim: {found}."
+        start = f"{who} {'is' if trials == 1 else 'are'} too" if few else "Too"
+        return f"{start} little evidence to judge this claim: {found}."
     if verdict == Verdict.UNTESTABLE:
         return f"{f'{who}: this cannot' if few else 'Cannot'} be tested here: {found}."
     if weak and verdict == Verdict.SUPPORTED:
