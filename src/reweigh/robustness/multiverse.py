@@ -22,6 +22,7 @@ from reweigh.pool.refit import COUNTS, Trials, no_null, refit, trials_of
 from reweigh.pool.tau2 import Floats
 from reweigh.protocol.model import Assumptions, Option, Preference, Protocol, Reading, StudySet
 from reweigh.protocol.models import PRESETS, Model
+from reweigh.protocol.windows import window_of
 from reweigh.text.codes import code
 
 MODEL = POOLING, TAU2, INTERVAL = "pooling", "tau2", "interval"
@@ -401,6 +402,14 @@ def how_of(options: Iterable[Option], of_rows: Container[str] = ()) -> How:
 _ASSUMED = tuple(name for name in Option.model_fields if name in Assumptions.model_fields)
 
 
+def _inside(table: pd.DataFrame, outcome: str, window: str, protocol: Protocol) -> pd.DataFrame:
+    """The rows of one outcome and window."""
+    mine = table[table["outcome"] == outcome]
+    when = zip(mine["timepoint_days"].astype(float), mine["timepoint"].fillna(""), strict=True)
+    there = [window_of(protocol.windows, *one) == window for one in when]
+    return mine[np.array(there, dtype=bool)].reset_index(drop=True)
+
+
 class ProtocolBuilder:
     """The data of a combination of options: `select()` on the protocol that the options make.
 
@@ -427,8 +436,10 @@ class ProtocolBuilder:
     ) -> None:
         self.studies, self.protocol, self.choices = studies, protocol, choices
         self.outcome, self.window = outcome, window
-        self.arms, self.contrasts = (t[t["outcome"] == outcome].reset_index(drop=True) for t in (arms, contrasts))
-        tables = (self.arms, self.contrasts)
+        tables = tuple(_inside(table, outcome, window, protocol) for table in (arms, contrasts))
+        self.arms, self.contrasts = tables
+        self._reported = {*self.arms["study_id"]}
+        self._read = {reading for table in tables for reading in table["reading"].fillna("")}
         self._of_rows = {c for c in protocol.set_columns if any(c in t and t[c].notna().any() for t in tables)}
         # Many options lead to the same candidates, effects and chosen rows: each table is kept once, by its content.
         self._tables: list[pd.DataFrame] = []
@@ -493,8 +504,10 @@ class ProtocolBuilder:
         nominal = end if window.nominal is not None and np.isfinite(end) else window.nominal
         shared = how.shared_arms or main.shared_arms
         rows = self.protocol.models_of(self.outcome)[0].units == "row" and how.shared_arms is None
-        of_rows = (how.reading, how.include, how.exclude)
-        candidates = self._candidates(nominal, how.readings, shared, not rows, of_rows)
+        # What touches no row of this window is not asked for: the same candidates are not built twice.
+        reading = how.reading if self._read - {*how.reading} else ()
+        figures = tuple(one for one in how.readings if one.study in self._reported)
+        candidates = self._candidates(nominal, figures, shared, not rows, (reading, how.include, how.exclude))
         moot = self._moot(candidates)
         crossover, direction = (
             (None if name in moot else getattr(how, name)) or getattr(main, name)
