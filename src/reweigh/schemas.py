@@ -515,6 +515,10 @@ timepoint
 timepoint_days | number | days | its day
 arm
 role | id | | `intervention`, `control` or `other`
+design | id | | of this comparison, where it is not the trial's
+reading | id | | who read the source, where the review has several readings
+datum | id | | what this row is a reading of
+datum_reason | text | | why rows are readings of one datum
 scale_min scale_max | number | scale of the table | ends of the scale
 better | id | | which direction is better: `lower` or `higher`
 n | integer | patients | patients analysed
@@ -537,7 +541,7 @@ row study_id comparison_id label
 outcome outcome_definition | text | | what was measured
 timepoint
 timepoint_days | number | days | its day
-measure
+measure design reading datum datum_reason
 scale_min scale_max | number | scale of the table | ends of the scale
 estimate_scale | id | | `natural`, `log` (of a ratio), `z` (of a correlation) or `logit` (of a proportion)
 estimate se ci_lower ci_upper | number | natural scale | as reported; `se` is that of the analysis scale
