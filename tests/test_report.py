@@ -370,9 +370,14 @@ def test_links_within_the_page_lead_somewhere(page):
 
 
 def test_every_drawn_forest_plot_is_on_the_page(ketamine, page):
-    for name in ketamine.figures["analysis"]:
-        assert f'id="fig-{name}"' in page
-    assert page.count("<svg") == len(ketamine.figures)
+    """All but those by a column that puts each trial under a heading of its own: the plain plot says as much."""
+    figures = ketamine.figures
+    for name in figures["analysis"]:
+        whole, _, column = name.partition(".by_")
+        sizes = ketamine.effects.loc[ketamine.effects["analysis"] == whole, column].value_counts() if column else [2, 1]
+        splits = len(sizes) > 1 and max(sizes) > 1
+        assert (f'id="fig-{name}"' in page) == splits, name
+    assert "responder.immediate.by_pain_type" in page and page.count("<svg") < len(figures)
 
 
 def test_a_review_without_claims_says_that_it_has_none(ketamine):

@@ -58,7 +58,7 @@ def bayes_table(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFrame |
     for analysis in pooled.analyses:
         group = pooled.of(analysis, "trial")
         prior = prior_of(str(group["measure"].iloc[0]), protocol)
-        if prior is None or not 2 <= len(group) <= FEW:
+        if prior is None or not 2 <= group["study_id"].nunique() <= FEW:
             continue
         found = asdict(posterior_of(group, prior, protocol))
         codes = found.pop("reason")

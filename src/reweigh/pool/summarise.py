@@ -313,7 +313,7 @@ def _as_trials(group: pd.DataFrame, model: Model) -> str:
 def _bayes_row(group: pd.DataFrame, protocol: Protocol) -> list[Row]:
     """The Bayesian model as a row of pooled.csv, where there are two to five trials and a prior."""
     prior = prior_of(str(group["measure"].iloc[0]), protocol)
-    if prior is None or not 2 <= len(group) <= FEW:
+    if prior is None or not 2 <= group["study_id"].nunique() <= FEW:
         return []
     found = posterior_of(group, prior, protocol)
     row = _frame_of(group, Model(name=BAYES, tau2="REML", interval="wald"), protocol)

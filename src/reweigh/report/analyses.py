@@ -73,7 +73,7 @@ def outcomes(inputs: Inputs, notes: Notes) -> list[dict[str, Any]]:
                 "window": words.lower_first(words.window_label(window, inputs.protocol)),
                 "not_pooled": not_pooled(f"{name}.{window}", inputs),
             }
-            for window in windows
+            for window in inputs.unusable(name)
             if window not in set(mine["window"])
         ]
         found.append({"id": name, "label": outcome.label, "analyses": analyses, "empty": empty})
@@ -111,7 +111,8 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "sets": _sets(group, base, drawn, inputs),
         "splits": _splits(own, inputs),
         "effects": [_effect_row(row, notes) for row in records(inputs.effects[inputs.effects["analysis"] == own])],
-        "not_pooled": not_pooled(own, inputs),
+        # Where only a sensitivity set has a result, the main set's trials are those that it lost.
+        "not_pooled": list(dict.fromkeys([*not_pooled(own, inputs), *not_pooled(base, inputs)])),
         "further": _further(base, inputs),
         "later": _later(own, inputs),
     }

@@ -264,8 +264,9 @@ def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Input
         marks |= {"clipped_lower": row["ci_lower"] < low, "clipped_upper": row["ci_upper"] > high}
     if not words.missing(row["pi_lower"]):
         marks |= {"pi_lower": place(row["pi_lower"]), "pi_upper": place(row["pi_upper"])}
-        marks["clipped_lower"] |= row["pi_lower"] < low
-        marks["clipped_upper"] |= row["pi_upper"] > high
+        # There may be a prediction interval where the confidence interval is not estimable (bootstrap).
+        marks["clipped_lower"] = marks.get("clipped_lower", False) or row["pi_lower"] < low
+        marks["clipped_upper"] = marks.get("clipped_upper", False) or row["pi_upper"] > high
     certainty = inputs.of("certainty", str(row["analysis"]))
     return {
         "analysis": row["analysis"],
