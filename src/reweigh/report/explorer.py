@@ -191,11 +191,13 @@ def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd
 
 
 def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
-    """The protocol's models, and others: all for few trials; for many those that are asked for most."""
-    own = protocol.models_of(frame["outcome"].iloc[0], frame["set"].iloc[0])
-    if len(frame) <= FULL_UP_TO or len(frame) > ALL_UP_TO:
+    """The protocol's models, and others: all for few trials; for many those that are asked for most, of the main set."""
+    outcome, name = str(frame["outcome"].iloc[0]), str(frame["set"].iloc[0])
+    own = protocol.models_of(outcome, name)
+    main = name == "main" and frame["measure"].iloc[0] == protocol.outcomes[outcome].measure
+    if len(frame) <= FULL_UP_TO:
         wanted = list(OTHERS.values())
-    elif frame["measure"].iloc[0] == protocol.outcomes[str(frame["outcome"].iloc[0])].measure:
+    elif main:
         wanted = [m for m in OTHERS.values() if m.tau2 in FEWER and m.interval in ("hartung-knapp", "wald")]
     else:
         wanted = []
