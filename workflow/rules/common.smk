@@ -257,3 +257,14 @@ def shown_figures(kind, caption, subcategory):
         subcategory=subcategory,
         labels={"figure": "{figure}"},
     )
+
+
+def archived(wildcards):
+    """Every result of a review that a stage makes."""
+    stages = [getattr(rules, name) for names in STAGES.values() for name in names]
+    made = [str(path) for stage in stages for path in stage.output]
+    return [
+        path.replace("{review}", wildcards.review)
+        for path in made
+        if path.startswith("results/")
+    ]

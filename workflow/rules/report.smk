@@ -125,17 +125,6 @@ rule report_word:
         "../../scripts/report.py"
 
 
-def archived(wildcards):
-    """Every result of a review that a stage makes."""
-    stages = [getattr(rules, name) for names in STAGES.values() for name in names]
-    made = [str(path) for stage in stages for path in stage.output]
-    return [
-        path.replace("{review}", wildcards.review)
-        for path in made
-        if path.startswith("results/")
-    ]
-
-
 # On request: `snakemake archive`, or one by its name.
 rule review_archive:
     """Data, results, lock and provenance of a review in one file to deposit, an RO-Crate."""

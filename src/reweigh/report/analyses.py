@@ -74,7 +74,6 @@ def outcomes(inputs: Inputs, notes: Notes) -> list[dict[str, Any]]:
                 "not_pooled": not_pooled(f"{name}.{window}", inputs),
             }
             for window in inputs.unusable(name)
-            if window not in set(mine["window"])
         ]
         found.append({"id": name, "label": outcome.label, "analyses": analyses, "empty": empty})
     return found
@@ -111,8 +110,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "sets": _sets(group, base, drawn, inputs),
         "splits": _splits(own, inputs),
         "effects": [_effect_row(row, notes) for row in records(inputs.effects[inputs.effects["analysis"] == own])],
-        # Where only a sensitivity set has a result, the main set's trials are those that it lost.
-        "not_pooled": list(dict.fromkeys([*not_pooled(own, inputs), *not_pooled(base, inputs)])),
+        "not_pooled": not_pooled(own, inputs),
         "further": _further(base, inputs),
         "later": _later(own, inputs),
     }
