@@ -191,7 +191,7 @@ def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd
 
 
 def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
-    """The protocol's models, and others: all for few trials; for many those that are asked for most, of the main set."""
+    """The protocol's models, and others: all for few trials; of many those asked for most, in the main set."""
     outcome, name = str(frame["outcome"].iloc[0]), str(frame["set"].iloc[0])
     own = protocol.models_of(outcome, name)
     main = name == "main" and frame["measure"].iloc[0] == protocol.outcomes[outcome].measure
