@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -247,7 +248,12 @@ def _axis(mine: pd.DataFrame) -> tuple[float, float, list[tuple[float, str]]]:
     predicted = mine[["pi_lower", "pi_upper"]].set_axis(["ci_lower", "ci_upper"], axis=1).assign(estimate=float("nan"))
     both = [mine.assign(kind="study"), predicted.assign(kind="prediction interval")]
     low, high = axis_limits(pd.concat(both), scale=of.scale, null=of.null)
-    at, labels = round_ticks(low, high, scale=of.scale, fits=lambda ticks, _: len(ticks) <= 5)
+
+    def apart(ticks: list[float], _: list[str]) -> bool:
+        gaps = [second - first for first, second in pairwise(ticks)]
+        return len(ticks) <= 5 and min(gaps, default=high - low) > 0.09 * (high - low)
+
+    at, labels = round_ticks(low, high, scale=of.scale, fits=apart)
     return low, high, [(100 * (t - low) / (high - low), label) for t, label in zip(at, labels, strict=True)]
 
 
