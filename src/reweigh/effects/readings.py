@@ -50,11 +50,12 @@ def compare_readings(
         for file, table in (("arms.csv", arms), ("contrasts.csv", contrasts))
     ]
     joined = pd.concat(both, ignore_index=True)
-    joined = joined[joined["datum"].notna()] if "datum" in joined else joined.iloc[:0]
+    # An empty cell is missing in the checked tables and an empty text in those that are written.
+    joined = joined[joined["datum"].fillna("") != ""] if "datum" in joined else joined.iloc[:0]
     for (study, datum), group in joined.groupby(["study_id", "datum"], sort=False):
         given = group["reading"].fillna("").astype(str)
         names = sorted(dict.fromkeys(given), key=lambda one: (order.get(one, len(order)), one))
-        reason = "; ".join(dict.fromkeys(group["datum_reason"].dropna().astype(str)))
+        reason = "; ".join(filter(None, dict.fromkeys(group["datum_reason"].dropna().astype(str))))
         said = {name: dict(_numbers(group[given == name], typed or {})) for name in names}
         for one, other in combinations(names, 2):
             identity = {"study_id": study, "label": labels.get(study, study), "datum": datum}
