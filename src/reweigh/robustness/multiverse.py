@@ -440,7 +440,9 @@ class ProtocolBuilder:
         self.arms, self.contrasts = tables
         self._reported = {*self.arms["study_id"]}
         self._read = {reading for table in tables for reading in table["reading"].fillna("")}
-        self._of_rows = {c for c in protocol.set_columns if any(c in t and t[c].notna().any() for t in tables)}
+        self._of_rows = {
+            c for c in protocol.set_columns if any(c in t and (t[c].fillna("") != "").any() for t in tables)
+        }
         # Many options lead to the same candidates, effects and chosen rows: each table is kept once, by its content.
         self._tables: list[pd.DataFrame] = []
         self._known: dict[Hashable, int] = {}
