@@ -9,7 +9,8 @@ import pytest
 from reweigh.check import examine, table_rules
 from reweigh.effects.readings import agreement, compare_readings, typed_cells
 from reweigh.effects.selection import select
-from reweigh.pool.summarise import pooled_table
+from reweigh.figures.forest.catalogue import plot_ids
+from reweigh.pool.summarise import pooled_table, subgroup_table
 from reweigh.protocol.read import load_checked
 from reweigh.robustness.multiverse import multiverse_of
 from reweigh.tables.review import check_review
@@ -241,6 +242,21 @@ def test_ketamine_has_the_numbers_of_the_cochrane_review(ketamine):
     assert said(keep[1], "cochrane") == [3.28, 0.52, 20.66]
     assert said(keep[2], "cochrane", ("ci_lower", "ci_upper"), 1, 10) == [-16.3, 5.6]
     assert said(keep[2], "cochrane", ("guarded_ci_lower", "guarded_ci_upper"), 1, 10) == [-21.9, 11.2]
+
+
+def test_intravenous_pain_in_the_short_term_by_pain_type_says_on_how_little_it_rests(ketamine):
+    _, protocol, _, selection = ketamine
+    analysis = "pain_intensity.term_short.MD.intravenous"
+    table = subgroup_table(selection.effects[selection.effects["analysis"] == analysis], protocol)
+    mine = table[(table["column"] == "pain_type") & (table["model"] == "cochrane")].set_index("subgroup")["k"]
+    assert mine.to_dict() == {"Complex regional pain syndrome": 2, "Neuropathic pain": 1, "Fibromyalgia": 1}
+    first = table[table["column"] == "pain_type"].iloc[0]
+    assert 0 < first["q_between_p_value"] < 1 and "2 of 3 subgroups rest on one trial" in first["q_between_note"]
+    claims = (KETAMINE / "claims.yaml").read_text()
+    assert "rule: subgroup_larger" in claims
+    for line in claims.splitlines():
+        assert not ("term_short" in line and "subgroup_larger" in line)
+    assert f"{analysis}.by_pain_type" in plot_ids(selection.effects, protocol, selection.units)
 
 
 def test_every_row_of_the_cochrane_review_comes_back_as_revman_printed_it(ketamine):

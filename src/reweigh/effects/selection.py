@@ -81,12 +81,11 @@ class Analysis:
 
 def analyses(protocol: Protocol) -> Iterator[Analysis]:
     """Every outcome with its measure in every set, then its further measures in the main set and those that ask."""
-    asking = [name for name, chosen in protocol.sets.items() if name == "main" or chosen.also]
     for name, outcome in protocol.outcomes.items():
         for set_name in protocol.sets:
             yield Analysis(name, outcome.measure, set_name)
         for measure in outcome.also:
-            for set_name in asking:
+            for set_name in protocol.whole_sets:
                 yield Analysis(name, measure, set_name)
 
 

@@ -116,21 +116,22 @@ def weights_table(
 
 
 def subgroup_table(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Pool the subgroups of every main-set analysis by every model, for every subgroup column of the protocol.
+    """Pool the subgroups of every analysis of `whole_sets` by every model, for every subgroup column of the protocol.
 
     Returns one row per analysis, model and subgroup, with the test for subgroup differences, or the reason why there is
     none, on each. Trials without a value in the column stand in a row "not reported" of their own, which takes no part
     in the test; its notes name them. By a column of rows a trial stands in every subgroup that its rows are in.
     """
-    pooled, rows = Units(effects[effects["set"] == "main"], units), list[Row]()
+    pooled, rows = Units(effects[effects["set"].isin(protocol.whole_sets)], units), list[Row]()
     for column in protocol.subgroup_columns:
         for analysis, group in pooled.analyses.items():
             for model in models_of(group, protocol):
                 parted = _parted(pooled.of(analysis, model.units, column), column, protocol)
                 rows += _split(parted, f"{analysis}.by_{column}", column, model, protocol)
     table = frame("subgroups.csv", rows)
-    counted = table[table["q_between"].notna()].groupby(["outcome", "window", "measure", "model"])["column"].nunique()
-    keys = pd.MultiIndex.from_frame(table[["outcome", "window", "measure", "model"]])
+    one = ["outcome", "window", "measure", "set", "model"]
+    counted = table[table["q_between"].notna()].groupby(one)["column"].nunique()
+    keys = pd.MultiIndex.from_frame(table[one])
     return table.assign(tests_made=counted.reindex(keys).fillna(0).astype(int).to_numpy())
 
 

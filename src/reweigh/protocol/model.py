@@ -230,7 +230,7 @@ class Chosen(Closed):
 
 
 class StudySet(Chosen):
-    """A set of trials and of readings of them; with `also`, by the further measures of each outcome, too."""
+    """A set of trials and of readings of them; with `also`, by the further measures and in subgroups like `main`."""
 
     label: str
     also: bool = False
@@ -434,6 +434,11 @@ class Protocol(Closed):
     def subgroup_columns(self) -> tuple[str, ...]:
         """Columns by which every main analysis is split: those of trials, then those of rows."""
         return (*self.subgroups, *self.row_subgroups)
+
+    @property
+    def whole_sets(self) -> tuple[str, ...]:
+        """Sets that are analysed by the further measures of each outcome and in subgroups, the main one first."""
+        return tuple(name for name, chosen in self.sets.items() if name == "main" or chosen.also)
 
     @property
     def set_columns(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reweigh.figures.forest.catalogue import plot
+from reweigh.figures.forest.catalogue import plot, splits
 from reweigh.figures.forest.draw import draw_forest
 from reweigh.figures.forest.table import forest_table
 from reweigh.figures.svg import render
@@ -84,7 +84,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
     outcome = protocol.outcomes[str(first["outcome"])]
     base = str(first["analysis"]) if first["set"] == "main" else str(first["analysis"]).removesuffix(f".{first['set']}")
     drawn = set(inputs.figures.loc[inputs.figures["kind"] == "forest", "analysis"])
-    ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, base, group, inputs)]
+    ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, group)]
     views = [_view(name, group, inputs, notes) for name in dict.fromkeys(ids)]
     own = str(first["analysis"])
     models = records(inputs.pooled[inputs.pooled["analysis"] == own])
@@ -132,20 +132,11 @@ def guarded(row: Mapping[str, Any]) -> str:
     return f"guarded {span_text(row, 'guarded_ci')}" if has(row["note_codes"], "hartung_knapp_narrow") else ""
 
 
-def _belongs(name: str, base: str, group: pd.DataFrame, inputs: Inputs) -> bool:
-    """Whether a forest plot stands with an analysis: its own, those of its sets, and those by a column that splits it.
-
-    A column splits an analysis where two groups or more have a trial and one of them has several: a heading over each
-    trial says nothing that the plain plot does not.
-    """
-    if name in set(group["analysis"]):
-        return True
-    if not name.startswith(f"{base}.by_"):
-        return False
-    column = name.removeprefix(f"{base}.by_")
-    main = group[group["set"] == group["set"].iloc[0]]
-    sizes = main[column].value_counts() if column in main else pd.Series(dtype=int)
-    return len(sizes) > 1 and int(sizes.max()) > 1
+def _belongs(name: str, group: pd.DataFrame) -> bool:
+    """Whether a forest plot stands with an analysis: its own, those of its sets, those by a column that splits it."""
+    whole, _, column = name.partition(".by_")
+    mine = group[group["analysis"] == whole]
+    return len(mine) > 0 and (not column or splits(mine, column))
 
 
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
@@ -166,10 +157,12 @@ def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[
         )
         trials.append((spoken, notes.of(same[0])))
     _, _, column = name.partition(".by_")
-    label = protocol.sets[str(one.effects["set"].iloc[0])].label
-    kind = "split" if column else "overall" if one.effects["set"].iloc[0] == "main" else "set"
+    of_set = protocol.sets[str(one.effects["set"].iloc[0])].label
+    main = one.effects["set"].iloc[0] == "main"
+    label, kind = of_set, "overall" if main else "set"
     if column:
         label = protocol.groupings[column].label if column in protocol.groupings else column.replace("_", " ")
+        label, kind = label + ("" if main else f", {words.lower_first(of_set)}"), "split"
     return {
         "id": name,
         "kind": kind,

@@ -32,7 +32,8 @@ class Plot:
 def plot_ids(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFrame | None = None) -> list[str]:
     """Analyses that are drawn: every main one, overall and by each subgroup column that splits the trials.
 
-    A sensitivity set is drawn where it differs from the main set. Every other analysis of the tables can still be
+    A sensitivity set is drawn where it differs from the main set, one of `whole_sets` also by the first subgroup column
+    where that splits it. Every other analysis of the tables can still be
     asked for by name. `effects`, `units`: the tables of these names.
     """
     found, pooled = [], Units(effects, units)
@@ -40,12 +41,23 @@ def plot_ids(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFrame | No
         if group["set"].iloc[0] != "main":
             if not _same_as_main(group, effects):
                 found.append(str(analysis))
+                if group["set"].iloc[0] in protocol.whole_sets:
+                    found += [f"{analysis}.by_{column}" for column in protocol.subgroups[:1] if splits(group, column)]
             continue
         found.append(str(analysis))
         unit = models_of(group, protocol)[0].units
         parted = {column: pooled.of(str(analysis), unit, column)[column] for column in protocol.subgroup_columns}
         found += [f"{analysis}.by_{column}" for column, values in parted.items() if len(set(values)) > 1]
     return found
+
+
+def splits(group: pd.DataFrame, column: str) -> bool:
+    """Whether a column splits an analysis: two groups or more have a trial, and one of them has several.
+
+    A heading over each trial says nothing that the plain plot does not.
+    """
+    sizes = group[column].value_counts() if column in group else pd.Series(dtype=int)
+    return len(sizes) > 1 and int(sizes.max()) > 1
 
 
 def journal_plot_ids(effects: pd.DataFrame) -> list[str]:
