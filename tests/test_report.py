@@ -354,7 +354,8 @@ def test_page_is_self_contained(page):
 
 @pytest.mark.slow
 def test_page_is_small_and_the_same_again(ketamine, page):
-    assert len(page.encode()) < 3_000_000
+    # The plots of thirteen sets and the explorer's look-up tables; both grew with the readings.
+    assert len(page.encode()) < 7_000_000
     assert report_page(ketamine) == page
 
 

@@ -47,6 +47,8 @@ CLAIM = (
     "answer",
     "count",
     "best_now",
+    "rests_on",
+    "by_reading",
     "certainty_reasons",
     "reason",
     "multiverse",
@@ -227,10 +229,10 @@ def test_forest_plots_are_chosen_and_linked(browser, pages):
     visible = (
         "[...document.querySelectorAll('.view[data-analysis=\"responder.immediate\"]:not([hidden])')].map(f => f.id)"
     )
-    assert browser.run(visible) == ["fig-responder.immediate.by_pain_type"]
-    browser.run("(() => { const s = document.querySelector('select[data-views=\"responder.immediate\"]'); "
-                "s.value = 'responder.immediate'; s.dispatchEvent(new Event('change')); })()")  # fmt: skip
     assert browser.run(visible) == ["fig-responder.immediate"]
+    browser.run("(() => { const s = document.querySelector('select[data-views=\"responder.immediate\"]'); "
+                "s.value = 'responder.immediate.by_design'; s.dispatchEvent(new Event('change')); })()")  # fmt: skip
+    assert browser.run(visible) == ["fig-responder.immediate.by_design"]
     browser.run("location.hash = '#fig-responder.immediate.with_active_comparators'")
     browser.run("new Promise(done => setTimeout(done, 100))")
     assert browser.run(visible) == ["fig-responder.immediate.with_active_comparators"]
@@ -239,7 +241,7 @@ def test_forest_plots_are_chosen_and_linked(browser, pages):
 def test_a_trial_tells_its_source_on_focus_and_opens_its_page(browser, inputs, pages):
     browser.open(pages[KETAMINE].as_uri())
     note = "document.getElementById('tip')"
-    browser.run("document.querySelector('[id=\"fig-responder.immediate.by_pain_type\"] .scroll').focus()")
+    browser.run("document.querySelector('[id=\"fig-responder.immediate\"] .scroll').focus()")
     browser.key("Tab", 9)
     label = browser.run("document.activeElement.getAttribute('aria-label')")
     assert label.startswith("Kvarnstrom 2003: ")
@@ -304,7 +306,7 @@ def test_downloads_are_the_figure_and_its_rows(browser, pages):
       const make = URL.createObjectURL;
       URL.createObjectURL = (blob) => { kept.push(blob.text()); return make.call(URL, blob); };
       HTMLAnchorElement.prototype.click = () => {};
-      const id = 'responder.immediate.by_pain_type';
+      const id = 'responder.immediate.by_design';
       for (const kind of ['svg', 'effects', 'pooled']) document.querySelector(`[data-get="${kind}"][data-id="${id}"]`).click();
       return Promise.all(kept);
     })()"""
@@ -315,7 +317,7 @@ def test_downloads_are_the_figure_and_its_rows(browser, pages):
     rows = [line for line in effects.split("\n")[1:] if line]
     assert len(rows) == 5
     assert all(row.startswith("responder.immediate,") for row in rows)
-    assert all(row.startswith("responder.immediate.by_pain_type,") for row in pooled.split("\n")[1:] if row)
+    assert all(row.startswith("responder.immediate.by_design,") for row in pooled.split("\n")[1:] if row)
 
 
 def axe():
@@ -371,7 +373,7 @@ def test_another_measure_keeps_the_trials_that_were_unticked(browser, inputs, pa
 
 def test_a_figure_is_printed_alone_on_a_page_of_its_size(browser, pages):
     browser.open(pages[KETAMINE].as_uri())
-    name = "responder.immediate.by_pain_type"
+    name = "responder.immediate"
     printed = browser.run(f"""new Promise((done) => {{
       const add = document.body.append;
       document.body.append = (frame) => {{
@@ -463,7 +465,7 @@ def test_nothing_that_came_from_data_runs(browser, inputs, tmp_path, policy):
     )
     tables["sequential"] = pd.DataFrame({"analysis": ids, "conclusion": HOSTILE, "note": HOSTILE})
     printed = dict.fromkeys(("label", "outcome", "timepoint", "subgroup", "measure", "printed_estimate", "printed_ci_lower",
-                             "printed_ci_upper", "printed", "found_model", "nearest", "missing", "detail"), HOSTILE)  # fmt: skip
+                             "printed_ci_upper", "printed", "found_model", "nearest", "missing", "detail", "note"), HOSTILE)  # fmt: skip
     tables["reproduction"] = pd.DataFrame([printed | {"verdict": verdict} for verdict in (NOT_PUBLIC, HOSTILE)])
     tables["published_checks"] = pd.DataFrame([printed | {"result": "flag"}])
     claim = dict.fromkeys(CLAIM, HOSTILE) | {"id": "C1", "analysis": "responder.immediate"}

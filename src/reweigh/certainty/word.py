@@ -27,7 +27,8 @@ def new_document(title: str) -> WordDocument:
     """An empty document, portrait, with its title; nothing in it tells when or by whom it was made."""
     document = Document()
     about = document.core_properties
-    about.title, about.author, about.comments, about.last_modified_by = xml_text(title), "", "", ""
+    # Word's properties hold 255 characters; the heading has all of them.
+    about.title, about.author, about.comments, about.last_modified_by = xml_text(title)[:255], "", "", ""
     about.created = about.modified = datetime(1980, 1, 1)
     document.styles["Normal"].font.size = Pt(10)
     turn(document, landscape=False, first=True)
