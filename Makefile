@@ -36,7 +36,7 @@ lint: env
 
 # Needs uv. Writes the lock and, from it, the conda environment.
 lock:
-	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev --extra workflow --extra formats --extra archive pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --extra dev --extra workflow --extra formats --extra archive pyproject.toml -o requirements.lock
 	$(PYTHON) .ci/environment.py > environment.yml
 
 # results/README.md, from the schemas of the tables.

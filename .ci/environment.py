@@ -19,7 +19,7 @@ def pins(lock: str, python: str = PYTHON, platform: str = "linux") -> list[str]:
         "platform_python_implementation": "CPython",
         "implementation_name": "cpython",
     }
-    found = re.findall(r"^([A-Za-z0-9._-]+==\S+)(?: ; ([^\\\n]+))?", lock, flags=re.MULTILINE)
+    found = re.findall(r"^([A-Za-z0-9._-]+(?:\[[a-z,]+\])?==\S+)(?: ; ([^\\\n]+))?", lock, flags=re.MULTILINE)
     return [pin for pin, marker in found if not marker or Marker(marker.strip()).evaluate(where)]
 
 

@@ -24,7 +24,7 @@ def test_environment_yml_has_the_locks_versions_and_is_self_contained():
     conda = YAML(typ="safe").load((ROOT / "environment.yml").read_text())
     assert conda["dependencies"][0] == f"python={PYTHON}"
     listed = conda["dependencies"][-1]["pip"]
-    assert all(re.fullmatch(r"[a-z0-9._-]+==[^\s;]+", pin) for pin in listed)
+    assert all(re.fullmatch(r"[a-z0-9._-]+(\[[a-z,]+\])?==[^\s;]+", pin) for pin in listed)
     names = {pin.split("==")[0] for pin in listed}
     assert {"pandas", "statsmodels", "pymare", "snakemake", "seaborn", "pytest"} <= names
 
@@ -39,7 +39,7 @@ def test_every_requirement_of_the_lock_is_pinned_and_hashed():
     blocks = re.findall(r"^[a-z0-9][^\n]*(?:\n    [^\n]*)*", LOCK, flags=re.MULTILINE)
     assert len(blocks) > 60
     for block in blocks:
-        assert re.match(r"[A-Za-z0-9._-]+==\S+", block)
+        assert re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", block)
         assert "--hash=sha256:" in block, block
         marker = re.match(r"\S+ ; ([^\\\n]+)", block)
         assert marker is None or Marker(marker.group(1).strip())
