@@ -280,7 +280,7 @@ def test_a_bad_review_is_reported_whole_and_stops_nothing_else(copy_of_built):
     arms = folder / "data" / KETAMINE / "arms.csv"
     text = arms.read_text()
     text = text.replace("2.68,,0.51", '"2,68",,0.51').replace(",93,,,,,,,,,,,29,", ",93,,,,,,,,,,,129,")
-    arms.write_text(text.replace("carr2004,rescue", "car2004,rescue"))
+    arms.write_text(text.replace("carr2004,,rescue", "car2004,,rescue"))
     protocol = folder / "data" / KETAMINE / "review.yaml"
     protocol.write_text(protocol.read_text().replace("subgroups:", "subgrups:"))
     other = folder / "data" / "bcg-vaccine" / "arms.csv"
