@@ -6,13 +6,14 @@ import pandas as pd
 
 from reweigh.console import logged
 from reweigh.corpus.answers import summary
+from reweigh.corpus.rows import gathered
 from reweigh.io import frame, read_csv, write_csv
 from reweigh.report.corpus import corpus_page
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         given = snakemake.params
-        table = pd.concat([frame("corpus.csv", []), *(read_csv(path) for path in snakemake.input.analyses)])
+        table = gathered(map(read_csv, snakemake.input.analyses))
         failed = [{"review": name, "stage": "import", "problem": why} for name, why in given.not_imported.items()]
         # Each depth repeats what stopped before it; the last one has all.
         read = [read_csv(path) for path in snakemake.input.done if f"/{given.depth}/" in path]

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from reweigh.console import logged
-from reweigh.corpus.rows import analysis_rows, printed_rows
+from reweigh.corpus.rows import analysis_rows, gathered, printed_rows
 from reweigh.io import frame, read_csv, write_csv
 from reweigh.protocol.read import load_written
 
@@ -84,4 +84,4 @@ if __name__ == "__main__":
         kept = read_csv(earlier) if earlier else frame("corpus_problems.csv", [])
         write_csv(pd.concat([kept, frame("corpus_problems.csv", problems)]), snakemake.output.done)
         if hasattr(snakemake.output, "analyses"):
-            write_csv(pd.concat([frame("corpus.csv", []), *analyses]), snakemake.output.analyses)
+            write_csv(gathered(analyses), snakemake.output.analyses)

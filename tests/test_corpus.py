@@ -21,8 +21,8 @@ from reweigh.cli import corpus as many
 from reweigh.cli.places import Stop
 from reweigh.console import config_error
 from reweigh.corpus.answers import answers, rows_back, summary
-from reweigh.corpus.rows import _change, _compared, _decisive, _important, _pool, _pools, _same, printed_rows
-from reweigh.io import frame, read_csv
+from reweigh.corpus.rows import _change, _compared, _decisive, _important, _pool, _pools, _same, gathered, printed_rows
+from reweigh.io import csv_text, frame, read_csv
 from reweigh.pool.core import pool
 from reweigh.protocol.models import Model
 from reweigh.report.corpus import corpus_page
@@ -87,6 +87,16 @@ def test_the_conclusions_of_a_table_are_those_of_its_intervals():
     assert made["pi_includes_no_effect"].tolist() == ["yes", ""]
     assert made["change_important"].tolist() == ["", "unimportant to important"]
     assert set(made["change_important"]) - {""} <= set(IMPORTANT_CHANGES)
+
+
+def test_how_a_row_is_written_hangs_on_no_other():
+    """One, three or no decisive trials: the same digits beside an analysis that has no such number, and alone."""
+    rows = [{"k": 3, "tau2": 0.1234567890123456, "decisive_trials": n} for n in (1, 3, 0)] + [{"k": 1}]
+    tables = [frame("corpus.csv", [row]) for row in rows]
+    apart = [csv_text(gathered([one]), "corpus.csv").splitlines()[1] for one in tables]
+    assert csv_text(gathered(tables), "corpus.csv").splitlines()[1:] == apart
+    assert ",0.123456789012," in apart[0]
+    assert csv_text(gathered([]), "corpus.csv").count("\n") == 1
 
 
 def test_the_estimate_that_weights_imply_is_the_mean_on_the_scale_of_the_model():

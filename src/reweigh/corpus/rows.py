@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isnan, nan
 from typing import Any
 
@@ -17,6 +17,7 @@ from reweigh.pool.refit import cannot, refit, trials_of
 from reweigh.pool.units import Units
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import PRESETS, Model
+from reweigh.schemas import schema_of
 from reweigh.text.codes import code, has, join, words
 from reweigh.text.corpus import REASONS
 from reweigh.text.pool import SENTENCES as POOLED
@@ -92,6 +93,13 @@ def analysis_rows(
             )  # fmt: skip
     made = frame("corpus.csv", rows)
     return _compared(made, important or {})
+
+
+def gathered(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """One table of the rows of many, numbers as such: how a row is written hangs on no other, nor on its batch."""
+    whole = pd.concat([frame("corpus.csv", []), *tables], ignore_index=True)
+    numbers = [name for name, column in schema_of("corpus.csv").columns.items() if column.numeric]
+    return whole.assign(**{name: pd.to_numeric(whole[name]) for name in numbers})
 
 
 def printed_rows(content: bytes) -> pd.DataFrame:
