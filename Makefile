@@ -1,10 +1,11 @@
 # make       builds the environment and runs the main job
 # make test  passes the tests; make test-slow those that run the workflow, R and a browser
+# make slurm adds what a run on a cluster with Slurm needs
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
-.PHONY: all env test lint lock readme benchmark clean
+.PHONY: all env test lint slurm lock readme benchmark clean
 
 all: env
 	@$(BIN)/snakemake
@@ -34,9 +35,18 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-# Needs uv. Writes the lock and, from it, the conda environment.
+# What a run on a cluster with Slurm needs more. It comes into the environment by this target alone, for each start of
+# Snakemake takes longer with it.
+slurm: $(VENV)/.slurm
+
+$(VENV)/.slurm: $(VENV)/.ready profiles/slurm/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement profiles/slurm/requirements.lock
+	@touch $@
+
+# Needs uv. Writes the locks and, from the first, the conda environment.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --extra dev --extra workflow --extra formats --extra archive pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock profiles/slurm/requirements.in -o profiles/slurm/requirements.lock
 	$(PYTHON) .ci/environment.py > environment.yml
 
 # results/README.md, from the schemas of the tables.

@@ -333,6 +333,31 @@ def test_run_gives_snakemake_what_was_asked_for(here, monkeypatch, status, told)
     assert said.endswith("--cores 1 --config reviews=[a, b] as_of=2010 --unlock")
 
 
+def test_a_profile_is_one_that_comes_with_the_workflow_or_a_folder(here, monkeypatch):
+    asked = []
+    monkeypatch.setattr(workflow, "run", lambda arguments, said: asked.append(arguments) or 0)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    mine(here)
+
+    def profile():
+        return asked[-1][asked[-1].index("--workflow-profile") + 1]
+
+    assert reweigh("run").exit_code == 0
+    assert profile() == f"{ROOT}/profiles/default" and "--cores" not in asked[-1]
+    (here / "slurm").mkdir()
+    (here / "slurm" / "config.yaml").write_text("executor: dryrun\n")
+    assert reweigh("run", "--profile", "slurm").exit_code == 0
+    assert profile() == f"{ROOT}/profiles/slurm"
+    assert reweigh("run", "--profile", "./slurm").exit_code == 0
+    assert profile() == "slurm"
+    told = reweigh("run", "--profile", "slrum")
+    assert told.exit_code == 2 and "none of default, slurm" in told.output
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    told = reweigh("run", "--profile", "slurm")
+    assert told.exit_code == 1 and "pip install 'reweigh[slurm]'" in told.output
+    assert len(asked) == 3
+
+
 def test_a_target_is_a_name_of_the_three_a_review_or_a_file(here, monkeypatch):
     asked = []
     monkeypatch.setattr(workflow, "run", lambda arguments, said: asked.append(arguments) or 0)

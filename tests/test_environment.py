@@ -49,9 +49,39 @@ def test_the_lock_covers_what_pyproject_asks_for():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(one for name, extra in project["optional-dependencies"].items() if name != "slurm" for one in extra),
+    ]
     locked = {re.split(r"[=\[ ]", line)[0].replace("-", "_") for line in LOCK.splitlines() if "==" in line}
     assert {re.split(r"[>=<.\[ ]", name)[0].replace("-", "_") for name in wanted} - {"ruamel"} <= locked
+
+
+def test_the_executor_of_slurm_has_a_lock_of_its_own_with_the_versions_of_the_other():
+    import tomllib
+
+    folder = ROOT / "profiles" / "slurm"
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["slurm"]
+    asked = [line for line in (folder / "requirements.in").read_text().splitlines() if not line.startswith("#")]
+    assert set(asked) < set(extra)
+    own = (folder / "requirements.lock").read_text()
+    pinned = r"^([A-Za-z0-9._-]+)==([^\s;]+)"
+    mine, lock = (set(re.findall(pinned, text, flags=re.MULTILINE)) for text in (own, LOCK))
+    new = {name for name, _ in mine} - {name for name, _ in lock}
+    assert new == {"snakemake-executor-plugin-slurm", "snakemake-executor-plugin-slurm-jobstep"}
+    assert {one for one in mine - lock if one[0] not in new} == set()
+    assert own.count("--hash=sha256:") >= len(mine)
+
+
+def test_the_profile_of_slurm_groups_rules_that_there_are():
+    """A job of Slurm is minutes: every rule that computes is in a group; the pages of many reviews are made here."""
+    groups = YAML(typ="safe").load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())["groups"]
+    text = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE))
+    computing = {name for name, body in rules.items() if "script:" in body}
+    assert len(computing) > 15
+    assert computing - set(groups) == {name for name, body in rules.items() if "localrule: True" in body}
+    assert set(groups) <= computing
 
 
 def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine():

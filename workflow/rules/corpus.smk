@@ -78,6 +78,7 @@ rule corpus_page:
         summary="results/corpus_summary.txt",
     log:
         "logs/corpus.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:

@@ -36,6 +36,7 @@ rule gallery_page:
         summary="results/gallery_summary.txt",
     log:
         "logs/gallery.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:

@@ -80,6 +80,7 @@ rule report_index:
         index="results/index.html",
     log:
         "logs/report_index.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:

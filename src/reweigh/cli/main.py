@@ -25,6 +25,8 @@ from reweigh.cli.places import (
 
 FORMATS = ("revman-web", "metafor", "meta", "ris", "robvis", "prisma")
 """What a review is exported to; a test holds them to `reweigh.exchange.export`, which takes long to load."""
+PROFILE = click.option("--profile", metavar="NAME", help="Where it runs: slurm on a cluster with Slurm (needs "
+                       "reweigh[slurm]), or a folder with a Snakemake profile.")  # fmt: skip
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -105,11 +107,12 @@ def check(name: str | None) -> None:
 @click.option("--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".",
               show_default="this one", help="The folder that has data/; it gets results/.")  # fmt: skip
 @click.option("--cores", type=click.IntRange(1), show_default="all", help="How many jobs at a time.")
+@PROFILE
 @click.option("--review", "only", multiple=True, metavar="NAME", help="Only this review; may be given several times.")
 @click.option("--as-of", type=click.IntRange(1900, 2099), metavar="YEAR", help="From the trials up to a year.")
 @click.option("--unlock", is_flag=True, help="Release the folder after a run was killed, and do nothing else.")
-def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tuple[str, ...], as_of: int | None,
-        unlock: bool) -> None:  # fmt: skip
+def run(targets: tuple[str, ...], directory: Path, cores: int | None, profile: str | None, only: tuple[str, ...],
+        as_of: int | None, unlock: bool) -> None:  # fmt: skip
     """Build the reviews that are not up to date.
 
     \b
@@ -134,7 +137,7 @@ def run(targets: tuple[str, ...], directory: Path, cores: int | None, only: tupl
             raise click.UsageError(workflow.no_target(one, reviews(directory / DATA)))
     config = [f"reviews=[{', '.join(only)}]"] if only else []
     config += [f"as_of={as_of}"] if as_of else []
-    arguments = workflow.command(directory, targets, cores, config) + (["--unlock"] if unlock else [])
+    arguments = workflow.command(directory, targets, cores, config, profile) + (["--unlock"] if unlock else [])
     status = workflow.run(arguments, [one for one in sys.argv[1:] if one != "--unlock"])
     sys.exit(min(status, 1) if status >= 0 else 1)
 
@@ -211,9 +214,10 @@ def import_files(files: tuple[Path, ...], into: str, columns: Path | None, force
 @click.option("--important", multiple=True, metavar="MEASURE=BOUNDS",
               help="Bounds of an important effect: RR=0.75,1.25 or SMD=0.2. May be given several times.")  # fmt: skip
 @click.option("--cores", type=click.IntRange(1), show_default="all", help="How many jobs at a time.")
+@PROFILE
 @click.option("--force", is_flag=True, help="Overwrite reviews of DIR that were changed since they were imported.")
 def corpus(files: tuple[Path, ...], into: Path, depth: str, important: tuple[str, ...], cores: int | None,
-           force: bool) -> None:  # fmt: skip
+           profile: str | None, force: bool) -> None:  # fmt: skip
     """Build hundreds of Cochrane reviews at once.
 
     DATA_ROWS is a CSV of data rows with a column Review (also .csv.gz), or a folder of data packages. Each review
@@ -234,8 +238,9 @@ def corpus(files: tuple[Path, ...], into: Path, depth: str, important: tuple[str
     from reweigh.cli import workflow
 
     bounds = many.bounds(important)
+    arguments = workflow.command(into, [], cores, [], profile)
     click.echo(many.prepare(files, into, depth, bounds, force=force))
-    status = workflow.run(workflow.command(into, [], cores, []), sys.argv[1:])
+    status = workflow.run(arguments, sys.argv[1:])
     sys.exit(1 if status or many.failed(into) else 0)
 
 

@@ -1,0 +1,94 @@
+"""What a run on Slurm makes are the bytes of a local run, whatever is killed on the way; `run` starts the cluster."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+import made_corpus
+from conftest import ROOT, contents
+from reweigh.cli import corpus as many
+
+REWEIGH, SNAKEMAKE = [sys.executable, "-m", "reweigh"], [sys.executable, "-m", "snakemake"]
+PATIENCE = 300
+
+
+def started(command, folder):
+    """A command on its way; what it says goes to a file of the folder."""
+    with (folder / "said.txt").open("a") as said:
+        return subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT)
+
+
+def squeue(*arguments):
+    return subprocess.run(
+        ["squeue", "--noheader", *arguments], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+def running():
+    """The first job that runs, as soon as there is one."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if found := squeue("--states=running", "--format=%i"):
+            return found[0]
+        time.sleep(0.2)
+    raise AssertionError("no job of Slurm runs")
+
+
+def results(folder):
+    return contents(folder / "results")
+
+
+def differing(one, two):
+    return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+
+
+def test_a_corpus_through_a_lost_connection_and_a_killed_job(tmp_path, monkeypatch):
+    """Thirty reviews in batches of a few, so that there are several jobs; on this machine they are one batch."""
+    rows = tmp_path / "data-rows.csv"
+    rows.write_bytes(made_corpus.data_rows(30))
+    here, there = tmp_path / "here", tmp_path / "there"
+    subprocess.run([*REWEIGH, "corpus", rows, "--into", here, "--depth", "tables"], check=False, capture_output=True)
+    monkeypatch.setattr(many, "BATCH", 200)
+    many.prepare([rows], there, "tables", {}, force=False)
+    command = [*SNAKEMAKE, "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "slurm"]
+    command += ["--group-components", "batch=3"]
+
+    # The connection is lost while a job runs: Snakemake is gone, its jobs go on.
+    first = started(command, there)
+    running()
+    first.kill()
+    first.wait()
+    assert squeue("--format=%i")
+    name = re.findall("SLURM run ID: (.+)", (there / "said.txt").read_text())[-1]
+    subprocess.run(["scancel", "--name", name], check=True)
+    subprocess.run([*command, "--unlock"], cwd=there, check=True, capture_output=True)
+
+    # The same command again; a job is killed.
+    second = started(command, there)
+    killed = running()
+    subprocess.run(["scancel", killed], check=True)
+    assert second.wait() == 0, (there / "said.txt").read_text()
+    assert squeue("--states=all", "--format=%T", "--jobs", killed) == ["CANCELLED"]
+    assert "Trying to restart job" in (there / "said.txt").read_text()
+    made = results(here)
+    assert len(made) > 1000
+    assert differing(made, results(there)) == []
+
+
+@pytest.mark.parametrize("review", ["bcg-vaccine"])
+def test_the_stages_of_a_review_are_one_job(tmp_path, review):
+    made = {}
+    for place, options in (("here", []), ("there", ["--profile", "slurm"])):
+        folder = tmp_path / place
+        shutil.copytree(ROOT / "data" / review, folder / "data" / review)
+        # The run starts in another folder than that of the review.
+        command = [*REWEIGH, "run", "core", "--directory", place, *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        made[place] = results(folder)
+    assert len(re.findall("submitted with SLURM jobid", done.stdout + done.stderr)) == 1
+    assert differing(made["here"], made["there"]) == []
