@@ -13,7 +13,7 @@ from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SINGLE_GROUP_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.text.certainty import SYMBOLS, Level, sentence, single_group_sentence, with_guarded
-from reweigh.text.numbers import count_text, level_text, row_text, stated_text
+from reweigh.text.numbers import NOT_ESTIMABLE, count_text, level_text, row_text, stated_text
 
 HEADINGS = {
     "outcome_label": "Outcome",
@@ -107,6 +107,9 @@ def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
     risk = control_risk(trials)
     if isnan(risk) or isnan(row["estimate"]):
         return empty
+    if risk == 0 and row["measure"] != "RD":
+        # Any ratio to no event at all is no event: nothing can be said of what the intervention adds.
+        return {name: "0" if name == "control_per_1000" else NOT_ESTIMABLE for name in empty}
     found = absolute_effect(row["measure"], risk, *(row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")))
     change, low, high = found.difference
     return {
