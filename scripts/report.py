@@ -55,7 +55,8 @@ def write_index():
     given, found = snakemake.input, []
     for at, review in enumerate(snakemake.params.reviews):
         protocol = load_written(Path(given.protocols[at]).read_bytes())
-        found.append((review, protocol, read_csv(given.effects[at]), read_csv(given.pooled[at])))
+        tables = (read_csv(given[name][at]) for name in ("effects", "pooled", "findings"))
+        found.append((review, protocol, *tables, json.loads(Path(given.claims[at]).read_text("utf-8"))))
     Path(snakemake.output.index).write_text(index_page(found), encoding="utf-8")
 
 

@@ -28,10 +28,11 @@ from reweigh.protocol.models import Model
 from reweigh.protocol.read import load_protocol
 from reweigh.report import words
 from reweigh.report.analyses import guarded
+from reweigh.report.evidence import answers, evidence_map
 from reweigh.report.explorer import ALL_UP_TO, OTHERS, explorer_data, subsets
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
-from reweigh.report.page import FURTHER, headline, index_page, report_page
+from reweigh.report.page import FURTHER, index_page, report_page
 from reweigh.report.pdf import undated
 from reweigh.report.summary import summary
 from reweigh.report.trials import POOLED, flow, trial_rows
@@ -265,7 +266,7 @@ def cells(html):
 
 
 def test_every_pooled_number_on_the_page_is_the_tables(ketamine, bcg, page):
-    """The model tables and the headline panels: effect with its CI, prediction interval, P, tau2, I2, k and n."""
+    """The model tables: effect with its CI, prediction interval, P, tau2, I2, k and n."""
     seen = 0
     for inputs, html in ((ketamine, page), (bcg, report_page(bcg))):
         articles = dict(re.findall(r'<article class="analysis" id="a-([^"]+)"(.*?)</article>', html, re.DOTALL))
@@ -289,15 +290,42 @@ def test_every_pooled_number_on_the_page_is_the_tables(ketamine, bcg, page):
             if row.equals(pooled[pooled["analysis"] == row["analysis"]].iloc[0]):
                 assert f"k = {count_text(row['k'], row['comparisons'])}" in articles[row["analysis"]]
     assert seen > 15
-    for panel in headline(ketamine):
-        for shown in panel["rows"]:
-            row = ketamine.pooled[ketamine.pooled["analysis"] == shown["analysis"]].iloc[0]
-            limits = [row[f"pi_{end}_natural"] for end in ("lower", "upper")]
-            none = np.isnan(limits[0])
-            assert shown["prediction"] == (
-                "" if none else interval_text(*limits, decimals=decimals_of(row)).strip("()")
-            )
-            assert none or row["tau2"] == 0 or limits != [row["ci_lower_natural"], row["ci_upper_natural"]]
+
+
+def test_every_cell_of_the_evidence_map_is_a_row_of_pooled_csv_or_a_count_of_lost_trials(ketamine):
+    cells = {
+        (row["id"], window): cell for row in evidence_map(ketamine)["rows"] for window, cell in row["cells"].items()
+    }
+    main = ketamine.pooled[ketamine.pooled["set"] == "main"].drop_duplicates("analysis")
+    own = {name: outcome.measure for name, outcome in ketamine.protocol.outcomes.items()}
+    main = main[main["measure"] == main["outcome"].map(own)].set_index(["outcome", "window"])
+    assert {at for at, cell in cells.items() if "analysis" in cell} == set(main.index)
+    for at, row in main.iterrows():
+        cell = cells[at]
+        ends = [row[f"{name}_natural"] for name in ("estimate", "ci_lower", "ci_upper")]
+        assert cell["effect"] == effect_text(*ends, decimals=decimals_of(row)) and cell["k"] == f"{row['k']:.0f}"
+        left, right = (cell["marks"][end] for end in ("lower", "upper"))
+        assert left <= cell["marks"]["at"] <= right
+        assert cell["marks"]["clipped_lower"] == (left == 0) and cell["marks"]["clipped_upper"] == (right == 100)
+    lost = ketamine.not_pooled.groupby("analysis")["study_id"].nunique()
+    for (outcome, window), cell in cells.items():
+        if "analysis" not in cell:
+            assert cell["lost"] == lost[f"{outcome}.{window}"]
+    assert any("lost" in cell for cell in cells.values())
+
+
+def test_lines_of_one_measure_share_an_axis(ketamine):
+    """The null of every claim on an SMD stands in the same place, and an effect is as far from it as it is large."""
+    at = {"measure": "SMD", "estimate_natural": -0.5, "ci_lower_natural": -0.8, "ci_upper_natural": -0.2, "k": 3}
+    claims = [
+        {"id": "A", "headline": 0, "statements": [at]},
+        {"id": "B", "headline": 1, "statements": [{"measure": None}, at | {"estimate_natural": -0.25}]},
+        {"id": "C", "headline": None, "statements": []},
+    ]
+    first, second, third = answers(replace(ketamine, claims=claims))
+    assert first["null"] == second["null"] and "marks" not in third
+    shift = [line["null"] - line["marks"]["at"] for line in (first, second)]
+    assert abs(shift[0] - 2 * shift[1]) < 0.05 and shift[0] > 0
 
 
 def test_a_hartung_knapp_interval_that_is_too_narrow_has_the_guarded_one_beside_it(bcg):
@@ -311,7 +339,7 @@ def test_a_hartung_knapp_interval_that_is_too_narrow_has_the_guarded_one_beside_
     assert guarded(row | {"note_codes": "tau2_zero"}) == ""
     pooled = pd.concat([pd.DataFrame([row]), bcg.pooled.iloc[1:]], ignore_index=True)
     narrow = replace(bcg, pooled=pooled)
-    assert report_page(narrow).count("guarded −2.15 to 0.45") == 3
+    assert report_page(narrow).count("guarded −2.15 to 0.45") == 2
     assert summary(narrow).count("guarded −2.15 to 0.45") == 2
 
 
@@ -336,11 +364,12 @@ def test_the_page_allows_its_own_scripts_and_no_others(page):
     allowed = re.findall(r"'sha256-([^']+)'", policy)
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
-    assert digests == allowed and len(scripts) == 4
+    assert digests == allowed and len(scripts) == 5
     assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
     assert set(re.findall(r"<script([^>]*)>", page)) == {
         "",
-        *(f' type="application/json" id="{n}"' for n in ("tables", "explorer-data", "colours")),
+        *(f' type="application/json" id="{n}"' for n in ("glossary", "explorer-data", "colours")),
+        ' type="text/plain" id="pack"',
     }
 
 
@@ -383,7 +412,10 @@ def test_every_drawn_forest_plot_is_on_the_page(ketamine, page):
 
 def test_a_review_without_claims_says_that_it_has_none(ketamine):
     page = report_page(replace(ketamine, claims=[]))
-    assert re.search(r'<h2 id="h-claims">Claims</h2>\s*<p class="quiet">No claim is recorded', page)
+    assert 'id="c-' not in page
+    lines = re.findall(r'<a class="answer" href="#([ao]-[^"]+)">\s*<h3 class="title">([^<]+)</h3>', page)
+    assert len(lines) == len(ketamine.protocol.outcomes)
+    assert ("a-pain_intensity.term_short", "Pain intensity, short term (definition not seen)") in lines
 
 
 @pytest.mark.parametrize(
@@ -597,7 +629,12 @@ def test_pdf_dates_go_and_offsets_stay():
 
 
 def test_index_lists_every_review(ketamine, bcg):
-    page = index_page([(i.review, i.protocol, i.effects, i.pooled) for i in (ketamine, bcg)])
+    analysis = "tuberculosis.end_of_follow_up"
+    found = pd.DataFrame({"analysis": [analysis], "certainty": ["very low"]})
+    none, claims = found.head(0), [{"verdict": "supported"}, {"verdict": "contradicted"}, {"verdict": "supported"}]
+    given = ((ketamine, none, []), (bcg, found, claims))
+    page = index_page([(i.review, i.protocol, i.effects, i.pooled, *more) for i, *more in given])
+    assert page.count("3 claims: 2 supported, 1 contradicted.") == 1 and page.count("certainty very low") == 1
     for inputs in (ketamine, bcg):
         assert f'href="{inputs.review}/report.html"' in page
         assert inputs.protocol.title in page

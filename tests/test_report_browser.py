@@ -15,13 +15,16 @@ import pytest
 from PIL import Image
 
 from report.browser import find_chromium
+from reweigh.effects.absolute import absolute_effect, control_risks
 from reweigh.figures.forest.table import printed_shares
 from reweigh.figures.style import FONT_FILES
 from reweigh.pool.core import pool
+from reweigh.report import words
 from reweigh.report.page import report_page
 from reweigh.report.pdf import print_page
 from reweigh.report.summary import summary
 from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text.glossary import TERMS
 from reweigh.text.numbers import decimals_of, effect_text, fixed
 from test_report import BCG, KETAMINE, make_inputs
 
@@ -239,7 +242,7 @@ def test_forest_plots_are_chosen_and_linked(browser, pages):
 
 
 def test_a_trial_tells_its_source_on_focus_and_opens_its_page(browser, inputs, pages):
-    browser.open(pages[KETAMINE].as_uri())
+    browser.open(f"{pages[KETAMINE].as_uri()}#a-responder.immediate")
     note = "document.getElementById('tip')"
     browser.run("document.querySelector('[id=\"fig-responder.immediate\"] .scroll').focus()")
     browser.key("Tab", 9)
@@ -249,8 +252,13 @@ def test_a_trial_tells_its_source_on_focus_and_opens_its_page(browser, inputs, p
     assert "Derivation" in browser.run(f"{note}.textContent")
     browser.key("Escape", 27)
     assert browser.run(f"{note}.hidden")
+    browser.key("ArrowDown", 40)
+    assert browser.run("document.activeElement.getAttribute('aria-label')").startswith("Kvarnstrom 2004: ")
+    assert not browser.run(f"{note}.hidden")
+    browser.key("ArrowUp", 38)
     browser.key("Enter", 13, "\r")
     assert browser.run("document.getElementById('detail').open")
+    browser.run("packed('')")  # the worked page is unpacked by then
     assert "Step 1" in browser.run("document.getElementById('detail').textContent")
     browser.key("Escape", 27)
     assert not browser.run("document.getElementById('detail').open")
@@ -308,6 +316,7 @@ def test_downloads_are_the_figure_and_its_rows(browser, pages):
       HTMLAnchorElement.prototype.click = () => {};
       const id = 'responder.immediate.by_design';
       for (const kind of ['svg', 'effects', 'pooled']) document.querySelector(`[data-get="${kind}"][data-id="${id}"]`).click();
+      while (kept.length < 3) await new Promise((done) => setTimeout(done, 20));
       return Promise.all(kept);
     })()"""
     svg, effects, pooled = browser.run(catch)
@@ -407,7 +416,7 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
     page.write_text(report_page(replace(of, **more)), encoding="utf-8")
     browser.open(f"{page.as_uri()}#c-C04")
     shown = "[...document.querySelectorAll('#c-C04 svg title')].map(t => t.textContent)"
-    assert browser.run(shown) == ["its trials"]
+    assert browser.run("document.querySelector('#c-C04 details').open") and browser.run(shown) == []
     browser.run("document.querySelector('#c-C04 .behind summary').click()")
     browser.run("new Promise(done => setTimeout(done, 100))")
     assert browser.run(shown) == ["its trials", "multiverse"]
@@ -418,7 +427,9 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
     browser.run("document.querySelector('[data-verdict-link=\"supported\"]').click()")
     assert browser.run(left) == ["c-C05"]
     assert browser.run("document.getElementById('claim-count').textContent") == "1 of 2"
-    choose = "(() => {{ const f = document.getElementById('claim-filter'); f.elements.verdict.value = ''; f.elements.page.value = '{}'; f.dispatchEvent(new Event('input')); }})()"
+    choose = "(() => {{ const f = document.getElementById('claim-filter'); f.elements.page.value = '{}'; f.dispatchEvent(new Event('input')); }})()"
+    browser.run("document.querySelector('[data-verdict-link=\"supported\"]').click()")  # pressed again: all
+    assert browser.run(left) == ["c-C04", "c-C05"]
     browser.run(choose.format("x"))
     assert browser.run(left) == ["c-C04"]
 
@@ -585,7 +596,7 @@ def test_the_tab_key_reaches_everything_that_can_be_used(browser, pages):
     everything = browser.run("""(() => {
       window.reached = new Set();
       document.addEventListener('focusin', (event) => window.reached.add(event.target));
-      window.wanted = [...document.querySelectorAll('a[href], button, select, input, summary, .hit')].filter((one) => one.checkVisibility());
+      window.wanted = [...document.querySelectorAll('a[href], button, select, input, summary, .term, .hit[tabindex="0"]')].filter((one) => one.checkVisibility());
       return window.wanted.length;
     })()""")
     assert everything > 50
@@ -593,3 +604,119 @@ def test_the_tab_key_reaches_everything_that_can_be_used(browser, pages):
         browser.key("Tab", 9)
     left = "window.wanted.filter((one) => !window.reached.has(one)).map((one) => one.outerHTML.slice(0, 120))"
     assert browser.run(left) == []
+
+
+SEEN = """(() => {
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [], range = document.createRange();
+  while (walk.nextNode()) {
+    range.selectNodeContents(walk.currentNode);
+    const boxes = [...range.getClientRects()].filter((box) => box.width > 1);
+    const inside = boxes.length && boxes.every((box) => box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && box.right <= innerWidth);
+    if (inside && walk.currentNode.parentElement.checkVisibility({ visibilityProperty: true })) found.push(walk.currentNode.textContent);
+  }
+  return found.join(" ").replace(/\\s+/g, " ");
+})()"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (375, 812)])
+def test_the_first_screen_answers(browser, built, width, height):
+    """Is there moderate evidence at four weeks, and what would change the verdict: read whole, without a click."""
+    browser.size(width, height)
+    browser.open((built / "results" / KETAMINE / "report.html").as_uri())
+    seen = browser.run(SEEN)
+    claim = json.loads((built / "results" / KETAMINE / "claims.json").read_text("utf-8"))[0]
+    assert claim["verdict"] == "not supported" and claim["certainty"] == "very low"
+    for said in (claim["claim"], "Not supported", claim["best_now"], claim["count"], "certainty very low", claim["answer"],
+                 "What would change it:", claim["would_change"]):  # fmt: skip
+        assert words.nice(said).replace("\u00a0", " ") in seen, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 375])
+def test_what_a_reviewer_asks_next_is_two_clicks_away(browser, built, width):
+    page = (built / "results" / KETAMINE / "report.html").as_uri()
+    browser.size(width)
+
+    def fresh():
+        browser.open("about:blank")
+        browser.open(page)
+
+    def click(what):
+        browser.run(
+            f"(() => {{ const one = document.querySelector(`{what}`); if (!one.checkVisibility()) throw new Error('not to be seen'); one.click(); }})()"
+        )
+        browser.run("new Promise(done => setTimeout(done, 300))")
+
+    visible = (
+        "[...document.querySelectorAll(`{}`)].filter((one) => one.checkVisibility()).map((one) => one.textContent)"
+    )
+    # What if Amr 2011 goes?
+    fresh()
+    click('.lead-answer a[href^="#explore"]')
+    click('[data-trial="amr2011"]')
+    effects = pd.read_csv(built / "results" / KETAMINE / "effects.csv", low_memory=False)
+    week_4 = effects[effects["analysis"] == "pain_intensity.week_4"].set_index("comparison_id")
+    [left] = week_4.drop(index="amr2011").to_dict("records")
+    numbers = (left[f"{end}_natural"] for end in ("estimate", "ci_lower", "ci_upper"))
+    assert result(browser) == effect_text(*numbers, decimals=2)
+    # Why is Schwartzman not in the week-4 pool?
+    fresh()
+    click('.map a[href="#a-pain_intensity.week_4"]')
+    click('[id="a-pain_intensity.week_4"] .elsewhere > summary')
+    [told] = [
+        one
+        for one in browser.run(visible.format('[id="a-pain_intensity.week_4"] .elsewhere li'))
+        if "Schwartzman" in one
+    ]
+    assert told.startswith("Schwartzman 2009: ") and "up to 3 months" in told
+    # How was Sigtermans' effect derived?
+    fresh()
+    click('.map a[href="#a-pain_intensity.week_1"]')
+    browser.run(
+        """[...document.querySelectorAll('[id="fig-pain_intensity.week_1"] .hit')].find((one) => one.getAttribute('aria-label').startsWith('Sigtermans')).dispatchEvent(new MouseEvent('click', { bubbles: true }))"""
+    )
+    browser.run("packed('')")
+    assert "Step 1" in browser.run("document.getElementById('detail').textContent")
+
+
+@pytest.mark.slow
+def test_another_baseline_risk_gives_the_absolute_effects_of_the_pipeline(browser, built):
+    """Each row at the lowest, the highest and a typed risk: what absolute_effect gives at that risk."""
+    folder = built / "results" / KETAMINE
+    effects, pooled = (pd.read_csv(folder / name, low_memory=False) for name in ("effects.csv", "pooled.csv"))
+    browser.open((folder / "report.html").as_uri())
+    compared = 0
+    for choice, pick in (("0", "min"), ("2", "max"), ("own", None)):
+        browser.run(
+            f"(() => {{ const f = document.getElementById('risk'); f.elements.risk.value = '{choice}'; f.elements.own.value = '250'; f.dispatchEvent(new Event('input')); }})()"
+        )
+        rows = browser.run(
+            "[...document.querySelectorAll('.findings tr[data-risks]')].map((row) => [row.querySelector('a').hash.slice(3), ...['control', 'with', 'difference'].map((name) => row.querySelector(`.${name}`).textContent)])"
+        )
+        for analysis, control, with_it, difference in rows:
+            trials = effects[effects["analysis"] == analysis]
+            risk = getattr(control_risks(trials), pick)() if pick else 0.25
+            main = pooled[pooled["analysis"] == analysis].iloc[0]
+            assert control == f"{1000 * risk:.0f}"
+            if risk == 0:
+                assert with_it == difference == "not estimable"
+                continue
+            ends = (main[f"{end}_natural"] for end in ("estimate", "ci_lower", "ci_upper"))
+            found = absolute_effect(main["measure"], risk, *ends)
+            assert with_it.partition(" (")[0] == f"{found.corresponding:.0f}"
+            assert difference.split()[0] == f"{abs(found.difference[0]):.0f}"
+            if not math.isnan(found.lower):
+                assert with_it.endswith(f"({found.lower:.0f} to {found.upper:.0f})")
+            compared += 1
+    assert compared > 25
+
+
+def test_a_term_is_explained_on_focus(browser, pages):
+    browser.open(f"{pages[KETAMINE].as_uri()}#map")
+    browser.run("document.querySelector('#map .term').focus()")
+    browser.key("Tab", 9)
+    browser.run("document.querySelector('#map .term').focus()")
+    assert TERMS["certainty (GRADE)"] in browser.run("document.getElementById('tip').textContent")
+    browser.key("Escape", 27)
+    assert browser.run("document.getElementById('tip').hidden")

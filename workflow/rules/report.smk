@@ -75,6 +75,8 @@ rule report_index:
         protocols=expand("work/{review}/checked/protocol.json", review=PLACES),
         effects=expand("results/{review}/effects.csv", review=PLACES),
         pooled=expand("results/{review}/pooled.csv", review=PLACES),
+        findings=expand("results/{review}/summary_of_findings.csv", review=PLACES),
+        claims=expand("results/{review}/claims.json", review=PLACES),
         source=library("report"),
     output:
         index="results/index.html",

@@ -13,7 +13,7 @@ from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SINGLE_GROUP_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.text.certainty import SYMBOLS, Level, sentence, single_group_sentence, with_guarded
-from reweigh.text.numbers import NOT_ESTIMABLE, count_text, level_text, row_text, stated_text
+from reweigh.text.numbers import NOT_ESTIMABLE, count_text, level_text, row_text, stated_text, whole
 
 HEADINGS = {
     "outcome_label": "Outcome",
@@ -87,7 +87,7 @@ def _sentence(
 
 
 def _participants(row: pd.Series) -> str:
-    n = "not reported" if isnan(row["participants"]) else f"{row['participants']:.0f}"
+    n = "not reported" if isnan(row["participants"]) else whole(row["participants"])
     return f"{n} ({count_text(row['k'], row['comparisons'])})"
 
 

@@ -103,6 +103,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "views": views,
         "shown": views[0]["id"] if views else "",
         "main": models[0],
+        "i2": protocol.models_of(str(first["outcome"]))[0].i2,
         "stated": stated_text(models[0]),
         "guarded": guarded(models[0]),
         "count": how_many(models[0]),

@@ -27,6 +27,7 @@ from reweigh.report.inputs import Inputs, title_of
 from reweigh.reproduction.detective import results
 from reweigh.reproduction.ledger import NOT_PUBLIC
 from reweigh.text import flow
+from reweigh.text.glossary import SOURCES, TERMS
 from reweigh.text.numbers import level_text, row_text, stated_text
 
 STYLES = ("page.css", "forest.css", "print.css")
@@ -62,8 +63,16 @@ def environment_of() -> Environment:
         "json": _json,
         "data_uri": _data_uri,
     }
-    environment.globals |= {"missing": words.missing, "how_many": analyses.how_many}
+    environment.globals |= {"missing": words.missing, "how_many": analyses.how_many, "term": term}
     return environment
+
+
+def term(name: str, shown: str = "") -> Markup:
+    """A word that the glossary explains, on hover and focus; raises KeyError for one that it does not have."""
+    TERMS[name]
+    return Markup('<span class="term" tabindex="0" data-term="{}">{}</span>').format(
+        words.nice(name), shown or words.nice(name)
+    )
 
 
 def _json(value: object) -> Markup:
@@ -133,6 +142,7 @@ def report_page(inputs: Inputs) -> str:
         "csl": methods.csl_json(found),
         "hashes": inputs.hashes,
         "versions": inputs.versions,
+        "glossary": {words.nice(name): [words.nice(text), SOURCES[name]] for name, text in TERMS.items()},
         "pack": packed(_later(inputs, outcomes, evidence)),
         "colours": dict(literal_colours()),
         "font": fonts(figure["source"] for figure in drawn),
@@ -207,17 +217,21 @@ def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
         figure["svg"] = figure["source"] = ""
 
 
-def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame]]) -> str:
-    """The list of reviews: for each its folder, protocol, effects.csv and pooled.csv."""
+def index_page(
+    reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame, pd.DataFrame, Sequence[Mapping[str, Any]]]],
+) -> str:
+    """The list of reviews: for each its folder, protocol, effects.csv, pooled.csv, Summary of Findings and claims."""
     found = []
-    for review, protocol, effects, pooled in reviews:
+    for review, protocol, effects, pooled, findings_of, claims in reviews:
         lines: list[dict[str, Any]] = []
+        certainty = dict(zip(findings_of["analysis"], findings_of["certainty"], strict=True))
         main = pooled[pooled["set"] == "main"].drop_duplicates("analysis")
         for row in records(main):
             outcome = protocol.outcomes[row["outcome"]]
             if row["measure"] == outcome.measure:
                 what = f"{outcome.label}, {words.lower_first(words.window_label(row['window'], protocol))}"
-                lines.append({"what": what, "row": row, "effect": stated_text(row)})
+                line = {"what": what, "row": row, "effect": stated_text(row)}
+                lines.append(line | {"certainty": certainty.get(row["analysis"], "")})
         most = sorted(lines, key=lambda line: -line["row"]["k"])[:3]
         found.append(
             {
@@ -227,6 +241,8 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
                 "trials": effects["study_id"].nunique(),
                 "analyses": effects["analysis"].nunique(),
                 "lines": [line for line in lines if line in most],
+                "claims": len(claims),
+                "verdicts": _verdicts(claims),
             }
         )
     styles = [text_of(f"css/{name}") for name in STYLES]

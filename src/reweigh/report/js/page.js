@@ -101,6 +101,8 @@ const reveal = (element) => { for (let one = element?.closest("details"); one; o
 (() => {
   const tip = byId("tip"), detail = byId("detail");
   if (!tip) return;
+  const glossary = json("glossary");
+  const explained = (term) => [make("p", { className: "big" }, term), make("p", {}, glossary[term][0]), make("p", { className: "quiet" }, glossary[term][1])];
   let owner = null, leaving = 0;
   const hide = () => { tip.hidden = true; if (owner) owner.removeAttribute("aria-describedby"); owner = null; };
   const show = (target) => {
@@ -108,7 +110,7 @@ const reveal = (element) => { for (let one = element?.closest("details"); one; o
     if (owner === target) return;
     hide();
     owner = target;
-    tip.replaceChildren(byId(target.dataset.note).content.cloneNode(true));
+    tip.replaceChildren(...(target.dataset.term ? explained(target.dataset.term) : [byId(target.dataset.note).content.cloneNode(true)]));
     tip.hidden = false;
     target.setAttribute("aria-describedby", "tip");
     const at = target.getBoundingClientRect(), box = tip.getBoundingClientRect();
@@ -126,12 +128,12 @@ const reveal = (element) => { for (let one = element?.closest("details"); one; o
     detail.scrollTop = 0;
     if (page) steps.innerHTML = await packed(`worked ${page}`);
   };
-  const hit = (event) => event.target.closest?.("[data-note]");
+  const hit = (event) => event.target.closest?.("[data-note], [data-term]");
   const later = () => { clearTimeout(leaving); leaving = setTimeout(hide, 250); };
-  document.addEventListener("pointerover", (event) => { const on = hit(event); if (on && on.matches(".hit")) show(on); else if (tip.contains(event.target)) clearTimeout(leaving); });
+  document.addEventListener("pointerover", (event) => { const on = hit(event); if (on && on.matches(".hit, .term")) show(on); else if (tip.contains(event.target)) clearTimeout(leaving); });
   document.addEventListener("pointerout", (event) => { if (hit(event) || tip.contains(event.target)) later(); });
-  document.addEventListener("focusin", (event) => { const on = hit(event); if (on && on.matches(".hit:focus-visible")) show(on); else if (!tip.contains(event.target)) hide(); });
-  document.addEventListener("click", (event) => { const on = hit(event); if (on) open(on); });
+  document.addEventListener("focusin", (event) => { const on = hit(event); if (on && on.matches(".hit:focus-visible, .term:focus-visible")) show(on); else if (!tip.contains(event.target)) hide(); });
+  document.addEventListener("click", (event) => { const on = hit(event); if (on?.dataset.note) open(on); else if (on) show(on); });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
     const on = hit(event);
