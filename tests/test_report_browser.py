@@ -225,6 +225,10 @@ def test_trials_are_sorted_and_searched(browser, inputs, pages):
                 "i.dispatchEvent(new Event('input', {bubbles: true})); })()")  # fmt: skip
     assert browser.run(COLUMN.format(0)) == ["Kvarnstrom 2003"]
     assert browser.run("document.getElementById('trial-count').textContent") == f"1 of {len(everything)}"
+    browser.run("(() => { const i = document.querySelector('#trial-filter input'); i.value = 'crps'; "
+                "i.dispatchEvent(new Event('input', {bubbles: true})); })()")  # fmt: skip
+    kinds = inputs[KETAMINE].studies["pain_type"].str.contains("crps")
+    assert len(browser.run(COLUMN.format(0))) >= kinds.sum() > 5
 
 
 def test_forest_plots_are_chosen_and_linked(browser, pages):

@@ -113,6 +113,11 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "splits": _splits(own, inputs),
         "effects": [_effect_row(row, notes) for row in records(inputs.effects[inputs.effects["analysis"] == own])],
         "not_pooled": not_pooled(own, inputs),
+        "journals": [
+            f"figures/{row['kind']}/{file_name(own)}.svg"
+            for row in inputs.of("figures", own)
+            if str(row["kind"]).startswith("forest_")
+        ],
         "elsewhere": _elsewhere(own, str(first["outcome"]), inputs),
         "further": _further(base, inputs),
         "later": _later(own, inputs),

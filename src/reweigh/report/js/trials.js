@@ -4,7 +4,7 @@
   const table = byId("trial-table"), filter = byId("trial-filter");
   if (!table) return;
   const body = table.tBodies[0], rows = [...body.rows];
-  const text = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const text = new Map(rows.map((row) => [row, `${row.textContent} ${row.dataset.words}`.toLowerCase()]));
   const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const heads = [...table.tHead.rows[0].cells];
   for (const [at, head] of heads.entries()) {
