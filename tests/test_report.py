@@ -407,7 +407,7 @@ def test_every_drawn_forest_plot_is_on_the_page(ketamine, page):
         sizes = ketamine.effects.loc[ketamine.effects["analysis"] == whole, column].value_counts() if column else [2, 1]
         splits = len(sizes) > 1 and max(sizes) > 1
         assert (f'id="fig-{name}"' in page) == splits, name
-    assert "responder.immediate.by_pain_type" in page and page.count("<svg") < len(figures)
+    assert page.count("<svg") < len(figures)
 
 
 def test_a_review_without_claims_says_that_it_has_none(ketamine):
@@ -508,7 +508,7 @@ def test_a_review_without_a_usable_trial_has_a_page(ketamine):
     page = report_page(replace(ketamine, review=f"{KETAMINE}/as_of/1990", worked={}, **none))
     assert '<h1 id="title">Ketamine for chronic pain, as of 1990</h1>' in page
     assert "No analysis has two trials" in page
-    assert "Measured, but no usable trial: immediate" in page
+    assert page.count("none usable</a></td>") > 10 and "Measured at other times only" not in page
 
 
 def test_trials_that_an_analysis_could_not_use_are_listed_with_the_reason(ketamine):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reweigh.figures.axis import axis_limits, round_ticks
+from reweigh.figures.axis import axis_limits
 from reweigh.io import records
 from reweigh.measures import MEASURE_LABELS, MEASURES, analysed, scale_of
 from reweigh.report import words
@@ -94,11 +93,13 @@ def evidence_map(inputs: Inputs) -> Row:
     for name, outcome in protocol.outcomes.items():
         mine = main_rows(inputs, name)
         cells: dict[str, Row] = {window: {"lost": n} for (of, window), n in lost.items() if of == name}
-        row: Row = {"id": name, "label": outcome.label, "measure": MEASURE_LABELS[outcome.measure], "ticks": []}
+        row: Row = {"id": name, "label": outcome.label, "measure": MEASURE_LABELS[outcome.measure],
+                    "null": None, "favours": None}  # fmt: skip
         if len(mine):
-            low, high, ticks = _axis(mine)
-            null = 100 * (0 - low) / (high - low) if MEASURES[outcome.measure].null else None
-            row |= {"ticks": ticks, "null": null, "favours": protocol.favours(name) if outcome.better else None}
+            of = MEASURES[outcome.measure]
+            low, high = axis_limits(mine.assign(kind="study"), scale=of.scale, null=of.null)
+            null = 100 * (0 - low) / (high - low) if of.null else None
+            row |= {"null": null, "favours": protocol.favours(name) if outcome.better else None}
             cells |= {str(one["window"]): _cell(one, low, high, inputs) for one in records(mine)}
         rows.append(row | {"cells": cells})
     windows = [name for name in protocol.windows if any(name in row["cells"] for row in rows)]
@@ -127,19 +128,6 @@ def _cell(row: Mapping[str, Any], low: float, high: float, inputs: Inputs) -> Ro
         "symbol": SYMBOLS.get(certainty, ""),
         "marks": marks(row, low, high, pooled=row["k"] > 1),
     }
-
-
-def _axis(mine: pd.DataFrame) -> tuple[float, float, list[tuple[float, str]]]:
-    """Limits, and ticks in per cent of the way, that all windows of an outcome share."""
-    of = MEASURES[str(mine["measure"].iloc[0])]
-    low, high = axis_limits(mine.assign(kind="study"), scale=of.scale, null=of.null)
-
-    def apart(ticks: Sequence[float], _: Sequence[str]) -> bool:
-        gaps = [second - first for first, second in pairwise(ticks)]
-        return len(ticks) <= 3 and min(gaps, default=high - low) > 0.25 * (high - low)
-
-    at, labels = round_ticks(low, high, scale=of.scale, fits=apart)
-    return low, high, [(100 * (t - low) / (high - low), label) for t, label in zip(at, labels, strict=True)]
 
 
 def marks(row: Mapping[str, Any], low: float, high: float, *, pooled: bool) -> Row:
