@@ -228,7 +228,7 @@ def test_trials_are_sorted_and_searched(browser, inputs, pages):
     browser.run("(() => { const i = document.querySelector('#trial-filter input'); i.value = 'crps'; "
                 "i.dispatchEvent(new Event('input', {bubbles: true})); })()")  # fmt: skip
     kinds = inputs[KETAMINE].studies["pain_type"].str.contains("crps")
-    assert len(browser.run(COLUMN.format(0))) >= kinds.sum() > 5
+    assert len(browser.run(COLUMN.format(0))) >= kinds.sum() > 1
 
 
 def test_forest_plots_are_chosen_and_linked(browser, pages):
@@ -411,6 +411,7 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
     }
     claim = dict.fromkeys(CLAIM, "x") | {"id": "C04", "leans_on": [], "analysis": "responder.immediate"}
     claims = [claim, claim | {"id": "C05", "analysis": "", "verdict": "supported", "page_title": "another page"}]
+    claims.append(claims[1] | {"id": "C06", "verdict": "contradicted"})
     index = pd.DataFrame(
         [("responder.immediate", "specifications", "Multiverse", "A curve.")],
         columns=["analysis", "kind", "title", "caption"],
@@ -427,13 +428,13 @@ def test_a_claim_shows_the_figures_behind_it(browser, inputs, tmp_path):
     ids = browser.run("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(set(ids)) == len(ids)
     left = "[...document.querySelectorAll('.claim:not([hidden])')].map(c => c.id)"
-    assert browser.run(left) == ["c-C04", "c-C05"]
+    assert browser.run(left) == ["c-C04", "c-C05", "c-C06"]
     browser.run("document.querySelector('[data-verdict-link=\"supported\"]').click()")
     assert browser.run(left) == ["c-C05"]
-    assert browser.run("document.getElementById('claim-count').textContent") == "1 of 2"
+    assert browser.run("document.getElementById('claim-count').textContent") == "1 of 3"
     choose = "(() => {{ const f = document.getElementById('claim-filter'); f.elements.page.value = '{}'; f.dispatchEvent(new Event('input')); }})()"
     browser.run("document.querySelector('[data-verdict-link=\"supported\"]').click()")  # pressed again: all
-    assert browser.run(left) == ["c-C04", "c-C05"]
+    assert browser.run(left) == ["c-C04", "c-C05", "c-C06"]
     browser.run(choose.format("x"))
     assert browser.run(left) == ["c-C04"]
 
@@ -603,7 +604,7 @@ def test_the_tab_key_reaches_everything_that_can_be_used(browser, pages):
       window.wanted = [...document.querySelectorAll('a[href], button, select, input, summary, .term, .hit[tabindex="0"]')].filter((one) => one.checkVisibility());
       return window.wanted.length;
     })()""")
-    assert everything > 50
+    assert everything > 30
     for _ in range(everything + 60):  # what scrolls takes the focus as well
         browser.key("Tab", 9)
     left = "window.wanted.filter((one) => !window.reached.has(one)).map((one) => one.outerHTML.slice(0, 120))"
