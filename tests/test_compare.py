@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import pipeline
 from conftest import ROOT
 from reweigh.certainty.assess import certainty_table
 from reweigh.check import check
@@ -457,3 +458,68 @@ def test_every_code_has_words_and_none_is_idle():
     text = "".join(path.read_text() for path in (ROOT / "src/reweigh/compare").glob("*.py"))
     used = set(re.findall(r'"(\w+)"', text))
     assert not set(SENTENCES) - used
+
+
+# --- the protocol's `former`
+
+
+def with_former(files, name="former.zip", line=None):
+    text = files["review.yaml"].decode() + f"\nformer: {line or name}\n"
+    return {**files, "review.yaml": text.encode()}
+
+
+@pytest.mark.parametrize(
+    ("line", "content", "words"),
+    [
+        (
+            "../former.zip",
+            None,
+            '"../former.zip" is no archive beside the protocol; allowed: the name of a .zip file',
+        ),
+        ("sub/former.zip", None, "is no archive beside the protocol"),
+        ("formr.zip", b"PK", '"formr.zip" is not in the review\'s folder (did you mean "former.zip"?)'),
+        ("former.zip", b"PK", '"former.zip" cannot be compared: the archive cannot be unpacked'),
+    ],
+)
+def test_a_bad_former_archive_is_a_problem_of_the_check(line, content, words):
+    files = with_former(BCG, line=line) | ({} if content is None else {"former.zip": content})
+    tables, report = check(files, REVIEW, TOOLS)
+    assert tables is None and words in report and "key former" in report and "1 problem" in report
+
+
+def test_a_former_archive_of_another_review_is_a_problem(former):
+    files = with_former(BCG) | {"former.zip": archive_of(former)}
+    assert check(files, REVIEW, TOOLS)[1] == ""
+    tables, report = check(files, "another", TOOLS)
+    assert tables is None and "it is of another review: bcg-vaccine" in report
+
+
+@pytest.mark.slow
+def test_the_page_says_what_changed_since_the_former_archive(tmp_path):
+    """Through every stage: the former results as an archive in the folder, then two counts exchanged, one trial gone."""
+    of_year = pipeline.build(WHOLE, tmp_path / "old", review=REVIEW, figures=False, as_of=1960)
+    old = tmp_path / "old/results" / REVIEW
+    assert read_csv(old / "changes.csv").empty and "What changed" not in (old / "report.html").read_text()
+    assert (old / "checked" / "arms.csv").read_bytes() == (
+        tmp_path / "old/work" / REVIEW / "checked/arms.csv"
+    ).read_bytes()
+    files = with_former(without(turned(WHOLE, "s04", "s08"), "s03")) | {"former.zip": archive_of(old)}
+    new = pipeline.build(files, tmp_path / "new", review=REVIEW, figures=False)
+    table = read_csv(new / "changes.csv")
+    assert {"trial", "row", "estimate", "verdict", "published estimate"} <= set(table["kind"])
+    page = (new / "report.html").read_text()
+    section = re.search(r'<section id="changes".*?</section>', page, re.S)[0]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
+    assert "Gone Rosenthal et al 1960" in text and "arms.csv row 6, n" in text
+    assert "supported with low certainty" in text and "not supported" in text
+    assert 'href="#changes"' in page and f'href="#a-{MAIN}"' in section and 'href="#c-B01"' in section
+    # The command says the same of the two folders.
+    told = reweigh("compare", old, new, "--output", tmp_path / "changes.csv")
+    assert told.exit_code == 0 and (tmp_path / "changes.csv").read_bytes() == (new / "changes.csv").read_bytes()
+    # An older year is a cause of its own.
+    told = reweigh("compare", of_year, old, "--output", tmp_path / "changes.csv")
+    found = read_csv(tmp_path / "changes.csv")
+    assert told.exit_code == 0 and set(found.loc[found["kind"] == "trial", "cause_codes"]) == {
+        "key key=as_of old=1960 new="
+    }
+    assert found.loc[found["kind"] == "protocol", ["id", "old", "new"]].to_numpy().tolist() == [["as_of", "1960", ""]]

@@ -26,6 +26,7 @@ from reweigh.report.explorer import explorer_data
 from reweigh.report.inputs import Inputs, title_of
 from reweigh.reproduction.detective import results
 from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text import changes as changed
 from reweigh.text import flow
 from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
 
@@ -62,7 +63,7 @@ def environment_of() -> Environment:
         "json": _json,
         "data_uri": _data_uri,
     }
-    environment.globals |= {"missing": words.missing, "how_many": analyses.how_many}
+    environment.globals |= {"changed": changed, "missing": words.missing, "how_many": analyses.how_many}
     return environment
 
 
@@ -124,6 +125,7 @@ def report_page(inputs: Inputs) -> str:
         "diagram": diagram,
         "readings": trials.readings(inputs),
         "published": published,
+        "changes": inputs.changes,
         "methods": methods.methods_text(inputs),
         "models": analyses.models_in_words(inputs),
         "prisma": methods.prisma_items(inputs),
