@@ -10,6 +10,7 @@ import pandas as pd
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
 from reweigh.certainty.thresholds import rule_problems
 from reweigh.claims.model import claims_problems
+from reweigh.compare.results import UnreadableError, of_archive, of_review
 from reweigh.console import told_of
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, one_per_outcome, reported
@@ -49,19 +50,22 @@ def check(
     -------
     The typed tables and an empty report, or None and one report of all problems.
     """
-    tables, _, problems = examine(files, tools)
+    tables, _, problems = examine(files, tools, review)
     return (None, format_report(problems, review)) if problems else (tables, "")
 
 
 def examine(
-    files: Mapping[str, bytes], tools: Mapping[str, Tool] | None = None
+    files: Mapping[str, bytes], tools: Mapping[str, Tool] | None = None, review: str = ""
 ) -> tuple[Tables, Protocol | None, list[Problem]]:
     """As `check`: the tables (whole only where there is no problem), the protocol, every problem.
+
+    Without a `review` the former archive may be that of any.
 
     While the protocol cannot be read, nothing that depends on it is a problem.
     """
     opened = with_tables(files)
     tables, protocol, problems = _examine(opened.files, tools)
+    problems += [] if protocol is None else _former(files, protocol, review)
     unsure = {name for name, _ in opened.unread}
     if unsure:  # what is missing may stand in a workbook that cannot be read
         problems = [p for p in problems if p.message not in MISSING_TABLES]
@@ -102,6 +106,22 @@ def _examine(
     if protocol is not None and not problems:
         problems += _impossible(protocol, tables)
     return tables, protocol, problems
+
+
+def _former(files: Mapping[str, bytes], protocol: Protocol, review: str) -> list[Problem]:
+    """What is wrong with the archive with which the results are compared."""
+    name = protocol.former
+    if not name:
+        return []
+    allowed = "an archive.zip of this review (`reweigh run archive`), beside review.yaml"
+    if name not in files:
+        near = did_you_mean(name, [one for one in files if one.endswith(".zip")])
+        return [Problem(PROTOCOL, None, "former", name, f"is not in the review's folder{near}", allowed)]
+    try:
+        of_review(of_archive(files[name], "the archive"), review)
+    except UnreadableError as why:
+        return [Problem(PROTOCOL, None, "former", name, f"cannot be compared: {why}", allowed)]
+    return []
 
 
 def notices(protocol: Protocol, files: Mapping[str, bytes], tables: Tables) -> list[str]:

@@ -562,6 +562,19 @@ contradicted_by | text | | what another source has instead of a number of the ro
 row study_id outcome tool domain judgement support judged_by note ...
 tool domain judgement support judged_by | text | | as typed
 
+# changes.csv | review kind id field
+> One thing that is not the same in two results of a review: those that the protocol calls `former` and these, or the two that
+> `reweigh compare` was given. Numbers are the same within 1e-9 of their size. Empty where nothing changed or there is no former.
+review | id | | the review
+kind | id | | `review` (only one side has it), `trial`, `row` (of a table as checked), `protocol`, `programme`, `estimate`, `certainty`, `verdict`, `published estimate`
+id | id | | which one: trial, file and row (the former row where it is gone), key, package, analysis and model, analysis, claim, print
+field | id | | its column; of a certainty also the domain; empty: all of it is new or gone
+old new | text | | as the former and the new results have it; empty: not there
+study_id
+label | text | | the trial or the claim as it is printed
+cause | text | | what moved it: the changed trials of its own pool, and what each alone makes of the former estimate; keys of the protocol; the programme
+cause_codes
+
 # corpus.csv | review outcome
 > One analysis (outcome) of one review of a corpus: RevMan's printed results beside ours by its authors' model (`revman_`),
 > and current practice: REML with Hartung-Knapp (`reml_hk_`), its guarded interval, its prediction interval.

@@ -15,6 +15,9 @@ from reweigh.tables.problems import Problem, format_report
 from reweigh.tables.review import FILES, Tables
 from reweigh.workbooks import WORKBOOKS
 
+ARCHIVE = ".zip"
+"""What the archive ends with that a protocol may call its former one."""
+
 
 def tools_of(data: Path) -> dict[str, Tool]:
     """The risk-of-bias tools of a folder of reviews.
@@ -37,8 +40,9 @@ def examined(
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     known = {*FILES, *WORKBOOKS}
-    files = {name: (folder / name).read_bytes() if name in known else b"" for name in names}
-    return (*examine(files, tools), files)
+    read = {name for name in names if name in known or name.endswith(ARCHIVE)}
+    files = {name: (folder / name).read_bytes() if name in read else b"" for name in names}
+    return (*examine(files, tools, folder.resolve().name), files)
 
 
 def report(folder: Path) -> tuple[str, bool]:

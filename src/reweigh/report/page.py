@@ -26,6 +26,7 @@ from reweigh.report.findings import findings
 from reweigh.report.inputs import Inputs, title_of
 from reweigh.reproduction.detective import results
 from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text import changes as changed
 from reweigh.text import flow
 from reweigh.text.glossary import SOURCES, TERMS
 from reweigh.text.numbers import level_text, row_text, stated_text
@@ -63,7 +64,12 @@ def environment_of() -> Environment:
         "json": _json,
         "data_uri": _data_uri,
     }
-    environment.globals |= {"missing": words.missing, "how_many": analyses.how_many, "term": term}
+    environment.globals |= {
+        "changed": changed,
+        "missing": words.missing,
+        "how_many": analyses.how_many,
+        "term": term,
+    }
     return environment
 
 
@@ -134,6 +140,7 @@ def report_page(inputs: Inputs) -> str:
         "diagram": diagram,
         "readings": trials.readings(inputs),
         "published": published,
+        "changes": inputs.changes,
         "methods": methods.methods_text(inputs),
         "models": analyses.models_in_words(inputs),
         "prisma": methods.prisma_items(inputs),
