@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -213,9 +213,16 @@ def _model(model: Model | str | None, **given: str | None) -> Model:
         raise ValueError("\n".join(one.removeprefix("Value error, ") for one in said_by(why))) from None
 
 
+class Words(NamedTuple):
+    """What a forest plot calls the two groups, and what lies left and right of no effect."""
+
+    groups: tuple[str, str] = ("Intervention", "Control")
+    favours: tuple[str, str] = ("", "")
+
+
 def fitted(
     effects: pd.DataFrame, data: pd.DataFrame, model: Model, *, level: float, names: pd.Index | None = None,
-    title: str = "", unit: str = "", left_out: pd.Index | None = None,
+    title: str = "", unit: str = "", left_out: pd.Index | None = None, words_of: Words | None = None,
 ) -> Meta:  # fmt: skip
     """The meta-analysis of rows of effects.csv (label, measure, scale, estimate, variance; arms) by a model.
 
@@ -236,7 +243,7 @@ def fitted(
         k=int(result.k[0]), **{n: float(values[n]) for n in told}, q_df=int(values["q_df"]), tau2_se=tau2_se,
         i2=float(i2), h2=float(h2), measure=measure, level=level, model=own,
         names=effects.index if names is None else names, left_out=pd.Index([]) if left_out is None else left_out,
-        title=title, unit=unit, effects=effects, data=data, trials=trials, pooled=result,
+        title=title, unit=unit, effects=effects, data=data, trials=trials, pooled=result, words=words_of or Words(),
     )  # fmt: skip
 
 
@@ -281,6 +288,8 @@ class Meta(Printed):
     #: The same for the functions of arrays, and their result.
     trials: Trials
     pooled: Pooled
+    #: What a forest plot calls the groups, and the sides of no effect.
+    words: Words
 
     # --- the result ---------------------------------------------------------------------------------------------
 
@@ -550,15 +559,18 @@ class Meta(Printed):
             parts += ["Trials", texts(self.trial_table(), {"weight": 2})]
         return Shown(*parts)
 
-    def forest(self, ax: Axes | None = None, *, by: object = None, favours: tuple[str, str] = ("", "")) -> Figure:
+    def forest(
+        self, ax: Axes | None = None, *, by: object = None, favours: tuple[str, str] | None = None,
+        groups: tuple[str, str] | None = None,
+    ) -> Figure:  # fmt: skip
         """A forest plot: as a figure of its own, or on `ax`, which then keeps its size and has the trials as y ticks.
 
-        `by` splits the trials into subgroups (figure of its own only); `favours`: what lies left and right of no
-        effect. Raises ValueError where there is no trial.
+        `by` splits the trials into subgroups, `groups` names the two arms (both in a figure of its own only); `favours`
+        says what lies left and right of no effect. Raises ValueError where there is no trial.
         """
         from reweigh.api import plots
 
-        return plots.forest(self, ax, by, favours)
+        return plots.forest(self, ax, by, Words(groups or self.words.groups, favours or self.words.favours))
 
     def funnel(self, ax: Axes | None = None, *, contours: bool = False, fill: bool = False) -> Figure:
         """A funnel plot, on its own or on `ax`; `contours` around no effect; `fill` adds what trim and fill imputes."""

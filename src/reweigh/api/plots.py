@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from reweigh.robustness.small_study import MINIMUM
 from reweigh.text.numbers import level_text
 
 if TYPE_CHECKING:
-    from reweigh.api.analysis import Meta
+    from reweigh.api.analysis import Meta, Words
 
 
 def _label(m: Meta) -> str:
@@ -50,7 +51,7 @@ def _line(m: Meta) -> dict[str, object]:
     }  # fmt: skip
 
 
-def forest(m: Meta, ax: Axes | None = None, by: object = None, favours: tuple[str, str] = ("", "")) -> Figure:
+def forest(m: Meta, ax: Axes | None, by: object, said: Words) -> Figure:
     """See `Meta.forest`."""
     if not len(m.names):
         raise ValueError("there is no trial to draw")
@@ -63,7 +64,7 @@ def forest(m: Meta, ax: Axes | None = None, by: object = None, favours: tuple[st
         whole = {name: getattr(m, name) for name in ("estimate", "ci_lower", "ci_upper", "pi_lower", "pi_upper")}
         return forest_on(
             ax, table, whole, scale=m.scale, null=MEASURES[m.measure].null, measure=_label(m), level=m.level,
-            title=m.title, favours=favours,
+            title=m.title, favours=said.favours,
         )  # fmt: skip
     row = numbers_of(m.pooled, 0, m.model) | _line(m) | {"comparisons": m.k, "k": m.k, "note_codes": m._codes}
     parts = None
@@ -77,7 +78,8 @@ def forest(m: Meta, ax: Axes | None = None, by: object = None, favours: tuple[st
         rows = zip(found.labels, m._subgroup_rows(found), strict=True)
         parts = pd.DataFrame([{**values, **head, "subgroup": str(label)} for label, values in rows])
     meta = ForestMeta(
-        title=m.title, measure_label=_label(m), favours_left=favours[0], favours_right=favours[1], scale=m.scale,
+        title=m.title, measure_label=_label(m), intervention=said.groups[0], control=said.groups[1],
+        favours_left=said.favours[0], favours_right=said.favours[1], scale=m.scale,
         null=MEASURES[m.measure].null, level=m.level, sort="protocol",
     )  # fmt: skip
     return draw_forest(forest_table(trials, pd.DataFrame([row] if m.k else []), parts, meta), meta)
@@ -107,16 +109,18 @@ def funnel(m: Meta, ax: Axes | None = None, contours: bool = False, fill: bool =
 
 def page(m: Meta) -> str:
     """The page of `Meta.report`."""
-    sections = [Section("Result", text=str(m))]
-    drawn = [("Forest plot", forest(m)), *([("Funnel plot", funnel(m))] if m.k > 1 else [])] if len(m.names) else []
+    on = _label(m) + ("" if m.scale == "natural" else ", natural scale")
+    sections = [Section("Result", text=str(replace(m, title="")))]
+    drawn = [("Forest plot", m.forest()), *([("Funnel plot", m.funnel())] if m.k > 1 else [])] if len(m.names) else []
     sections += [Section(name, svg=render(figure, "svg").decode("utf-8")) for name, figure in drawn]
-    sections += [Section("Trials", text=_label(m), table=texts(m.trial_table(), {"weight": 2}))]
+    sections.append(Section("Trials", text=on, table=texts(m.trial_table(natural=True), {"weight": 2})))
     if m.k > 1:
         if m.model.tau2 != "EE":
             heading = f"Heterogeneity with {level_text(m.level)} intervals"
             sections.append(Section(heading, text="Q-profile (Viechtbauer 2007)", table=texts(m.tau2_ci())))
-        columns = ["estimate", "ci_lower", "ci_upper", "p_value", "tau2", "i2"]
-        sections.append(Section("Leave one out", table=texts(m.leave_one_out()[columns], {"i2": 2})))
+        without = m.leave_one_out()[["p_value", "tau2", "i2"]]
+        without = pd.concat([m.leave_one_out(natural=True), without], axis=1)
+        sections.append(Section("Leave one out", text=on, table=texts(without, {"i2": 2})))
     if m.k >= MINIMUM:
         sections.append(Section("Egger’s test", text=str(m.egger())))
     return single_page(m.title or f"Meta-analysis: {_label(m).lower()}", sections)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reweigh.api.analysis import Meta, fitted
+from reweigh.api.analysis import Meta, Words, fitted
 from reweigh.check import examine, files_of
 from reweigh.effects.selection import Selection, select
 from reweigh.pool.units import Units, models_of
@@ -60,10 +60,13 @@ class Review:
         chosen = model if isinstance(model, Model) else models[model or next(iter(models))]
         group = units.of(name, chosen.units)
         outcome = str(group["outcome"].iloc[0])
+        said = self.protocol.words_of(outcome)
+        groups = said.intervention[:1].upper() + said.intervention[1:], said.control[:1].upper() + said.control[1:]
         unit = self.protocol.outcomes[outcome].unit or ""
+        unit = unit if group["measure"].iloc[0] in ("MD", "MN") else ""
         return fitted(
             group, group, chosen, level=self.protocol.level_of(outcome), names=pd.Index(group["label"]),
-            title=plot_title(group, self.protocol), unit=unit if group["measure"].iloc[0] in ("MD", "MN") else "",
+            title=plot_title(group, self.protocol), unit=unit, words_of=Words(groups, self.protocol.favours(outcome)),
         )  # fmt: skip
 
     def __repr__(self) -> str:
