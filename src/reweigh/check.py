@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -23,9 +24,9 @@ from reweigh.protocol.model import Option, Protocol
 from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables.problems import Problem, did_you_mean, format_report, in_order, nearest
-from reweigh.tables.review import MISSING_TABLES, TableRules, Tables, check_review, misspelt
+from reweigh.tables.review import FILES, MISSING_TABLES, TableRules, Tables, check_review, misspelt
 from reweigh.tables.specs import SPECS
-from reweigh.workbooks import TABLES, WHOLE, with_tables
+from reweigh.workbooks import TABLES, WHOLE, WORKBOOKS, with_tables
 
 PROTOCOL, CLAIMS, PUBLISHED, PUBLISHED_TRIALS = "review.yaml", "claims.yaml", "published.csv", "published_trials.csv"
 BIAS = "risk_of_bias.csv"
@@ -52,6 +53,18 @@ def check(
     """
     tables, _, problems = examine(files, tools, review)
     return (None, format_report(problems, review)) if problems else (tables, "")
+
+
+ARCHIVE = ".zip"
+"""What the archive ends with that a protocol may call its former one."""
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files of a review's folder by name; of files that are none of a review only the names are read."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    known = {*FILES, *WORKBOOKS}
+    read = {name for name in names if name in known or name.endswith(ARCHIVE)}
+    return {name: (folder / name).read_bytes() if name in read else b"" for name in names}
 
 
 def examine(
