@@ -20,7 +20,7 @@ def findings(inputs: Inputs) -> dict[str, Any]:
     """
     table, found = inputs.summary_of_findings, list[dict[str, Any]]()
     for row in records(table) if len(table) else []:
-        one = {name: words.nice(value) for name, value in row.items() if isinstance(value, str)}
+        one: dict[str, Any] = {name: words.nice(value) for name, value in row.items() if isinstance(value, str)}
         for name in ("control_per_1000", "intervention_per_1000", "difference_per_1000"):
             one[name] = words.nice(row[name] if isinstance(row[name], str) else words.count(row[name]))
         outcome = inputs.protocol.outcomes[row["outcome"]].label
