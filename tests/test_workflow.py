@@ -174,8 +174,8 @@ def test_a_test_for_subgroup_differences_needs_two_subgroups(built):
 )
 def test_the_plots_in_the_readme_are_what_the_pipeline_draws(built, review, name):
     drawn = built / "results" / review / "figures" / "forest" / f"{name}.svg"
-    assert f"docs/{name}.svg" in (ROOT / "README.md").read_text()
-    assert (ROOT / "docs" / f"{name}.svg").read_bytes() == drawn.read_bytes()
+    assert f"docs/images/{name}.svg" in (ROOT / "README.md").read_text()
+    assert (ROOT / "docs" / "images" / f"{name}.svg").read_bytes() == drawn.read_bytes()
 
 
 def test_every_trial_has_its_worked_page(built):
