@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import inspect
 import json
@@ -93,7 +94,7 @@ def _type(field: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of {_type(field.get('items', {}))}" if "items" in field else "list"
     if kind == "object":
-        inner = field.get("additionalProperties")
+        inner = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
         return f"name to {_type(inner)}" if isinstance(inner, dict) else "mapping"
     bounds = [
         f"{word} {field[key]:g}"
@@ -108,15 +109,19 @@ def protocol() -> str:
     """Every key of review.yaml, from its JSON schema."""
     from reweigh.protocol.model import Protocol
 
+    def default(key: str, one: Mapping[str, Any]) -> str:
+        if key in one.get("required", []):
+            return "required"
+        said = json.dumps(one["properties"][key].get("default"))
+        return f"`{said}`" if len(said) < 80 else "its own defaults"
+
     whole = Protocol.model_json_schema(by_alias=True)
     parts = []
     for name, one in {"review.yaml": whole, **whole["$defs"]}.items():
-        must = one.get("required", [])
         rows = [
-            [f"`{key}`", _type(field), "required" if key in must else f"`{json.dumps(field.get('default'))}`",
-             field.get("description", "")]
+            [f"`{key}`", _type(field), default(key, one), field.get("description", "")]
             for key, field in one.get("properties", {}).items()
-        ]  # fmt: skip
+        ]
         if any(row[3] for row in rows):
             made = table("key | what it may be | default | meaning", rows)
         else:
@@ -159,19 +164,35 @@ class _Shown(dict[str, str]):
         return f"{{{key}}}"
 
 
-def _said(sentence: Any) -> str:
-    """The words of a code with the names of its parameters; empty where they follow from numbers."""
-    if isinstance(sentence, str):
-        return sentence
-    try:
-        return str(sentence(_Shown()))
-    except Exception:
-        return "*(worded by its numbers)*"
+def met() -> dict[str, list[Mapping[str, str]]]:
+    """Codes that stand in the built tables; of each the parameters, once for each choice of names that they have."""
+    from reweigh.text.codes import parse
+
+    found: dict[str, dict[frozenset[str], Mapping[str, str]]] = {}
+    for path in sorted((ROOT / "results").glob("*/**/*.csv")):
+        with path.open(encoding="utf-8", newline="") as text:
+            for row in csv.DictReader(text):
+                cells = (cell for column, cell in row.items() if column.endswith(("_code", "_codes")))
+                for one in (one for cell in cells for one in parse(cell)):
+                    found.setdefault(one.name, {}).setdefault(frozenset(one.parameters), one.parameters)
+    return {code: list(several.values()) for code, several in found.items()}
+
+
+def _said(code: str, words: Any, examples: Mapping[str, list[Mapping[str, str]]]) -> str:
+    """The words of a code with the names of its parameters; where they follow from these, as they were once met."""
+    if isinstance(words, str):
+        return words
+    for given, before in ((_Shown(), ""), *((one, "for instance: ") for one in examples.get(code, []))):
+        try:  # another stage may have a code of this name
+            return f"{before}{words(given)}"
+        except (KeyError, ValueError):
+            continue
+    return "*(worded by what it carries)*"
 
 
 def reasons() -> str:
     """The codes of every stage and their words."""
-    parts = []
+    parts, examples = [], met()
     for stage, what in (
         ("selection", "Choosing a trial's result"), ("effects", "Effect sizes"), ("pool", "Pooling"),
         ("robustness", "Robustness"), ("sequential", "Sequential analysis"), ("certainty", "Certainty"),
@@ -179,13 +200,14 @@ def reasons() -> str:
     ):  # fmt: skip
         module = importlib.import_module(f"reweigh.text.{stage}")
         for name, given in (("REASONS", "reason"), ("SENTENCES", "note")):
-            sentences = getattr(module, name, None)
+            told = getattr(module, "REASONS", {}) if name == "SENTENCES" else {}
+            sentences = {code: one for code, one in getattr(module, name, {}).items() if code not in told}
             if not sentences:
                 continue
             rows = []
             for code, one in sentences.items():
                 pair = one if isinstance(one, tuple) else (one, "")
-                rows.append([f"`{code}`", _said(pair[0]), _said(pair[1])])
+                rows.append([f"`{code}`", *(_said(code, one, examples) for one in pair)])
             if any(row[2] for row in rows):
                 made = table("code | reason | what the full text would have to give", rows)
             else:
@@ -199,7 +221,7 @@ def reasons() -> str:
 
 def api() -> str:
     """What `import reweigh as rw` gives."""
-    from reweigh import api as given
+    given = importlib.import_module("reweigh.api")
 
     parts = [inspect.getdoc(given) or "", "Import it as `import reweigh as rw`."]
     for name in given.__all__:
