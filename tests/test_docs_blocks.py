@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from conftest import ROOT
-from pages import DOCS, blocks, commands, effects
+from pages import BUILDS, DOCS, blocks, commands, effects
 from reweigh.check import check
 from reweigh.cli.main import main
 
@@ -109,7 +109,7 @@ def in_process(folder):
 
     def run(command, where):
         program, *arguments = command.split()
-        assert program == "reweigh", (where, command)
+        assert program == "reweigh" and not BUILDS.match(command), (where, command)
         with chdir(folder):
             result = CliRunner().invoke(main, arguments, catch_exceptions=False)
         assert result.exit_code == 0, (where, command, result.output)
