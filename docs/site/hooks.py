@@ -253,7 +253,8 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made, the copies, and the figures that the gallery shows."""
     for page, make in MADE.items():
         files.append(File.generated(config, page, content=make()))
-    for place, path in dict(figures()).items():
+    style = Path(__file__).with_name("site.css")
+    for place, path in {"assets/site.css": style, **dict(figures())}.items():
         files.append(File.generated(config, place, abs_src_path=str(path)))
     known = {one.src_uri for one in files} | set(COPIES.values())
     for source, page in COPIES.items():
