@@ -524,7 +524,7 @@ def test_the_documentation_prints_what_it_says(tmp_path, monkeypatch):
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    blocks = re.findall(r"```(python|text)\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.S)
+    blocks = re.findall(r"```(python|text)\n(.*?)```", (ROOT / "docs" / "how-to" / "notebook.md").read_text(), re.S)
     said, names = "", {}
     for kind, text in blocks:
         if kind == "text":

@@ -289,7 +289,7 @@ def _disagreements(protocol: Protocol, tables: Tables, missing: set[str]) -> lis
             if prior is not None and prior.measure not in (None, measure):
                 raise ValueError(f"the prior is made for {prior.measure}; state a rescale and its rescale_reason")
         except ValueError as why:
-            problems.append(Problem(PROTOCOL, None, f"bayes.{measure}", "", f"{why}", "see docs/protocol.md"))
+            problems.append(Problem(PROTOCOL, None, f"bayes.{measure}", "", f"{why}", "see docs/reference/protocol.md"))
     problems += [Problem(PROTOCOL, None, *fault) for fault in rule_problems(protocol)]
     given = [(f"sets.{k}", s.include, s.exclude) for k, s in protocol.sets.items()]
     given += [(f"multiverse.choices.{c}.{k}", o.include, o.exclude) for c, k, o in _options(protocol)]
@@ -320,7 +320,7 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
                             one.column,
                             "" if one.value is None or one.value != one.value else f"{one.value}",
                             one.message,
-                            "see docs/protocol.md",
+                            "see docs/reference/protocol.md",
                         )
                     )
     return list(dict.fromkeys(problems))

@@ -111,7 +111,7 @@ reason
 file row study_id comparison_id outcome timepoint arm stage reason_code reason needed
 
 # flags.csv | file row study_id outcome code
-> One suspicious number (`flag`), or one thing that was not used and must be said (`notice`); docs/flags.md has the rules.
+> One suspicious number (`flag`), or one thing that was not used and must be said (`notice`); docs/reference/flags.md has the rules.
 kind | id | | `flag` or `notice`
 rule | id | | name of the rule
 file | id | | the table that it is about; empty: none
@@ -389,7 +389,7 @@ analysis outcome window measure set model k comparisons
 certainty start | id | | final and starting level: high, moderate, low, very low
 domain judgement | text | | GRADE domain, and the judgement in words
 levels | integer | levels | levels down
-rule | id | | the rule's id (docs/claims.md)
+rule | id | | the rule's id (docs/reference/claims.md)
 figures | text | | the figures that it rests on
 figure_codes
 overridden_by override_reason | text | | a person's override (`certainty_overrides.csv` in the data folder)
@@ -407,7 +407,7 @@ certainty_text reasons sentence | text | | certainty with its symbols, why it wa
 > One claim: the verdict and the numbers behind it; a page each lies in `claims/`, and all of it in `claims.json`.
 id page | id | | the claim, and where it is made
 claim | text | | its words
-verdict verdict_effect | id | | by rule (docs/claims.md); the verdict without the demand on certainty
+verdict verdict_effect | id | | by rule (docs/reference/claims.md); the verdict without the demand on certainty
 answer | text | | the answer in one sentence, to quote
 count | text | | trials and patients that it rests on, in words
 reason reason_codes

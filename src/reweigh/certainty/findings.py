@@ -144,8 +144,9 @@ def about_findings(protocol: Protocol) -> tuple[str, list[str]]:
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
         "Events per 1,000 people; the risk without the intervention is the median of the control groups, the risk with "
         f"it follows from the relative effect and its {level_text(protocol.usual_level)} CI{protocol.other_levels}.",
-        "Certainty by rule (docs/claims.md): high, moderate, low or very low. Certainty and what it means rest on the "
-        "guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is another one.",
+        "Certainty by rule (docs/reference/claims.md): high, moderate, low or very low. Certainty and what it means "
+        "rest on the guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is "
+        "another one.",
     ]
     return f"Summary of findings: {protocol.title}", notes
 

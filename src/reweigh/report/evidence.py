@@ -14,7 +14,7 @@ from reweigh.io import records
 from reweigh.measures import MEASURE_LABELS, MEASURES, analysed, scale_of
 from reweigh.report import words
 from reweigh.report.inputs import Inputs
-from reweigh.text.certainty import SYMBOLS
+from reweigh.text.certainty import SYMBOLS, Level
 from reweigh.text.numbers import count_text, row_text, stated_text, whole
 
 Row = dict[str, Any]
@@ -125,7 +125,7 @@ def _cell(row: Mapping[str, Any], low: float, high: float, inputs: Inputs) -> Ro
         "trials": count_text(row["k"], row.get("comparisons")),
         "n": whole(row["participants"]),
         "certainty": certainty,
-        "symbol": SYMBOLS.get(certainty, ""),
+        "symbol": SYMBOLS[Level(certainty)] if certainty else "",
         "marks": marks(row, low, high, pooled=row["k"] > 1),
     }
 

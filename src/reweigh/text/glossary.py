@@ -40,7 +40,7 @@ MD | Mean difference: the mean with the intervention minus the mean with control
 meta-regression | A line through the effects along a quality of the trials, such as the dose. It is a comparison between trials, so no proof of cause. | Cochrane Handbook 10.11.4
 multiverse | Every defensible way of analysing the same trials, side by side: what share of them agree. | Steegen and others 2016, Perspect Psychol Sci 11:702-12
 n | The number of patients analysed. | results/README.md
-not estimable | The number cannot be computed from what is there, and the reason stands beside it. It is never shown as 0. | docs/effects.md
+not estimable | The number cannot be computed from what is there, and the reason stands beside it. It is never shown as 0. | docs/reference/effects.md
 number needed to treat | How many patients must be treated for one more to benefit, against control: 1 divided by the risk difference. | Altman 1998, BMJ 317:1309-12
 OR | Odds ratio: the odds of an event with the intervention divided by those with control. Where events are common it is further from 1 than the risk ratio. | Cochrane Handbook 6.4.1.2
 P | How often chance alone would give a difference at least this large if there were none. It says nothing of how large or important a difference is. | Cochrane Handbook 15.3.2
@@ -49,7 +49,7 @@ prediction interval | Where the true effect of a new, similar trial is to be exp
 Q | Cochran's Q: the weighted sum of squared distances of the trials from their mean. If only chance is at work it is about the number of trials less one. | Cochrane Handbook 10.10.2
 random-effects model | A model in which each trial has a true effect of its own, spread about a mean with variance tau2. The diamond is that mean. | Cochrane Handbook 10.10.4
 RD | Risk difference: the risk of an event with the intervention minus the risk with control. | Cochrane Handbook 6.4.1.4
-reading | One person's extraction of a source, from an abstract or a full text for instance. Where several read one trial, the protocol says whose numbers count first. | docs/protocol.md
+reading | One person's extraction of a source, from an abstract or a full text for instance. Where several read one trial, the protocol says whose numbers count first. | docs/reference/protocol.md
 REML | Restricted maximum likelihood: an estimator of tau2 with little bias, found by search and not by a formula. | Viechtbauer 2005, J Educ Behav Stat 30:261-93
 required information size | How many patients (or how much information) all trials together must have before their pooled result can be read like that of one sufficient trial. | Wetterslev and others 2008, J Clin Epidemiol 61:64-75
 risk of bias | How likely a trial's way of working has shifted its result: judged domain by domain by a published tool. | Cochrane Handbook, chapter 7
@@ -63,7 +63,7 @@ tau2 | The variance of the true effects between trials, on the analysis scale. I
 trim and fill | A way of guessing what trials are missing from one side of a funnel plot, and the pooled effect with them filled in. A what-if, not a corrected result. | Duval and Tweedie 2000, Biometrics 56:455-63
 Wald interval | Estimate plus and minus a normal quantile times the standard error. It takes tau2 as known, so it is mostly too narrow where trials are few. | Cochrane Handbook 10.10.4
 weight | How much a trial counts in the pooled effect, in percent. Precise trials weigh more; tau2 makes weights more alike. | Cochrane Handbook 10.3
-window | A span of follow-up times, say 4 to 12 weeks. One result of each trial enters each window. | docs/protocol.md
+window | A span of follow-up times, say 4 to 12 weeks. One result of each trial enters each window. | docs/reference/protocol.md
 """  # noqa: E501
 _ROWS = [[cell.strip() for cell in line.split(" | ")] for line in _TERMS.strip().splitlines()]
 
