@@ -30,7 +30,7 @@ from reweigh.text import flow
 from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
 
 STYLES = ("page.css", "forest.css", "print.css")
-SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
+SCRIPTS = ("page.js", "figures.js", "pool.js", "explorer.js", "trials.js")
 #: Room for the figures beside the forest plots.
 FURTHER = 800_000
 MODERATORS = ("label", "year", "design")

@@ -128,7 +128,7 @@ def plot(
     outcome, chosen = protocol.outcomes[first["outcome"]], protocol.sets[first["set"]]
     window = protocol.windows[first["window"]].label or first["window"]
     title = f"{outcome.label}, {window[:1].lower()}{window[1:]}"
-    split = _column_label(column, protocol) if column else ""
+    split = column_label(column, protocol) if column else ""
     detail = [chosen.label] if first["set"] != "main" else []
     heading = title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + "".join(f": {d}" for d in detail)
     left, right = protocol.favours(first["outcome"])
@@ -153,5 +153,6 @@ def plot(
     return Plot(analysis, mine, rows, by, lost, meta, caption)
 
 
-def _column_label(column: str, protocol: Protocol) -> str:
+def column_label(column: str, protocol: Protocol) -> str:
+    """How a column of trials is called."""
     return protocol.groupings[column].label if column in protocol.groupings else column.replace("_", " ")
