@@ -179,7 +179,7 @@ def test_explorer_sweeps_the_correlation_of_crossover_trials(ketamine):
             if dataset["correlation"] is not None:
                 row = swept.loc[(analysis["id"], dataset["correlation"])]
                 trials = Trials(analysis["short"], *map(np.array, (dataset["yi"], dataset["vi"])), np.empty((4, 0)))
-                found = refit(trials, ketamine.protocol.models[0]).row()
+                found = refit(trials, ketamine.protocol.every_model[analysis["model"]]).row()
                 for name in ("estimate", "ci_lower", "ci_upper"):
                     np.testing.assert_allclose(found[name], row[name], rtol=1e-9)
                 seen += 1
