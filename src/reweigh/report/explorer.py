@@ -71,6 +71,12 @@ def _others() -> dict[str, Model]:
 OTHERS = _others()
 
 
+def every_model(protocol: Protocol) -> dict[str, Model]:
+    """The protocol's models, and those of the others whose name it does not use for one of its own."""
+    own = protocol.every_model
+    return own | {name: model for name, model in OTHERS.items() if name not in own}
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Trials of one analysis in one set at one crossover correlation (None: as the protocol says)."""
@@ -151,7 +157,7 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
             levels[level] = max(most, levels.get(level, 0))
     own = protocol.every_model
     return {
-        "models": {name: _said(model, own=name in own) for name, model in (own | OTHERS).items()},
+        "models": {name: _said(model, own=name in own) for name, model in every_model(protocol).items()},
         "critical": {str(level): quantiles(level, most) for level, most in levels.items()},
         "columns": [{name: column[name] for name in ("id", "label", "values")} for column in trials.columns],
         "trials": [list(row) for row in trials.rows],
@@ -294,7 +300,8 @@ def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
     own, measure = models_of(frame, protocol), str(frame["measure"].iloc[0])
     known = {_kind(model, measure) for model in own}
     binary = measure in COUNT_MEASURES
-    fitting = (m for m in OTHERS.values() if binary or m.pooling == "inverse variance")
+    others = (m for name, m in OTHERS.items() if name not in protocol.every_model)
+    fitting = (m for m in others if binary or m.pooling == "inverse variance")
     return (*own, *(model for model in fitting if _kind(model, measure) not in known))
 
 
@@ -347,7 +354,7 @@ def _parameter(analysis: str, inputs: Inputs) -> dict[str, Any] | None:
 
 def _dataset(one: Dataset, inputs: Inputs, trials: Trials, codes: set[str]) -> dict[str, Any]:
     """Trials, effects and counts of a data set; its models by their places, why others cannot, what pooled.csv has."""
-    of, every = trials_of(one.frame), list(inputs.protocol.every_model | OTHERS)
+    of, every = trials_of(one.frame), list(every_model(inputs.protocol))
     unable = {every.index(model.name): reason for model in one.models if (reason := cannot(of, model))}
     codes |= set(unable.values())
     able = [model for model in one.models if every.index(model.name) not in unable]
@@ -375,7 +382,7 @@ def _plain(value: Any) -> Any:
 
 def _whole(one: Dataset, able: Sequence[Model], inputs: Inputs, codes: set[str]) -> dict[int, dict[str, Any]]:
     """What pooled.csv and weights.csv have of the models that the page cannot compute, or not in full."""
-    every, analysis = list(inputs.protocol.every_model | OTHERS), str(one.frame["analysis"].iloc[0])
+    every, analysis = list(every_model(inputs.protocol)), str(one.frame["analysis"].iloc[0])
     beyond = {m.name for m in able if m.interval == "profile likelihood" or m.prediction_interval == "bootstrap"}
     found: dict[int, dict[str, Any]] = {}
     for row in inputs.of("pooled", analysis) if beyond else []:

@@ -5,7 +5,7 @@
   if (!form) return;
   const data = json("explorer-data"), models = Object.keys(data.models);
   const select = { question: byId("x-analysis"), a: byId("x-measure"), set: byId("x-set"), model: byId("x-model"), r: byId("x-r") };
-  let state = {}, rows = [], by = -1, range = [-Infinity, Infinity], stale = [];
+  let state = {}, rows = [], by = -1, stale = [];
 
   // Numbers as the tables print them.
   // Half up, from twelve significant digits, as reweigh.text.numbers rounds.
@@ -148,7 +148,7 @@
       return { ...one, box, id };
     });
     byId("x-forest").replaceChildren(head, ...rows.map((one) => one.element));
-    const total = line("Pooled", track("pi", "diamond"), "cell", { className: "total" }), ghost = line("All ticked, for comparison", track("diamond ghost"), "cell", { className: "ghost-row" });
+    const total = line("Pooled", track("pi", "diamond"), "cell", { className: "total" }), ghost = line("All ticked", track("diamond ghost"), "cell", { className: "ghost-row" });
     rows.total = total;
     rows.ghost = ghost;
     byId("x-total").replaceChildren(total.element, ghost.element);
@@ -163,8 +163,9 @@
   const put = (on, ids) => { for (const id of ids) { if (on) state.without.delete(id); else state.without.add(id); } tick(); };
   const choices = () => {
     const set = shown(), columns = sorting(set), menu = byId("x-by");
-    if (!columns.includes(by)) by = columns[0] ?? -1;
-    range = [-Infinity, Infinity];
+    // At first by what puts trials together, not each by itself.
+    const together = (i) => new Set(set.trials.map((_, t) => cell(set, t, i))).size < set.trials.length && data.columns[i].values.length;
+    if (!columns.includes(by)) by = columns.find(together) ?? columns[0] ?? -1;
     byId("x-by-label").hidden = by < 0;
     menu.replaceChildren(...columns.map((i) => make("option", { value: String(i) }, data.columns[i].label)));
     menu.value = String(by);
@@ -172,14 +173,17 @@
     for (const [i, one] of rows.entries()) one.element.querySelector("small").textContent = by < 0 ? "" : textOf(by, values[i]);
     if (numeric) {
       const known = values.filter((one) => one !== null), ends = [Math.min(...known), Math.max(...known)];
+      const range = [-Infinity, Infinity], beyond = new Set();
       byId("x-values").replaceChildren(...["from", "to"].map((name, end) => {
         const input = make("input", { type: "number", step: "any", placeholder: String(ends[end]) });
         input.addEventListener("change", () => {
-          const was = range, inside = ([low, high], value) => value === null ? low === -Infinity && high === Infinity : value >= low && value <= high;
-          range = [...range];
           range[end] = input.value === "" ? [-Infinity, Infinity][end] : Number(input.value);
-          // What leaves the range is unticked and what comes into it ticked; all else stays as it was chosen.
-          for (const [i, value] of values.entries()) if (inside(was, value) !== inside(range, value)) { if (inside(range, value)) state.without.delete(idOf(set, i)); else state.without.add(idOf(set, i)); }
+          const open = range[0] === -Infinity && range[1] === Infinity, inside = (value) => open || (value !== null && value >= range[0] && value <= range[1]);
+          // Only what the range itself has unticked comes back with it.
+          for (const [i, value] of values.entries()) {
+            const id = idOf(set, i);
+            if (inside(value)) { if (beyond.delete(id)) state.without.delete(id); } else if (!state.without.has(id)) { beyond.add(id); state.without.add(id); }
+          }
           tick();
         });
         return make("label", {}, `${name} `, input);
