@@ -105,7 +105,7 @@ class Trials:
         self.studies = {str(study["study_id"]): study for study in records(inputs.studies)}
         there = [c for c in inputs.protocol.study_columns if c in inputs.effects]
         risk = [] if inputs.bias is None else [RISK]
-        names = dict.fromkeys([*there, "design", YEAR, *risk, *(c for c in inputs.studies if c not in ELSEWHERE)])
+        names = dict.fromkeys([*there, "design", YEAR, *risk, *(str(c) for c in inputs.studies if c not in ELSEWHERE)])
         self.columns = [column for name in names if (column := self._column(name))]
 
     def _column(self, name: str) -> dict[str, Any] | None:
@@ -113,15 +113,15 @@ class Trials:
         protocol = self.inputs.protocol
         given = [(row["study_id"], self._value(row, name)) for row in records(self.inputs.effects)]
         found = list(dict.fromkeys(value for _, value in given if value is not None))
-        numeric = all(isinstance(value, float) for value in found)
+        texts = [value for value in found if isinstance(value, str)]
         # A text that hardly two trials share says what a trial is, not what to choose.
-        if len(found) < 2 or (not numeric and 2 * len(found) > len({study for study, _ in given})):
+        if len(found) < 2 or 2 * len(texts) > len({study for study, _ in given}):
             return None
         of_subgroup = name in protocol.subgroup_columns
         labels = protocol.subgroup_labels(name) if of_subgroup else protocol.categories.get(name, {})
-        known = [*(value for value in labels if value in found), *(value for value in found if value not in labels)]
-        values = [] if numeric else [upper_first(labels.get(value, value)) for value in known]
-        places = {} if numeric else {value: place for place, value in enumerate(known)}
+        known = [*(value for value in labels if value in texts), *(value for value in texts if value not in labels)]
+        values = [upper_first(labels.get(value, value)) for value in known]
+        places = {value: place for place, value in enumerate(known)}
         return {"id": name, "label": upper_first(column_label(name, protocol)), "values": values, "places": places}
 
     def _value(self, row: Mapping[str, Any], name: str) -> float | str | None:
@@ -162,7 +162,7 @@ def explorer_data(inputs: Inputs) -> dict[str, Any]:
         "columns": [{name: column[name] for name in ("id", "label", "values")} for column in trials.columns],
         "trials": [list(row) for row in trials.rows],
         "analyses": analyses,
-        "said": SAID | {code: words(code, SENTENCES) for code in sorted(codes)},
+        "said": dict(SAID) | {code: words(code, SENTENCES) for code in sorted(codes)},
     }
 
 
