@@ -32,7 +32,7 @@ from reweigh.text.glossary import SOURCES, TERMS
 from reweigh.text.numbers import level_text, row_text, stated_text
 
 STYLES = ("page.css", "forest.css", "print.css")
-SCRIPTS = ("page.js", "figures.js", "findings.js", "explorer.js", "trials.js")
+SCRIPTS = ("page.js", "figures.js", "findings.js", "pool.js", "explorer.js", "trials.js")
 #: Room for the figures beside the forest plots, before they are packed.
 FURTHER = 8_000_000
 MODERATORS = ("label", "year", "design")

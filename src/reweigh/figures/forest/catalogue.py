@@ -154,10 +154,11 @@ def plot_title(group: pd.DataFrame, protocol: Protocol, column: str = "") -> str
     first = group.iloc[0]
     window = protocol.windows[first["window"]].label or first["window"]
     title = f"{protocol.outcomes[first['outcome']].label}, {window[:1].lower()}{window[1:]}"
-    split = _column_label(column, protocol) if column else ""
+    split = column_label(column, protocol) if column else ""
     detail = f": {protocol.sets[first['set']].label}" if first["set"] != "main" else ""
     return title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + detail
 
 
-def _column_label(column: str, protocol: Protocol) -> str:
+def column_label(column: str, protocol: Protocol) -> str:
+    """How a column of trials is called."""
     return protocol.groupings[column].label if column in protocol.groupings else column.replace("_", " ")
