@@ -31,8 +31,9 @@ from reweigh.robustness.removal import Influence
 from reweigh.text.numbers import difference_decimals, effect_text, fixed, level_text
 
 TAU2 = "\N{GREEK SMALL LETTER TAU}\N{SUPERSCRIPT TWO}"
-#: Height of a trial's row in points, of a line more of its label, and where labels are wrapped.
-ROW, LINE, LABEL = 12.5, 9.0, 115.0
+#: Height of a trial's row in points, of a line more of its label, and where labels are wrapped beside one panel and
+#: beside several.
+ROW, LINE, LABEL, LABEL_OF_SEVERAL = 12.5, 9.0, 160.0, 115.0
 #: Most trials that are named in a scatter.
 NAMED = 5
 
@@ -218,7 +219,7 @@ def _rows(
     title: str, note: str, labels: Sequence[str], count: int, width: float, right: float = 0.0
 ) -> tuple[RecordFigure, list[Axes]]:
     """Panels that share rows, with the trials' names on the left."""
-    names = [wrap(text, LABEL, SMALL_SIZE) for text in labels]
+    names = [wrap(text, LABEL if count == 1 else LABEL_OF_SEVERAL, SMALL_SIZE) for text in labels]
     side = max(text_width(t, SMALL_SIZE) for lines in names for t in lines) + 8
     gap, row = 12.0 if count == 1 else 18.0, ROW + LINE * (max(map(len, names)) - 1)
     wanted = side + count * width + (count - 1) * gap + right - LEFT + EDGE

@@ -72,7 +72,7 @@ def draw_funnel(
     if contours:
         note = (
             "Shading: two-sided P of a trial against no effect, from its standard error alone (no heterogeneity): "
-            "above 0.1 white, then down to 0.05, to 0.01 and below 0.01 darkest."
+            "none above 0.1, then down to 0.05, to 0.01, and strongest below 0.01."
         )
         reach = np.array([0.0, *all_y, 1.1 * z_critical(0.99) * deep, -1.1 * z_critical(0.99) * deep])
     else:
