@@ -121,7 +121,7 @@ def test_judgements_are_lights_in_the_forest_plots_and_in_the_table_of_trials(ke
         assert ("High risk of bias" in words) == (at > 0)
     assert judged.count('class="light"') == 2 + 3 * 5
     assert judged.count("Not assessed") == len(ketamine.studies) - len(studies)
-    drawn = [svg for svg in re.findall(r"<svg.*?</svg>", judged, re.DOTALL) if "risk_of_bias.header-top" in svg]
+    drawn = [svg for svg in re.findall(r"<svg.*?</svg>", judged, re.DOTALL) if ">Risk of bias</text>" in svg]
     assert drawn and "randomization process" in drawn[0]
     assert "Not assessed: this review holds no judgement." in page and 'class="light"' not in page
 

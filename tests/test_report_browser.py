@@ -479,11 +479,51 @@ def test_the_drawing_and_the_table_print_the_same(browser, inputs, pages):
         for _, row in mine.iterrows()
     }
     assert {re.sub(", weight .*", "", one) for one in spoken} == expected
-    overall = browser.run(
-        'document.querySelector(\'[id$="-study.overall.effect"][id^="fresponder-immediate-"]\').textContent'
-    )
+    figure = "[...document.querySelectorAll('[id=\"fig-responder.immediate\"] {}')].map(t => t.textContent)"
     shown = browser.run("document.querySelector('[id=\"a-responder.immediate\"] tbody td').textContent")
-    assert re.sub(r"\s+", " ", overall).strip().replace("( ", "(") == shown
+    assert shown in browser.run(figure.format("svg text")) and shown in browser.run(figure.format(".stack span"))
+
+
+READ = """(() => {
+  for (const one of document.querySelectorAll('details')) one.open = true;
+  const seen = (one) => one.checkVisibility() && one.getClientRects().length && one.textContent.trim();
+  const drawn = [...document.querySelectorAll('svg.drawing text')].filter(seen);
+  const scaled = drawn.map((one) => {
+    const m = one.getScreenCTM();
+    return parseFloat(getComputedStyle(one).fontSize) * Math.hypot(m.a, m.b);
+  });
+  const plain = [...document.querySelectorAll('.stack :is(b, span, small, sup, p, li, button)')].filter(seen);
+  const sizes = plain.map((one) => parseFloat(getComputedStyle(one).fontSize));
+  const stacks = [...document.querySelectorAll('.stack')].filter((one) => one.checkVisibility());
+  let off = 0;
+  for (const one of stacks) {
+    const at = (cell) => { const box = cell.getBoundingClientRect(); return [box.left, box.width]; };
+    const [left, width] = at(one.querySelector('.axis-cell'));
+    for (const track of one.querySelectorAll('i')) off = Math.max(off, ...at(track).map((x, k) => Math.abs(x - [left, width][k])));
+    const null_ = left + width * parseFloat(one.style.getPropertyValue('--null')) / 100;
+    const zero = [...one.querySelectorAll('.axis span')].find((tick) => ['0', '1', '1.0', '1.00'].includes(tick.textContent));
+    if (zero) off = Math.max(off, Math.abs(at(zero)[0] + at(zero)[1] / 2 - null_));
+  }
+  const shown = [...document.querySelectorAll('.view:not([hidden])')].filter((one) => one.checkVisibility());
+  const both = shown.filter((one) => one.querySelector('.scroll').checkVisibility() === one.querySelector('.stack').checkVisibility());
+  return [Math.min(...scaled), Math.min(...sizes, 99), stacks.length, off, both.length, drawn.length];
+})()"""
+
+
+@pytest.mark.parametrize(
+    ("width", "kind"), [(375, "screen"), (768, "screen"), (1024, "screen"), (1440, "screen"), (673, "print")]
+)
+def test_figures_are_read_at_every_width_and_stacked_rows_share_the_axis(browser, pages, width, kind):
+    """At least 11 pixels on a screen and 7 points on a page of 178 mm."""
+    for review in REVIEWS:
+        browser.size(width)
+        browser.media(kind=kind)
+        browser.open(pages[review].as_uri())
+        drawn, plain, stacks, off, both, texts = browser.run(READ)
+        least = 11 if kind == "screen" else 7 * 96 / 72
+        assert texts > 100 or width < 800
+        assert drawn >= least - 0.02 and plain >= least and off <= 1 and both == 0
+        assert bool(stacks) == (kind == "screen" and width < 1080)
 
 
 @pytest.mark.parametrize("width", [375, 1440])

@@ -633,8 +633,8 @@ vi | number | analysis scale squared | its sampling variance
 kind analysis title caption
 
 # figures/robustness.csv | analysis kind
-> One figure of `figures/robustness/`: leave-one-out, cumulative, funnel, Baujat, radial, L'Abbe, drapery, influence, GOSH,
-> specification curve.
+> One figure of `figures/robustness/`: leave-one-out and cumulative (of three trials or more), funnel and radial (with a
+> caution below the protocol's `minimum_trials`), Baujat, L'Abbe, drapery, influence, GOSH, specification curve.
 analysis kind title caption
 
 # figures/sequential.csv | analysis

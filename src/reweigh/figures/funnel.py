@@ -45,6 +45,7 @@ def draw_funnel(
     level: float = 0.95,
     contours: bool = False,
     filled: tuple[ArrayLike, ArrayLike] | None = None,
+    caution: str = "",
 ) -> RecordFigure:
     """Effects against their standard errors, the largest trials on top.
 
@@ -58,13 +59,15 @@ def draw_funnel(
         Shade regions of significance around no effect instead of drawing the funnel around the pooled effect.
     filled
         Effects and variances of imputed trials (trim and fill), drawn open.
+    caution
+        What must be said of it, behind the note.
 
     Sterne and Egger 2001, Journal of Clinical Epidemiology 54:1046-55; Peters and others 2008, ibid. 61:991-6.
     """
     if contours:
         note = (
             "Shading: two-sided P of a trial against no effect, from its standard error alone (no heterogeneity): "
-            "above 0.1 white, then down to 0.05, to 0.01 and below 0.01 darkest."
+            "none above 0.1, then down to 0.05, to 0.01, and strongest below 0.01."
         )
     else:
         note = (
@@ -72,7 +75,7 @@ def draw_funnel(
             "were all; heterogeneity is not in it."
         )
     note += f" {np.size(filled[0])} open: imputed by trim and fill." if filled is not None else ""
-    figure, (ax,) = panels(title, note, width=360.0, height=280.0)
+    figure, (ax,) = panels(title, note + caution, height=165.0)
     funnel_on(
         ax, yi, vi, estimate, measure, scale=scale, null=null, level=level, contours=contours, filled=filled
     )  # fmt: skip
@@ -108,9 +111,9 @@ def funnel_on(
     if null and low < 0 < high:
         ax.axvline(0, color=INK, lw=0.8, zorder=1)
     ax.axvline(estimate, color=DIAMOND, lw=1.1, zorder=2, gid="pooled")
-    ax.plot(y, se, "o", ms=5.5, mfc=SQUARE, mec=INK, mew=0.6, zorder=3, gid="trials")
+    ax.plot(y, se, "o", ms=4.5, mfc=SQUARE, mec=INK, mew=0.6, zorder=3, gid="trials")
     if filled is not None:
-        ax.plot(extra[0], np.sqrt(extra[1]), "o", ms=5.5, mfc="white", mec=PREDICTION, mew=1.0, zorder=3, gid="filled")
+        ax.plot(extra[0], np.sqrt(extra[1]), "o", ms=4.5, mfc="white", mec=PREDICTION, mew=1.0, zorder=3, gid="filled")
     label(ax, measure, "Standard error" + (ON.get(scale, "")))
     for text in ax.get_yticklabels():
         text.set_fontproperties(font(TEXT_SIZE))

@@ -17,6 +17,7 @@ from reweigh.protocol.models import INTERVAL_LABELS, describe_model
 from reweigh.report import words
 from reweigh.report.drawings import inline, width_of
 from reweigh.report.inputs import Inputs
+from reweigh.report.stacked import stacked
 from reweigh.text.codes import has
 from reweigh.text.files import file_name
 from reweigh.text.numbers import (
@@ -33,7 +34,7 @@ from reweigh.text.numbers import (
 )
 
 #: Figures wider than this many points take a row of their own.
-COLUMN = 480.0
+COLUMN = 290.0
 ALONE = "one trial, not pooled"
 
 
@@ -160,8 +161,8 @@ def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
     tables = inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights
-    one = plot(name, *tables, protocol, inputs.bias, units=inputs.units)
-    table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
+    one = plot(name, *tables, protocol, inputs.bias, not_pooled=inputs.not_pooled, units=inputs.units)
+    table = forest_table(one.effects, one.pooled, one.subgroups, one.meta, one.not_pooled)
     svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:
         svg = render(draw_forest(table, one.meta), "svg").decode("utf-8")
@@ -185,6 +186,7 @@ def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[
         "kind": kind,
         "label": words.upper_first(label),
         "svg": inline(svg, "f" + name.replace(".", "-"), trials),
+        "stack": stacked(table, one.meta, [note for _, note in trials]),
         "source": svg,
     }
 

@@ -170,10 +170,13 @@ def _later(
     inputs: Inputs, outcomes: Sequence[Mapping[str, Any]], evidence: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
     """What a reader asks for by a press: figures that are not shown at first, worked pages, tables to download."""
+    stack = environment_of().get_template("marks.html.j2").module.stack  # type: ignore[attr-defined]
     found = {f"table {name}": text for name, text in tables(inputs).items()}
     found |= {f"worked {name.removesuffix('.md')}": words.markdown(text) for name, text in inputs.worked.items()}
     for a in (a for outcome in outcomes for a in outcome["analyses"]):
-        found |= {view["id"]: view["svg"] for view in a["views"] if view["id"] != a["shown"]}
+        later = [view for view in a["views"] if view["id"] != a["shown"]]
+        found |= {view["id"]: view["svg"] for view in later}
+        found |= {f"stack {view['id']}": str(stack(view["stack"])) for view in later}
         found |= {figure["id"]: figure["svg"] for figure in a["further"] if figure["svg"]}
     return found | {one["id"]: one["svg"] for one in evidence.values() if one["svg"]}
 

@@ -53,7 +53,7 @@
     svg.setAttribute("height", `${height}pt`);
     svg.removeAttribute("style");
     const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
-    style.textContent = `${byId("figure-font").textContent} text{font:8.5px 'DejaVu Sans';fill:var(--ink)} .ts{text-anchor:start} .tm{text-anchor:middle} .te{text-anchor:end}`;
+    style.textContent = byId("figure-font").textContent;
     svg.prepend(style);
     let text = new XMLSerializer().serializeToString(svg);
     for (const [variable, colour] of Object.entries(json("colours"))) text = text.replaceAll(variable, colour);

@@ -24,8 +24,12 @@ const packed = async (name) => {
 const fill = async (figure) => {
   const name = figure.dataset.pack;
   if (!name) return figure;
-  const drawing = await packed(name);
-  if (figure.dataset.pack) { figure.querySelector("div").innerHTML = drawing; delete figure.dataset.pack; }
+  const drawing = await packed(name), stack = await packed(`stack ${name}`);
+  if (!figure.dataset.pack) return figure;
+  const place = figure.querySelector("div");
+  place.innerHTML = drawing;
+  if (stack) place.insertAdjacentHTML("afterend", stack);
+  delete figure.dataset.pack;
   return figure;
 };
 // Whatever is folded over an element is opened.
