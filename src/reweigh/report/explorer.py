@@ -191,10 +191,10 @@ def model_of(model: Model) -> dict[str, Any]:
 
 
 def _label(model: Model) -> str:
-    """`cochrane: REML, Hartung-Knapp`; the name alone where it says how."""
+    """`REML, Hartung-Knapp (cochrane)`; the name alone where it says how."""
     how = f"{TAU2.get(model.tau2, model.tau2)}, {INTERVAL_LABELS[model.interval]}"
     told = model.pooling != "inverse variance" or INTERVAL_LABELS[model.interval].lower() in model.name.lower()
-    return model.name if told else f"{model.name}: {how}"
+    return model.name if told else f"{how} ({model.name})"
 
 
 def with_further_measures(inputs: Inputs) -> Inputs:
