@@ -1,10 +1,11 @@
 # make       builds the environment and runs the main job
 # make test  passes the tests; make test-slow those that run the workflow, R and a browser
+# make docs  builds the documentation site
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
-.PHONY: all env test lint lock readme benchmark clean
+.PHONY: all env test lint docs lock readme benchmark clean
 
 all: env
 	@$(BIN)/snakemake
@@ -34,9 +35,18 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-# Needs uv. Writes the lock and, from it, the conda environment.
+# The documentation site, work/site/index.html, strict. Its tools come into the environment by this target alone.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
+
+$(VENV)/.docs: $(VENV)/.ready docs/site/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement docs/site/requirements.lock
+	@touch $@
+
+# Needs uv. Writes the locks and, from it, the conda environment.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --extra dev --extra workflow --extra formats --extra archive pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock docs/site/requirements.in -o docs/site/requirements.lock
 	$(PYTHON) .ci/environment.py > environment.yml
 
 # results/README.md, from the schemas of the tables.

@@ -56,6 +56,12 @@ class RecordFigure(Figure):
     title: str = ""
     description: str = ""
 
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        from reweigh.figures.svg import render
+
+        return render(self, "svg").decode("utf-8")
+
 
 class MissingCharacters(UserWarning):
     """A text has characters that no installed font has: they are boxes in PNG and PDF."""

@@ -67,6 +67,8 @@ def inline(svg: str, prefix: str, trials: Sequence[tuple[str, str]] = ()) -> str
     root = _parsed(svg)
     _thin(root)
     hits = list(_hits(root, trials))
+    if hits:  # one stop of the tab key; the arrow keys go on from it
+        hits[0].set("tabindex", "0")
     _place(root)
     named = {one for element in root.iter() for one in _references(element)}
     for element in root.iter():
@@ -204,7 +206,7 @@ def _hits(root: Element, trials: Sequence[tuple[str, str]]) -> Iterator[Element]
                 "rect",
                 {
                     "class": "hit", "x": "6", "y": f"{top:.1f}", "width": f"{width - 12:.1f}", "height": f"{ROW:.1f}",
-                    "rx": "2", "tabindex": "0", "role": "button", "aria-haspopup": "dialog", "data-note": note,
+                    "rx": "2", "tabindex": "-1", "role": "button", "aria-haspopup": "dialog", "data-note": note,
                     "aria-label": words,
                 },
             )  # fmt: skip
