@@ -506,7 +506,7 @@ READ = """(() => {
   }
   const shown = [...document.querySelectorAll('.view:not([hidden])')].filter((one) => one.checkVisibility());
   const both = shown.filter((one) => one.querySelector('.scroll').checkVisibility() === one.querySelector('.stack').checkVisibility());
-  return [Math.min(...scaled), Math.min(...sizes, 99), stacks.length, off, both.length, drawn.length];
+  return [Math.min(...scaled, 99), Math.min(...sizes, 99), stacks.length, off, both.length, drawn.length];
 })()"""
 
 
@@ -521,7 +521,7 @@ def test_figures_are_read_at_every_width_and_stacked_rows_share_the_axis(browser
         browser.open(pages[review].as_uri())
         drawn, plain, stacks, off, both, texts = browser.run(READ)
         least = 11 if kind == "screen" else 7 * 96 / 72
-        assert texts > 100 or width < 800
+        assert texts > 100 or stacks
         assert drawn >= least - 0.02 and plain >= least and off <= 1 and both == 0
         assert bool(stacks) == (kind == "screen" and width < 1080)
 
