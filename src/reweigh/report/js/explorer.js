@@ -20,8 +20,10 @@
   const ratio = (x) => (x < 0.005 ? "<0.01" : x > 9999.995 ? ">9999" : fixed(x, 2));
   // The analysis scales of reweigh.measures, on the natural one.
   const natural = { natural: (x) => x, log: Math.exp, z: Math.tanh, logit: (x) => 1 / (1 + Math.exp(-x)) };
-  const printed = (a, x) => (a.scale === "log" ? ratio : (y) => fixed(y, a.decimals))(natural[a.scale](x));
-  const interval = (a, low, high) => `${printed(a, low)} to ${printed(a, high)}`;
+  // Beside an estimate that is too small a ratio for two decimals, what is below them has two significant digits.
+  const tiny = (x) => (x > 1e-9 && x < 0.005 ? fixed(x, 1 - Math.floor(Math.log10(x))) : ratio(x));
+  const printed = (a, x, of = NaN) => (a.scale !== "log" ? (y) => fixed(y, a.decimals) : Math.exp(of) < 0.005 && Math.exp(of) > 0 ? tiny : ratio)(natural[a.scale](x));
+  const interval = (a, low, high, of) => `${printed(a, low, of)} to ${printed(a, high, of)}`;
   const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : p >= 0.04995 && p < 0.05 ? "< 0.05" : `= ${fixed(p, p >= 0.0495 && p < 0.05 ? 4 : p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
   const percent = (x) => `${fixed(x, x >= 99.5 && x < 100 ? 1 : 0)}%`;
   // Percentages with one decimal that add up to 100.0, rounded as the forest plots' (printed_shares in figures/forest).
@@ -144,7 +146,7 @@
       const one = line(make("label", {}, box, make("span", {}, make("b", {}, label), make("small"))), track("ci", "square"), "gridcell");
       bar(one.marks.ci, ...ends);
       clipped(one.marks, ...ends);
-      one.effect.textContent = `${printed(a, set.yi[i])} (${interval(a, ...ends)})`;
+      one.effect.textContent = `${printed(a, set.yi[i], set.yi[i])} (${interval(a, ...ends, set.yi[i])})`;
       return { ...one, box, id };
     });
     byId("x-forest").replaceChildren(head, ...rows.map((one) => one.element));
@@ -230,7 +232,7 @@
     const figures = make("p", { className: "figures" }), model = data.models[state.model];
     const say = (...parts) => figures.append(make("span", {}, parts.join(" ")), " ");
     const head = make("p", { className: "big" });
-    head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper)})`;
+    head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper, found.estimate)})`;
     head.textContent = `${a.short} ${head.dataset.effect.replace("(", Number.isNaN(found.ci_lower) ? "(" : `(${a.level[1]} CI `)}`;
     say("k =", count);
     if (!Number.isNaN(found.p_value)) say("P", pText(found.p_value));
@@ -285,7 +287,7 @@
       const lows = [...(usable ? [one.ci_lower] : []), ...(predicted ? [one.pi_lower] : [])], highs = [...(usable ? [one.ci_upper] : []), ...(predicted ? [one.pi_upper] : [])];
       clipped(line.marks, Math.min(...lows, a.axis.high), Math.max(...highs, a.axis.low));
       if (pi) { line.marks.pi.hidden = true; if (predicted) bar(line.marks.pi, one.pi_lower, one.pi_upper); }
-      line.effect.textContent = one.reason.length ? "–" : Number.isNaN(one.ci_lower) ? `${printed(a, one.estimate)} (–)` : `${printed(a, one.estimate)} (${interval(a, one.ci_lower, one.ci_upper)})`;
+      line.effect.textContent = one.reason.length ? "–" : Number.isNaN(one.ci_lower) ? `${printed(a, one.estimate, one.estimate)} (–)` : `${printed(a, one.estimate, one.estimate)} (${interval(a, one.ci_lower, one.ci_upper, one.estimate)})`;
     };
     diamond(rows.total, found, true);
     diamond(rows.ghost, all, false);
