@@ -1,11 +1,12 @@
 # make       builds the environment and runs the main job
 # make test  passes the tests; make test-slow those that run the workflow, R and a browser
+# make docs  builds the documentation site
 # make slurm adds what a run on a cluster with Slurm needs
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
-.PHONY: all env test lint slurm lock readme benchmark clean
+.PHONY: all env test lint docs slurm lock readme benchmark clean
 
 all: env
 	@$(BIN)/snakemake
@@ -35,6 +36,14 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
+# The documentation site, work/site/index.html, strict. Its tools come into the environment by this target alone.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
+
+$(VENV)/.docs: $(VENV)/.ready docs/site/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement docs/site/requirements.lock
+	@touch $@
+
 # What a run on a cluster with Slurm needs more. It comes into the environment by this target alone, for each start of
 # Snakemake takes longer with it.
 slurm: $(VENV)/.slurm
@@ -46,6 +55,7 @@ $(VENV)/.slurm: $(VENV)/.ready profiles/slurm/requirements.lock
 # Needs uv. Writes the locks and, from the first, the conda environment.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --extra dev --extra workflow --extra formats --extra archive pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock docs/site/requirements.in -o docs/site/requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock profiles/slurm/requirements.in -o profiles/slurm/requirements.lock
 	$(PYTHON) .ci/environment.py > environment.yml
 

@@ -11,7 +11,8 @@ from reweigh.risk_of_bias import read_tools
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        read = (Path(path) for path in (*snakemake.input.files, *snakemake.input.others))
+        given = snakemake.input
+        read = (Path(path) for path in (*given.files, *given.others, *given.former))
         files = dict.fromkeys(snakemake.params.names, b"") | {path.name: path.read_bytes() for path in read}
         tools = read_tools(Path(snakemake.input.tools).read_bytes())
         tables, report = check(files, snakemake.wildcards.review, tools)

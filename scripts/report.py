@@ -1,11 +1,13 @@
 """What a reader gets: summary.md, report.html, workbook, PDF and Word document of a review; the list of reviews."""
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from reweigh.console import logged, result_text
-from reweigh.io import read_csv, read_texts
+from reweigh.io import read_csv, read_texts, write_csv
 from reweigh.protocol.read import load_written
 
 
@@ -33,13 +35,46 @@ def read_inputs(given, review):
     )
 
 
+def write_kept(given, out, review, versions):
+    """Write what the results were made of beside them, so that they can be compared with others."""
+    from reweigh.compare.results import provenance
+    from reweigh.report.inputs import hashed
+
+    Path(out.checked).mkdir(parents=True, exist_ok=True)
+    for path in (given.protocol, given.studies, given.arms, given.contrasts, given.risk_of_bias):
+        shutil.copyfile(path, Path(out.checked) / Path(path).name)
+    typed = hashed({Path(path).name: Path(path).read_bytes() for path in (*given.files, *given.others)})
+    Path(out.provenance).write_bytes(provenance(review, versions, typed))
+
+
+def changed(given, out, inputs):
+    """The table of what changed since the former archive, and what the page shows of it; None where there is none."""
+    from reweigh.compare.changes import changes_table
+    from reweigh.compare.results import of_archive, of_folder, of_review
+    from reweigh.compare.shown import shown
+    from reweigh.io import frame
+
+    former = [path for path in given.former if Path(path).name == inputs.protocol.former]
+    if not former or "/as_of/" in inputs.review:
+        return frame("changes.csv", []), None
+    old = of_review(of_archive(Path(former[0]), former[0]), inputs.review)
+    [new] = of_folder(Path(out.provenance).parent).values()
+    table = changes_table(old, new)
+    return table, shown(table, old, new)
+
+
 def write_report():
-    """Write summary.md, report.html, the workbook, and the table for metafor."""
+    """Write summary.md, report.html, the workbook, the table for metafor, what it was made of and what changed."""
     from reweigh.report.page import report_page, tables
     from reweigh.report.summary import summary
     from reweigh.report.workbook import workbook
 
-    inputs, out = read_inputs(snakemake.input, snakemake.wildcards.review), snakemake.output
+    given, out = snakemake.input, snakemake.output
+    inputs = read_inputs(given, snakemake.wildcards.review)
+    write_kept(given, out, inputs.review, inputs.versions)
+    table, changes = changed(given, out, inputs)
+    write_csv(table, out.changes)
+    inputs = replace(inputs, changes=changes)
     Path(out.summary).write_text(summary(inputs), encoding="utf-8")
     Path(out.html).write_text(report_page(inputs), encoding="utf-8")
     Path(out.workbook).write_bytes(workbook(inputs))
@@ -55,7 +90,8 @@ def write_index():
     given, found = snakemake.input, []
     for at, review in enumerate(snakemake.params.reviews):
         protocol = load_written(Path(given.protocols[at]).read_bytes())
-        found.append((review, protocol, read_csv(given.effects[at]), read_csv(given.pooled[at])))
+        tables = (read_csv(given[name][at]) for name in ("effects", "pooled", "findings"))
+        found.append((review, protocol, *tables, json.loads(Path(given.claims[at]).read_text("utf-8"))))
     Path(snakemake.output.index).write_text(index_page(found), encoding="utf-8")
 
 

@@ -71,6 +71,8 @@ def place(said: str, folder: Path, review: str) -> object:
         texts = ["review.yaml", *TABLES]
     if "review_files" in said or "data_files" in said:
         return [str(data / name) for name in (*texts, *books_of(texts)) if (data / name).exists()]
+    if said.startswith("archives"):
+        return sorted(map(str, data.glob("*.zip")))
     if said.startswith("shown_table"):
         return str(folder / "results" / review / texts[0])
     if said.startswith("shown_figures"):

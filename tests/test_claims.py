@@ -319,7 +319,7 @@ def test_a_claim_that_evidence_is_weak_is_supported_by_weak_evidence():
 
 def test_the_vocabulary_is_closed_and_documented():
     assert set(Verdict) == {v for v, _ in VERDICT_RULES}
-    text = (ROOT / "docs" / "claims.md").read_text()
+    text = (ROOT / "docs" / "reference" / "claims.md").read_text()
     assert all(f"`{name}`" in text and met in text for name, (met, _) in RULES.items())
     assert all(verdict in text and why in text for verdict, why in VERDICT_RULES)
 
@@ -1040,7 +1040,7 @@ def test_the_table_and_the_json_are_complete(judged):
 
 
 def test_the_lesson_on_rubinstein_runs_and_prints_what_it_says(monkeypatch, capsys):
-    text = (ROOT / "docs" / "reproduce-rubinstein.md").read_text()
+    text = (ROOT / "docs" / "tutorials" / "reproduce-rubinstein.md").read_text()
     monkeypatch.chdir(ROOT)
     exec(compile(text.split("```python\n")[1].split("```")[0], "lesson", "exec"), {})
     assert f"`{capsys.readouterr().out.strip()}`" in text

@@ -531,6 +531,17 @@ def test_a_wheel_in_a_fresh_environment(tmp_path):
     assert "- outcome_1.all: RR 0.58" in told
     assert str(ROOT) not in told and str(tmp_path / "env") in told
     assert typed("open", "--print") == (0, "results/x/figures/forest\n")
+    # The library of a notebook needs no Snakemake.
+    lines = (
+        "import sys; sys.modules['snakemake'] = None\n"
+        "import reweigh as rw; from pathlib import Path\n"
+        "d = rw.escalc(measure='RR', events1=[4, 6, 3], n1=[123, 306, 231], events2=[11, 29, 11], n2=[139, 303, 220])\n"
+        "page = rw.meta(d).report('one.html').read_text()\n"
+        "assert page.count('<svg') == 2 and '@font-face' in page and Path(rw.__file__).with_name('py.typed').exists()\n"
+        "print(rw.read_review('data/x').analyses.index[0])"
+    )
+    done = subprocess.run([str(python), "-c", lines], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.stdout == "outcome_1.all\n", done.stderr
 
 
 # --- import ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from reweigh.pool.refit import refit, trials_of
 from reweigh.protocol.read import load_checked
 from reweigh.text.numbers import effect_text
 
-PATHS = sorted((ROOT / "docs").glob("reproduce-*.md"))
+PATHS = sorted((ROOT / "docs" / "tutorials").glob("reproduce-*.md"))
 #: What metafor gives (tests/reference/gallery_paths.R).
 REFERENCE = json.loads((ROOT / "tests" / "reference" / "gallery_paths.json").read_text())
 #: A row of a path's table by its first words; where the numbers stand in the reference.

@@ -45,6 +45,16 @@ def test_every_requirement_of_the_lock_is_pinned_and_hashed():
         assert marker is None or Marker(marker.group(1).strip())
 
 
+def test_the_site_is_built_with_the_versions_of_the_lock():
+    """`make docs` installs into the environment of the lock, so a pin that both have is the same."""
+    both = [
+        dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;]+)", lock, flags=re.MULTILINE))
+        for lock in (LOCK, (ROOT / "docs" / "site" / "requirements.lock").read_text())
+    ]
+    assert {"mkdocs", "mkdocs-material", "mkdocstrings"} <= set(both[1])
+    assert {name: version for name, version in both[1].items() if both[0].get(name, version) != version} == {}
+
+
 def test_the_lock_covers_what_pyproject_asks_for():
     import tomllib
 

@@ -28,7 +28,7 @@ from reweigh.figures.forest.draw import (
 from reweigh.figures.forest.journals import LAYOUTS
 from reweigh.figures.forest.lights import lights
 from reweigh.figures.forest.table import WEIGHT, printed_shares
-from reweigh.figures.style import FONT_FILES, RC, text_width
+from reweigh.figures.style import FONT_FILES, PAGE_WIDTH, RC, TEXT_SIZE, text_width
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
 
 DATA, REFERENCE = Path(__file__).parents[1] / "data", Path(__file__).parent / "reference"
@@ -252,7 +252,7 @@ def test_texts_neither_overlap_nor_leave_the_page(name, layout):
     boxes = extents(figure)
     width, height = figure.get_size_inches() * 72
     for text, box in boxes:
-        assert box.x0 > 5 and box.x1 < width - 5 and box.y0 > 5 and box.y1 < height - 5, text
+        assert box.x0 > 2 and box.x1 < width - 2 and box.y0 > 2 and box.y1 < height - 2, text
     for (one, a), (two, b) in combinations(boxes, 2):
         apart = a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
         assert apart, f"{one.get_text()!r} overlaps {two.get_text()!r}"
@@ -333,7 +333,7 @@ def test_marks_stay_within_the_panel(name, layout):
 def advance(text, weight="normal"):
     """Width of a text in points, from the advance widths in the font file."""
     font = ADVANCES[weight]
-    return sum(font[ord(character)] for character in text) * 8.5
+    return sum(font[ord(character)] for character in text) * TEXT_SIZE
 
 
 ADVANCES = {}
@@ -345,25 +345,31 @@ for _weight, _file in FONT_FILES.items():
 
 @every_layout
 @pytest.mark.parametrize("name", [name for name in CASES if not name.endswith("1")])
-def test_decimal_points_stand_below_each_other(name, layout):
+def test_brackets_stand_below_each_other_and_hold_no_padding(name, layout):
+    """And with them the decimal points of the estimates."""
     table, figure = drawn(name, layout=layout)
     found = artists(figure)
-    points = {0: [], 1: [], 2: []}
-    hyphens = []
+    brackets, points = [], []
     for line in table[table["marker"] != ""].itertuples():
         artist = found[f"{line.layer}.{line.row_id}.effect"]
-        text, right = artist.get_text(), artist.get_position()[0]
-        places = [right - advance(text[match.end() :]) for match in re.finditer(r"\d+(?=\.)|>9999", text)]
-        if "-" in text:
-            # An interval with a hyphen is not torn apart: it stands on the hyphen.
-            hyphens.append(right - advance(text.partition("-")[2]))
-            points[2] = hyphens
-            places.pop()
-        for slot, place in enumerate(places, start=2 - len(places) if "-" in text else 3 - len(places)):
-            points[slot].append(place)
-    for places in points.values():
-        assert len(places) > 1
-        assert max(places) - min(places) < 0.15
+        text, left = artist.get_text(), artist.get_position()[0]
+        assert text == line.effect and not re.search(r"[(\[]\s|\s[)\]]|\s\s|[^\x20\S]", text)
+        head = re.match(r"[^(\[]*", text)[0]
+        brackets.append(left + advance(head))
+        if "." in head:
+            points.append(left + advance(head.partition(".")[0]))
+    for places in (brackets, points):
+        assert len(places) > 1 and max(places) - min(places) < 0.15
+
+
+@every_layout
+@pytest.mark.parametrize("name", CASES)
+def test_a_figure_is_as_wide_as_a_journal_prints_it(name, layout):
+    """Its sizes are then the printed ones: see the test of the least size.
+
+    Headers that are too long everywhere, beside lights, need a little more.
+    """
+    assert drawn(name, layout=layout)[1].get_figwidth() * 72 <= (1.1 if name == "long judged" else 1.001) * PAGE_WIDTH
 
 
 @pytest.mark.parametrize(
@@ -405,7 +411,7 @@ SWITCHED += [("bcg by allocation", "revman"), ("bcg by allocation", "jama")]
 def test_a_switch_removes_exactly_its_own_artists(name, layout, layer):
     def gids(figure):
         # A narrower page may wrap a text into more lines.
-        return {re.sub(r"(\.text)-\d+$", r"\1", gid) for gid in artists(figure)}
+        return {re.sub(r"(\.(text|label))-\d+$", r"\1", gid) for gid in artists(figure)}
 
     everything = gids(drawn(name, layout=layout)[1])
     rest = gids(drawn(name, Layers(**{layer: False}), layout)[1])
@@ -610,7 +616,7 @@ def test_long_labels_wrap():
     row = table.loc[table["label"] == long, "row_id"].item()
     lines = [found[gid].get_text() for gid in found if gid.startswith(f"study.{row}.label")]
     assert len(lines) > 2 and " ".join(lines) == long
-    assert figure.get_figwidth() * 72 < 720
+    assert figure.get_figwidth() * 72 <= PAGE_WIDTH + 0.5
     for (_, a), (_, b) in combinations(extents(figure), 2):
         assert a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
 
@@ -628,7 +634,56 @@ def test_what_is_favoured_has_an_arrow_within_the_axis(name):
     left, right = panel.x0 * figure.get_figwidth() * 72, panel.x1 * figure.get_figwidth() * 72
     for gid, artist in artists(figure).items():
         if gid.startswith("favours.") and gid.endswith((".line", ".head")):
-            assert left - 9 <= min(artist.get_xdata()) and max(artist.get_xdata()) <= right + 9, gid
+            assert left - 0.5 <= min(artist.get_xdata()) and max(artist.get_xdata()) <= right + 0.5, gid
+
+
+@every_layout
+@pytest.mark.parametrize("name", CASES)
+def test_no_word_of_what_is_favoured_is_broken(name, layout):
+    if name == "long":  # words of it are wider than any panel
+        return
+    found = artists(drawn(name, layout=layout)[1])
+    for side, text in (("left", case(name)[3].favours_left), ("right", case(name)[3].favours_right)):
+        lines = [one.get_text() for gid, one in found.items() if gid.startswith(f"favours.{side}.text")]
+        assert " ".join(lines) == LAYOUTS[layout].spell(text)
+
+
+@every_layout
+def test_a_wide_table_in_other_scripts_and_long_labels_fits_and_nothing_overlaps(layout, recwarn):
+    """Means and SDs of both arms; East Asian, Arabic and Thai labels, one of 106 characters, in subgroups."""
+    trials, models, _, meta = case("manipulation")
+    long = "The International Multicentre Randomised Controlled Evaluation of Long Names Collaborative Study Group 2007"
+    labels = ["疼痛研究小组 2001", "دراسة الألم المزمن 2004", "การศึกษาความเจ็บปวด 2009", "통증 연구 2011", long]
+    labels += trials["label"].tolist()[len(labels) :]
+    trials = trials.assign(
+        label=labels, kind=["種類 b_1", "النوع"] * (len(trials) // 2) + ["種類 b_1"] * (len(trials) % 2)
+    )
+    meta = replace(meta, layout=LAYOUTS[layout], title=f"痛み: {long}", favours_right="対照を支持")
+    table = forest_table(trials, models, split(trials, "kind", "natural"), meta)
+    figure = draw_forest(table, meta)
+    assert figure.get_figwidth() * 72 <= PAGE_WIDTH + 0.5
+    boxes = extents(figure)
+    assert min(text.get_fontsize() for text, _ in boxes) >= 7
+    for (one, a), (two, b) in combinations(boxes, 2):
+        apart = a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
+        assert apart, (one.get_text(), two.get_text())
+
+
+def test_week_four_is_not_swallowed_by_its_diamond():
+    """Two trials and a Hartung-Knapp interval on one degree of freedom: the diamond leaves the axis by arrows."""
+    trials = effects([-1.345, -0.202], [0.122, 0.052], "natural", label=["Amr 2011", "Pickering 2020"])
+    models = pooled(trials, "natural")
+    assert models["ci_upper"].iloc[0] > 6 and models["ci_lower"].iloc[0] < -7
+    meta = ForestMeta("Pain, week 4", favours_left="Favours ketamine", favours_right="Favours control")
+    table = forest_table(weighed(trials, "natural"), models, None, meta)
+    figure = draw_forest(table, meta)
+    found, (low, high) = artists(figure), figure.axes[0].get_xlim()
+    assert low > -3.5 and high < 2
+    assert {gid for gid in found if "arrow" in gid} == {"study.overall.arrow-lower", "study.overall.arrow-upper"}
+    points = figure.axes[0].get_position().width * figure.get_figwidth() * 72 / (high - low)
+    for row in ("study-1", "study-2"):
+        interval = np.ptp(found[f"study.{row}.interval"].get_xdata()) * points
+        assert interval > 2 * found[f"study.{row}.square"].get_markersize()
 
 
 def test_squares_are_not_wider_than_intervals_need():

@@ -21,12 +21,13 @@ def headers(name, layout):
     """Texts of the lower header from left to right, with | where the panel stands."""
     figure = drawn(name, layout=layout)[1]
     left = figure.axes[0].get_position().x0 * figure.get_figwidth() * 72
-    found = [(left, "|")]
+    found = {"|": (left, "|")}
     for text, box in extents(figure):
-        gid = text.get_gid() or ""
+        gid = re.sub(r"-\d+$", "", text.get_gid() or "")
         if ".header." in gid and not gid.endswith(".panel"):
-            found.append((box.x0, text.get_text()))
-    return [text for _, text in sorted(found)]
+            # A header of several lines is one.
+            found[gid] = (box.x0, f"{found[gid][1]} {text.get_text()}" if gid in found else text.get_text())
+    return [text for _, text in sorted(found.values())]
 
 
 def line(name, layout, row_id):

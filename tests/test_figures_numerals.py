@@ -35,7 +35,7 @@ def test_wrapped_lines_fit_and_lose_nothing(text, width):
 
 def test_statistics_break_between_and_not_within():
     text = "Heterogeneity: τ² = 0.04, I² = 45%, Q = 16.41, df = 9, P = 0.06"
-    lines = wrap(text, 150, at_commas=True)
+    lines = wrap(text, 130, at_commas=True)
     assert " ".join(lines) == text and len(lines) > 2
     assert all(line.endswith(",") for line in lines[:-1])
 

@@ -11,7 +11,7 @@ from reweigh.figures.diagnostics import draw_baujat, draw_influence, draw_labbe,
 from reweigh.figures.funnel import draw_funnel
 from reweigh.figures.gosh import draw_gosh
 from reweigh.figures.sequential_plot import draw_sequential
-from reweigh.figures.style import FAMILY
+from reweigh.figures.style import COLUMN_WIDTH, FAMILY, PAGE_WIDTH
 from reweigh.figures.svg import render
 from reweigh.pool.core import pool
 from reweigh.protocol.models import PRESETS
@@ -125,6 +125,16 @@ def test_nothing_leaves_the_page_and_no_words_overlap(name):
             assert apart, f"{one!r} over {other!r}"
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_as_wide_as_journals_print_them_and_their_text_as_large(name):
+    figure = FIGURES[name]()
+    wide = figure.get_figwidth() * 72
+    assert wide <= PAGE_WIDTH + 0.5
+    if name not in ("specifications", "influence", "leave_one_out", "cumulative"):
+        assert wide == pytest.approx(COLUMN_WIDTH)
+    assert min(text.get_fontsize() for text in shown_texts(figure) if text.get_text().strip()) >= 7
+
+
 def test_funnel_points_are_effects_and_standard_errors():
     figure = FIGURES["funnel"]()
     (points,) = lines(figure, "trials")
@@ -167,14 +177,27 @@ def test_drapery_crosses_five_percent_at_the_interval():
 
 
 def test_specification_curve_is_sorted_and_shows_every_option():
+    """In the unit of the measure, the benefit (here below 0) growing to the right."""
     figure = FIGURES["specifications"]()
     (points,) = lines(figure, "estimates")
     y = points.get_ydata()
-    assert (np.diff(y) >= 0).all()
-    analyses = MULTIVERSE.analyses.iloc[MULTIVERSE.specifications["analysis"]]["benefit"].dropna()
-    np.testing.assert_allclose(y, np.sort(analyses))
+    assert (np.diff(y) <= 0).all()
+    analyses = MULTIVERSE.analyses.iloc[MULTIVERSE.specifications["analysis"]]["estimate"].dropna()
+    np.testing.assert_allclose(y, np.sort(analyses)[::-1])
     (main,) = lines(figure, "main")
-    assert main.get_ydata()[0] == pytest.approx(MULTIVERSE.analyses["benefit"].iloc[0])
+    assert main.get_ydata()[0] == pytest.approx(MULTIVERSE.analyses["estimate"].iloc[0])
+    assert figure.axes[0].get_ylabel() == "Standardised mean difference" and "standard errors" not in figure.description
+    dashed = [line.get_ydata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert dashed == pytest.approx([-0.5]) and "dashed: the smallest important difference" in figure.description
+
+
+def test_specifications_of_several_measures_have_a_common_unit():
+    analyses = MULTIVERSE.analyses.assign(measure=["SMD", *["MD"] * (len(MULTIVERSE.analyses) - 1)])
+    figure = draw_specifications(replace(MULTIVERSE, analyses=analyses), "A", 0.95)
+    (points,) = lines(figure, "estimates")
+    assert (np.diff(points.get_ydata()) >= 0).all()
+    assert "smallest important differences" in figure.axes[0].get_ylabel()
+    assert "the measures differ" in figure.description
     assert lines(figure, "option.where.there")
     assert "4 combinations leave no trial" in figure.description
 

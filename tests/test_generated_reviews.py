@@ -166,7 +166,9 @@ def on_the_page(page: str, tables: dict[str, pd.DataFrame]) -> Iterator[str]:
             mine = pooled[base & (pooled["analysis"] == pooled.loc[base, "analysis"].min())]
         own, rows = mine["analysis"].iloc[0], [row for _, row in mine.iterrows()]
         seen.add(own)
-        said = html.unescape(re.sub("<[^>]*>", "", article.partition('<p class="result">')[2].partition("</p>")[0]))
+        said = html.unescape(
+            re.sub("<[^>]*>", "", article.partition('<span class="result">')[2].partition("</span>")[0])
+        )
         how_many = "one trial, not pooled" if rows[0]["k"] == 1 else f"k = {count_text(rows[0]['k'], rows[0]['comparisons'])}"  # fmt: skip
         for text in (stated_text(rows[0]), how_many, span_text(rows[0], "pi")):
             if text not in said:

@@ -22,7 +22,7 @@ FLOORS = (
     ("reproduction",),
     ("robustness",),
     ("certainty",),
-    ("claims", "corpus"),
+    ("claims", "corpus", "compare"),
     ("figures", "check"),
     ("report",),
     ("api",),

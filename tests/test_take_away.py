@@ -32,7 +32,7 @@ from reweigh.certainty.assess import certainty_table
 from reweigh.certainty.findings import PRINTED, summary_of_findings
 from reweigh.certainty.word import findings_docx
 from reweigh.figures.flow import flow_figure, flow_figures
-from reweigh.figures.style import text_width
+from reweigh.figures.style import TEXT_SIZE, text_width
 from reweigh.figures.svg import render
 from reweigh.io import frame
 from reweigh.report.archive import archive, read_citation
@@ -215,7 +215,7 @@ def test_previous_studies_and_other_methods_are_drawn_where_they_are_counted():
     # What nobody counted is said, not left out.
     assert said.count("Reports sought for retrieval: not recorded") == 1
     # On a printed page, 178 mm wide, its text is still 7 points high.
-    assert 8.5 * 178 / 25.4 / figure.get_size_inches()[0] >= 7
+    assert TEXT_SIZE * 178 / 25.4 / figure.get_size_inches()[0] >= 7
     left, right = (figure.axes[0].transData.inverted().transform((x, 0))[0] for x in (0, figure.bbox.width))
     for text in figure.findobj(Text):
         if text.get_text():

@@ -1,16 +1,13 @@
 """Numbers, intervals, P-values and counts as words."""
 
 import math
-import re
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reweigh.figures.style import text_width
 from reweigh.text.numbers import (
-    align_numbers,
     count_text,
     difference_decimals,
     effect_text,
@@ -113,6 +110,9 @@ def test_effects_have_real_minus_signs_and_no_negative_zero():
 def test_extremes_of_ratios():
     assert effect_text(2.65, 0.0004, 7764.456, decimals=None) == "2.65 (<0.01 to 7764.46)"
     assert effect_text(2.65, 0.005, math.inf, decimals=None) == "2.65 (0.01 to >9999)"
+    # Where the estimate itself is too small for two decimals, two digits of what is there.
+    assert effect_text(0.001, 0.0003, 0.0032, decimals=None) == "0.0010 (0.00030 to 0.0032)"
+    assert effect_text(0.004, 0.00012, 1.25, decimals=None) == "0.0040 (0.00012 to 1.25)"
 
 
 def test_what_cannot_be_estimated_says_so():
@@ -125,20 +125,8 @@ def test_decimals_follow_the_numbers():
     assert needed_decimals([39, 18.5], 2) == 1
     assert needed_decimals([0.123], 2) == 2
     assert [difference_decimals(half) for half in (4.8, 0.12, 0.025, 0.001, math.nan)] == [2, 2, 3, 4, 2]
-
-
-numbers = st.floats(-9999, 9999, allow_nan=False)
-
-
-@given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=12), st.booleans())
-def test_padding_brings_decimal_points_below_each_other(rows, interval_too):
-    texts = [effect_text(*row, decimals=2) for row in rows]
-    texts += [texts[0].partition(" ")[2]] if interval_too else []
-    aligned = align_numbers(texts, text_width)
-    assert [" ".join(re.sub(r"\s+\(", " (", text).split()) for text in aligned] == texts
-    slots = {}
-    for text in aligned:
-        found = [text_width(text[match.start() :]) for match in re.finditer(r"\.", text)]
-        for slot, place in enumerate(reversed(found)):
-            slots.setdefault(slot, []).append(place)
-    assert all(max(places) - min(places) < 0.2 for places in slots.values())
+    # Tiny and huge differences keep their digits, and no more.
+    assert [difference_decimals(half) for half in (0.0003, 0.00006, 100, 999, 90532.0)] == [4, 5, 1, 1, 0]
+    assert effect_text(-0.0001, -0.00016, -0.00004, decimals=difference_decimals(0.00006)) == (
+        "−0.00010 (−0.00016 to −0.00004)"
+    )

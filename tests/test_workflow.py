@@ -172,10 +172,10 @@ def test_a_test_for_subgroup_differences_needs_two_subgroups(built):
     ("review", "name"),
     [(KETAMINE, "responder.immediate"), (DULOXETINE, "withdrawal.end_of_treatment.by_pain_type")],
 )
-def test_the_plots_in_the_readme_are_what_the_pipeline_draws(built, review, name):
+def test_the_plots_of_the_readme_and_the_site_are_what_the_pipeline_draws(built, review, name):
     drawn = built / "results" / review / "figures" / "forest" / f"{name}.svg"
-    assert f"docs/{name}.svg" in (ROOT / "README.md").read_text()
-    assert (ROOT / "docs" / f"{name}.svg").read_bytes() == drawn.read_bytes()
+    assert f"images/{name}.svg" in (ROOT / "docs" / "index.md").read_text()
+    assert (ROOT / "docs" / "images" / f"{name}.svg").read_bytes() == drawn.read_bytes()
 
 
 def test_every_trial_has_its_worked_page(built):

@@ -1,8 +1,15 @@
-"""Re-weigh the evidence behind health claims. `import reweigh as rw` gives what `reweigh.api` lists."""
+"""Re-weigh the evidence behind health claims. `import reweigh as rw` gives what `reweigh.api` lists.
+
+Nothing heavy is imported before a name is used.
+"""
 
 import os
 import signal
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what an editor and mypy know of `rw.`
+    from reweigh.api import *  # noqa: F403
 
 # A job of the workflow (reweigh.console.prepare_jobs) that is interrupted, most likely while it imports, ends without a
 # traceback of ours.
@@ -11,8 +18,13 @@ if "REWEIGH_JOB" in os.environ:
 
 
 def __getattr__(name: str) -> Any:
-    from reweigh import api
-
-    if name in api.__all__:
-        return getattr(api, name)
+    # Not `from reweigh import api`: that asks this function for "api" first, without end.
+    if not name.startswith("_"):
+        api = import_module("reweigh.api")
+        if name in api.__all__:
+            return getattr(api, name)
     raise AttributeError(f"module 'reweigh' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *import_module("reweigh.api").__all__})

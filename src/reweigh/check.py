@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
 from reweigh.certainty.assess import OVERRIDE_COLUMNS, OVERRIDES, override_problems
 from reweigh.certainty.thresholds import rule_problems
 from reweigh.claims.model import claims_problems
+from reweigh.compare.results import UnreadableError, of_archive, of_review
 from reweigh.console import told_of
 from reweigh.effects.candidates import build_candidates
 from reweigh.effects.selection import EFFECT_COLUMNS, analyses, one_per_outcome, reported
@@ -22,9 +24,9 @@ from reweigh.protocol.model import Option, Protocol
 from reweigh.protocol.read import load_protocol
 from reweigh.risk_of_bias import Tool, judgement_problems
 from reweigh.tables.problems import Problem, did_you_mean, format_report, in_order, nearest
-from reweigh.tables.review import MISSING_TABLES, TableRules, Tables, check_review, misspelt
+from reweigh.tables.review import FILES, MISSING_TABLES, TableRules, Tables, check_review, misspelt
 from reweigh.tables.specs import SPECS
-from reweigh.workbooks import TABLES, WHOLE, with_tables
+from reweigh.workbooks import TABLES, WHOLE, WORKBOOKS, with_tables
 
 PROTOCOL, CLAIMS, PUBLISHED, PUBLISHED_TRIALS = "review.yaml", "claims.yaml", "published.csv", "published_trials.csv"
 BIAS = "risk_of_bias.csv"
@@ -49,19 +51,34 @@ def check(
     -------
     The typed tables and an empty report, or None and one report of all problems.
     """
-    tables, _, problems = examine(files, tools)
+    tables, _, problems = examine(files, tools, review)
     return (None, format_report(problems, review)) if problems else (tables, "")
 
 
+ARCHIVE = ".zip"
+"""What the archive ends with that a protocol may call its former one."""
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files of a review's folder by name; of files that are none of a review only the names are read."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    known = {*FILES, *WORKBOOKS}
+    read = {name for name in names if name in known or name.endswith(ARCHIVE)}
+    return {name: (folder / name).read_bytes() if name in read else b"" for name in names}
+
+
 def examine(
-    files: Mapping[str, bytes], tools: Mapping[str, Tool] | None = None
+    files: Mapping[str, bytes], tools: Mapping[str, Tool] | None = None, review: str = ""
 ) -> tuple[Tables, Protocol | None, list[Problem]]:
     """As `check`: the tables (whole only where there is no problem), the protocol, every problem.
+
+    Without a `review` the former archive may be that of any.
 
     While the protocol cannot be read, nothing that depends on it is a problem.
     """
     opened = with_tables(files)
     tables, protocol, problems = _examine(opened.files, tools)
+    problems += [] if protocol is None else _former(files, protocol, review)
     unsure = {name for name, _ in opened.unread}
     if unsure:  # what is missing may stand in a workbook that cannot be read
         problems = [p for p in problems if p.message not in MISSING_TABLES]
@@ -102,6 +119,22 @@ def _examine(
     if protocol is not None and not problems:
         problems += _impossible(protocol, tables)
     return tables, protocol, problems
+
+
+def _former(files: Mapping[str, bytes], protocol: Protocol, review: str) -> list[Problem]:
+    """What is wrong with the archive with which the results are compared."""
+    name = protocol.former
+    if not name:
+        return []
+    allowed = "an archive.zip of this review (`reweigh run archive`), beside review.yaml"
+    if name not in files:
+        near = did_you_mean(name, [one for one in files if one.endswith(".zip")])
+        return [Problem(PROTOCOL, None, "former", name, f"is not in the review's folder{near}", allowed)]
+    try:
+        of_review(of_archive(files[name], "the archive"), review)
+    except UnreadableError as why:
+        return [Problem(PROTOCOL, None, "former", name, f"cannot be compared: {why}", allowed)]
+    return []
 
 
 def notices(protocol: Protocol, files: Mapping[str, bytes], tables: Tables) -> list[str]:
@@ -256,7 +289,7 @@ def _disagreements(protocol: Protocol, tables: Tables, missing: set[str]) -> lis
             if prior is not None and prior.measure not in (None, measure):
                 raise ValueError(f"the prior is made for {prior.measure}; state a rescale and its rescale_reason")
         except ValueError as why:
-            problems.append(Problem(PROTOCOL, None, f"bayes.{measure}", "", f"{why}", "see docs/protocol.md"))
+            problems.append(Problem(PROTOCOL, None, f"bayes.{measure}", "", f"{why}", "see docs/reference/protocol.md"))
     problems += [Problem(PROTOCOL, None, *fault) for fault in rule_problems(protocol)]
     given = [(f"sets.{k}", s.include, s.exclude) for k, s in protocol.sets.items()]
     given += [(f"multiverse.choices.{c}.{k}", o.include, o.exclude) for c, k, o in _options(protocol)]
@@ -287,7 +320,7 @@ def _impossible(protocol: Protocol, tables: Tables) -> list[Problem]:
                             one.column,
                             "" if one.value is None or one.value != one.value else f"{one.value}",
                             one.message,
-                            "see docs/protocol.md",
+                            "see docs/reference/protocol.md",
                         )
                     )
     return list(dict.fromkeys(problems))

@@ -1,7 +1,7 @@
 """Suspicious data, and what a reader must be told of a run: flags.csv. Nothing here is refused, and no number changes.
 
 A flag says that a number, as typed, does not fit another one; a notice says what was not used. Each rule has its source
-in `reweigh.text.flags`; docs/flags.md has the share of sound rows on which it fires.
+in `reweigh.text.flags`; docs/reference/flags.md has the share of sound rows on which it fires.
 """
 
 from __future__ import annotations

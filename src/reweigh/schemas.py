@@ -111,7 +111,7 @@ reason
 file row study_id comparison_id outcome timepoint arm stage reason_code reason needed
 
 # flags.csv | file row study_id outcome code
-> One suspicious number (`flag`), or one thing that was not used and must be said (`notice`); docs/flags.md has the rules.
+> One suspicious number (`flag`), or one thing that was not used and must be said (`notice`); docs/reference/flags.md has the rules.
 kind | id | | `flag` or `notice`
 rule | id | | name of the rule
 file | id | | the table that it is about; empty: none
@@ -389,7 +389,7 @@ analysis outcome window measure set model k comparisons
 certainty start | id | | final and starting level: high, moderate, low, very low
 domain judgement | text | | GRADE domain, and the judgement in words
 levels | integer | levels | levels down
-rule | id | | the rule's id (docs/claims.md)
+rule | id | | the rule's id (docs/reference/claims.md)
 figures | text | | the figures that it rests on
 figure_codes
 overridden_by override_reason | text | | a person's override (`certainty_overrides.csv` in the data folder)
@@ -407,7 +407,7 @@ certainty_text reasons sentence | text | | certainty with its symbols, why it wa
 > One claim: the verdict and the numbers behind it; a page each lies in `claims/`, and all of it in `claims.json`.
 id page | id | | the claim, and where it is made
 claim | text | | its words
-verdict verdict_effect | id | | by rule (docs/claims.md); the verdict without the demand on certainty
+verdict verdict_effect | id | | by rule (docs/reference/claims.md); the verdict without the demand on certainty
 answer | text | | the answer in one sentence, to quote
 count | text | | trials and patients that it rests on, in words
 reason reason_codes
@@ -562,6 +562,19 @@ contradicted_by | text | | what another source has instead of a number of the ro
 row study_id outcome tool domain judgement support judged_by note ...
 tool domain judgement support judged_by | text | | as typed
 
+# changes.csv | review kind id field
+> One thing that is not the same in two results of a review: those that the protocol calls `former` and these, or the two that
+> `reweigh compare` was given. Numbers are the same within 1e-9 of their size. Empty where nothing changed or there is no former.
+review | id | | the review
+kind | id | | `review` (only one side has it), `trial`, `row` (of a table as checked), `protocol`, `programme`, `estimate`, `certainty`, `verdict`, `published estimate`
+id | id | | which one: trial, file and row (the former row where it is gone), key, package, analysis and model, analysis, claim, print
+field | id | | its column; of a certainty also the domain; empty: all of it is new or gone
+old new | text | | as the former and the new results have it; empty: not there
+study_id
+label | text | | the trial or the claim as it is printed
+cause | text | | what moved it: the changed trials of its own pool, and what each alone makes of the former estimate; keys of the protocol; the programme
+cause_codes
+
 # corpus.csv | review outcome
 > One analysis (outcome) of one review of a corpus: RevMan's printed results beside ours by its authors' model (`revman_`),
 > and current practice: REML with Hartung-Knapp (`reml_hk_`), its guarded interval, its prediction interval.
@@ -620,8 +633,8 @@ vi | number | analysis scale squared | its sampling variance
 kind analysis title caption
 
 # figures/robustness.csv | analysis kind
-> One figure of `figures/robustness/`: leave-one-out, cumulative, funnel, Baujat, radial, L'Abbe, drapery, influence, GOSH,
-> specification curve.
+> One figure of `figures/robustness/`: leave-one-out and cumulative (of three trials or more), funnel and radial (with a
+> caution below the protocol's `minimum_trials`), Baujat, L'Abbe, drapery, influence, GOSH, specification curve.
 analysis kind title caption
 
 # figures/sequential.csv | analysis

@@ -23,7 +23,10 @@ def batch_files(wildcards):
     return [
         path
         for review in batch_of(wildcards)
-        for path in data_files(SimpleNamespace(review=review), *typed)
+        for path in [
+            *data_files(SimpleNamespace(review=review), *typed),
+            *archives(SimpleNamespace(review=review)),
+        ]
     ]
 
 

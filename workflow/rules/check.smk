@@ -7,6 +7,7 @@ rule check:
         others=lambda wildcards: data_files(
             wildcards, "claims.yaml", "certainty_overrides.csv", "published_trials.csv"
         ),
+        former=archives,
         tools=TOOLS,
         source=library("check"),
     output:

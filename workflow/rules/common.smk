@@ -210,6 +210,11 @@ def data_files(wildcards, *names):
     ]
 
 
+def archives(wildcards):
+    """Archives in the review's data folder: the protocol may call one of them the former one."""
+    return sorted(map(str, data_folder(wildcards.review).glob("*.zip")))
+
+
 def review_files(wildcards):
     """The protocol and the tables that a review has; the check says which are missing."""
     return data_files(wildcards, "review.yaml", *TABLES)

@@ -1,12 +1,18 @@
 # The summary, the page, the workbook; the list of reviews; on request the page as PDF, a Word document, an archive.
 rule report:
-    """The summary, the page, the workbook of a review."""
+    """The summary, the page, the workbook of a review; what it was made of, and what changed since the former one."""
     input:
         files=review_files,
         published=lambda wildcards: data_files(wildcards, "published.csv"),
         flow=lambda wildcards: data_files(wildcards, "flow.csv"),
+        others=lambda wildcards: data_files(
+            wildcards, "claims.yaml", "certainty_overrides.csv"
+        ),
+        former=archives,
         protocol="work/{review}/checked/protocol.json",
         studies="work/{review}/checked/studies.csv",
+        arms="work/{review}/checked/arms.csv",
+        contrasts="work/{review}/checked/contrasts.csv",
         effects="results/{review}/effects.csv",
         units="results/{review}/units.csv",
         rows="results/{review}/rows.csv",
@@ -59,6 +65,9 @@ rule report:
         ),
         metafor="results/{review}/metafor.csv",
         run_summary="results/{review}/run_summary.txt",
+        checked=directory("results/{review}/checked"),
+        provenance="results/{review}/provenance.json",
+        changes="results/{review}/changes.csv",
     log:
         "logs/{review}/report.log",
     conda:
@@ -75,6 +84,8 @@ rule report_index:
         protocols=expand("work/{review}/checked/protocol.json", review=PLACES),
         effects=expand("results/{review}/effects.csv", review=PLACES),
         pooled=expand("results/{review}/pooled.csv", review=PLACES),
+        findings=expand("results/{review}/summary_of_findings.csv", review=PLACES),
+        claims=expand("results/{review}/claims.json", review=PLACES),
         source=library("report"),
     output:
         index="results/index.html",

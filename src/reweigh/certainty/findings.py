@@ -13,7 +13,7 @@ from reweigh.io import frame
 from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS, SINGLE_GROUP_MEASURES
 from reweigh.protocol.model import Outcome, Protocol
 from reweigh.text.certainty import SYMBOLS, Level, sentence, single_group_sentence, with_guarded
-from reweigh.text.numbers import count_text, level_text, row_text, stated_text
+from reweigh.text.numbers import NOT_ESTIMABLE, count_text, level_text, row_text, stated_text, whole
 
 HEADINGS = {
     "outcome_label": "Outcome",
@@ -87,7 +87,7 @@ def _sentence(
 
 
 def _participants(row: pd.Series) -> str:
-    n = "not reported" if isnan(row["participants"]) else f"{row['participants']:.0f}"
+    n = "not reported" if isnan(row["participants"]) else whole(row["participants"])
     return f"{n} ({count_text(row['k'], row['comparisons'])})"
 
 
@@ -107,6 +107,9 @@ def _absolute(row: pd.Series, trials: pd.DataFrame) -> dict[str, str]:
     risk = control_risk(trials)
     if isnan(risk) or isnan(row["estimate"]):
         return empty
+    if risk == 0 and row["measure"] != "RD":
+        # Any ratio to no event at all is no event: nothing can be said of what the intervention adds.
+        return {name: "0" if name == "control_per_1000" else NOT_ESTIMABLE for name in empty}
     found = absolute_effect(row["measure"], risk, *(row[f"{n}_natural"] for n in ("estimate", "ci_lower", "ci_upper")))
     change, low, high = found.difference
     return {
@@ -141,8 +144,9 @@ def about_findings(protocol: Protocol) -> tuple[str, list[str]]:
         f"Population: {q.population}. Intervention: {q.intervention}. Comparison: {q.comparator}.",
         "Events per 1,000 people; the risk without the intervention is the median of the control groups, the risk with "
         f"it follows from the relative effect and its {level_text(protocol.usual_level)} CI{protocol.other_levels}.",
-        "Certainty by rule (docs/claims.md): high, moderate, low or very low. Certainty and what it means rest on the "
-        "guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is another one.",
+        "Certainty by rule (docs/reference/claims.md): high, moderate, low or very low. Certainty and what it means "
+        "rest on the guarded interval (Hartung-Knapp with a scale factor of at least 1), printed where it is "
+        "another one.",
     ]
     return f"Summary of findings: {protocol.title}", notes
 

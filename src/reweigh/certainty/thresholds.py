@@ -90,7 +90,7 @@ def rule_problems(protocol: Protocol) -> Iterator[tuple[str, str, str, str]]:
     try:
         Thresholds(**right)  # type: ignore[arg-type]
     except ValueError as why:
-        yield "certainty.thresholds", "", f"{why}", "see docs/claims.md"
+        yield "certainty.thresholds", "", f"{why}", "see docs/reference/claims.md"
     names = [*protocol.outcomes, *(
         one.id(window, protocol.outcomes[one.outcome]) for one in analyses(protocol) for window in protocol.windows
     )]  # fmt: skip

@@ -18,7 +18,7 @@ from reweigh.tables.problems import Problem, did_you_mean, format_report, neares
 from reweigh.tables.review import Tables
 from reweigh.text.certainty import Level
 
-FILE = Document("claims.yaml", "the claims", "docs/claims.md")
+FILE = Document("claims.yaml", "the claims", "docs/reference/claims.md")
 Citation = Literal["supports", "partly", "off_subject", "not_found", "none"]
 COUNTS_AS_SUPPORT: frozenset[Citation] = frozenset({"supports", "partly"})
 RuleName = Literal[

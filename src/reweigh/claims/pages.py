@@ -113,6 +113,8 @@ def claims_json(assessed: Sequence[Assessed], claims: Claims, table: pd.DataFram
                 "page_title": claims.pages[found.claim.page],
                 "note": found.claim.note,
                 "leans_on": [x.model_dump(mode="json", exclude_none=True) for x in found.claim.leans_on],
+                # Which of the statements `best_now`, `count` and the certainty are of.
+                "headline": next((at for at, part in enumerate(found.parts) if part is found.headline), None),
                 "statements": [
                     {
                         "label": label(p.test), "rule": p.test.rule, "state": p.finding.state,

@@ -1,6 +1,6 @@
 """The rules of the claims: what makes a statement true, and how statements become a verdict.
 
-`reweigh.text.claims` says each rule in words; docs/claims.md prints them as its tables.
+`reweigh.text.claims` says each rule in words; docs/reference/claims.md prints them as its tables.
 """
 
 from __future__ import annotations

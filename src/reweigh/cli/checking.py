@@ -7,13 +7,12 @@ from pathlib import Path
 
 from ruamel.yaml.error import YAMLError
 
-from reweigh.check import examine, notices
+from reweigh.check import examine, files_of, notices
 from reweigh.cli.places import Stop, tools_file
 from reweigh.protocol.model import Protocol
 from reweigh.risk_of_bias import Tool, read_tools
 from reweigh.tables.problems import Problem, format_report
-from reweigh.tables.review import FILES, Tables
-from reweigh.workbooks import WORKBOOKS
+from reweigh.tables.review import Tables
 
 
 def tools_of(data: Path) -> dict[str, Tool]:
@@ -31,14 +30,9 @@ def tools_of(data: Path) -> dict[str, Tool]:
 def examined(
     folder: Path, tools: Mapping[str, Tool]
 ) -> tuple[Tables, Protocol | None, list[Problem], dict[str, bytes]]:
-    """The tables and the protocol of the review in a folder, every problem of it, and its files by name.
-
-    Of files that are none of a review only the names are read.
-    """
-    names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    known = {*FILES, *WORKBOOKS}
-    files = {name: (folder / name).read_bytes() if name in known else b"" for name in names}
-    return (*examine(files, tools), files)
+    """The tables and the protocol of the review in a folder, every problem of it, and its files by name."""
+    files = files_of(folder)
+    return (*examine(files, tools, folder.resolve().name), files)
 
 
 def report(folder: Path) -> tuple[str, bool]:

@@ -60,6 +60,8 @@ def main() -> None:
       reweigh open my-review       the page
       reweigh detective my-review 1
                                    every method tried on a published estimate
+      reweigh compare old.zip my-review
+                                   what changed, and which datum did it
       reweigh corpus rows.csv --into folder
                                    hundreds of Cochrane reviews at once
       reweigh export my-review --to metafor
@@ -305,6 +307,31 @@ def detective(name: str, row: int) -> None:
 
     folder = GALLERY / name if (GALLERY / name).is_dir() and not folder_of(name).is_dir() else existing(name)
     click.echo("\n".join(ledger.searched(folder, row)))
+
+
+@main.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default="changes.csv", show_default=True,
+              metavar="FILE", help="The table to write.")  # fmt: skip
+def compare(old: str, new: str, output: Path) -> None:
+    """Say what changed between two results of a review.
+
+    OLD and NEW are folders of results, of one review or of several, or an archive.zip (`reweigh run archive`); NAME
+    stands for results/NAME. Written is changes.csv: trials that are new, gone or corrected, keys of the protocol,
+    versions, and the estimates, certainties, verdicts and published estimates that moved, from what to what, each with
+    what did it. Printed is a summary. Where several data changed in one analysis, each is named with what it alone
+    makes of the former estimate.
+
+    Exit status 0 whether or not anything changed; 1 where OLD or NEW is no result of a review, or they are of two.
+
+    \b
+      reweigh compare archive-2024.zip my-review
+      reweigh compare results-before results
+    """
+    from reweigh.cli import comparing
+
+    click.echo("\n".join(comparing.compared(old, new, output)))
 
 
 def write(folder: Path, files: Mapping[str, bytes], *, force: bool, adds: bool = False, way_out: str = "") -> None:

@@ -12,7 +12,7 @@ SCHEMA = "review.schema.json"
 LINK = f"# yaml-language-server: $schema={SCHEMA}\n"
 """First line of review.yaml: an editor that knows YAML schemas completes and checks the file."""
 
-#: The columns that most reviews fill; docs/effects.md has all of them, and a workbook has them with notes.
+#: The columns that most reviews fill; docs/reference/effects.md has all of them, and a workbook has them with notes.
 COLUMNS = {
     "studies.csv": ("study_id", "label", "year", "doi", "design"),
     "arms.csv": (
@@ -23,7 +23,7 @@ COLUMNS = {
 
 _PROTOCOL = """\
 {link}# The protocol of this review: fill in what is empty, then type `reweigh check {name}`.
-# Every key is explained in docs/protocol.md; lines that begin with # are not read.
+# Every key is explained in docs/reference/protocol.md; lines that begin with # are not read.
 
 title:                # as it is printed
 

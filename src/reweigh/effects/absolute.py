@@ -52,7 +52,12 @@ def absolute_effect(measure: str, risk: float, estimate: float, lower: float, up
     return AbsoluteEffect(PER * risk, at(estimate), at(lower), at(upper))
 
 
+def control_risks(effects: pd.DataFrame) -> pd.Series:
+    """Risk of each control group of rows of effects.csv, between 0 and 1, NaN without counts; no half event added."""
+    whole = effects["events_control"].where(effects["corrected"] != "yes", effects["events_control"] // 1)
+    return whole / effects["n_control"]
+
+
 def control_risk(effects: pd.DataFrame) -> float:
     """Median risk of the control groups (NaN without counts): Cochrane Handbook 14.1.6.2."""
-    whole = effects["events_control"].where(effects["corrected"] != "yes", effects["events_control"] // 1)
-    return float((whole / effects["n_control"]).median())
+    return float(control_risks(effects).median())

@@ -148,11 +148,11 @@ def _linear_candidates(low: float, high: float, position: Callable[[float], floa
     candidates = []
     magnitude = math.floor(math.log10(high - low))
     for exponent in (magnitude - 1, magnitude, magnitude + 1):
-        for mantissa in (1, 2, 5):
+        for mantissa in (1.0, 2.0, 2.5, 5.0):
             step = mantissa * 10.0**exponent
             numbers = np.arange(math.ceil(low / step), math.floor(high / step) + 1)
             if 2 <= len(numbers) <= 8:
-                decimals = max(0, -exponent)
+                decimals = max(0, (mantissa == 2.5) - exponent)
                 values = [float(n * mantissa) * 10.0**exponent for n in numbers]
                 labels = [f"{v:.{decimals}f}".replace("-", "−") for v in values]
                 labels = ["0" if float(v) == 0 else t for v, t in zip(values, labels, strict=True)]

@@ -38,7 +38,7 @@ def draw_bubble(
         f"moderator, R\N{SUPERSCRIPT TWO} = {fixed(fit.r2, 0)}%, residual \N{GREEK SMALL LETTER TAU}"
         f"\N{SUPERSCRIPT TWO} = {fixed(fit.tau2, 3)}, k = {fit.k}."
     )
-    figure, (ax,) = panels(title, note, 1, width=420.0, height=280.0)
+    figure, (ax,) = panels(title, note, height=160.0)
     grid = np.linspace(x.min(), x.max(), 80)
     line = predict(fit, np.column_stack([np.ones_like(grid), grid]))
     ax.fill_between(grid, line["ci_lower"], line["ci_upper"], color=SUBTOTAL, alpha=0.4, linewidth=0)
@@ -49,7 +49,7 @@ def draw_bubble(
         x=x,
         y=y,
         size=weight,
-        sizes=(25, 320),
+        sizes=(10, 110),
         ax=ax,
         color=SQUARE,
         edgecolor=INK,

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from reweigh.figures.style import INK, TEXT_SIZE, TITLE_SIZE, RecordFigure, font
 
-MARGIN = 14.0
+MARGIN = 6.0
 
 
 def canvas(width: float, height: float, title: str) -> tuple[RecordFigure, Axes]:

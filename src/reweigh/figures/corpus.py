@@ -14,7 +14,7 @@ from reweigh.text.numbers import whole
 COLOURS = ("#1f4e79", "#c76b1f", "#8db3d9", "#e3c9a8", "#5a5a5a", "#b8b8b8", "#7a9a6a", "#d9d7cf", "#a98bb5")
 SAME = "#e6e4dd"
 #: Heights in points: of a bar with its room, of a line that says what a colour is.
-ROW, LEGEND = 20.0, 13.0
+ROW, LEGEND = 16.0, 11.5
 HEADS = {"k": "By the number of trials", "measure": "By effect measure"}
 
 
@@ -25,8 +25,8 @@ def draw_answer(answer: Answer) -> RecordFigure:
     used = [kind for kind in answer.kinds if answer.counts[kind].sum()]
     colours = _colours(used)
     figure, axes = panels(
-        answer.question, "The number behind a bar is that of its analyses.", count=2, width=250.0,
-        height=ROW * most + LEGEND * len(used) + 6.0, top=62.0,
+        answer.question, "The number behind a bar is that of its analyses.", count=2, width=200.0,
+        height=ROW * most + LEGEND * len(used) + 6.0, room=30.0,
     )  # fmt: skip
     for ax, (by, head) in zip(axes, HEADS.items(), strict=True):
         _bars(ax, groups[by], used, colours, head, most, len(used))

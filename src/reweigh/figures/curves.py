@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from reweigh.figures.funnel import FAINT, across, note_at
-from reweigh.figures.panels import label, panels
+from reweigh.figures.funnel import FAINT, across
+from reweigh.figures.panels import BOTTOM, EDGE, LEFT, RIGHT, effect_axis, label, panels
 from reweigh.figures.style import (
     DIAMOND,
     INK,
     MUTED,
+    PAGE_WIDTH,
     PREDICTION,
     SMALL_SIZE,
     TEXT_SIZE,
@@ -23,13 +24,14 @@ from reweigh.figures.style import (
     symbols,
     text_width,
 )
+from reweigh.measures import MEASURE_LABELS, scale_of
 from reweigh.protocol.models import INTERVAL_LABELS
 from reweigh.quantile import two_sided_p
 from reweigh.robustness.multiverse import AS_POOLED, Multiverse
 from reweigh.text.numbers import level_text
 
 #: Lengths in points: a line of the choices, gap between two choices.
-LINE, GAP = 11.0, 6.0
+LINE, GAP = 10.0, 5.0
 MOST_DRAWN = 600
 
 
@@ -55,12 +57,17 @@ def draw_specifications(
     order = np.lexsort([found.specifications["analysis"].to_numpy(), every["benefit"].to_numpy(dtype=float)])
     order = order[: int(every["benefit"].notna().sum())]
     rows, chosen = every.iloc[order], found.specifications.iloc[order]
-    ratio = (rows["benefit"] / rows["estimate"]).to_numpy(dtype=float)
-    benefit = rows["benefit"].to_numpy(dtype=float)
+    # Analyses of one measure are drawn in its own unit.
+    measures = rows["measure"].unique()
+    measure = str(measures[0]) if len(measures) == 1 and measures[0] in MEASURE_LABELS else ""
+    ratio = 1.0 if measure else (rows["benefit"] / rows["estimate"]).to_numpy(dtype=float)
+    benefit = rows["estimate" if measure else "benefit"].to_numpy(dtype=float)
     ends = np.sort(np.stack([rows["ci_lower"] * ratio, rows["ci_upper"] * ratio]), axis=0)
     n, sure = len(rows), rows["excludes_no_effect"].fillna(False).to_numpy(dtype=bool)
     directed = found.unit != AS_POOLED
     null = directed or bool(rows["excludes_no_effect"].notna().any())
+    near = (rows["estimate"] / rows["benefit"]).median() if measure else 1.0
+    important = float(near) if found.unit.startswith("smallest") and np.isfinite(near) else None
     main = np.flatnonzero(order == 0)
     every_nth = -(-n // MOST_DRAWN) if n else 1
     drawn = np.arange(0, n, every_nth)
@@ -70,8 +77,11 @@ def draw_specifications(
         + (f"; {missing:,} combinations leave no trial with a result" if missing else "")
         + f". Vertical lines: {level_text(level)} intervals"
         + f"{', dark where they exclude no effect' * null}; long ones are cut. "
-        + ("Above 0 favours the intervention; " if directed else "")
-        + f"{'unit' if directed else 'Unit'}: {found.unit}. Orange: the main analysis."
+        + ("The benefit grows to the right. " if directed and measure else "")
+        + ("Above 0 favours the intervention. " if directed and not measure else "")
+        + (f"Unit, as the measures differ: {found.unit}. " if not measure else "")
+        + "Orange: the main analysis"
+        + ("; dashed: the smallest important difference." if important is not None else ".")
         + (f" Of the sorted combinations one in {every_nth} is drawn." if every_nth > 1 else "")
     )
     options = [(choice, option) for choice, values in found.choices.items() if len(values) > 1 for option in values]
@@ -81,17 +91,19 @@ def draw_specifications(
     head_words = [symbols(words.get(c, c.replace("_", " "))) for c in heads]
     wide = max([text_width(t, SMALL_SIZE) for t in named] + [0.0]) + 10
     wider = max([text_width(t, SMALL_SIZE, "bold") for t in head_words] + [0.0]) + 12
-    side = max(52.0, wide + wider)
-    # One line of room where no choice makes a difference.
-    top_height, low_height = 190.0, max(LINE * len(options) + GAP * len(heads), LINE)
-    figure, (ax,) = panels(title, note, width=360.0 + side - 52.0, height=top_height + low_height + 8)
+    side = max(LEFT, EDGE + wide + wider)
+    # What the choices' names leave of a page; one line of room where no choice makes a difference.
+    curve = max(PAGE_WIDTH - side - RIGHT, 200.0)
+    top_height, low_height = 150.0, max(LINE * len(options) + GAP * len(heads), LINE)
+    figure, (ax,) = panels(title, note, width=curve + side - LEFT, height=top_height + low_height + 8 - BOTTOM + GAP)
     box, size = ax.get_position(), figure.get_size_inches() * 72
-    left, width = box.x0 + (side - 52.0) / size[0], 360.0 / size[0]
-    low = low_height / size[1]
-    ax.set_position((left, box.y0 + low + 8 / size[1], width, box.height - low - 8 / size[1]))
-    below = figure.add_axes((left, box.y0, width, low))
+    left, width = box.x0 + (side - LEFT) / size[0], curve / size[0]
+    # Nothing stands below the panel: no room is needed there.
+    low, foot = low_height / size[1], box.y0 - (BOTTOM - GAP) / size[1]
+    ax.set_position((left, foot + low + 8 / size[1], width, top_height / size[1]))
+    below = figure.add_axes((left, foot, width, low))
     thin = min(2.0, 250.0 / max(len(drawn), 1))
-    middle = np.concatenate([benefit, [0.0] * null, [1.0] * found.unit.startswith("smallest")])
+    middle = np.concatenate([benefit, [0.0] * null, [important] * (important is not None)])
     spread = np.ptp(middle) or 1.0
     reach = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 0.0)
     low_end = max(middle.min() - 0.9 * spread, min(reach[0], middle.min()) - 0.08 * spread)
@@ -108,12 +120,12 @@ def draw_specifications(
     ax.set_ylim(*limits)
     if null:
         ax.axhline(0, color=INK, lw=0.8, zorder=2)
-    if found.unit.startswith("smallest"):
-        ax.axhline(1, color=PREDICTION, lw=0.9, ls=(0, (3, 2.5)), zorder=2)
-        said = note_at(ax, n - 1, 1, "smallest important difference", ha="right", color=PREDICTION)
-        said.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1})
+    if important is not None:
+        ax.axhline(important, color=PREDICTION, lw=0.9, ls=(0, (3, 2.5)), zorder=2)
     ax.xaxis.set_major_locator(NullLocator())
-    label(ax, "", f"{'Benefit' if directed else 'Estimate'} ({found.unit})")
+    if measure:
+        effect_axis(ax, limits, scale=scale_of(measure), null=False)
+    label(ax, "", MEASURE_LABELS[measure] if measure else f"{'Benefit' if directed else 'Estimate'} ({found.unit})")
     for tick in ax.get_yticklabels():
         tick.set_fontproperties(font(TEXT_SIZE))
     below.axis("off")
@@ -122,7 +134,7 @@ def draw_specifications(
     y = 0.0
     for choice, name in zip(heads, head_words, strict=True):
         y += GAP
-        _side(below, -(side - 12.0), y + LINE / 2, name, width=360.0, bold=True)
+        _side(below, -(side - EDGE), y + LINE / 2, name, width=curve, bold=True)
         for option, text in ((o, w) for (c, o), w in zip(options, named, strict=True) if c == choice):
             at = drawn[(chosen[choice] == option).to_numpy()[drawn]]
             # Neighbours make one bar.
@@ -136,7 +148,7 @@ def draw_specifications(
                 lw=LINE - 4,
                 gid=f"option.{choice}.{option}",
             )
-            _side(below, -6.0, y + LINE / 2, text, width=360.0)
+            _side(below, -6.0, y + LINE / 2, text, width=curve)
             y += LINE
     return figure
 
@@ -177,7 +189,7 @@ def draw_drapery(
         "P-value function: the two-sided P of every value as hypothesis. Thin: trials (normal); thick: pooled effect. "
         "Where a curve crosses P = 0.05 its 95% interval ends."
     )
-    figure, (ax,) = panels(title, note, width=380.0, height=250.0)
+    figure, (ax,) = panels(title, note)
     for i, (centre, spread) in enumerate(zip(y, s, strict=True)):
         p = two_sided_p((grid - centre) / spread, np.full(grid.size, np.inf))
         ax.plot(grid, p, color=FAINT, lw=0.7, zorder=1, gid=f"trial.{i}")

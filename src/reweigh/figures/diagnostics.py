@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
 from reweigh.figures.funnel import FAINT, across, note_at
-from reweigh.figures.panels import LEFT, RIGHT, label, panels
+from reweigh.figures.panels import EDGE, LEFT, RIGHT, WIDTH, label, panels
 from reweigh.figures.style import (
     DIAMOND,
     INK,
@@ -22,6 +22,7 @@ from reweigh.figures.style import (
     RecordFigure,
     font,
     text_width,
+    wrap,
 )
 from reweigh.measures import natural
 from reweigh.pool.core import Pooled
@@ -30,8 +31,9 @@ from reweigh.robustness.removal import Influence
 from reweigh.text.numbers import difference_decimals, effect_text, fixed, level_text
 
 TAU2 = "\N{GREEK SMALL LETTER TAU}\N{SUPERSCRIPT TWO}"
-#: Height of a trial's row in points.
-ROW = 14.0
+#: Height of a trial's row in points, of a line more of its label, and where labels are wrapped beside one panel and
+#: beside several.
+ROW, LINE, LABEL, LABEL_OF_SEVERAL = 12.5, 9.0, 160.0, 115.0
 #: Most trials that are named in a scatter.
 NAMED = 5
 
@@ -45,9 +47,9 @@ def draw_baujat(found: Influence, labels: Sequence[str], title: str) -> RecordFi
         "Horizontal: squared Pearson residual of each trial. Vertical: squared change of the pooled effect without it, "
         "over the variance of that effect."
     )
-    figure, (ax,) = panels(title, note, width=340.0, height=260.0)
+    figure, (ax,) = panels(title, note)
     x, y = found.baujat_x, found.baujat_y
-    ax.plot(x, y, "o", ms=5.5, mfc=SQUARE, mec=INK, mew=0.6, gid="trials")
+    ax.plot(x, y, "o", ms=4.5, mfc=SQUARE, mec=INK, mew=0.6, gid="trials")
     ax.set_xlim(0, 1.12 * float(np.nanmax(x)) or 1)
     ax.set_ylim(0, 1.1 * float(np.nanmax(y)) or 1)
     _name(ax, x, y, labels, x / np.nanmax(x) + y / np.nanmax(y))
@@ -57,7 +59,7 @@ def draw_baujat(found: Influence, labels: Sequence[str], title: str) -> RecordFi
 
 
 def draw_radial(
-    yi: ArrayLike, vi: ArrayLike, estimate: float, tau2: float, title: str, *, level: float = 0.95
+    yi: ArrayLike, vi: ArrayLike, estimate: float, tau2: float, title: str, *, level: float = 0.95, caution: str = ""
 ) -> RecordFigure:
     """Radial (Galbraith) plot: standardised effect against precision; a trial's slope from 0 is its effect.
 
@@ -68,15 +70,15 @@ def draw_radial(
     z = float(z_critical(level))
     note = (
         f"Effect over its standard error against precision, variances with {TAU2}. "
-        f"Line: pooled effect as slope; dashed: {z:.2f} above and below it."
+        f"Line: pooled effect as slope; dashed: {z:.2f} above and below it.{caution}"
     )
-    figure, (ax,) = panels(title, note, width=340.0, height=260.0)
+    figure, (ax,) = panels(title, note)
     ends = np.array([0.0, 1.08 * float(x.max())])
     ax.plot(ends, estimate * ends, color=DIAMOND, lw=1.2, gid="pooled")
     for sign in (-1, 1):
         ax.plot(ends, estimate * ends + sign * z, color=FAINT, lw=0.9, ls=(0, (3, 2.5)))
     ax.axhline(0, color=INK, lw=0.8, zorder=0)
-    ax.plot(x, y * x, "o", ms=5.5, mfc=SQUARE, mec=INK, mew=0.6, gid="trials")
+    ax.plot(x, y * x, "o", ms=4.5, mfc=SQUARE, mec=INK, mew=0.6, gid="trials")
     ax.set_xlim(0, ends[1])
     _plain_ticks(ax)
     label(ax, "Precision (1 / standard error)", "Effect / standard error")
@@ -100,8 +102,8 @@ def draw_labbe(
     """
     a, n1, c, n2 = (np.asarray(v, dtype=float) for v in (ai, n1i, ci, n2i))
     note = "Area by number of patients. Thin line: no effect; thick line: pooled effect."
-    figure, (ax,) = panels(title, note, width=280.0, height=280.0)
-    size = 14 + 200 * (n1 + n2) / (n1 + n2).max()
+    figure, (ax,) = panels(title, note, height=WIDTH)
+    size = 8 + 100 * (n1 + n2) / (n1 + n2).max()
     ax.scatter(
         c / n2, a / n1, s=size, color=SQUARE, edgecolor=INK, linewidth=0.6, alpha=0.85, gid="trials", clip_on=False
     )
@@ -134,7 +136,7 @@ def draw_influence(found: Influence, labels: Sequence[str], title: str) -> Recor
         f"ratio of its variance without and with the trial; {TAU2} without it; weight. "
         "Filled orange: flagged by a rule of thumb of metafor's influence()."
     )
-    axes = _rows(title, note, labels, len(columns), 84.0)
+    axes = _rows(title, note, labels, len(columns), 46.0)
     figure, every = axes
     at = np.arange(k)
     for ax, (name, values, line) in zip(every, columns, strict=True):
@@ -146,7 +148,7 @@ def draw_influence(found: Influence, labels: Sequence[str], title: str) -> Recor
         shown = values[np.isfinite(values)]
         if line is None:
             ax.set_xlim(0, (1.1 * float(shown.max(initial=0.0))) or 1.0)
-        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.xaxis.set_major_locator(MaxNLocator(2))
         _plain_ticks(ax, y=False)
         ax.set_xlabel(name, fontproperties=font(TEXT_SIZE), color=INK, labelpad=4)
     return figure
@@ -178,7 +180,7 @@ def draw_removals(
     ]
     right = max(text_width(t, SMALL_SIZE) for t in texts) + 10
     figure, (ax,) = _rows(
-        title, f"{note} Band: {level_text(result.level)} interval of all trials.", labels, 1, 260.0, right
+        title, f"{note} Band: {level_text(result.level)} interval of all trials.", labels, 1, 165.0, right
     )
     reach = _reach(result, whole, null=null)
     low, high = reach
@@ -217,14 +219,15 @@ def _rows(
     title: str, note: str, labels: Sequence[str], count: int, width: float, right: float = 0.0
 ) -> tuple[RecordFigure, list[Axes]]:
     """Panels that share rows, with the trials' names on the left."""
-    side = max(text_width(t, SMALL_SIZE) for t in labels) + 10
-    gap = 22.0
-    wanted = side + count * width + (count - 1) * gap + right - LEFT + 12
-    figure, (first,) = panels(title, note, width=wanted, height=ROW * len(labels) + 10)
+    names = [wrap(text, LABEL if count == 1 else LABEL_OF_SEVERAL, SMALL_SIZE) for text in labels]
+    side = max(text_width(t, SMALL_SIZE) for lines in names for t in lines) + 8
+    gap, row = 12.0 if count == 1 else 18.0, ROW + LINE * (max(map(len, names)) - 1)
+    wanted = side + count * width + (count - 1) * gap + right - LEFT + EDGE
+    figure, (first,) = panels(title, note, width=wanted, height=row * len(labels) + 6)
     box, total = first.get_position(), LEFT + wanted + RIGHT
     axes = [first, *(figure.add_axes((0, 0, 1, 1)) for _ in range(count - 1))]
     for i, ax in enumerate(axes):
-        ax.set_position(((12 + side + i * (width + gap)) / total, box.y0, width / total, box.height))
+        ax.set_position(((EDGE + side + i * (width + gap)) / total, box.y0, width / total, box.height))
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.spines["bottom"].set_color(INK)
         ax.tick_params(colors=INK, length=3)
@@ -232,10 +235,10 @@ def _rows(
         ax.set_yticks([])
         for y in range(len(labels)):
             ax.axhline(y, color=FAINT, lw=0.3, zorder=0)
-    for y, text in enumerate(labels):
+    for y, lines in enumerate(names):
         first.annotate(
-            text, (0, y), xycoords=("axes fraction", "data"), xytext=(-side, 0), textcoords="offset points", ha="left",
-            va="center", fontproperties=font(SMALL_SIZE), color=INK, annotation_clip=False,
+            "\n".join(lines), (0, y), xycoords=("axes fraction", "data"), xytext=(-side, 0), textcoords="offset points",
+            ha="left", va="center", fontproperties=font(SMALL_SIZE), color=INK, annotation_clip=False,
         )  # fmt: skip
     return figure, axes
 
@@ -252,7 +255,7 @@ def _name(ax: Axes, x: np.ndarray, y: np.ndarray, labels: Sequence[str], rank: n
             left = dots[i, 0] + (4 if ha == "left" else -4 - wide)
             box = (left, dots[i, 1] + up, left + wide, dots[i, 1] + up + high)
             apart = all(box[2] < b[0] or box[0] > b[2] or box[3] < b[1] or box[1] > b[3] for b in boxes)
-            if apart and box[0] > 0 and box[2] < size[0] + 12:
+            if apart and box[0] > 0 and box[1] > 0 and box[2] < size[0] + RIGHT:
                 note_at(ax, float(x[i]), float(y[i]), labels[i], ha=ha, up=up, color=MUTED)
                 boxes.append(box)
                 break

@@ -14,11 +14,11 @@ from reweigh.figures.style import INK, MUTED, TEXT_SIZE, TITLE_SIZE, RecordFigur
 from reweigh.text.flow import BOXES, HEADS, IDENTIFIED, NAME, NOT_RECORDED, OTHER, REMOVED, STAGES, TITLE
 from reweigh.text.numbers import whole
 
-LINE, PAD, INDENT, GAP, STAGE = 1.35 * TEXT_SIZE, 4.0, 8.0, 11.0, 18.0
+LINE, PAD, INDENT, GAP, STAGE = 1.35 * TEXT_SIZE, 4.0, 7.0, 9.0, 16.0
 UNBROKEN = "\N{NO-BREAK SPACE}"
 #: Widths of a column where the diagram has two of them, and where it has more: so that its text is at least 7 points
 #: on a printed page.
-WIDE, NARROW, PREVIOUS = 200.0, 106.0, 82.0
+WIDE, NARROW, PREVIOUS = 190.0, 87.0, 72.0
 #: Columns from left to right, and in each by row what a box counts, after a head where several counts share one.
 PREVIOUS_STUDIES, MAIN, SIDE, OTHER_MAIN, OTHER_SIDE = range(5)
 GRID: Mapping[tuple[int, int], tuple[str, tuple[str, ...]]] = {

@@ -45,6 +45,7 @@ def draw_funnel(
     level: float = 0.95,
     contours: bool = False,
     filled: tuple[ArrayLike, ArrayLike] | None = None,
+    caution: str = "",
 ) -> RecordFigure:
     """Effects against their standard errors, the largest trials on top.
 
@@ -58,28 +59,43 @@ def draw_funnel(
         Shade regions of significance around no effect instead of drawing the funnel around the pooled effect.
     filled
         Effects and variances of imputed trials (trim and fill), drawn open.
+    caution
+        What must be said of it, behind the note.
 
     Sterne and Egger 2001, Journal of Clinical Epidemiology 54:1046-55; Peters and others 2008, ibid. 61:991-6.
     """
+    if contours:
+        note = (
+            "Shading: two-sided P of a trial against no effect, from its standard error alone (no heterogeneity): "
+            "none above 0.1, then down to 0.05, to 0.01, and strongest below 0.01."
+        )
+    else:
+        note = (
+            f"Dashed: where {level_text(level)} of trials would lie around the pooled effect (line) if sampling error "
+            "were all; heterogeneity is not in it."
+        )
+    note += f" {np.size(filled[0])} open: imputed by trim and fill." if filled is not None else ""
+    figure, (ax,) = panels(title, note + caution, height=165.0)
+    funnel_on(
+        ax, yi, vi, estimate, measure, scale=scale, null=null, level=level, contours=contours, filled=filled
+    )  # fmt: skip
+    return figure
+
+
+def funnel_on(
+    ax: Axes, yi: ArrayLike, vi: ArrayLike, estimate: float, measure: str, *, scale: str, null: bool = True,
+    level: float = 0.95, contours: bool = False, filled: tuple[ArrayLike, ArrayLike] | None = None,
+) -> None:  # fmt: skip
+    """The same on axes that are there."""
     y, se = np.asarray(yi, dtype=float), np.sqrt(np.asarray(vi, dtype=float))
     extra = [np.asarray(a, dtype=float) for a in filled] if filled is not None else [np.zeros(0)] * 2
     all_y, all_se = np.concatenate([y, extra[0]]), np.concatenate([se, np.sqrt(extra[1])])
     deep = 1.06 * float(all_se.max())
     z = float(z_critical(level))
     if contours:
-        note = (
-            "Shading: two-sided P of a trial against no effect, from its standard error alone (no heterogeneity): "
-            "above 0.1 white, then down to 0.05, to 0.01 and below 0.01 darkest."
-        )
         reach = np.array([0.0, *all_y, 1.1 * z_critical(0.99) * deep, -1.1 * z_critical(0.99) * deep])
     else:
-        note = (
-            f"Dashed: where {level_text(level)} of trials would lie around the pooled effect (line) if sampling error "
-            "were all; heterogeneity is not in it."
-        )
         reach = np.array([*all_y, estimate - z * deep, estimate + z * deep])
-    note += f" {len(extra[0])} open: imputed by trim and fill." if filled is not None else ""
-    figure, (ax,) = panels(title, note, width=360.0, height=280.0)
     room = 0.04 * float(np.ptp(reach))
     across(ax, (float(reach.min()) - room, float(reach.max()) + room), scale=scale)
     ax.set_ylim(deep, 0)
@@ -95,20 +111,19 @@ def draw_funnel(
     if null and low < 0 < high:
         ax.axvline(0, color=INK, lw=0.8, zorder=1)
     ax.axvline(estimate, color=DIAMOND, lw=1.1, zorder=2, gid="pooled")
-    ax.plot(y, se, "o", ms=5.5, mfc=SQUARE, mec=INK, mew=0.6, zorder=3, gid="trials")
+    ax.plot(y, se, "o", ms=4.5, mfc=SQUARE, mec=INK, mew=0.6, zorder=3, gid="trials")
     if filled is not None:
-        ax.plot(extra[0], np.sqrt(extra[1]), "o", ms=5.5, mfc="white", mec=PREDICTION, mew=1.0, zorder=3, gid="filled")
+        ax.plot(extra[0], np.sqrt(extra[1]), "o", ms=4.5, mfc="white", mec=PREDICTION, mew=1.0, zorder=3, gid="filled")
     label(ax, measure, "Standard error" + (ON.get(scale, "")))
     for text in ax.get_yticklabels():
         text.set_fontproperties(font(TEXT_SIZE))
-    return figure
 
 
 def across(ax: Axes, limits: tuple[float, float], *, scale: str) -> None:
     """An x axis of effects on the analysis scale; ticks round on the natural scale."""
     low, high = limits
     ax.set_xlim(low, high)
-    wide = ax.get_position().width * float(ax.figure.get_size_inches()[0]) * 72  # type: ignore[union-attr]
+    wide = ax.get_window_extent().width / ax.get_figure(root=True).dpi * 72  # type: ignore[union-attr]
 
     def fits(ticks: list[float], names: list[str]) -> bool:
         middle = [(t - low) / (high - low) * wide for t in ticks]

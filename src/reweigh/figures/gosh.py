@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from reweigh.figures.funnel import across
 from reweigh.figures.panels import label, panels
-from reweigh.figures.style import DIAMOND, INK, PREDICTION, SMALL_SIZE, TEXT_SIZE, RecordFigure, font
+from reweigh.figures.style import DIAMOND, INK, PREDICTION, TEXT_SIZE, RecordFigure, font
 from reweigh.robustness.subsets import Subsets
 
-BINS = (72, 40)
+BINS = (60, 36)
 
 
 def draw_gosh(
@@ -37,10 +35,10 @@ def draw_gosh(
     i2 = np.where(np.isfinite(subsets.i2), subsets.i2, 0.0)
     kind = "Every subset" if subsets.complete else "A sample of the subsets"
     note = (
-        f"{kind} of two trials or more ({len(e):,}), each pooled. Dark: with {trial}; light: without. A square's "
+        f"{kind} of two trials or more ({len(e):,}), each pooled. Blue: with {trial}; orange: without. A square's "
         "area grows with the logarithm of the number of subsets in its cell. Line: all trials."
     )
-    figure, (ax,) = panels(title, note, width=380.0, height=250.0)
+    figure, (ax,) = panels(title, note, height=165.0)
     box = ax.get_position()
     top = 0.26 * box.height
     ax.set_position((box.x0, box.y0, box.width, box.height - top - 0.02))
@@ -74,9 +72,6 @@ def draw_gosh(
     label(ax, measure, "I² (%)")
     for text in ax.get_yticklabels():
         text.set_fontproperties(font(TEXT_SIZE))
-    how: Any = {"transform": above.transAxes, "fontproperties": font(SMALL_SIZE), "va": "top"}
-    above.text(1.0, 1.0, f"with {trial}", color=DIAMOND, ha="right", **how)
-    above.text(1.0, 0.78, f"without {trial}", color=PREDICTION, ha="right", **how)
     return figure
 
 

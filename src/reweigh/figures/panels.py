@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reweigh.figures.axis import round_ticks
 from reweigh.figures.style import (
+    COLUMN_WIDTH,
     INK,
     MUTED,
     RC,
@@ -25,44 +26,67 @@ from reweigh.figures.style import (
 from reweigh.text.numbers import fixed, needed_decimals
 
 POINTS = 72.0
-TOP, BOTTOM, LEFT, RIGHT, GAP = 46.0, 44.0, 52.0, 16.0, 58.0
+EDGE, BOTTOM, LEFT, RIGHT, GAP = 5.0, 32.0, 44.0, 8.0, 46.0
+#: Sizes of a panel that makes a figure as wide as a journal's column.
+WIDTH, HEIGHT = COLUMN_WIDTH - LEFT - RIGHT, 150.0
 
 
 def panels(
-    title: str, note: str, count: int = 1, *, width: float = 320.0, height: float = 230.0, top: float = TOP
+    title: str,
+    note: str,
+    count: int = 1,
+    *,
+    width: float = WIDTH,
+    height: float = HEIGHT,
+    room: float = 10.0,
+    stacked: bool = False,
 ) -> tuple[RecordFigure, list[Axes]]:
-    """A figure with panels side by side, a title above and a wrapped note below; sizes, and room above, in points."""
+    """A figure with panels side by side or `stacked`, a wrapped title above and a wrapped note below.
+
+    `width` and `height` of a panel, and `room` between title and panels, in points.
+    """
     title, note = symbols(title), symbols(note)
-    whole = LEFT + count * width + (count - 1) * GAP + RIGHT
-    lines = wrap(note, whole - 2 * 12.0, SMALL_SIZE)
-    foot = 1.4 * SMALL_SIZE * len(lines) + 12.0
-    total = top + height + BOTTOM + foot
+    across, down = (1, count) if stacked else (count, 1)
+    whole = LEFT + across * width + (across - 1) * GAP + RIGHT
+    heads = wrap(title, whole - 2 * EDGE, TITLE_SIZE, "bold")
+    lines = wrap(note, whole - 2 * EDGE, SMALL_SIZE)
+    foot = 1.4 * SMALL_SIZE * len(lines) + EDGE
+    top = EDGE + 1.25 * TITLE_SIZE * len(heads) + room
+    total = top + down * (height + BOTTOM) + (down - 1) * room + foot
     with mpl.rc_context(RC):
         figure = RecordFigure(figsize=(whole / POINTS, total / POINTS), facecolor="white")
         FigureCanvasAgg(figure)
         axes = [
             figure.add_axes(
-                ((LEFT + i * (width + GAP)) / whole, (foot + BOTTOM) / total, width / whole, height / total)
+                (
+                    (LEFT + (0 if stacked else i * (width + GAP))) / whole,
+                    (foot + BOTTOM + (count - 1 - i if stacked else 0) * (height + BOTTOM + room)) / total,
+                    width / whole,
+                    height / total,
+                )
             )
             for i in range(count)
         ]
     figure.title, figure.description = title, note
-    figure.text(12.0 / whole, 1 - 18.0 / total, title, fontproperties=font(TITLE_SIZE, "bold"), color=INK, va="center")
     figure.text(
-        12.0 / whole, (foot - 4.0) / total, "\n".join(lines), fontproperties=font(SMALL_SIZE), color=MUTED, va="top",
+        EDGE / whole, 1 - EDGE / total, "\n".join(heads), fontproperties=font(TITLE_SIZE, "bold"), color=INK, va="top",
+        linespacing=1.25,
+    )  # fmt: skip
+    figure.text(
+        EDGE / whole, (foot - 2.0) / total, "\n".join(lines), fontproperties=font(SMALL_SIZE), color=MUTED, va="top",
         linespacing=1.4,
     )  # fmt: skip
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(INK)
-        ax.tick_params(labelsize=TEXT_SIZE, colors=INK, length=3)
+        ax.tick_params(labelsize=TEXT_SIZE, colors=INK, length=3, pad=2.5)
     return figure, axes
 
 
 def label(ax: Axes, x: str, y: str) -> None:
     """Name the axes."""
-    ax.set_xlabel(x, fontproperties=font(TEXT_SIZE), color=INK, labelpad=5)
-    ax.set_ylabel(y, fontproperties=font(TEXT_SIZE), color=INK, labelpad=5)
+    ax.set_xlabel(x, fontproperties=font(TEXT_SIZE), color=INK, labelpad=3)
+    ax.set_ylabel(y, fontproperties=font(TEXT_SIZE), color=INK, labelpad=3)
 
 
 def effect_axis(ax: Axes, limits: Sequence[float], *, scale: str, null: bool = True) -> None:

@@ -13,7 +13,7 @@ from reweigh.figures.forest.lights import EMPTY, heads_of, printed
 from reweigh.figures.style import SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, RecordFigure, clean, text_width
 from reweigh.risk_of_bias import NOT_ASSESSED, OVERALL, RiskOfBias, Tool
 
-CELL, GAP, BAR = 26.0, 10.0, 300.0
+CELL, GAP, BAR = 18.0, 8.0, 200.0
 RULE = "#9a9a9a"
 
 
@@ -102,7 +102,7 @@ def weighted_bar(bias: RiskOfBias, tool: str, weights: pd.DataFrame) -> RecordFi
         total, x, parts = float(share.sum()), left, []
         for level in levels:
             part = float(share[found == level.name].sum()) / total if total else 0.0
-            axes.add_patch(Rectangle((x, y - 8), BAR * part, 16, fc=level.colour, ec=style.INK, lw=0.5))
+            axes.add_patch(Rectangle((x, y - 6), BAR * part, 12, fc=level.colour, ec=style.INK, lw=0.5))
             if part > 0.08:
                 put(
                     axes,
@@ -116,7 +116,7 @@ def weighted_bar(bias: RiskOfBias, tool: str, weights: pd.DataFrame) -> RecordFi
             parts.append(f"{level.label} {100 * part:.0f}%")
         rest = max(0.0, left + BAR - x)
         if rest > 0.5:
-            axes.add_patch(Rectangle((x, y - 8), rest, 16, fc=EMPTY, ec=style.INK, lw=0.5))
+            axes.add_patch(Rectangle((x, y - 6), rest, 12, fc=EMPTY, ec=style.INK, lw=0.5))
             parts.append(f"{NOT_ASSESSED} {100 * rest / BAR:.0f}%")
         told.append(f"{label}: {', '.join(parts)}")
     y = top + CELL * len(domains) + 6

@@ -23,6 +23,9 @@ from reweigh.robustness.subsets import Subsets, split
 from reweigh.robustness.tables import Analysis
 from reweigh.sequential.cumulative import chronological, cumulative
 
+#: What figures of asymmetry say below the protocol's `minimum_trials` (ten: Sterne and others 2011, BMJ 343:d4002).
+FEW = " Few trials ({k}, fewer than {least}): asymmetry cannot be told from chance."
+
 
 class Figure(NamedTuple):
     """One figure: its kind ("funnel", "gosh" ...), the analysis, and the drawing."""
@@ -81,13 +84,15 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
     estimate, tau2 = float(whole.estimate[0]), float(whole.tau2[0])
     band = (estimate, float(whole.ci_lower[0]), float(whole.ci_upper[0]))
     removals = one.removals()
-    left_out = leave_one_out(trials, model, level, np.array([inside for *_, inside in removals]))
-    yield "leave_one_out", draw_removals(
-        left_out, [f"Without {name}" for _, name, _ in removals], band,
-        f"{head}: without each trial", measure, "Each row pools all trials but one.", **drawn,
-    )  # fmt: skip
+    # Without one of two trials the other is left: the forest plot shows both.
+    if len(removals) > 2:
+        left_out = leave_one_out(trials, model, level, np.array([inside for *_, inside in removals]))
+        yield "leave_one_out", draw_removals(
+            left_out, [f"Without {name}" for _, name, _ in removals], band,
+            f"{head}: without each trial", measure, "Each row pools all trials but one.", **drawn,
+        )  # fmt: skip
     order, undated = chronological(one.years.tolist(), one.ids)
-    if len(order) >= 2:
+    if len(order) > 2:
         names = [f"+ {labels[i]}" for i in order]
         note = "Each row adds a trial, by year of publication."
         note += f" Without a year, left out: {', '.join(labels[i] for i in undated)}." if len(undated) else ""
@@ -109,9 +114,10 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
         )
     if one.k < 3:
         return
+    enough = one.k >= one.protocol.robustness.minimum_trials
+    drawn |= {"caution": "" if enough else FEW.format(k=one.k, least=one.protocol.robustness.minimum_trials)}
     # Contours are regions of significance around no effect.
     for contours in (False, True) if null else (False,):
-        enough = one.k >= one.protocol.robustness.minimum_trials
         filled = trim_and_fill(trials, model, level=level) if enough and not contours else None
         added = (filled.filled_yi, filled.filled_vi) if filled is not None and filled.k0 else None
         kind, words = ("contour_funnel", "contour-enhanced funnel plot") if contours else ("funnel", "funnel plot")
@@ -121,7 +127,8 @@ def _of_analysis(one: Analysis, cloud: Subsets | None) -> Iterator[tuple[str, Re
                 y, v, estimate, f"{head}: {words}", measure, **drawn, level=level, contours=contours, filled=added
             ),
         )
-    yield "radial", draw_radial(y, v, estimate, tau2, f"{head}: radial plot", level=level)
+    caution = drawn.pop("caution")
+    yield "radial", draw_radial(y, v, estimate, tau2, f"{head}: radial plot", level=level, caution=caution)
     found = influence(trials, model, level)
     if np.isfinite(found.hat).all():
         yield "influence", draw_influence(found, labels, f"{head}: influence of each trial")

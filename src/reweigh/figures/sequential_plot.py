@@ -69,7 +69,7 @@ def draw_sequential(
     note += f" {said[:1].upper()}{said[1:]}." * bool(said)
     if found.undated:
         note += f" Undated trials left out: {', '.join(found.undated)}."
-    figure, (ax,) = panels(title, note, width=420.0, height=280.0)
+    figure, (ax,) = panels(title, note, height=175.0)
     at = found.boundaries.fraction * found.required
     upper = found.boundaries.upper * (found.direction if found.design.sides == 1 else 1)
     top = min(MOST_Z, float(np.nanmax(np.abs(np.concatenate([found.z, [4.0], upper[np.isfinite(upper)]])))) + 0.5)
@@ -95,20 +95,20 @@ def draw_sequential(
             )  # fmt: skip
     ax.axhline(0, color=INK, lw=0.8, zorder=1)
     ax.axvline(found.required, color=INK, lw=1.0, zorder=2, gid="required")
-    note_at(ax, found.required, top + 0.2, f"{found.required:,.0f}", ha="right")
+    note_at(ax, found.required, top + 0.5, f"{found.required:,.0f}", ha="right")
     ax.plot([0.0, *found.information], [0.0, *np.clip(found.z, -top, top)], color=DIAMOND, lw=1.8, zorder=4, gid="z")
     ax.plot(found.information, np.clip(found.z, -top, top), "o", ms=4.5, color=DIAMOND, zorder=5, clip_on=False)
     ax.set_xlim(0, x_max)
-    ax.set_ylim(-top - 0.9, top + 0.9)
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.set_ylim(-top - 1.6, top + 1.6)
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: fixed(value, 0)))
     for text in (*ax.get_xticklabels(), *ax.get_yticklabels()):
         text.set_fontproperties(font(TEXT_SIZE))
     positive, negative = favours
     if positive:
-        note_at(ax, 0.0, top + 0.2, positive, color=MUTED)
+        note_at(ax, 0.0, top + 0.5, positive, color=MUTED)
     if negative:
-        note_at(ax, 0.0, -top - 0.8, negative, color=MUTED)
+        note_at(ax, 0.0, -top - 1.5, negative, color=MUTED)
     label(ax, f"Information ({unit})", "Cumulative Z")
     return figure

@@ -25,7 +25,10 @@ FONT_FILES = {
 PNG_DPI, FIGURE_DPI = 200, 300
 
 #: Sizes in points; nothing is smaller than the last, which journals print at the least.
-TITLE_SIZE, TEXT_SIZE, SMALL_SIZE, LEAST_SIZE = 10.0, 8.5, 7.5, 7.0
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE, LEAST_SIZE = 9.0, 7.5, 7.0, 7.0
+#: Widths in points of a journal's page (177.8 mm: A4 with margins of 16 mm) and of one of its columns (76 mm). A figure
+#: is drawn as wide as it is printed, so that its sizes are the printed ones.
+PAGE_WIDTH, COLUMN_WIDTH = 504.0, 216.0
 #: Fonts that are tried first, of those installed, for characters that FAMILY lacks.
 OTHER_SCRIPTS = ("Noto Sans", "WenQuanYi", "Droid Sans", "Arial Unicode", "Microsoft", "Hiragino", "Unifont", "Symbola")
 #: Fonts whose glyphs are not what their characters say: mathematics, boxes.
@@ -52,6 +55,12 @@ class RecordFigure(Figure):
 
     title: str = ""
     description: str = ""
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        from reweigh.figures.svg import render
+
+        return render(self, "svg").decode("utf-8")
 
 
 class MissingCharacters(UserWarning):

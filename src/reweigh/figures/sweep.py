@@ -37,12 +37,12 @@ def draw_sweep(trials: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: 
             else ""
         )
         + (
-            "Right: the one trial with its interval."
+            "Below: the one trial with its interval."
             if one
-            else f"Right: {pooled['model'].iloc[0]}, all trials, with CI."
+            else f"Below: {pooled['model'].iloc[0]}, all trials, with CI."
         )
     )
-    figure, (left, right) = panels(title, note, 2)
+    figure, (left, right) = panels(title, note, 2, height=120.0, stacked=True)
     colours = sns.color_palette("colorblind", trials["comparison_id"].nunique())
     for i, (_, trial) in enumerate(trials.groupby("comparison_id", sort=False)):
         sns.lineplot(

@@ -25,7 +25,9 @@ COLUMNS = (
     "kind", "window", "label", "year", "what", "estimate", "ci_lower", "ci_upper", "text", "certainty",
 )  # fmt: skip
 
-ROW, GAP, MARGIN, PANEL = 15.0, 14.0, 14.0, 250.0
+ROW, GAP, MARGIN, PANEL = 12.5, 9.0, 5.0, 140.0
+#: Narrowest column of the reviews.
+LEAST = 120.0
 RULE = "#9a9a9a"
 
 
@@ -129,10 +131,14 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     about, of = protocol.outcomes[outcome], MEASURES[measure]
     unit = f" ({about.unit})" if about.unit and measure == "MD" else ""
     title = f"{about.label}: published estimates by time, ours last"
-    lines = _lines(table, protocol)
+    head_text = f"Estimate ({level_text(protocol.level_of(outcome))} CI)"
+    right_text = max(text_width(text, TEXT_SIZE) for text in table["text"])
+    right_text = max(right_text, text_width(head_text, TEXT_SIZE, "bold"))
+    right_level = max(text_width(str(text), TEXT_SIZE) for text in table["certainty"])
+    right_level = max(right_level, text_width("Certainty", TEXT_SIZE, "bold"))
+    room = style.PAGE_WIDTH - (2 * MARGIN + PANEL + 4 * GAP + right_text + right_level)
+    lines = _lines(table, protocol, max(room, LEAST))
     left = MARGIN + max(text_width(x["label"], TEXT_SIZE, x["weight"]) for x in lines) + GAP
-    right_text = max(text_width(str(x["text"]), TEXT_SIZE) for x in lines)
-    right_level = max(text_width(str(x["certainty"]), TEXT_SIZE) for x in [*lines, {"certainty": "Certainty"}])
     width = left + PANEL + 2 * GAP + right_text + GAP + right_level + MARGIN
     head = MARGIN + 2 * TITLE_SIZE + ROW
     height = head + ROW * len(lines) + 58 + MARGIN
@@ -150,9 +156,7 @@ def draw_timeline(table: pd.DataFrame, protocol: Protocol, outcome: str, measure
     y = head - ROW / 2
     x_text, x_level = left + PANEL + 2 * GAP + right_text, left + PANEL + 2 * GAP + right_text + GAP
     put(MARGIN, y, "Review", weight="bold", color=style.INK)
-    put(
-        x_text, y, f"Estimate ({level_text(protocol.level_of(outcome))} CI)", weight="bold", color=style.INK, ha="right"
-    )
+    put(x_text, y, head_text, weight="bold", color=style.INK, ha="right")
     put(x_level, y, "Certainty", weight="bold", color=style.INK)
     axes = figure.add_axes(
         (left / width, 1 - (head + ROW * len(lines)) / height, PANEL / width, ROW * len(lines) / height)
@@ -211,19 +215,21 @@ def _who(row: Mapping[str, object] | pd.Series) -> str:
     return f"{label} {year}" if year and year not in label else label
 
 
-def _lines(table: pd.DataFrame, protocol: Protocol) -> list[dict[str, Any]]:
+def _lines(table: pd.DataFrame, protocol: Protocol, room: float) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for window, group in table.groupby("window", sort=False):
         name = protocol.windows[str(window)].label or str(window) if window else OTHER_TIMES
         lines.append({"label": name, "weight": "bold", "text": "", "certainty": "", "row": None, "heading": True})
         for i, row in group.iterrows():
-            label = wrap(f"{_who(row)}: {row['what']}" if row["what"] else _who(row), 330)
+            weight = "bold" if row["kind"] == "ours" else "normal"
+            indent = text_width("      ", TEXT_SIZE, weight)
+            label = wrap(f"{_who(row)}: {row['what']}" if row["what"] else _who(row), room - indent, TEXT_SIZE, weight)
             for n, part in enumerate(label):
                 told = n == 0
                 lines.append(
                     {
                         "label": f"   {part}" if told else f"      {part}",
-                        "weight": "bold" if row["kind"] == "ours" else "normal",
+                        "weight": weight,
                         "text": row["text"] if told else "", "certainty": row["certainty"] if told else "",
                         "row": i if told else None, "heading": False,
                     }
@@ -249,7 +255,7 @@ def _ticks(low: float, high: float, scale: str) -> tuple[list[float], list[str]]
         per = PANEL / (high - low)
         wide = [text_width(label, SMALL_SIZE) for label in labels]
         ends = [(t * per - w / 2, t * per + w / 2) for t, w in zip(ticks, wide, strict=True)]
-        return len(ticks) <= 9 and all(b[0] - a[1] > 9 for a, b in pairwise(ends))
+        return len(ticks) <= 9 and all(b[0] - a[1] > 5 for a, b in pairwise(ends))
 
     found = round_ticks(low, high, scale=scale, fits=fits)
     return found[0], found[1]

@@ -254,6 +254,15 @@ def _frame_of(group: pd.DataFrame, model: Model, protocol: Protocol) -> Row:
     return row | dict.fromkeys(("number_needed", "tau2_path", "note_codes", "note"), "")
 
 
+def numbers_of(result: Pooled, at: int, model: Model) -> dict[str, float]:
+    """The numbers of pooled.csv on the analysis scale of data set ``at`` of a model."""
+    values = {name: getattr(result, name)[at] for name in (*MEAN, *PREDICTION, *GUARDED, "guarded_p_value")}
+    values |= {column: getattr(result, field)[at] for column, field in HETEROGENEITY.items()}
+    if model.i2 == "Q":
+        values |= {f"{name}{end}": values[f"{name}_from_q{end}"] for name in ("i2", "h2") for end in _ENDS}
+    return values
+
+
 def _row(
     group: pd.DataFrame, result: Pooled, at: int, model: Model, protocol: Protocol, member: np.ndarray | None = None
 ) -> Row:
@@ -263,22 +272,21 @@ def _row(
     told = ~np.isnan(result.weights[at] if member is None else result.weights[at][member])
     # Where nothing is pooled, the row speaks of all its trials.
     row |= _size(group, told if told.any() else ~told, protocol)
-    values = {name: getattr(result, name)[at] for name in (*MEAN, *PREDICTION, *GUARDED, "guarded_p_value")}
-    values |= {column: getattr(result, field)[at] for column, field in HETEROGENEITY.items()}
-    if model.i2 == "Q":
-        values |= {f"{name}{end}": values[f"{name}_from_q{end}"] for name in ("i2", "h2") for end in _ENDS}
+    values = numbers_of(result, at, model)
     row |= values | _natural(values, first["scale"], (*NATURAL, *PREDICTION, *GUARDED))
     needed = ""
     if first["measure"] == "RD" and np.isfinite(values["ci_lower"]):
         better = protocol.outcomes[str(first["outcome"])].better
         needed = number_needed_text(values["estimate"], values["ci_lower"], values["ci_upper"], better or "higher")
     variance = protocol.smd_variance_of(first["outcome"], first["set"])
-    codes = _notes(result, at, values, model, str(first["measure"]), variance)
+    codes = notes_of(result, at, values, model, str(first["measure"]), variance)
     codes = join([codes, _as_trials(group[told], model)])
     return row | {"number_needed": needed, "tau2_path": str(result.path[at])} | noted(codes)
 
 
-def _notes(result: Pooled, at: int, values: Mapping[str, float], model: Model, measure: str, variance: str) -> str:
+def notes_of(
+    result: Pooled, at: int, values: Mapping[str, float], model: Model, measure: str, variance: str | None = None
+) -> str:
     """What is missing and why, and what the row should be read with, as codes."""
     irrelevant = {"no_test_based_interval"}
     irrelevant |= {"few_for_prediction_interval"} if model.prediction_interval == "none" else set()
@@ -290,7 +298,7 @@ def _notes(result: Pooled, at: int, values: Mapping[str, float], model: Model, m
     if int(result.k[at]) >= 2 and values["tau2"] == 0 and result.tau2_method != "EE":
         notes.append("tau2_zero")
     notes += single_group_notes(measure)
-    if measure in STANDARDISED_MEASURES and model.smd_variance not in (None, variance):
+    if variance is not None and measure in STANDARDISED_MEASURES and model.smd_variance not in (None, variance):
         notes.append(code("smd_variance_differs", variance=variance))
     return join(notes)
 

@@ -168,6 +168,49 @@ def estimate(method: str, y: Floats, v: Floats, k: Ints, start: Floats | None = 
     return at_zero(len(y))._replace(tau2=closed_form(method, y, v, k))
 
 
+def standard_error(method: str, y: Floats, v: Floats, tau2: float, x: Floats) -> float:
+    """Asymptotic standard error of tau2 (or of what a meta-regression leaves of it), as metafor 3.8 gives it.
+
+    From the information for ML and REML, from the variance of the quadratic form for the others (Viechtbauer 2005);
+    NaN for the common-effect model.
+
+    Parameters
+    ----------
+    y, v
+        Effects and variances (k,).
+    x
+        Columns of the model (k, p); one of ones where there is no moderator.
+    """
+    k, p = x.shape
+
+    def apart(w: Floats) -> Floats:
+        """The matrix that weighs the effects after the columns of the model are taken out of them."""
+        wx = w[:, None] * x
+        return np.asarray(np.diag(w) - wx @ np.linalg.solve(x.T @ wx, wx.T))
+
+    def of_form(matrix: Floats) -> float:
+        """Variance of y'Py: twice the squared trace of P(V + tau2 I)."""
+        product = matrix * (v + tau2)
+        return float(2 * (product * product.T).sum())
+
+    w = 1 / (v + tau2)
+    if method == "ML":
+        return float(np.sqrt(2 / (w * w).sum()))
+    if method == "REML":
+        return float(np.sqrt(2 / (apart(w) ** 2).sum()))
+    if method in ("EB", "PM"):
+        return float(np.sqrt(2 * k**2 / (k - p)) / w.sum())
+    if method in ("DL", "HS"):
+        matrix = apart(1 / v)
+        return float(np.sqrt(of_form(matrix)) / (np.trace(matrix) if method == "DL" else (1 / v).sum()))
+    if method == "HE":
+        return float(np.sqrt(of_form(apart(np.ones(k)))) / (k - p))
+    if method == "SJ":
+        crude = y.var()
+        return float(np.sqrt(of_form(apart(1 / (v + crude)))) * crude / (k - p))
+    return np.nan
+
+
 def pymare_tau2(yi: Floats, vi: Floats, method: str) -> float | None:
     """tau2 of one set (k,) by PyMARE for DL, HE, ML and REML, else None; its own tolerance is about 1e-6."""
     from pymare import Dataset, estimators

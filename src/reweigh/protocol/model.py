@@ -5,6 +5,7 @@ Everything that a methods section would say is a key here; nothing that a key ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Annotated, Any, Literal
@@ -386,6 +387,14 @@ class Protocol(Closed):
     sequential: Sequential = Sequential()
     certainty: CertaintyRules = CertaintyRules()
     seed: Annotated[int, Field(ge=0)] = 1
+    former: str = ""
+
+    @field_validator("former")
+    @classmethod
+    def _in_the_folder(cls, former: str) -> str:
+        if not re.fullmatch(r"[^/\\\s.][^/\\]*\.zip", former):
+            raise ValueError("is no archive beside the protocol; allowed: the name of a .zip file beside review.yaml")
+        return former
 
     @field_validator("models")
     @classmethod

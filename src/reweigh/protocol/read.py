@@ -31,7 +31,7 @@ def load_protocol(content: bytes | None, name: str = "review.yaml") -> tuple[Pro
 
     Returns the protocol, or None and every problem found: line, key, value, what is wrong, what is allowed.
     """
-    file = Document(name, "the protocol", "docs/protocol.md")
+    file = Document(name, "the protocol", "docs/reference/protocol.md")
     if content is None:
         return None, [file.problem("is missing", "a protocol; copy one from another review under data/")]
     protocol, raw, problems = file.read(content, Protocol)

@@ -17,6 +17,7 @@ from reweigh.protocol.models import INTERVAL_LABELS, describe_model
 from reweigh.report import words
 from reweigh.report.drawings import inline, width_of
 from reweigh.report.inputs import Inputs
+from reweigh.report.stacked import stacked
 from reweigh.text.codes import has
 from reweigh.text.files import file_name
 from reweigh.text.numbers import (
@@ -33,7 +34,7 @@ from reweigh.text.numbers import (
 )
 
 #: Figures wider than this many points take a row of their own.
-COLUMN = 480.0
+COLUMN = 290.0
 ALONE = "one trial, not pooled"
 
 
@@ -84,7 +85,8 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
     outcome = protocol.outcomes[str(first["outcome"])]
     base = str(first["analysis"]) if first["set"] == "main" else str(first["analysis"]).removesuffix(f".{first['set']}")
     drawn = set(inputs.figures.loc[inputs.figures["kind"] == "forest", "analysis"])
-    ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, group)]
+    mine = {str(name): rows for name, rows in group.groupby("analysis", sort=False)}
+    ids = [a for a in inputs.figures["analysis"] if a in drawn and _belongs(a, mine)]
     views = [_view(name, group, inputs, notes) for name in dict.fromkeys(ids)]
     own = str(first["analysis"])
     models = records(inputs.pooled[inputs.pooled["analysis"] == own])
@@ -102,6 +104,7 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "views": views,
         "shown": views[0]["id"] if views else "",
         "main": models[0],
+        "i2": protocol.models_of(str(first["outcome"]))[0].i2,
         "stated": stated_text(models[0]),
         "guarded": guarded(models[0]),
         "count": how_many(models[0]),
@@ -111,6 +114,12 @@ def _analysis(group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, An
         "splits": _splits(own, inputs),
         "effects": [_effect_row(row, notes) for row in records(inputs.effects[inputs.effects["analysis"] == own])],
         "not_pooled": not_pooled(own, inputs),
+        "journals": [
+            f"figures/{row['kind']}/{file_name(own)}.svg"
+            for row in inputs.of("figures", own)
+            if str(row["kind"]).startswith("forest_")
+        ],
+        "elsewhere": _elsewhere(own, str(first["outcome"]), inputs),
         "further": _further(base, inputs),
         "later": _later(own, inputs),
     }
@@ -127,24 +136,33 @@ def not_pooled(analysis: str, inputs: Inputs) -> list[str]:
     return [f"{row['label']}: {words.nice(row['reason'])}" for row in inputs.of("not_pooled", analysis)]
 
 
+def _elsewhere(analysis: str, outcome: str, inputs: Inputs) -> list[str]:
+    """`Schwartzman 2009: up to 3 months` of each trial of the review that measured the outcome at other times only."""
+    there = {row["study_id"] for name in ("effects", "not_pooled") for row in inputs.of(name, analysis)}
+    rows = inputs.rows[(inputs.rows["outcome"] == outcome) & ~inputs.rows["study_id"].isin(there)]
+    rows = rows[rows["stage"].isin(("", "window", "effects", "choice"))]
+    labels = inputs.studies.drop_duplicates("study_id").set_index("study_id")["label"]
+    times = rows.groupby("study_id", sort=False)["timepoint"].unique()
+    return [f"{labels.get(study, study)}: {', '.join(map(str, of))}" for study, of in times.items()]
+
+
 def guarded(row: Mapping[str, Any]) -> str:
     """`guarded −2.14 to 0.45` where a row's Hartung-Knapp interval is narrower than the common-effect one."""
     return f"guarded {span_text(row, 'guarded_ci')}" if has(row["note_codes"], "hartung_knapp_narrow") else ""
 
 
-def _belongs(name: str, group: pd.DataFrame) -> bool:
+def _belongs(name: str, mine: Mapping[str, pd.DataFrame]) -> bool:
     """Whether a forest plot stands with an analysis: its own, those of its sets, those by a column that splits it."""
     whole, _, column = name.partition(".by_")
-    mine = group[group["analysis"] == whole]
-    return len(mine) > 0 and (not column or splits(mine, column))
+    return whole in mine and (not column or splits(mine[whole], column))
 
 
 def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[str, Any]:
     """One forest plot of the page, its lines tied to the notes of the trials."""
     protocol = inputs.protocol
     tables = inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights
-    one = plot(name, *tables, protocol, inputs.bias, units=inputs.units)
-    table = forest_table(one.effects, one.pooled, one.subgroups, one.meta)
+    one = plot(name, *tables, protocol, inputs.bias, not_pooled=inputs.not_pooled, units=inputs.units)
+    table = forest_table(one.effects, one.pooled, one.subgroups, one.meta, one.not_pooled)
     svg = inputs.drawings.get(f"forest/{file_name(name)}")
     if svg is None:
         svg = render(draw_forest(table, one.meta), "svg").decode("utf-8")
@@ -168,6 +186,7 @@ def _view(name: str, group: pd.DataFrame, inputs: Inputs, notes: Notes) -> dict[
         "kind": kind,
         "label": words.upper_first(label),
         "svg": inline(svg, "f" + name.replace(".", "-"), trials),
+        "stack": stacked(table, one.meta, [note for _, note in trials]),
         "source": svg,
     }
 

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from reweigh.figures import style
 from reweigh.figures.forest.place import ROW
+from reweigh.figures.funnel import SHADES
 from reweigh.figures.svg import font_face
 from reweigh.io import records
 from reweigh.report.inputs import Inputs
@@ -16,6 +17,11 @@ from reweigh.text.files import file_name
 
 #: Ink of the figures to the variable of the style sheet that takes its place on the page.
 COLOURS = {
+    # The shades of a contour funnel, from paper on; these first, as they are made of others.
+    **{
+        shade: f"color-mix(in srgb, var(--square) {share}%, var(--paper))"
+        for shade, share in zip(SHADES[1:], (12, 26, 42), strict=True)
+    },
     "#ffffff": "var(--paper)",
     style.INK: "var(--ink)",
     style.MUTED: "var(--muted)",
@@ -24,13 +30,26 @@ COLOURS = {
     style.SUBTOTAL: "var(--subtotal)",
     style.PREDICTION: "var(--prediction)",
 }
-_TEXT_STYLE = "font-size: 8.5px; font-family: 'DejaVu Sans', sans-serif; text-anchor: {}; fill: " + style.INK
-#: The styles of most texts, as classes of the style sheet.
-CLASSES = {_TEXT_STYLE.format(anchor): f"t{anchor[0]}" for anchor in ("start", "middle", "end")}
+_TEXT_STYLE = re.compile(
+    r"(?P<bold>font-weight: 700; )?font-size: (?P<size>[\d.]+)px; font-family: 'DejaVu Sans', sans-serif; "
+    r"(?:text-anchor: (?P<anchor>\w+); )?fill: (?P<fill>#\w+)"
+)
+#: Classes of the style sheet for the styles of most texts.
+_SIZES = {f"{style.TEXT_SIZE:g}": "", f"{style.SMALL_SIZE:g}": " s", f"{style.TITLE_SIZE:g}": " l"}
+_INKS = {style.INK: "", style.MUTED: " m"}
+RULES = (
+    f".drawing text{{font:{style.TEXT_SIZE:g}px 'DejaVu Sans',sans-serif;fill:var(--ink)}}"
+    f".drawing .s{{font-size:{style.SMALL_SIZE:g}px}}.drawing .l{{font-size:{style.TITLE_SIZE:g}px}}"
+    ".drawing .b{font-weight:700}.drawing .m{fill:var(--muted)}"
+    ".drawing .tm{text-anchor:middle}.drawing .te{text-anchor:end}"
+)
 #: Attributes that name other elements by their ids.
 _REFERENCES = ("aria-labelledby", "aria-describedby")
 _NUMBER = re.compile(r"[\d.]+")
 _BOLD = re.compile(r"font-weight: (bold|700)|font: (bold|700)")
+#: Longest path of a mark that is drawn anew wherever it stands.
+_SHORT = 75
+_REFERENCE = re.compile(r"#([^\s)]+)")
 
 
 def inline(svg: str, prefix: str, trials: Sequence[tuple[str, str]] = ()) -> str:
@@ -48,13 +67,21 @@ def inline(svg: str, prefix: str, trials: Sequence[tuple[str, str]] = ()) -> str
     root = _parsed(svg)
     _thin(root)
     hits = list(_hits(root, trials))
+    if hits:  # one stop of the tab key; the arrow keys go on from it
+        hits[0].set("tabindex", "0")
+    _place(root)
+    named = {one for element in root.iter() for one in _references(element)}
+    for element in root.iter():
+        if element.attrib.get("id") not in named:
+            element.attrib.pop("id", None)
+    _unwrap(root)
     for element in root.iter():
         element.attrib = dict(_attributes(element, prefix))
     width = root.attrib.pop("width")
     del root.attrib["height"]
     root.attrib = {
         "xmlns": "http://www.w3.org/2000/svg",
-        "style": f"--width:{_length(width) * 4 / 3:.0f}px",
+        "style": f"--width:{_length(width):.0f}",
         **root.attrib,
         "role": "group" if trials else "img",
         "class": "drawing",
@@ -102,6 +129,38 @@ def _thin(element: Element) -> None:
             _thin(child)
 
 
+def _references(element: Element) -> Iterator[str]:
+    for name, value in element.attrib.items():
+        if name in _REFERENCES:
+            yield from value.split()
+        elif name == "href" or "url(#" in value:
+            yield from _REFERENCE.findall(value)
+
+
+def _place(root: Element) -> None:
+    """Draw short marks where they are used, without a definition: squares, ticks."""
+    short = {one.get("id"): one.get("d", "") for one in root.iter("path") if len(one.get("d", "")) < _SHORT}
+    for use in list(root.iter("use")):
+        if (d := short.get(use.get("href", "").removeprefix("#"))) is not None:
+            use.tag = "path"
+            del use.attrib["href"]
+            place = f"translate({use.attrib.pop('x')} {use.attrib.pop('y')})"
+            use.attrib = {"d": d, "transform": place, **use.attrib}
+    used = {one for element in root.iter() for one in _references(element)}
+    for defs in root.iter("defs"):
+        for one in [one for one in defs if one.tag == "path" and one.get("id") not in used]:
+            defs.remove(one)
+
+
+def _unwrap(element: Element) -> None:
+    """Put what groups without attributes hold in their places; take out what is empty."""
+    for child in list(element):
+        _unwrap(child)
+        if child.tag in ("g", "defs") and (not len(child) or (child.tag == "g" and not child.attrib)):
+            at = list(element).index(child)
+            element[at : at + 1] = list(child)
+
+
 def _attributes(element: Element, prefix: str) -> Iterator[tuple[str, str]]:
     for name, value in element.attrib.items():
         if name == "id":
@@ -110,12 +169,25 @@ def _attributes(element: Element, prefix: str) -> Iterator[tuple[str, str]]:
             yield name, " ".join(f"{prefix}-{one}" for one in value.split())
         elif name == "href":
             yield name, value.replace("#", f"#{prefix}-", 1)
-        elif name == "style" and value in CLASSES:
-            yield "class", CLASSES[value]
+        elif name == "d":
+            yield name, re.sub(r"\s*([A-Za-z])\s*", r"\1", value).strip()
+        elif name == "style" and element.tag == "text" and (classes := _classes(value)) is not None:
+            yield from (("class", classes),) if classes else ()
         elif not (name == "transform" and value.startswith("rotate(-0 ")):
             for colour, variable in COLOURS.items():
                 value = value.replace(colour, variable)
+            if name == "style":
+                value = value.replace(": ", ":").replace("; ", ";")
             yield name, value.replace("url(#", f"url(#{prefix}-")
+
+
+def _classes(style_of_text: str) -> str | None:
+    """Classes of the style sheet for the style of a text; None where it has another."""
+    found = _TEXT_STYLE.fullmatch(style_of_text)
+    if not found or found["size"] not in _SIZES or found["fill"] not in _INKS:
+        return None
+    anchor = {"middle": " tm", "end": " te"}.get(found["anchor"], "")
+    return (anchor + _SIZES[found["size"]] + _INKS[found["fill"]] + " b" * bool(found["bold"])).strip()
 
 
 def _length(text: str) -> float:
@@ -134,19 +206,19 @@ def _hits(root: Element, trials: Sequence[tuple[str, str]]) -> Iterator[Element]
                 "rect",
                 {
                     "class": "hit", "x": "6", "y": f"{top:.1f}", "width": f"{width - 12:.1f}", "height": f"{ROW:.1f}",
-                    "rx": "2", "tabindex": "0", "role": "button", "aria-haspopup": "dialog", "data-note": note,
+                    "rx": "2", "tabindex": "-1", "role": "button", "aria-haspopup": "dialog", "data-note": note,
                     "aria-label": words,
                 },
             )  # fmt: skip
 
 
 def fonts(svgs: Iterable[str]) -> str:
-    """Style sheet with one font for all figures of a page."""
+    """Style sheet with one font for all figures of a page, and the styles of their texts."""
     used: dict[str, set[str]] = {"normal": set(), "bold": set()}
     for svg in filter(None, svgs):
         for text in _parsed(svg).iter("text"):
             used["bold" if _BOLD.search(text.get("style", "")) else "normal"].update("".join(text.itertext()))
-    return "".join(font_face(weight, frozenset(used[weight])) for weight in sorted(used))
+    return "".join(font_face(weight, frozenset(used[weight])) for weight in sorted(used)) + RULES
 
 
 def literal_colours() -> Mapping[str, str]:

@@ -1,40 +1,38 @@
-"""What the explorer shows: every subset of the trials, pooled beforehand by `refit`, packed for the page.
+"""What the explorer is given: effects and counts of the trials, what these can be chosen by, and models.
 
-The page looks results up and draws them; it pools nothing.
+The page pools any choice of trials itself (js/pool.js); what it cannot compute stands here for all trials together.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from reweigh.effects.compute import compute
+from reweigh.effects.selection import Analysis, options_of
 from reweigh.figures.axis import axis_limits, round_ticks
-from reweigh.figures.forest.catalogue import plot
+from reweigh.figures.forest.catalogue import column_label, plot
 from reweigh.figures.forest.table import forest_table
 from reweigh.io import records
-from reweigh.measures import MEASURE_LABELS
-from reweigh.pool.refit import cannot, refit, trials_of
-from reweigh.pool.units import Units
+from reweigh.measures import COUNT_MEASURES, MEASURE_LABELS
+from reweigh.pool.refit import cannot, trials_of
+from reweigh.pool.summarise import pool_by
+from reweigh.pool.units import Units, models_of
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import INTERVAL_LABELS, Model, describe_model
-from reweigh.quantile import z_critical
+from reweigh.quantile import t_critical, z_critical
 from reweigh.report.inputs import Inputs
-from reweigh.report.words import upper_first, window_label
-from reweigh.text.codes import has, join, words
-from reweigh.text.numbers import decimals_of, level_text, row_text
-from reweigh.text.pool import SENTENCES
+from reweigh.report.trials import ELSEWHERE
+from reweigh.report.words import missing, upper_first, window_label
+from reweigh.risk_of_bias import OVERALL
+from reweigh.text.codes import has, parse, words
+from reweigh.text.explorer import PREDICTIONS, SAID, SENTENCES
+from reweigh.text.numbers import decimals_of, level_text
 
-#: Most trials of which every subset is stored; beyond, every removal of one or two.
-ALL_UP_TO = 13
-#: Most trials up to which numbers are stored in double precision and by every method.
-FULL_UP_TO = 10
 TAU2 = {
     "REML": "REML",
     "PM": "Paule-Mandel",
@@ -44,36 +42,39 @@ TAU2 = {
     "EE": "Common effect",
 }
 INTERVALS = ("hartung-knapp", "hartung-knapp guarded", "wald")
-FEWER = ("REML", "DL", "EE")
-SAID = dict(SENTENCES) | {
-    "no_prediction_interval": "this model has no prediction interval",
-    "no_bootstrap": "the bootstrap prediction interval is not computed for subsets",
-}
 COUNTED = {"row": "each comparison by itself", "trial": "each trial once"}
-FIELDS = {
-    "q": ("q", "q_p_value"),
-    "core": ("estimate", "tau2", "i2"),
-    "interval": ("ci_lower", "ci_upper", "pi_lower", "pi_upper", "p_value"),
-    "guarded": ("guarded_ci_lower", "guarded_ci_upper"),
-}
-"""Numbers of a subset by what they depend on; models share the parts that are the same."""
-
-Bools = NDArray[np.bool_]
+#: Of pooled.csv, where the page cannot compute a model.
+WHOLE = {name: name for name in ("estimate", "ci_lower", "ci_upper", "p_value", "tau2", "q", "q_df", "q_p_value",
+                                 "pi_lower", "pi_upper")} | {"i2_tau2": "i2", "i2_q": "i2_from_q"}  # fmt: skip
+RISK, YEAR = "risk of bias, overall", "year"
 
 
 def _others() -> dict[str, Model]:
-    """Inverse-variance models that can be chosen beside the protocol's own, by what they are called."""
-    found = {}
+    """Models that can be chosen beside the protocol's own, by what they are called."""
+    found = []
     for tau2, name in TAU2.items():
         for interval in INTERVALS if tau2 != "EE" else ("wald",):
             prediction = "none" if tau2 == "EE" else "hartung-knapp" if interval.startswith("hartung") else "t(k-2)"
             label = f"{name}, {INTERVAL_LABELS[interval]}"
-            given = {"name": label, "tau2": tau2, "interval": interval, "prediction_interval": prediction}
-            found[label] = Model.model_validate(given)
-    return found
+            found.append({"name": label, "tau2": tau2, "interval": interval, "prediction_interval": prediction})
+    by_counts = {"tau2": "EE", "interval": "wald", "pooling": "mantel-haenszel"}
+    corrected = {"mantel_haenszel": "corrected"}
+    found += [
+        by_counts | {"name": "Mantel-Haenszel, common effect"},
+        by_counts | corrected | {"name": "Mantel-Haenszel, common effect, corrected"},
+        by_counts | corrected | {"name": "Mantel-Haenszel, DerSimonian-Laird", "tau2": "DL"},
+        by_counts | {"name": "Peto", "pooling": "peto"},
+    ]
+    return {one["name"]: Model.model_validate(one) for one in found}
 
 
 OTHERS = _others()
+
+
+def every_model(protocol: Protocol) -> dict[str, Model]:
+    """The protocol's models, and those of the others whose name it does not use for one of its own."""
+    own = protocol.every_model
+    return own | {name: model for name, model in OTHERS.items() if name not in own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,65 +93,169 @@ class Dataset:
         return len(self.frame)
 
 
-def subsets(k: int) -> Bools:
-    """Subsets (S, k) in the order in which the page finds them.
+class Trials:
+    """Every trial of the page once, with what it can be chosen by; those of an analysis are places in `rows`.
 
-    Up to ALL_UP_TO trials the subset with bits b is row b - 1. Beyond, row 0 has all trials, row 1 + i lacks trial i,
-    then come the pairs (0, 1), (0, 2) ... (k - 2, k - 1).
+    A row has comparison_id, label, study_id and a cell per column: a number, the place of a text among the column's
+    `values`, None where it is not reported.
     """
-    if k <= ALL_UP_TO:
-        codes = np.arange(1, 2**k, dtype=np.int64)
-        return np.asarray((codes[:, None] >> np.arange(k) & 1).astype(bool))
-    out = np.ones((1 + k + k * (k - 1) // 2, k), dtype=bool)
-    out[1 : k + 1] = ~np.eye(k, dtype=bool)
-    for row, pair in enumerate(combinations(range(k), 2), start=k + 1):
-        out[row, list(pair)] = False
-    return out
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs, self.rows = inputs, dict[tuple[Any, ...], int]()
+        self.studies = {str(study["study_id"]): study for study in records(inputs.studies)}
+        there = [c for c in inputs.protocol.study_columns if c in inputs.effects]
+        risk = [] if inputs.bias is None else [RISK]
+        names = dict.fromkeys([*there, "design", YEAR, *risk, *(str(c) for c in inputs.studies if c not in ELSEWHERE)])
+        self.columns = [column for name in names if (column := self._column(name))]
+
+    def _column(self, name: str) -> dict[str, Any] | None:
+        """A column by which the trials of the page can be told apart; None where it does not sort them."""
+        protocol = self.inputs.protocol
+        given = [(row["study_id"], self._value(row, name)) for row in records(self.inputs.effects)]
+        found = list(dict.fromkeys(value for _, value in given if value is not None))
+        texts = [value for value in found if isinstance(value, str)]
+        # A text that hardly two trials share says what a trial is, not what to choose.
+        if len(found) < 2 or 2 * len(texts) > len({study for study, _ in given}):
+            return None
+        of_subgroup = name in protocol.subgroup_columns
+        labels = protocol.subgroup_labels(name) if of_subgroup else protocol.categories.get(name, {})
+        known = [*(value for value in labels if value in texts), *(value for value in texts if value not in labels)]
+        values = [upper_first(labels.get(value, value)) for value in known]
+        places = {value: place for place, value in enumerate(known)}
+        return {"id": name, "label": upper_first(column_label(name, protocol)), "values": values, "places": places}
+
+    def _value(self, row: Mapping[str, Any], name: str) -> float | str | None:
+        """What a trial of an analysis has in a column."""
+        study = str(row["study_id"])
+        if name == RISK:
+            bias = self.inputs.bias
+            level = None if bias is None else bias.judgements(study, str(row["outcome"])).get(OVERALL)
+            return level.label if level else None
+        value = row[name] if name in row else self.studies.get(study, {}).get(name)
+        return None if missing(value) else float(value) if isinstance(value, float | int) else str(value)
+
+    def place(self, row: Mapping[str, Any]) -> int:
+        """The place of a row of effects.csv among the trials."""
+        cells = []
+        for column in self.columns:
+            value = self._value(row, column["id"])
+            cells.append(column["places"].get(value) if column["places"] else _plain(value))
+        key = (row["comparison_id"], row["label"], row["study_id"], *cells)
+        return self.rows.setdefault(key, len(self.rows))
 
 
 def explorer_data(inputs: Inputs) -> dict[str, Any]:
     """Everything that the explorer of a page needs, as JSON; analyses without two trials in any set are left out."""
-    protocol, effects = inputs.protocol, inputs.effects
-    reasons: dict[str, int] = {"": 0}
-    analyses = []
-    for _, group in effects.groupby(["outcome", "window", "measure"], sort=False):
+    inputs = with_further_measures(inputs)
+    protocol, trials, codes = inputs.protocol, Trials(inputs), set[str]()
+    analyses, levels = [], dict[float, int]()
+    for (outcome, *_), group in inputs.effects.groupby(["outcome", "window", "measure"], sort=False):
         sets = list(_datasets(group, inputs))
-        if max(one.k for one in sets) > 1:
-            analyses.append(_analysis(group, sets, inputs, reasons))
+        if (most := max(one.k for one in sets)) > 1:
+            analyses.append(_analysis(group, sets, inputs, trials, codes))
+            level = protocol.level_of(str(outcome))
+            levels[level] = max(most, levels.get(level, 0))
     own = protocol.every_model
     return {
-        "models": {name: _said(model, own=name in own) for name, model in (own | OTHERS).items()},
-        "fields": FIELDS,
-        "all_up_to": ALL_UP_TO,
+        "models": {name: _said(model, own=name in own) for name, model in every_model(protocol).items()},
+        "critical": {str(level): quantiles(level, most) for level, most in levels.items()},
+        "columns": [{name: column[name] for name in ("id", "label", "values")} for column in trials.columns],
+        "trials": [list(row) for row in trials.rows],
         "analyses": analyses,
-        "reasons": [[words(codes, SAID), has(codes, "hartung_knapp_narrow")] for codes in reasons],
+        "said": dict(SAID) | {code: words(code, SENTENCES) for code in sorted(codes)},
     }
 
 
+def quantiles(level: float, k: int) -> dict[str, Any]:
+    """Two-sided quantiles of the normal distribution, and of t with 1, 2 ... degrees of freedom."""
+    return {"z": float(z_critical(level)), "t": t_critical(np.arange(1, max(k, 2)), level).tolist()}
+
+
 def _said(model: Model, *, own: bool) -> dict[str, Any]:
-    """What the page says of a model, and where its numbers are."""
+    """What the page says of a model, and what its pooling module is told."""
     return {
         "own": own,
         "label": _label(model) if own else model.name,
         "what": upper_first(describe_model(model.model_copy(update={"note": ""}))),
         "i2": "Q-based" if model.i2 == "Q" else "tau2-based",
-        "parts": _parts(model),
+        "rule": PREDICTIONS[model.prediction_interval if model.tau2 != "EE" else "none"],
+        **model_of(model),
     }
 
 
-def _parts(model: Model) -> dict[str, str]:
-    """The parts of FIELDS that a model has, each by the key that it shares with others."""
-    iv = model.pooling == "inverse variance"
-    parts = {"q": model.pooling if iv else model.name, "core": f"{model.tau2} {model.i2}" if iv else model.name}
-    parts["interval"] = model.name
-    return parts | ({"guarded": model.name} if model.interval == "hartung-knapp" else {})
+def model_of(model: Model) -> dict[str, Any]:
+    """A model as the page's pooling module takes it."""
+    return {"prediction": model.prediction_interval, "exact": model.exact} | {
+        name: getattr(model, name) for name in ("pooling", "tau2", "interval", "rd_variance")
+    }
 
 
 def _label(model: Model) -> str:
-    """`cochrane: REML, Hartung-Knapp`; the name alone where it says how."""
+    """`REML, Hartung-Knapp (cochrane)`; the name alone where it says how."""
     how = f"{TAU2.get(model.tau2, model.tau2)}, {INTERVAL_LABELS[model.interval]}"
     told = model.pooling != "inverse variance" or INTERVAL_LABELS[model.interval].lower() in model.name.lower()
-    return model.name if told else f"{model.name}: {how}"
+    return model.name if told else f"{how} ({model.name})"
+
+
+def with_further_measures(inputs: Inputs) -> Inputs:
+    """The tables with RR, OR and RD of each outcome that has the counts of every trial, asked for or not.
+
+    The effects are those that the stage `effects` gives for these counts; of pooled.csv there is what axes need.
+    """
+    protocol, more = inputs.protocol, []
+    several = set() if inputs.units.empty else set(inputs.units["analysis"])
+    for (outcome, window), group in inputs.effects.groupby(["outcome", "window"], sort=False):
+        first = protocol.outcomes[str(outcome)]
+        if first.measure not in COUNT_MEASURES or group["analysis"].value_counts().max() < 2:
+            continue
+        for measure in sorted(COUNT_MEASURES - set(group["measure"]), key=list(MEASURE_LABELS).index):
+            found = []
+            for name, rows in group[group["measure"] == first.measure].groupby("set", sort=False):
+                one = Analysis(str(outcome), measure, str(name))
+                if rows["analysis"].iloc[0] in several or (changed := _by_measure(rows, one, inputs)) is None:
+                    continue
+                found.append(changed.assign(analysis=one.id(str(window), first)))
+            more += found if found and found[0]["set"].iloc[0] == "main" else []
+    if not more:
+        return inputs
+    effects = pd.concat(more, ignore_index=True)
+    main = effects[effects["set"] == "main"].groupby("analysis")
+    pooled = [pool_by(rows, models_of(rows, protocol)[0], protocol)[0] for _, rows in main]
+    return replace(
+        inputs,
+        effects=pd.concat([inputs.effects, effects], ignore_index=True),
+        pooled=pd.concat([inputs.pooled, pd.DataFrame(pooled)], ignore_index=True),
+    )
+
+
+def _by_measure(rows: pd.DataFrame, one: Analysis, inputs: Inputs) -> pd.DataFrame | None:
+    """Rows of effects.csv by another measure of the same counts; None where a trial has none or lies behind its counts.
+
+    That the counts are all that a trial's effect rests on is seen from them: they give it back.
+    """
+    counts = trials_of(rows).counts
+    lost = inputs.not_pooled
+    lost = lost[lost["analysis"] == rows["analysis"].iloc[0]] if len(lost) else lost
+    # Trials without events in either arm are in no ratio's analysis, and in that of the risk difference.
+    silent = any(
+        has(code, "double_zero", "all_events", "zero_cell_uncorrected") for code in lost.get("reason_code", ())
+    )
+    if np.isnan(counts).any() or silent:
+        return None
+    options = options_of(inputs.protocol.sets[one.set_name], one, inputs.protocol)
+    table = pd.DataFrame(dict(zip(("events1", "n1", "events2", "n2"), counts, strict=True)), index=rows.index)
+    same = compute(table.assign(measure=rows["measure"]), options)
+    if not all(np.allclose(same[c], rows[c], rtol=1e-9, atol=1e-12) for c in ("estimate", "variance")):
+        return None
+    changed = compute(table.assign(measure=one.measure), options)
+    if changed["estimate"].isna().any():
+        return None
+    columns = [
+        c
+        for c in ("scale", "estimate", "variance", "se", "estimate_natural", "ci_lower_natural", "ci_upper_natural")
+        if c in rows
+    ]
+    return rows.assign(measure=one.measure, **{c: changed[c] for c in columns})
 
 
 def _datasets(group: pd.DataFrame, inputs: Inputs) -> Iterator[Dataset]:
@@ -191,25 +296,24 @@ def _swept(frame: pd.DataFrame, sweep: pd.DataFrame) -> Iterator[tuple[float, pd
 
 
 def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
-    """The protocol's models, and others: all for few trials; of many those asked for most, in the main set."""
-    outcome, name = str(frame["outcome"].iloc[0]), str(frame["set"].iloc[0])
-    own = protocol.models_of(outcome, name)
-    main = name == "main" and frame["measure"].iloc[0] == protocol.outcomes[outcome].measure
-    if len(frame) <= FULL_UP_TO:
-        wanted = list(OTHERS.values())
-    elif main:
-        wanted = [m for m in OTHERS.values() if m.tau2 in FEWER and m.interval in ("hartung-knapp", "wald")]
-    else:
-        wanted = []
-    known = {_kind(model) for model in own}
-    return (*own, *(model for model in wanted if _kind(model) not in known))
+    """The protocol's models, and all others of another kind; those of counts only where there may be counts."""
+    own, measure = models_of(frame, protocol), str(frame["measure"].iloc[0])
+    known = {_kind(model, measure) for model in own}
+    binary = measure in COUNT_MEASURES
+    others = (m for name, m in OTHERS.items() if name not in protocol.every_model)
+    fitting = (m for m in others if binary or m.pooling == "inverse variance")
+    return (*own, *(model for model in fitting if _kind(model, measure) not in known))
 
 
-def _kind(model: Model) -> tuple[str, ...]:
-    return model.pooling, model.tau2, model.interval, model.prediction_interval, model.i2
+def _kind(model: Model, measure: str) -> tuple[object, ...]:
+    one = model.for_measure(measure)
+    exact = one.pooling == "mantel-haenszel" and one.exact
+    return one.pooling, one.tau2, one.interval, one.prediction_interval, one.i2, exact, one.rd_variance
 
 
-def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reasons: dict[str, int]) -> dict[str, Any]:
+def _analysis(
+    group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, trials: Trials, codes: set[str]
+) -> dict[str, Any]:
     protocol, first = inputs.protocol, group.iloc[0]
     outcome = protocol.outcomes[str(first["outcome"])]
     base = plot(str(first["analysis"]), inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights, protocol)
@@ -224,7 +328,8 @@ def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reas
         "question": f"{first['outcome']}.{first['window']}",
         "title": title,
         "measure": MEASURE_LABELS[first["measure"]],
-        "level": level_text(base.meta.level),
+        "asked": str(first["measure"]) in (outcome.measure, *outcome.also),
+        "level": [str(base.meta.level), level_text(base.meta.level)],
         "model": protocol.models_of(str(first["outcome"]))[0].name,
         "short": str(first["measure"]),
         "scale": scale,
@@ -233,7 +338,7 @@ def _analysis(group: pd.DataFrame, sets: Sequence[Dataset], inputs: Inputs, reas
         "favours": [base.meta.favours_left, base.meta.favours_right] if base.meta.favours_left else [],
         "axis": {"low": low, "high": high, "ticks": [list(pair) for pair in zip(*ticks, strict=True)]},
         "parameter": _parameter(str(first["analysis"]), inputs),
-        "datasets": [_dataset(one, inputs, decimals_of(shown), reasons) for one in sets],
+        "datasets": [_dataset(one, inputs, trials, codes) for one in sets],
     }
 
 
@@ -247,68 +352,47 @@ def _parameter(analysis: str, inputs: Inputs) -> dict[str, Any] | None:
     return {"name": name, "protocol": assumed.crossover_phi if name == "phi" else assumed.crossover_correlation}
 
 
-def _dataset(one: Dataset, inputs: Inputs, decimals: int | None, reasons: dict[str, int]) -> dict[str, Any]:
-    protocol = inputs.protocol
-    column = next(iter(protocol.subgroup_columns), "")
-    labels = protocol.subgroup_labels(column) if column else {}
-    z = float(z_critical(protocol.level_of(one.frame["outcome"].iloc[0])))
-    trials = []
-    for row in records(one.frame):
-        y, v = float(row["estimate"]), float(row["variance"])
-        group = labels.get(str(row[column]), str(row[column]) or "not reported") if column else ""
-        numbers = [y, y - z * v**0.5, y + z * v**0.5, v]
-        said = row_text(row, decimals)
-        trials.append([row["comparison_id"], row["label"], group, *numbers, said, row["study_id"]])
-    single = one.k > FULL_UP_TO
+def _dataset(one: Dataset, inputs: Inputs, trials: Trials, codes: set[str]) -> dict[str, Any]:
+    """Trials, effects and counts of a data set; its models by their places, why others cannot, what pooled.csv has."""
+    of, every = trials_of(one.frame), list(every_model(inputs.protocol))
+    unable = {every.index(model.name): reason for model in one.models if (reason := cannot(of, model))}
+    codes |= set(unable.values())
+    able = [model for model in one.models if every.index(model.name) not in unable]
+    by_counts = any(model.for_measure(of.measure).pooling != "inverse variance" for model in able)
+    counts = {"counts": [[_plain(x) for x in row] for row in of.counts.T]} if by_counts else {}
+    whole = {} if one.correlation is not None else _whole(one, able, inputs, codes)
     return {
         "set": one.set_name,
         "label": one.label,
         "correlation": one.correlation,
-        "trials": trials,
-        "single": single,
-        **_pack(one, protocol, np.float32 if single else np.float64, reasons),
+        "trials": [trials.place(row) for row in records(one.frame)],
+        "yi": of.yi.tolist(),
+        "vi": of.vi.tolist(),
+        **counts,
+        "models": [every.index(model.name) for model in able],
+        **({"unable": unable} if unable else {}),
+        **({"whole": whole} if whole else {}),
     }
 
 
-def _pack(one: Dataset, protocol: Protocol, precision: Any, reasons: dict[str, int]) -> dict[str, Any]:
-    """The models that can pool the trials; their numbers, part after part, and reasons.
+def _plain(value: Any) -> Any:
+    """A number as short as JSON can have it; None where it is missing."""
+    return None if missing(value) else int(value) if value == int(value) else float(value)
 
-    Also each trial's weight where it is not the inverse of its variance, and why the other models cannot.
-    """
-    trials, there, level = trials_of(one.frame), subsets(one.k), protocol.level_of(one.frame["outcome"].iloc[0])
-    parts: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
-    codes: list[NDArray[np.uint8]] = []
-    weights: dict[str, list[float | None]] = {}
-    able, unable = [], {}
-    for asked in one.models:
-        if reason := cannot(trials, asked):
-            unable[asked.name] = words(reason, SAID)
+
+def _whole(one: Dataset, able: Sequence[Model], inputs: Inputs, codes: set[str]) -> dict[int, dict[str, Any]]:
+    """What pooled.csv and weights.csv have of the models that the page cannot compute, or not in full."""
+    every, analysis = list(every_model(inputs.protocol)), str(one.frame["analysis"].iloc[0])
+    beyond = {m.name for m in able if m.interval == "profile likelihood" or m.prediction_interval == "bootstrap"}
+    found: dict[int, dict[str, Any]] = {}
+    for row in inputs.of("pooled", analysis) if beyond else []:
+        if (name := str(row["model"])) not in beyond:
             continue
-        bootstrap = asked.prediction_interval == "bootstrap"
-        result = refit(trials, asked, mask=there, level=level, tau2_interval=False, bootstrap=False)
-        able.append(asked.name)
-        names = {"i2": "i2_q" if asked.i2 == "Q" else "i2_tau2"}
-        for part in _parts(asked).items():
-            parts.setdefault(part, [getattr(result, names.get(name, name)) for name in FIELDS[part[0]]])
-        also = "no_bootstrap" if bootstrap else "no_prediction_interval" if asked.prediction_interval == "none" else ""
-        narrow = np.where(result.narrow, "hartung_knapp_narrow", "")
-        said = np.array([join([*str(r).split("; "), n, also]) for r, n in zip(result.reason, narrow, strict=True)])
-        texts, at = np.unique(said, return_inverse=True)
-        numbered = np.array([reasons.setdefault(str(text), len(reasons)) for text in texts], dtype=np.uint8)
-        codes.append(numbered[at])
-        if asked.pooling != "inverse variance" and asked.tau2 == "EE":
-            everyone = result.weights[int(there.all(axis=1).argmax())]
-            weights[asked.name] = [None if np.isnan(w) else float(w) for w in everyone]
-    columns = [values for part in parts.values() for values in part]
-    little = np.dtype(precision).newbyteorder("<")
-    return {
-        "models": able,
-        "unable": unable,
-        "weights": weights,
-        "numbers": _base64(np.concatenate(columns).astype(little).tobytes()) if columns else "",
-        "codes": _base64(np.concatenate(codes).tobytes()) if codes else "",
-    }
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
+        weights = inputs.weights[(inputs.weights["analysis"] == analysis) & (inputs.weights["model"] == name)]
+        numbers = {key: _plain(row[column]) for key, column in WHOLE.items()}
+        notes = [str(code) for code in parse(row["note_codes"])]
+        codes |= set(notes)
+        of = weights.set_index("comparison_id")["weight"].reindex(one.frame["comparison_id"])
+        shares = [_plain(x) for x in of.tolist()]
+        found[every.index(name)] = numbers | {"weights": shares, "reason": notes}
+    return found

@@ -71,6 +71,8 @@ class Inputs:
     bias: RiskOfBias | None = None
     #: Counts of the PRISMA 2020 flow diagram as typed: box, n, reason.
     flow: Sequence[Mapping[str, str]] = ()
+    #: What changed since the archive that the protocol calls `former`: `reweigh.compare.shown`.
+    changes: Mapping[str, Any] | None = None
     #: Path of an input below the repository to its SHA-256.
     hashes: Mapping[str, str] = field(default_factory=dict)
     #: Package to version.

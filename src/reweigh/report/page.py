@@ -5,34 +5,36 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from reweigh.figures.axis import axis_limits, round_ticks
 from reweigh.io import csv_text, records
-from reweigh.measures import MEASURE_LABELS, MEASURES, scale_of
+from reweigh.measures import scale_of
 from reweigh.protocol.model import Protocol
 from reweigh.report import analyses, methods, trials, words
+from reweigh.report import evidence as first_screen
 from reweigh.report.drawings import fonts, inline, listed_figures, literal_colours
 from reweigh.report.explorer import explorer_data
+from reweigh.report.findings import findings
 from reweigh.report.inputs import Inputs, title_of
 from reweigh.reproduction.detective import results
 from reweigh.reproduction.ledger import NOT_PUBLIC
+from reweigh.text import changes as changed
 from reweigh.text import flow
-from reweigh.text.numbers import level_text, percent_text, row_text, span_text, stated_text, whole
+from reweigh.text.glossary import SOURCES, TERMS
+from reweigh.text.numbers import level_text, row_text, stated_text
 
 STYLES = ("page.css", "forest.css", "print.css")
-SCRIPTS = ("page.js", "figures.js", "explorer.js", "trials.js")
-#: Room for the figures beside the forest plots.
-FURTHER = 800_000
+SCRIPTS = ("page.js", "figures.js", "findings.js", "pool.js", "explorer.js", "trials.js")
+#: Room for the figures beside the forest plots, before they are packed.
+FURTHER = 8_000_000
 MODERATORS = ("label", "year", "design")
 
 
@@ -62,8 +64,21 @@ def environment_of() -> Environment:
         "json": _json,
         "data_uri": _data_uri,
     }
-    environment.globals |= {"missing": words.missing, "how_many": analyses.how_many}
+    environment.globals |= {
+        "changed": changed,
+        "missing": words.missing,
+        "how_many": analyses.how_many,
+        "term": term,
+    }
     return environment
+
+
+def term(name: str, shown: str = "") -> Markup:
+    """A word that the glossary explains, on hover and focus; raises KeyError for one that it does not have."""
+    TERMS[name]
+    return Markup('<span class="term" tabindex="0" data-term="{}">{}</span>').format(
+        words.nice(name), shown or words.nice(name)
+    )
 
 
 def _json(value: object) -> Markup:
@@ -104,10 +119,11 @@ def report_page(inputs: Inputs) -> str:
         "title": inputs.title,
         "protocol": inputs.protocol,
         "level": level_text(inputs.protocol.usual_level),
-        "panels": headline(inputs),
+        "answers": first_screen.answers(inputs),
+        "map": first_screen.evidence_map(inputs),
+        "findings": findings(inputs),
         "outcomes": outcomes,
         "notes": notes.entries,
-        "worked": {name.removesuffix(".md"): text for name, text in inputs.worked.items()},
         "claims": inputs.claims,
         "evidence": evidence,
         "verdicts": _verdicts(inputs.claims),
@@ -124,6 +140,7 @@ def report_page(inputs: Inputs) -> str:
         "diagram": diagram,
         "readings": trials.readings(inputs),
         "published": published,
+        "changes": inputs.changes,
         "methods": methods.methods_text(inputs),
         "models": analyses.models_in_words(inputs),
         "prisma": methods.prisma_items(inputs),
@@ -132,7 +149,8 @@ def report_page(inputs: Inputs) -> str:
         "csl": methods.csl_json(found),
         "hashes": inputs.hashes,
         "versions": inputs.versions,
-        "tables": tables(inputs),
+        "glossary": {words.nice(name): [words.nice(text), SOURCES[name]] for name, text in TERMS.items()},
+        "pack": packed(_later(inputs, outcomes, evidence)),
         "colours": dict(literal_colours()),
         "font": fonts(figure["source"] for figure in drawn),
         "styles": [text_of(f"css/{name}") for name in STYLES],
@@ -140,6 +158,27 @@ def report_page(inputs: Inputs) -> str:
         "policy": policy_of(scripts),
     }
     return environment_of().get_template("report.html.j2").render(context)
+
+
+def packed(texts: Mapping[str, str]) -> str:
+    """Texts by name for a script element: JSON, compressed (zlib), base64; the page unpacks them when it needs one."""
+    content = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+
+
+def _later(
+    inputs: Inputs, outcomes: Sequence[Mapping[str, Any]], evidence: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """What a reader asks for by a press: figures that are not shown at first, worked pages, tables to download."""
+    stack = environment_of().get_template("marks.html.j2").module.stack  # type: ignore[attr-defined]
+    found = {f"table {name}": text for name, text in tables(inputs).items()}
+    found |= {f"worked {name.removesuffix('.md')}": words.markdown(text) for name, text in inputs.worked.items()}
+    for a in (a for outcome in outcomes for a in outcome["analyses"]):
+        later = [view for view in a["views"] if view["id"] != a["shown"]]
+        found |= {view["id"]: view["svg"] for view in later}
+        found |= {f"stack {view['id']}": str(stack(view["stack"])) for view in later}
+        found |= {figure["id"]: figure["svg"] for figure in a["further"] if figure["svg"]}
+    return found | {one["id"]: one["svg"] for one in evidence.values() if one["svg"]}
 
 
 def _diagram(inputs: Inputs) -> list[dict[str, Any]]:
@@ -188,17 +227,21 @@ def _fit(outcomes: Sequence[Mapping[str, Any]]) -> None:
         figure["svg"] = figure["source"] = ""
 
 
-def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame]]) -> str:
-    """The list of reviews: for each its folder, protocol, effects.csv and pooled.csv."""
+def index_page(
+    reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame, pd.DataFrame, Sequence[Mapping[str, Any]]]],
+) -> str:
+    """The list of reviews: for each its folder, protocol, effects.csv, pooled.csv, Summary of Findings and claims."""
     found = []
-    for review, protocol, effects, pooled in reviews:
+    for review, protocol, effects, pooled, findings_of, claims in reviews:
         lines: list[dict[str, Any]] = []
+        certainty = dict(zip(findings_of["analysis"], findings_of["certainty"], strict=True))
         main = pooled[pooled["set"] == "main"].drop_duplicates("analysis")
         for row in records(main):
             outcome = protocol.outcomes[row["outcome"]]
             if row["measure"] == outcome.measure:
                 what = f"{outcome.label}, {words.lower_first(words.window_label(row['window'], protocol))}"
-                lines.append({"what": what, "row": row, "effect": stated_text(row)})
+                line = {"what": what, "row": row, "effect": stated_text(row)}
+                lines.append(line | {"certainty": certainty.get(row["analysis"], "")})
         most = sorted(lines, key=lambda line: -line["row"]["k"])[:3]
         found.append(
             {
@@ -208,6 +251,8 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
                 "trials": effects["study_id"].nunique(),
                 "analyses": effects["analysis"].nunique(),
                 "lines": [line for line in lines if line in most],
+                "claims": len(claims),
+                "verdicts": _verdicts(claims),
             }
         )
     styles = [text_of(f"css/{name}") for name in STYLES]
@@ -217,76 +262,6 @@ def index_page(reviews: Sequence[tuple[str, Protocol, pd.DataFrame, pd.DataFrame
         .get_template("index.html.j2")
         .render(reviews=found, styles=styles, scripts=scripts, policy=policy_of(scripts))
     )
-
-
-def headline(inputs: Inputs) -> list[dict[str, Any]]:
-    """One panel per outcome: the main model's pooled effect of each window on one axis."""
-    protocol, panels = inputs.protocol, []
-    for name, outcome in protocol.outcomes.items():
-        mine = inputs.pooled[(inputs.pooled["outcome"] == name) & (inputs.pooled["set"] == "main")]
-        mine = mine[mine["measure"] == outcome.measure].drop_duplicates("analysis")
-        missing = inputs.unusable(name)
-        panel: dict[str, Any] = {
-            "label": outcome.label,
-            "id": name,
-            "missing": [words.lower_first(words.window_label(w, protocol)) for w in missing],
-            "rows": [],
-        }
-        if len(mine):
-            low, high, ticks = _axis(mine)
-            null = 100 * (0 - low) / (high - low) if MEASURES[outcome.measure].null else None
-            panel |= {"ticks": ticks, "null": null, "favours": protocol.favours(name) if outcome.better else None,
-                      "level": level_text(protocol.level_of(name)),
-                      "measure": MEASURE_LABELS[outcome.measure], "short": outcome.measure}  # fmt: skip
-            panel["rows"] = [_headline_row(row, low, high, inputs) for row in records(mine)]
-        panels.append(panel)
-    return panels
-
-
-def _axis(mine: pd.DataFrame) -> tuple[float, float, list[tuple[float, str]]]:
-    of = MEASURES[str(mine["measure"].iloc[0])]
-    predicted = mine[["pi_lower", "pi_upper"]].set_axis(["ci_lower", "ci_upper"], axis=1).assign(estimate=float("nan"))
-    both = [mine.assign(kind="study"), predicted.assign(kind="prediction interval")]
-    low, high = axis_limits(pd.concat(both), scale=of.scale, null=of.null)
-
-    def apart(ticks: list[float], _: list[str]) -> bool:
-        gaps = [second - first for first, second in pairwise(ticks)]
-        return len(ticks) <= 5 and min(gaps, default=high - low) > 0.09 * (high - low)
-
-    at, labels = round_ticks(low, high, scale=of.scale, fits=apart)
-    return low, high, [(100 * (t - low) / (high - low), label) for t, label in zip(at, labels, strict=True)]
-
-
-def _headline_row(row: Mapping[str, Any], low: float, high: float, inputs: Inputs) -> dict[str, Any]:
-    def place(x: float) -> float:
-        return round(float(np.clip(100 * (x - low) / (high - low), 0, 100)), 3)
-
-    one = row["k"] == 1
-    marks: dict[str, Any] = {"kind": "single" if one else "pooled"}
-    if not words.missing(row["estimate"]):
-        marks["at"] = place(row["estimate"])
-    if not words.missing(row["ci_lower"]):
-        marks |= {"lower": place(row["ci_lower"]), "upper": place(row["ci_upper"])}
-        marks |= {"clipped_lower": row["ci_lower"] < low, "clipped_upper": row["ci_upper"] > high}
-    if not words.missing(row["pi_lower"]):
-        marks |= {"pi_lower": place(row["pi_lower"]), "pi_upper": place(row["pi_upper"])}
-        # There may be a prediction interval where the confidence interval is not estimable (bootstrap).
-        marks["clipped_lower"] = marks.get("clipped_lower", False) or row["pi_lower"] < low
-        marks["clipped_upper"] = marks.get("clipped_upper", False) or row["pi_upper"] > high
-    certainty = inputs.of("certainty", str(row["analysis"]))
-    return {
-        "analysis": row["analysis"],
-        "window": words.window_label(str(row["window"]), inputs.protocol),
-        "effect": row_text(row),
-        "guarded": analyses.guarded(row),
-        "prediction": span_text(row, "pi"),
-        "k": whole(row["k"]),
-        "n": whole(row["participants"]),
-        "one": one,
-        "i2": "" if one else percent_text(row["i2"]),
-        "certainty": certainty[0]["certainty"] if certainty else "",
-        "marks": marks,
-    }
 
 
 def _verdicts(claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:

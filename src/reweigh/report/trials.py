@@ -64,6 +64,10 @@ def trial_rows(inputs: Inputs) -> list[dict[str, Any]]:
                 "reasons": [] if state == POOLED else [*_sets(name, inputs), *_reasons(study, inputs.rows)],
                 "analyses": list(used.get(name, [])),
                 "columns": _characteristics(study, inputs),
+                # A search for "crps" finds what is printed as complex regional pain syndrome.
+                "words": " ".join(
+                    str(study[name]) for name in inputs.protocol.categories if not missing(study.get(name))
+                ),
                 "links": _links(study),
                 "note": nice(study.get("note", "")),
                 "flags": [nice(flag["words"]) for flag in flags if flag["study_id"] == name],

@@ -66,7 +66,7 @@ class Judgement(StrEnum):
         return (cls.NOT_SERIOUS, cls.SERIOUS, cls.VERY_SERIOUS, cls.EXTREMELY_SERIOUS)[-levels]
 
 
-#: What each rule says; docs/claims.md prints this table.
+#: What each rule says; docs/reference/claims.md prints this table.
 RULES = {
     "RB0": "no trial of the analysis, or at most half of its weight, has a judgement: not assessed, one level",
     "RB1": "at most half of the weight is at high or unclear risk: no level",

@@ -142,7 +142,7 @@ def effect_text(p: Mapping[str, str]) -> str:
 
 def count(k: int, comparisons: int, n: float) -> str:
     """`k = 2 trials, n = 60`; n NaN where no trial gives a number."""
-    patients = "not in the table" if isnan(n) else whole(n).replace(",", "")
+    patients = "not in the table" if isnan(n) else whole(n)
     return f"k = {count_text(k, comparisons)}" + (f", n = {patients}" if k else "")
 
 

@@ -1,4 +1,4 @@
-"""Words of flags and notices, and the source of every rule; docs/flags.md prints this table."""
+"""Words of flags and notices, and the source of every rule; docs/reference/flags.md prints this table."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ SOURCES: Mapping[str, str] = {
     "change_and_final": "Cochrane Handbook 10.5.2: change scores and final values should not be combined as SMDs",
     "percent_no_count": "arithmetic: GRIM of Brown and Heathers 2017, Soc Psychol Personal Sci 8:363-369, for counts",
     "percent_below_one": "arithmetic",
-    "design_unused": "docs/effects.md: which columns belong to which design",
+    "design_unused": "docs/reference/effects.md: which columns belong to which design",
     "overall_better": "Sterne 2019, BMJ 366:l4898: the overall risk is at least that of the worst domain",
     "half_above_third": "arithmetic: who is relieved by half is relieved by a third",
     "n_above_randomised": "arithmetic",

@@ -7,12 +7,9 @@ computed.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import lru_cache
-from itertools import combinations_with_replacement
 from typing import Any, Protocol
 
 MINUS = "\N{MINUS SIGN}"
@@ -21,9 +18,6 @@ NOT_ESTIMABLE = "not estimable"
 
 #: Ratios beyond these are printed as "<0.01" and ">9999": two decimals say nothing there.
 SMALLEST_RATIO, LARGEST_RATIO = 0.005, 9999.995
-
-_SPACES = "\N{FIGURE SPACE}\N{PUNCTUATION SPACE}\N{THIN SPACE}\N{HAIR SPACE}\N{FOUR-PER-EM SPACE}\N{SIX-PER-EM SPACE}"
-_NUMBER = re.compile(rf"[(\[]?[<>{MINUS}]?\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +80,34 @@ def effect_text(
     estimate: float, lower: float, upper: float, *, decimals: int | None, interval: Interval = _PLAIN
 ) -> str:
     """`2.80 (1.44 to 5.45)`; numbers on the natural scale, NaN where not estimable; decimals None for ratios."""
-    number = number_format(decimals)
     if math.isnan(estimate):
         return NOT_ESTIMABLE
+    number = number_format(decimals, estimate)
     if math.isnan(lower) or math.isnan(upper):
         return f"{number(estimate)} (CI {NOT_ESTIMABLE})"
-    return f"{number(estimate)} {interval_text(lower, upper, decimals=decimals, interval=interval)}"
+    return f"{number(estimate)} {interval_text(lower, upper, decimals=decimals, interval=interval, of=estimate)}"
 
 
-def interval_text(lower: float, upper: float, *, decimals: int | None, interval: Interval = _PLAIN) -> str:
-    """`(1.44 to 5.45)`; numbers on the natural scale; decimals None for ratios."""
-    number = number_format(decimals)
+def interval_text(
+    lower: float, upper: float, *, decimals: int | None, interval: Interval = _PLAIN, of: float = math.nan
+) -> str:
+    """`(1.44 to 5.45)`, the interval `of` an estimate; numbers on the natural scale; decimals None for ratios."""
+    number = number_format(decimals, of)
     return f"{interval.opening}{number(lower)}{interval.between}{number(upper)}{interval.closing}"
 
 
-def number_format(decimals: int | None) -> Callable[[float], str]:
-    """How the numbers of an effect are printed: with these decimals, as a ratio where None."""
-    return ratio if decimals is None else lambda value: fixed(value, decimals)
+def number_format(decimals: int | None, estimate: float = math.nan) -> Callable[[float], str]:
+    """How the numbers of an effect are printed: with these decimals, as a ratio where None.
+
+    Where the estimate itself is a ratio too small for two decimals, what is below them has two significant digits.
+    """
+    if decimals is not None:
+        return lambda value: fixed(value, decimals)
+    return _tiny_ratio if 0 < estimate < SMALLEST_RATIO else ratio
+
+
+def _tiny_ratio(value: float) -> str:
+    return fixed(value, 1 - math.floor(math.log10(value))) if 1e-9 < value < SMALLEST_RATIO else ratio(value)
 
 
 def decimals_of(row: Row) -> int | None:
@@ -140,8 +145,10 @@ def _cell(row: Row, name: str) -> float:
 
 
 def difference_decimals(half_width: float) -> int:
-    """Decimals of differences: two, more where the interval is narrow (risk differences)."""
-    return 4 if half_width < 0.003 else 3 if half_width < 0.03 else 2
+    """Decimals of differences: two, more where the interval is narrow (risk differences), fewer where it is huge."""
+    if half_width >= 100:
+        return 1 if half_width < 1000 else 0
+    return max(2, -math.floor(math.log10(half_width / 3))) if half_width > 1e-12 else 2
 
 
 def p_text(p: float, *, bare: bool = False) -> str:
@@ -182,55 +189,3 @@ def needed_decimals(values: Sequence[float], most: int) -> int:
 def level_text(level: float) -> str:
     """`95%` of 0.95."""
     return f"{100 * level:.4g}%"
-
-
-def align_numbers(texts: Sequence[str], width: Callable[[str], float]) -> list[str]:
-    """Pad effects, `1.2 (0.3 to 4.5)`, and bare intervals so that set flush right their decimal points align.
-
-    Parameters
-    ----------
-    texts
-        Cells of one column; a cell with fewer than two numbers is left alone.
-    width
-        Width of a text in any unit.
-    """
-    cells = [[(m.group(), m.group().partition(".")[0]) for m in _NUMBER.finditer(text)] for text in texts]
-    before, after = [0.0] * 3, [0.0] * 3
-    for numbers in cells:
-        if len(numbers) in (2, 3):
-            for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers)):
-                before[slot] = max(before[slot], width(head))
-                after[slot] = max(after[slot], width(whole) - width(head))
-    aligned = []
-    for text, numbers in zip(texts, cells, strict=True):
-        if len(numbers) not in (2, 3):
-            aligned.append(text)
-            continue
-        padded = []
-        for slot, (whole, head) in enumerate(numbers, start=3 - len(numbers)):
-            behind = after[slot] - width(whole) + width(head)
-            # Nothing stands between a number without decimals (">9999") and its bracket.
-            inside = 0.0 if whole == head else behind
-            ahead = before[slot] - width(head) + behind - inside
-            padded.append(padding(ahead, width) + whole + padding(inside, width))
-        between = _NUMBER.split(text)
-        aligned.append("".join(piece for pair in zip(between, [*padded, ""], strict=True) for piece in pair))
-    return aligned
-
-
-def padding(target: float, width: Callable[[str], float]) -> str:
-    """Spaces of the font whose widths add up to the target as nearly as three small ones can bring it."""
-    figure = width(_SPACES[0])
-    if target < figure / 20:
-        return ""
-    whole = max(0, int(target / figure + 1e-6))
-    rest = target - whole * figure
-    best = min(_small_spaces(tuple(width(space) for space in _SPACES[1:])), key=lambda pair: abs(pair[0] - rest))
-    return _SPACES[0] * whole + best[1]
-
-
-@lru_cache(maxsize=8)
-def _small_spaces(widths: tuple[float, ...]) -> list[tuple[float, str]]:
-    spaces = list(zip(widths, _SPACES[1:], strict=True))
-    chosen = [c for count in range(4) for c in combinations_with_replacement(spaces, count)]
-    return [(sum(w for w, _ in c), "".join(s for _, s in c)) for c in chosen]

@@ -126,11 +126,7 @@ def plot(
     mine = mine.assign(**{WEIGHT: mine["comparison_id"].map(of_main.set_index("comparison_id")["weight"])})
     lost = None if not_pooled is None else not_pooled[not_pooled["analysis"] == base]
     outcome, chosen = protocol.outcomes[first["outcome"]], protocol.sets[first["set"]]
-    window = protocol.windows[first["window"]].label or first["window"]
-    title = f"{outcome.label}, {window[:1].lower()}{window[1:]}"
-    split = _column_label(column, protocol) if column else ""
-    detail = [chosen.label] if first["set"] != "main" else []
-    heading = title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + "".join(f": {d}" for d in detail)
+    heading = plot_title(mine, protocol, column)
     left, right = protocol.favours(first["outcome"])
     unit = f" ({outcome.unit})" if outcome.unit and first["measure"] in ("MD", "MN") else ""
     meta = ForestMeta(
@@ -153,5 +149,16 @@ def plot(
     return Plot(analysis, mine, rows, by, lost, meta, caption)
 
 
-def _column_label(column: str, protocol: Protocol) -> str:
+def plot_title(group: pd.DataFrame, protocol: Protocol, column: str = "") -> str:
+    """`Pain, week 1, by blinding: double-blind trials` of these rows of effects.csv of one analysis."""
+    first = group.iloc[0]
+    window = protocol.windows[first["window"]].label or first["window"]
+    title = f"{protocol.outcomes[first['outcome']].label}, {window[:1].lower()}{window[1:]}"
+    split = column_label(column, protocol) if column else ""
+    detail = f": {protocol.sets[first['set']].label}" if first["set"] != "main" else ""
+    return title + (f", by {split[:1].lower()}{split[1:]}" if split else "") + detail
+
+
+def column_label(column: str, protocol: Protocol) -> str:
+    """How a column of trials is called."""
     return protocol.groupings[column].label if column in protocol.groupings else column.replace("_", " ")

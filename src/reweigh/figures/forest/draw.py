@@ -30,6 +30,7 @@ from reweigh.figures.forest.place import (
     TO_FAVOURS,
     Line,
     Page,
+    before_bracket,
     lay_out,
     slash_sides,
     weight_of,
@@ -42,12 +43,12 @@ from reweigh.text.numbers import level_text
 __all__ = ["ForestMeta", "Layers", "describe", "draw_forest", "forest_table"]
 
 #: Lengths in points: widest square of the heaviest trial, half height of a diamond, arrowheads, shortest arrow.
-LARGEST_SQUARE, HALF_DIAMOND, ARROW, SHORTEST_ARROW = 11.5, 5.2, 5.0, 12.0
+LARGEST_SQUARE, HALF_DIAMOND, ARROW, SHORTEST_ARROW = 10.0, 4.6, 4.5, 3.5
 #: Layers of the columns right of the panel; the effect belongs to the trials.
 LAYER_OF = {"weight_text": "weights", "risk_of_bias": "risk_of_bias"}
 TICK_SIZE = SMALL_SIZE + 0.5
-#: The heaviest square is about as wide as intervals of its kind, but neither dwarf nor giant.
-SMALLEST_SQUARE = 6.0
+#: The heaviest square is about as wide as intervals of its kind, but neither dwarf nor giant; the lightest is seen.
+SMALLEST_SQUARE, LEAST_SQUARE = 5.5, 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class _Drawing:
             if name == "risk_of_bias":
                 self._light_heads(line, layer, (a + b) / 2)
                 continue
-            x, ha = (a, "left") if name == "label" else (b, "right")
+            x, ha = (a, "left") if name in ("label", "effect") else (b, "right")
             lines = line["wrapped"].get(name, [""])
             if row_id == "header-top":
                 if name in DATA_COLUMNS:
@@ -215,7 +216,7 @@ class _Drawing:
             rule = Line2D(ends, [page.body[0]] * 2, color=style.INK, lw=0.8, gid="study.header.rule")
             rule.set_transform(self.place)
             self.figure.add_artist(rule)
-            for side, x in page.favours_above.items():
+            for side, x in page.favours_at.items() if page.favours_above else ():
                 lines, ha = page.favours.get(side, []), "right" if side == "left" else "left"
                 up = (len(lines) - 1) * SMALL_SIZE * LINE_SPACING
                 self.texts(x, y, lines, f"favours.{side}.text", size=SMALL_SIZE, weight="bold", ha=ha, lift=up)
@@ -275,14 +276,21 @@ class _Drawing:
             label = text_width(texts[-1], TEXT_SIZE, weight)
             # Room for renderers that draw the label a little wider.
             x, lift = line["x"] + label + 0.4 + 0.012 * label, 2.6 - (len(texts) - 1) * TEXT_SIZE * LINE_SPACING
-            self.text(x, y, line["note_marks"], f"footnotes.{row_id}.mark", size=LEAST_SIZE, lift=lift)
-        for name, (_, b) in page.columns.items():
-            if name in page.slashes:
+            mark: dict[str, Any] = {"size": LEAST_SIZE, "lift": lift, "color": style.MUTED}
+            self.text(x, y, line["note_marks"], f"footnotes.{row_id}.mark", **mark)
+        for name, (a, b) in page.columns.items():
+            head = before_bracket(line[name]) if name in page.brackets else None
+            if name == "effect":
+                x = a if head is None else a + page.brackets[name][0] - text_width(head)
+                self.text(x, y, line["effect"], f"{start}.effect")
+            elif head is not None:
+                bracket, wide = page.brackets[name]
+                self.text(b - wide + bracket - text_width(head), y, line[name], f"{also}arm_data.{row_id}.{name}")
+            elif name in page.slashes:
                 x = page.slashes[name] - slash_sides(line[name])[0]
                 self.text(x, y, line[name], f"{also}arm_data.{row_id}.{name}")
             elif name in DATA_COLUMNS:
                 self.text(b, y, line[name], f"{also}arm_data.{row_id}.{name}", ha="right")
-        self.text(page.columns["effect"][1] - line.get("slack", 0.0), y, line["effect"], f"{start}.effect", ha="right")
         if "weight_text" in page.columns:
             x = page.columns["weight_text"][1]
             self.text(x, y, line["weight_text"], f"{also}weights.{row_id}.weight", ha="right")
@@ -301,8 +309,9 @@ class _Drawing:
         if marker == "square":
             if low <= estimate <= high:
                 share = line["weight"] / self.heaviest if np.isfinite(line["weight"]) else 0.6
-                size, fill = self.largest * share**0.5, self.colours.squares[self.data]
-                edge = {"mec": self.colours.square_edge or fill, "mew": 0.6}
+                size, fill = max(self.largest * share**0.5, LEAST_SQUARE), self.colours.squares[self.data]
+                # A light edge would hide a small square.
+                edge = {"mec": self.colours.square_edge or fill, "mew": 0.6 if size > 3 * LEAST_SQUARE else 0.0}
                 self.line([estimate], [y], f"{start}.square", marker="s", ms=size, mfc=fill, **edge)
             if a < b:
                 self.line([a, b], [y, y], f"{start}.interval", lw=1.1)
@@ -346,7 +355,7 @@ class _Drawing:
         def fits(ticks: list[float], labels: list[str]) -> bool:
             wide = [text_width(label, TICK_SIZE) for label in labels]
             ends = [(t * page.per_unit - w / 2, t * page.per_unit + w / 2) for t, w in zip(ticks, wide, strict=True)]
-            return len(ticks) <= 9 and all(b[0] - a[1] > 9 for a, b in pairwise(ends))
+            return len(ticks) <= 9 and all(b[0] - a[1] > 5 for a, b in pairwise(ends))
 
         axes.set_xticks(*round_ticks(low, high, scale=self.meta.scale, fits=fits))
         axes.set_yticks([])
@@ -366,7 +375,7 @@ class _Drawing:
         for name, lines in page.favours.items():
             if not page.favours_above:
                 self._favours(name, lines)
-        middle, below = sum(page.panel) / 2, page.body[1] + TO_ARROWS + 0.1
+        middle, below = sum(page.panel) / 2, page.body[1] + page.to_title
         self.texts(middle, below, page.axis_title, "study.axis.title", size=SMALL_SIZE, ha="center")
 
     def _favours(self, name: str, lines: list[str]) -> None:
@@ -380,6 +389,5 @@ class _Drawing:
         self.figure.add_artist(Line2D([start, tip - sign * 2], [y, y], lw=0.9, gid=f"favours.{name}.line", **how))
         self.figure.add_artist(Line2D([tip - sign * 2], [y], gid=f"favours.{name}.head", **head, **how))
         ha = "right" if sign < 0 else "left"
-        self.texts(
-            start, y + TO_FAVOURS, lines, f"favours.{name}.text", size=SMALL_SIZE, color=style.MUTED, ha=ha
-        )  # fmt: skip
+        x, gid = self.page.favours_at[name], f"favours.{name}.text"
+        self.texts(x, y + TO_FAVOURS, lines, gid, size=SMALL_SIZE, color=style.MUTED, ha=ha)

@@ -19,22 +19,24 @@ from reweigh.figures.forest.table import (
     ForestMeta,
     names_below,
 )
-from reweigh.figures.style import LEAST_SIZE, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
+from reweigh.figures.style import LEAST_SIZE, PAGE_WIDTH, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, text_width, wrap
 from reweigh.io import records
-from reweigh.text.numbers import align_numbers
 
 #: Lengths in points.
-ROW, MARGIN, GAP, WIDE_GAP, INDENT = 14.0, 12.0, 9.0, 15.0, 9.0
-#: Widths in points of the panel, of the narrowest page, of the narrowest block left of the panel.
-PANEL, NARROWEST, NARROWEST_LEFT = 185.0, 450.0, 150.0
+ROW, MARGIN, GAP, WIDE_GAP, INDENT = 12.5, 4.0, 5.5, 9.0, 7.0
+#: Widths in points of the panel (the widest, what it gets before labels are left on one line, the narrowest), of the
+#: narrowest page, of the narrowest block left of the panel.
+PANEL, ENOUGH, NARROW, NARROWEST, NARROWEST_LEFT = 200.0, 105.0, 77.0, 380.0, 110.0
 #: Side of the cell of a light, widest header above the lights.
-LIGHT, LIGHTS_HEADER = 13.5, 70.0
+LIGHT, LIGHTS_HEADER = 12.0, 62.0
 #: Room right of a panel that ends the page, for half the label of its last tick.
 HALF_LABEL = 8.0
 #: The most room beside the panel for what a side favours, where the null stands near the edge.
-BESIDE = 45.0
-#: Labels of lines, and headers of columns (of one arm, of both, of the effect), are wrapped at these widths.
-LABEL, ARM_HEADER, ARMS_HEADER, EFFECT_HEADER = 165.0, 80.0, 165.0, 115.0
+BESIDE = 40.0
+#: Labels of lines are wrapped at the first of these widths that leaves the panel enough of a journal's page.
+LABELS = (145.0, 125.0, 105.0, 85.0, 72.0)
+#: Headers of columns (of one arm, of both, of the effect) are wrapped at these widths.
+ARM_HEADER, ARMS_HEADER, EFFECT_HEADER = 62.0, 140.0, 100.0
 LINE_SPACING = 1.3
 #: Rows from the last mark to the axis, the axis to the arrows, the arrows to what they favour.
 TO_AXIS, TO_ARROWS, TO_FAVOURS = 0.75, 1.62, 0.72
@@ -63,6 +65,12 @@ def weight_of(line: Line) -> str:
     return "bold" if line["kind"] in ("overall", "subgroup heading", "column header", "title") else "normal"
 
 
+def before_bracket(text: str) -> str | None:
+    """What stands before the bracket of `1.2 (0.3 to 4.5)`; None where there is no bracket."""
+    place = min((at for at in map(text.find, "([") if at >= 0), default=None)
+    return None if place is None or text[:1].isalpha() else text[:place]
+
+
 def slash_sides(text: str, weight: str = "normal") -> tuple[float, float]:
     """Widths before and after the middle of the slash; other text is centred on it."""
     head, slash, tail = text.partition("/")
@@ -81,20 +89,30 @@ class Page:
     columns: dict[str, Span] = field(default_factory=dict)
     #: Middle of the slash of the columns that have one.
     slashes: dict[str, float] = field(default_factory=dict)
+    #: Where the brackets of the columns with intervals or standard deviations begin, from the left of their widest
+    #: cell, and the width of that.
+    brackets: dict[str, Span] = field(default_factory=dict)
     #: Left and right end of the columns below the same header, for each of them.
     groups: dict[str, Span] = field(default_factory=dict)
     #: Whether the arms have one header, which stands above their names.
     spanning: bool = False
     panel: Span = (0.0, 0.0)
     body: Span = (0.0, 0.0)
-    #: What each side of the null favours, and where above the panel it ends, if it stands there.
+    #: What each side of the null favours, where it ends towards the other side, and whether it stands above the panel.
     favours: dict[str, list[str]] = field(default_factory=dict)
-    favours_above: dict[str, float] = field(default_factory=dict)
+    favours_at: dict[str, float] = field(default_factory=dict)
+    favours_above: bool = False
     #: Room left and right of the panel for what stands above it.
     beside: Span = (0.0, 0.0)
     axis_title: list[str] = field(default_factory=list)
     width: float = 0.0
     height: float = 0.0
+
+    @property
+    def to_title(self) -> float:
+        """Rows from the axis to its title: below what the sides favour, where that is below the axis."""
+        lines = 0 if self.favours_above else max(map(len, self.favours.values()), default=0)
+        return TO_ARROWS + 0.1 + (TO_FAVOURS + lines * SMALL_SIZE * LINE_SPACING / ROW if lines else 0.0)
 
     @property
     def per_unit(self) -> float:
@@ -115,26 +133,25 @@ def lay_out(table: pd.DataFrame, meta: ForestMeta, off: Set[str]) -> Page:
     page = Page(shown, axis_limits(table, scale=meta.scale, null=meta.null))
     cells = [line for line in page.lines if line["kind"] not in PARAGRAPHS]
     for name in ["effect", *(name for name in ARM_COLUMNS if not layout.on_slash(name))]:
-        _align(cells, name)
+        _align(page, cells, name)
     widths = _widths(page, cells, off, len(meta.risk_of_bias.heads) if meta.risk_of_bias else 0)
-    x = _arms(page, cells, layout, off)
-    for name in layout.left:
-        if name in widths:
-            x += WIDE_GAP if name == layout.left[0] else GAP
-            page.columns[name] = (x, x + widths[name])
-            x += widths[name]
     texts = {"left": layout.spell(meta.favours_left), "right": layout.spell(meta.favours_right)}
     texts = {} if "favours" in off else {side: text for side, text in texts.items() if text}
     if layout.favours_above:
         page.beside = _beside(page.limits, texts)
-    _panel(page, max(x, MARGIN + NARROWEST_LEFT), {name: widths[name] for name in layout.right if name in widths})
+    for label in LABELS:
+        x = _arms(page, cells, layout, off, label)
+        for name in layout.left:
+            if name in widths:
+                x += WIDE_GAP if name == layout.left[0] else GAP
+                page.columns[name] = (x, x + widths[name])
+                x += widths[name]
+        _panel(page, max(x, MARGIN + NARROWEST_LEFT), {name: widths[name] for name in layout.right if name in widths})
+        if page.panel[1] - page.panel[0] >= ENOUGH:
+            break
     dropped = {line["y"]: _advance(line, after) for line, after in zip(lines, lines[1:] + lines[-1:], strict=True)
                if not off.isdisjoint(line["layer"].split("+"))}  # fmt: skip
-    if layout.favours_above:
-        _favours_above(page, texts)
-    else:
-        room = {"left": page.zero - 4 - MARGIN, "right": page.width - MARGIN - page.zero - 4}
-        page.favours = {side: wrap(text, room[side], SMALL_SIZE) for side, text in texts.items()}
+    _favours(page, texts, above=layout.favours_above)
     if layout.axis_title:
         header = {line["row_id"]: line["effect"] for line in cells}
         title = f"{header['header-top']} {header['header']}"
@@ -143,19 +160,18 @@ def lay_out(table: pd.DataFrame, meta: ForestMeta, off: Set[str]) -> Page:
     return page
 
 
-def _align(cells: list[Line], name: str) -> None:
-    """Pad the numbers of a column so that their decimal points stand below each other.
+def _align(page: Page, cells: list[Line], name: str) -> None:
+    """Let the brackets of a column, and with them its decimal points, stand below each other; no padding in brackets.
 
-    Nothing is padded behind a hyphen: such cells stand on it, the shorter ones as far from the right as `slack` says.
+    What has no bracket ("Not estimable") hangs from the left.
     """
-    marked = [line for line in cells if line["marker"] and ("(" in line[name] or name == "effect")]
-    parts = [line[name].partition("-") for line in marked]
-    tails = [text_width(f"{hyphen}{tail}") for _, hyphen, tail in parts]
-    heads = align_numbers([head for head, _, _ in parts], text_width)
-    for line, head, (_, hyphen, tail), width in zip(marked, heads, parts, tails, strict=True):
-        line[name] = f"{head}{hyphen}{tail}"
-        if name == "effect":
-            line["slack"] = max(tails) - width if hyphen else 0.0
+    rows = [line[name] for line in cells if line["kind"] != "column header"]
+    heads = [text_width(head) for head in map(before_bracket, rows) if head is not None]
+    if not heads:
+        return
+    at = max(heads)
+    widest = max(text_width(text) + at - text_width(before_bracket(text) or "") for text in rows if text)
+    page.brackets[name] = (at, widest)
 
 
 def _beside(limits: Span, texts: Mapping[str, str]) -> Span:
@@ -166,22 +182,31 @@ def _beside(limits: Span, texts: Mapping[str, str]) -> Span:
         words = texts.get(side, "").split(" ")
         splits = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words) + 1)]
         widest = min(max(text_width(part, SMALL_SIZE, "bold") for part in split) for split in splits)
-        more = widest + 0.1 - (share * PANEL - GAP / 2) - (WIDE_GAP - GAP)
+        more = widest + 0.1 - (share * ENOUGH - GAP / 2) - (WIDE_GAP - GAP)
         needed.append(more if 0 < more <= BESIDE else 0.0)
     return needed[0], needed[1]
 
 
-def _favours_above(page: Page, texts: Mapping[str, str]) -> None:
-    """Place what each side favours above the panel: beside the null, or across it where a side is too narrow."""
-    stand_out = WIDE_GAP - GAP
-    left, right = page.panel[0] - page.beside[0] - stand_out, page.panel[1] + page.beside[1] + stand_out
-    room = {"left": page.zero - left - GAP / 2, "right": right - page.zero - GAP / 2}
-    page.favours = {side: wrap(text, room[side], SMALL_SIZE, "bold") for side, text in texts.items()}
-    if any(len(lines) > 3 or " ".join(lines) != texts[side] for side, lines in page.favours.items()):
-        page.favours = {side: wrap(text, (right - left - GAP) / 2, SMALL_SIZE, "bold") for side, text in texts.items()}
-    wide = {side: max(text_width(text, SMALL_SIZE, "bold") for text in page.favours.get(side, [""])) for side in SIDES}
-    middle = min(max(page.zero, left + wide["left"] + GAP / 2), right - wide["right"] - GAP / 2)
-    page.favours_above = {"left": middle - GAP / 2, "right": middle + GAP / 2}
+def _favours(page: Page, texts: Mapping[str, str], *, above: bool) -> None:
+    """Place what each side favours: beside the null, or across it where a side is too narrow.
+
+    It stands above the panel where it fits there, each on its side of the null and no word broken, else below.
+    """
+    page.favours_above, weight, gap = above, "bold" if above else "normal", GAP if above else 8.0
+    left, right = MARGIN, page.width - MARGIN
+    if above:  # other headers stand beside
+        left, right = (page.panel[0] - page.beside[0] - WIDE_GAP + GAP, page.panel[1] + page.beside[1] + WIDE_GAP - GAP)
+    room = {"left": page.zero - left - gap / 2, "right": right - page.zero - gap / 2}
+    page.favours = {side: wrap(text, room[side], SMALL_SIZE, weight) for side, text in texts.items()}
+    if any(len(lines) > (3 if above else 2) or " ".join(lines) != texts[side] for side, lines in page.favours.items()):
+        half = (right - (left if above else page.panel[0]) - gap) / 2
+        page.favours = {side: wrap(text, half, SMALL_SIZE, weight) for side, text in texts.items()}
+    wide = {side: max(text_width(text, SMALL_SIZE, weight) for text in page.favours.get(side, [""])) for side in SIDES}
+    middle = min(max(page.zero, left + wide["left"] + gap / 2), right - wide["right"] - gap / 2)
+    page.favours_at = {"left": middle - gap / 2, "right": middle + gap / 2}
+    broken = any(" ".join(lines) != texts[side] for side, lines in page.favours.items())
+    if above and (broken or abs(middle - page.zero) > gap / 2):
+        _favours(page, texts, above=False)
 
 
 def _advance(line: Line, after: Line) -> float:
@@ -189,16 +214,16 @@ def _advance(line: Line, after: Line) -> float:
     return gap if line["kind"] == "title" else min(1.0, gap)
 
 
-def _arms(page: Page, cells: list[Line], layout: Layout, off: Set[str]) -> float:
-    """The trials and the data of their arms; returns where they end."""
-    labels = []
-    for line in cells:
-        marks, weight, indent = text_width(line["note_marks"], LEAST_SIZE), weight_of(line), line["indent"] * INDENT
-        line["label_lines"] = wrap(line["label"], LABEL - indent - marks, TEXT_SIZE, weight)
-        labels.append(indent + 1.012 * max(text_width(t, TEXT_SIZE, weight) for t in line["label_lines"]) + marks)
-    x = MARGIN + max(labels)
-    page.columns["label"] = (MARGIN, x)
+def _arms(page: Page, cells: list[Line], layout: Layout, off: Set[str], widest: float) -> float:
+    """The trials, their labels at most so wide, and the data of their arms; returns where they end.
+
+    A label that is no trial's reaches over the columns of the arms that are empty beside it.
+    """
     shown = [] if "arm_data" in off else [name for name in DATA_COLUMNS if any(line[name] for line in cells)]
+    kinds = ("study", "not estimable", "column header", *(("overall",) if widest == LABELS[0] else ()))
+    within = [line for line in cells if not shown or line["kind"] in kinds]
+    x = MARGIN + max(_labelled(line, widest) for line in within)
+    page.columns["label"] = (MARGIN, x)
     arms = [name for name in shown if name in ARM_COLUMNS]
     groups = [[name for name in arms if name.endswith(f"_{arm}")] for arm in ARMS]
     page.spanning = spanning = names_below(layout, arms)
@@ -210,15 +235,13 @@ def _arms(page: Page, cells: list[Line], layout: Layout, off: Set[str]) -> float
         # A header wider than its columns spreads over both sides of them.
         header = next(line[names[0]] for line in cells if line["row_id"] == "header-top")
         limit = ARMS_HEADER if spanning else ARM_HEADER
-        widest = max(text_width(text, TEXT_SIZE, "bold") for text in wrap(header, limit, TEXT_SIZE, "bold"))
-        sides = {
-            name: [max(side) for side in zip(*_sides(cells, name, layout, spanning), strict=True)] for name in names
-        }
+        head = max(text_width(text, TEXT_SIZE, "bold") for text in wrap(header, limit, TEXT_SIZE, "bold"))
+        sides = {name: [max(side) for side in zip(*_sides(page, cells, name, layout), strict=True)] for name in names}
         if layout.on_slash(names[0]) and len(names) == 1:
             # Centred on the slash, as all that stands below it.
-            sides[names[0]] = [max(side, widest / 2) for side in sides[names[0]]]
+            sides[names[0]] = [max(side, head / 2) for side in sides[names[0]]]
         gap = WIDE_GAP if spanning else GAP
-        spare = widest - sum(map(sum, sides.values())) - gap * (len(names) - 1)
+        spare = head - sum(map(sum, sides.values())) - gap * (len(names) - 1)
         x += max(0.0, spare / 2)
         start = x
         for i, name in enumerate(names):
@@ -229,12 +252,21 @@ def _arms(page: Page, cells: list[Line], layout: Layout, off: Set[str]) -> float
             x += sum(sides[name])
         page.groups |= dict.fromkeys(names, (start, x))
         x += max(0.0, spare / 2)
+    for line in [line for line in cells if shown and line["kind"] not in kinds]:
+        _labelled(line, next((page.columns[name][0] - GAP for name in shown if line[name]), x) - MARGIN)
     return float(x)
 
 
-def _sides(cells: list[Line], name: str, layout: Layout, spanning: bool) -> list[tuple[float, float]]:
+def _labelled(line: Line, widest: float) -> float:
+    """Break a label into lines; returns what the widest needs with its indent and marks."""
+    marks, weight, indent = text_width(line["note_marks"], LEAST_SIZE), weight_of(line), line["indent"] * INDENT
+    line["label_lines"] = wrap(line["label"], widest - indent - marks, TEXT_SIZE, weight)
+    return marks + float(indent + 1.012 * max(text_width(text, TEXT_SIZE, weight) for text in line["label_lines"]))
+
+
+def _sides(page: Page, cells: list[Line], name: str, layout: Layout) -> list[tuple[float, float]]:
     """What each cell of a column needs left and right of its slash, or left of its flush right edge."""
-    sides = []
+    sides = [(page.brackets[name][1], 0.0)] if name in page.brackets else []
     for line in cells:
         if line["row_id"] == "header-top":
             continue
@@ -244,7 +276,7 @@ def _sides(cells: list[Line], name: str, layout: Layout, spanning: bool) -> list
             if not layout.on_slash(name):
                 sides.append((wide, 0.0))
             else:
-                sides.append((wide / 2, wide / 2) if spanning else slash_sides(text, weight))
+                sides.append((wide / 2, wide / 2) if page.spanning else slash_sides(text, weight))
         else:
             sides.append(
                 slash_sides(text, weight) if layout.on_slash(name) else (text_width(text, TEXT_SIZE, weight), 0.0)
@@ -260,13 +292,13 @@ def _widths(page: Page, cells: list[Line], off: Set[str], lights: int) -> dict[s
     wide = {
         name: max(
             max(text_width(text, TEXT_SIZE, weight) for text in wrap(line[name], limit, TEXT_SIZE, weight))
-            + (line.get("slack", 0.0) if name == "effect" else 0.0)
             for line in cells
             for weight in ["bold" if line["kind"] == "column header" else "normal"]
             for limit in [EFFECT_HEADER if line["kind"] == "column header" else float("inf")]
         )
         for name in names
     }
+    wide["effect"] = max(wide["effect"], page.brackets.get("effect", (0.0, 0.0))[1])
     if lights and "risk_of_bias" not in off:
         header = next(line["risk_of_bias"] for line in cells if line["row_id"] == "header-top")
         room = max(LIGHT * lights, LIGHTS_HEADER)
@@ -276,10 +308,13 @@ def _widths(page: Page, cells: list[Line], off: Set[str], lights: int) -> dict[s
 
 
 def _panel(page: Page, x: float, wide: Mapping[str, float]) -> None:
-    """The panel and the columns right of it; a page too narrow for its footnotes gives the slack to the panel."""
+    """The panel and the columns right of it: what is left of a journal's page, within bounds.
+
+    A page too narrow for its footnotes gives the slack to the panel.
+    """
     right = (WIDE_GAP + sum(wide.values()) + GAP * (len(wide) - 1) if wide else HALF_LABEL) + MARGIN + page.beside[1]
     start = x + WIDE_GAP + page.beside[0]
-    page.width = max(NARROWEST, start + PANEL + right)
+    page.width = max(NARROWEST, start + min(max(PAGE_WIDTH - start - right, NARROW), PANEL) + right)
     page.panel = (start, page.width - right)
     x = page.panel[1] + page.beside[1] + WIDE_GAP
     for name in wide:
@@ -348,11 +383,9 @@ def _joins(page: Page, row: Line, line: Line) -> bool:
 
 def _axis_space(page: Page) -> float:
     """Rows more (or fewer) than the table allows for the axis: no arrows, or wrapped words under them."""
-    if page.axis_title:
-        return len(page.axis_title) * SMALL_SIZE * LINE_SPACING / ROW - TO_ARROWS
-    if not page.favours:
-        return -TO_ARROWS
-    return (max(map(len, page.favours.values())) - 1) * SMALL_SIZE * LINE_SPACING / ROW
+    lines = 0 if page.favours_above else max(map(len, page.favours.values()), default=0)
+    title = len(page.axis_title) * SMALL_SIZE * LINE_SPACING / ROW
+    return title + ((lines - 1) * SMALL_SIZE * LINE_SPACING / ROW if lines else -TO_ARROWS)
 
 
 def _wrapped(page: Page, line: Line, size: float) -> dict[str, list[str]]:
@@ -367,7 +400,7 @@ def _wrapped(page: Page, line: Line, size: float) -> dict[str, list[str]]:
         return {"label": wrap(line["label"], room, size, weight, at_commas=statistics)}
     if line["kind"] != "column header":
         return {"label": line["label_lines"]}
-    found = {"label": [line["label"]]}
+    found = {"label": line["label_lines"]}
     found["panel"] = wrap(line["panel"], page.panel[1] - page.panel[0], size, weight)
     if line["row_id"] == "header" and page.favours_above:
         # What each side favours may reach up to the line above, which is free.

@@ -500,7 +500,7 @@ class _Lines:
         """What the trial reports: the data of its arms, else its estimate and standard error."""
         cells = {name: cell(trial) for name, (_, cell) in self.arms.items()}
         if self.generic and pooled:
-            decimals = self.decimals or 2
+            decimals = 2 if self.decimals is None else self.decimals
             cells["estimate_text"] = fixed(trial["estimate"], decimals)
             cells["se_text"] = fixed(math.sqrt(number(trial, "variance")), decimals)
         if self.peto and pooled:

@@ -1,11 +1,11 @@
 "use strict";
-// The explorer: looks up results that were pooled beforehand, draws them, and keeps what was chosen in the address.
+// The explorer: pools whichever trials are ticked (pool.js), draws them, and keeps what was chosen in the address.
 (() => {
   const form = byId("x-controls");
   if (!form) return;
-  const data = json("explorer-data");
+  const data = json("explorer-data"), models = Object.keys(data.models);
   const select = { question: byId("x-analysis"), a: byId("x-measure"), set: byId("x-set"), model: byId("x-model"), r: byId("x-r") };
-  let state = {}, rows = [];
+  let state = {}, rows = [], by = -1, stale = [];
 
   // Numbers as the tables print them.
   // Half up, from twelve significant digits, as reweigh.text.numbers rounds.
@@ -20,8 +20,10 @@
   const ratio = (x) => (x < 0.005 ? "<0.01" : x > 9999.995 ? ">9999" : fixed(x, 2));
   // The analysis scales of reweigh.measures, on the natural one.
   const natural = { natural: (x) => x, log: Math.exp, z: Math.tanh, logit: (x) => 1 / (1 + Math.exp(-x)) };
-  const printed = (a, x) => (a.scale === "log" ? ratio : (y) => fixed(y, a.decimals))(natural[a.scale](x));
-  const interval = (a, low, high) => `${printed(a, low)} to ${printed(a, high)}`;
+  // Beside an estimate that is too small a ratio for two decimals, what is below them has two significant digits.
+  const tiny = (x) => (x > 1e-9 && x < 0.005 ? fixed(x, 1 - Math.floor(Math.log10(x))) : ratio(x));
+  const printed = (a, x, of = NaN) => (a.scale !== "log" ? (y) => fixed(y, a.decimals) : Math.exp(of) < 0.005 && Math.exp(of) > 0 ? tiny : ratio)(natural[a.scale](x));
+  const interval = (a, low, high, of) => `${printed(a, low, of)} to ${printed(a, high, of)}`;
   const pText = (p) => (p < 0.001 ? "< 0.001" : p > 0.99 ? "> 0.99" : p >= 0.04995 && p < 0.05 ? "< 0.05" : `= ${fixed(p, p >= 0.0495 && p < 0.05 ? 4 : p < 0.0095 || (p >= 0.045 && p < 0.05) ? 3 : 2)}`);
   const percent = (x) => `${fixed(x, x >= 99.5 && x < 100 ? 1 : 0)}%`;
   // Percentages with one decimal that add up to 100.0, rounded as the forest plots' (printed_shares in figures/forest).
@@ -38,60 +40,61 @@
   const countText = (k, comparisons) => { const trials = `${k} trial${k === 1 ? "" : "s"}`; return k === comparisons ? trials : `${comparisons} comparisons from ${trials}`; };
   const small = (x) => (x === 0 ? "0" : x < 0.0001 ? "<0.0001" : x >= 99.995 ? fixed(x, x < 999.95 ? 1 : 0) : fixed(x, x >= 0.0095 ? 2 : 1 - Math.floor(Math.log10(x))));
 
-  // Packed results: columns one after another, those of each part (estimate, interval ...) that a model has; models share parts.
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
-  const partsOf = (model) => Object.entries(data.models[model].parts).map(([kind, key]) => [`${kind} ${key}`, data.fields[kind]]);
-  const unpack = (set) => {
-    if (set.columns) return set;
-    const numbers = set.single ? new Float32Array(bytes(set.numbers)) : new Float64Array(bytes(set.numbers));
-    const parts = new Map(set.models.flatMap(partsOf)), size = numbers.length / [...parts.values()].flat().length;
-    let at = 0;
-    set.columns = {};
-    for (const [part, names] of parts) set.columns[part] = Object.fromEntries(names.map((name) => [name, numbers.subarray(at++ * size, at * size)]));
-    const codes = new Uint8Array(bytes(set.codes));
-    set.reasons = Object.fromEntries(set.models.map((one, i) => [one, codes.subarray(i * size, (i + 1) * size)]));
-    return set;
-  };
-  // Row of a subset, or why it was not computed.
-  const place = (k, inside) => {
-    if (k <= data.all_up_to) return inside.reduce((sum, on, i) => sum + (on ? 2 ** i : 0), 0) - 1;
-    const out = inside.flatMap((on, i) => (on ? [] : [i]));
-    if (!out.length) return 0;
-    if (out.length === 1) return 1 + out[0];
-    if (out.length > 2) return `of ${k}, removals of one or two were computed, not of ${out.length}`;
-    const [i, j] = out;
-    return 1 + k + i * k - (i * (i + 1)) / 2 + (j - i - 1);
-  };
-  const lookUp = (set, model, inside) => {
-    const { columns, reasons, models } = unpack(set);
-    if (!inside.some(Boolean)) return { reason: "no trial is ticked" };
-    if (set.unable[model]) return { reason: set.unable[model] };
-    if (!models.includes(model)) return { reason: `“${model}” was not computed for these trials` };
-    const row = place(inside.length, inside);
-    if (typeof row === "string") return { reason: row };
-    const [note, narrow] = data.reasons[reasons[model][row]], found = { note, narrow };
-    for (const [part] of partsOf(model)) for (const [name, values] of Object.entries(columns[part])) found[name] = values[row];
-    return Number.isNaN(found.estimate) ? { reason: found.note || "not estimable" } : found;
-  };
+  const said = (codes) => symbols(codes.map((code) => data.said[code]).join("; "));
 
+  // Data sets, each trial of one with its place in data.trials.
   const analysis = () => data.analyses.find((one) => one.id === state.a);
   const sets = () => analysis().datasets;
   const asked = (question) => data.analyses.filter((one) => one.question === question);
   const chosen = () => sets().find((one) => one.set === state.set && (one.correlation === null ? state.r === "" : String(one.correlation) === state.r));
+  const shown = () => chosen() ?? sets().find((one) => one.set === state.set);
+  const idOf = (set, i) => data.trials[set.trials[i]][0];
+  const cell = (set, i, column) => data.trials[set.trials[i]][3 + column];
+
+  // The result of a choice of trials; `reason`: why there is none, `notes`: what it should be read with.
+  const compute = (set, name, inside) => {
+    const none = (code) => ({ reason: [code] }), at = models.indexOf(name), model = data.models[name], a = analysis();
+    if (!inside.some(Boolean)) return none("nothing_ticked");
+    if (set.unable?.[at]) return none(set.unable[at]);
+    if (!set.models.includes(at)) return none("not_in_set");
+    const given = inside.every(Boolean) ? set.whole?.[at] : undefined;
+    const whole = given && Object.fromEntries(Object.entries(given).map(([key, value]) => [key, value ?? NaN]));
+    if (model.interval === "profile likelihood") return whole ? { ...whole, notes: whole.reason, reason: [] } : none("only_all");
+    const of = (values) => values?.filter((_, i) => inside[i]);
+    const trials = { yi: of(set.yi), vi: of(set.vi), counts: of(set.counts) };
+    const found = reweighPool.pool(trials, model, { ...data.critical[a.level[0]], test: a.null }, a.short);
+    let next = 0;
+    const weights = inside.map((on) => (on ? found.weights[next++] : 0)), notes = found.reason.filter((code) => code !== "few_for_prediction_interval" || model.rule);
+    if (Number.isNaN(found.estimate)) return { reason: found.reason };
+    if (found.narrow) notes.push("hartung_knapp_narrow");
+    if (model.prediction === "bootstrap") {
+      if (whole) Object.assign(found, { pi_lower: whole.pi_lower, pi_upper: whole.pi_upper }); else notes.push("only_all_prediction");
+    } else if (!model.rule && model.tau2 !== "EE") notes.push("no_prediction_interval");
+    return { ...found, weights, notes, reason: [] };
+  };
 
   // Address
   const defaults = (id) => { const a = data.analyses.find((one) => one.id === id); return { a: id, set: a.datasets[0].set, model: a.model, r: "", without: new Set() }; };
-  // The protocol's models for other outcomes are none of this analysis's.
-  const fits = (model) => Object.hasOwn(data.models, model) && (!data.models[model].own || sets().some((one) => one.models.includes(model) || Object.hasOwn(one.unable, model)));
+  const within = (set, model) => set.models.includes(models.indexOf(model)) || Object.hasOwn(set.unable ?? {}, models.indexOf(model));
+  const fits = (model) => Object.hasOwn(data.models, model) && sets().some((one) => within(one, model));
   const read = () => {
     const [, query] = location.hash.match(/^#explore\?(.*)$/) ?? [];
     const given = new URLSearchParams(query ?? "");
     const known = data.analyses.some((one) => one.id === given.get("a"));
+    stale = [];
+    const lost = (name, value) => stale.push(data.said[`stale_${name}`].replace("{value}", () => `“${value}”`));
+    if (given.has("a") && !known) lost("a", given.get("a"));
     state = defaults(known ? given.get("a") : data.analyses[0].id);
-    for (const name of ["set", "model", "r"]) if (given.has(name)) state[name] = given.get(name);
-    if (!sets().some((one) => one.set === state.set)) state.set = sets()[0].set;
-    if (!fits(state.model)) state.model = analysis().model;
-    state.without = new Set((given.get("without") ?? "").split(",").filter(Boolean));
+    const there = {
+      set: (value) => sets().some((one) => one.set === value),
+      model: fits,
+      r: (value) => value === "" || sets().some((one) => String(one.correlation) === value),
+      without: (value) => sets().some((set) => set.trials.some((place) => data.trials[place][0] === value)),
+    };
+    // Of another analysis nothing else is asked of the link.
+    if (given.has("a") && !known) return query !== undefined;
+    for (const name of ["set", "model", "r"]) if (given.has(name)) { if (there[name](given.get(name))) state[name] = given.get(name); else lost(name, given.get(name)); }
+    for (const trial of (given.get("without") ?? "").split(",").filter(Boolean)) { if (there.without(trial)) state.without.add(trial); else lost("without", trial); }
     return query !== undefined;
   };
   const write = () => {
@@ -124,51 +127,97 @@
     marks["arrow left"].hidden = !(scale(low) < 0);
     marks["arrow right"].hidden = !(scale(high) > 100);
   };
-  const line = (name, marks, options = {}) => {
-    const effect = make("span", { className: "effect", role: "cell" }), weight = make("span", { className: "weight", role: "cell" });
+  const line = (name, marks, kind, options = {}) => {
+    const effect = make("span", { className: "effect", role: kind }), weight = make("span", { className: "weight", role: kind });
     const element = make("div", { className: `frow ${options.className ?? ""}`, role: "row" },
-      make("span", { role: "rowheader" }, name), make("span", { className: "cell-track", role: "cell" }, marks.element), effect, weight);
+      make("span", { role: "rowheader" }, name), make("span", { className: "cell-track", role: kind }, marks.element), effect, weight);
     return { element, effect, weight, marks: marks.marks };
   };
 
   const build = () => {
-    const a = analysis(), set = chosen() ?? sets().find((one) => one.set === state.set), forest = byId("x-forest");
-    const head = make("div", { className: "frow head", role: "row" }, ...["Trial", "", `${a.short} (${a.level} CI)`, "Weight"].map((text, i) =>
-      make("span", { role: "columnheader", className: i === 3 ? "weight" : "" }, text || make("span", { className: "visually-hidden" }, "Plot"))));
-    rows = set.trials.map(([id, label, group, , low, high, , effect]) => {
-      const box = make("input", { type: "checkbox", checked: !state.without.has(id) });
+    const a = analysis(), set = shown(), { z } = data.critical[a.level[0]];
+    const head = make("div", { className: "frow head", role: "row" }, ...["Trial", "", `${a.short} (${a.level[1]} CI)`, "Weight"].map((text, i) =>
+      make("span", { role: "columnheader", className: ["", "cell-track", "effect", "weight"][i] }, text || make("span", { className: "visually-hidden" }, "Plot"))));
+    rows = set.trials.map((place, i) => {
+      const [id, label] = data.trials[place], half = z * Math.sqrt(set.vi[i]), ends = [set.yi[i] - half, set.yi[i] + half];
+      const box = make("input", { type: "checkbox", checked: !state.without.has(id), tabIndex: i ? -1 : 0 });
       box.dataset.trial = id;
       box.addEventListener("change", () => { if (box.checked) state.without.delete(id); else state.without.add(id); draw(); });
-      const name = make("label", {}, box, make("span", {}, make("b", {}, label), ...(group ? [make("small", {}, group)] : [])));
-      const one = line(name, track("ci", "square"));
-      bar(one.marks.ci, low, high);
-      clipped(one.marks, low, high);
-      one.effect.textContent = effect;
+      const one = line(make("label", {}, box, make("span", {}, make("b", {}, label), make("small"))), track("ci", "square"), "gridcell");
+      bar(one.marks.ci, ...ends);
+      clipped(one.marks, ...ends);
+      one.effect.textContent = `${printed(a, set.yi[i], set.yi[i])} (${interval(a, ...ends, set.yi[i])})`;
       return { ...one, box, id };
     });
-    const total = line("Pooled", track("pi", "diamond"), { className: "total" }), ghost = line("All ticked, for comparison", track("diamond ghost"), { className: "ghost-row" });
+    byId("x-forest").replaceChildren(head, ...rows.map((one) => one.element));
+    const total = line("Pooled", track("pi", "diamond"), "cell", { className: "total" }), ghost = line("All ticked", track("diamond ghost"), "cell", { className: "ghost-row" });
     rows.total = total;
     rows.ghost = ghost;
-    forest.replaceChildren(head, ...rows.map((one) => one.element), total.element, ghost.element);
-    byId("x-axis").replaceChildren(...a.axis.ticks.map(([at, label]) => { const tick = make("span", {}, label); tick.style.left = `${scale(at)}%`; return tick; }));
+    byId("x-total").replaceChildren(total.element, ghost.element);
+    byId("x-axis").replaceChildren(...a.axis.ticks.map(([at, label]) => { const tick = make("span", {}, label); tick.style.left = `${scale(at)}%`; tick.dataset.at = at; return tick; }));
     byId("x-favours").replaceChildren(...(a.favours.length ? [make("span", {}, `← ${a.favours[0]}`), make("span", {}, `${a.favours[1]} →`)] : []));
-    const groups = [...new Set(set.trials.map((one) => one[2]).filter(Boolean))];
-    byId("x-groups").replaceChildren(...(groups.length < 2 ? [] : groups).flatMap((group) => {
-      const button = make("button", { type: "button" }, `Only ${group.toLowerCase()}`);
-      button.addEventListener("click", () => { state.without = new Set(set.trials.filter((one) => one[2] !== group).map((one) => one[0])); tick(); });
-      return [button, " "];
+    choices();
+  };
+
+  // Ticking by what the trials are.
+  const sorting = (set) => data.columns.map((_, i) => i).filter((i) => new Set(set.trials.map((_, t) => cell(set, t, i))).size > 1);
+  const textOf = (column, value) => (value === null ? "Not reported" : data.columns[column].values[value] ?? String(value));
+  const put = (on, ids) => { for (const id of ids) { if (on) state.without.delete(id); else state.without.add(id); } tick(); };
+  const choices = () => {
+    const set = shown(), columns = sorting(set), menu = byId("x-by");
+    // At first by what puts trials together, not each by itself.
+    const together = (i) => new Set(set.trials.map((_, t) => cell(set, t, i))).size < set.trials.length && data.columns[i].values.length;
+    if (!columns.includes(by)) by = columns.find(together) ?? columns[0] ?? -1;
+    byId("x-by-label").hidden = by < 0;
+    menu.replaceChildren(...columns.map((i) => make("option", { value: String(i) }, data.columns[i].label)));
+    menu.value = String(by);
+    const values = by < 0 ? set.trials.map(() => null) : set.trials.map((_, i) => cell(set, i, by)), numeric = by >= 0 && !data.columns[by].values.length;
+    for (const [i, one] of rows.entries()) one.element.querySelector("small").textContent = by < 0 ? "" : textOf(by, values[i]);
+    if (numeric) {
+      const known = values.filter((one) => one !== null), ends = [Math.min(...known), Math.max(...known)];
+      const range = [-Infinity, Infinity], beyond = new Set();
+      byId("x-values").replaceChildren(...["from", "to"].map((name, end) => {
+        const input = make("input", { type: "number", step: "any", placeholder: String(ends[end]) });
+        input.addEventListener("change", () => {
+          range[end] = input.value === "" ? [-Infinity, Infinity][end] : Number(input.value);
+          const open = range[0] === -Infinity && range[1] === Infinity, inside = (value) => open || (value !== null && value >= range[0] && value <= range[1]);
+          // Only what the range itself has unticked comes back with it.
+          for (const [i, value] of values.entries()) {
+            const id = idOf(set, i);
+            if (inside(value)) { if (beyond.delete(id)) state.without.delete(id); } else if (!state.without.has(id)) { beyond.add(id); state.without.add(id); }
+          }
+          tick();
+        });
+        return make("label", {}, `${name} `, input);
+      }));
+      return;
+    }
+    const order = by < 0 ? [] : [...new Set(values)].sort((x, y) => (x === null) - (y === null) || x - y);
+    byId("x-values").replaceChildren(...order.map((value) => {
+      const ids = set.trials.map((_, i) => idOf(set, i)).filter((_, i) => values[i] === value), box = make("input", { type: "checkbox" }), count = make("span");
+      box.addEventListener("change", () => put(box.checked, ids));
+      box.ids = ids;
+      box.count = count;
+      return make("label", {}, box, ` ${textOf(by, value)} `, count);
     }));
   };
   const tick = () => { for (const one of rows) one.box.checked = !state.without.has(one.id); draw(); };
   const fill = () => {
     const a = analysis(), names = [...new Map(sets().map((one) => [one.set, one.label]))], measures = asked(a.question);
     select.question.value = a.question;
-    select.a.replaceChildren(...measures.map((one) => make("option", { value: one.id }, one.measure)));
+    select.a.replaceChildren(...measures.map((one) => make("option", { value: one.id }, one.asked ? one.measure : `${one.measure}, from the counts`)));
     select.a.value = state.a;
     byId("x-measure-label").hidden = measures.length < 2;
     select.set.replaceChildren(...names.map(([value, label]) => make("option", { value }, label)));
     select.set.value = state.set;
-    for (const option of select.model.options) option.hidden = option.disabled = !fits(option.value);
+    const set = shown();
+    for (const option of select.model.options) {
+      const there = within(set, option.value), why = set.unable?.[models.indexOf(option.value)];
+      option.hidden = !there && option.value !== state.model;
+      // The choice that a link asks for is not greyed: the result says why it has none.
+      option.disabled = option.value !== state.model && (!there || Boolean(why));
+      option.textContent = (option.dataset.label ??= option.textContent) + (why ? `: ${said([why])}` : "");
+    }
     select.model.value = state.model;
     const swept = sets().filter((one) => one.correlation !== null);
     byId("x-r-label").hidden = !swept.length;
@@ -180,47 +229,54 @@
   };
 
   const sentence = (a, found, k, count) => {
-    const figures = make("p", { className: "figures" });
-    const say = (name, text) => figures.append(make("span", {}, `${name} ${text}`), " ");
+    const figures = make("p", { className: "figures" }), model = data.models[state.model];
+    const say = (...parts) => figures.append(make("span", {}, parts.join(" ")), " ");
     const head = make("p", { className: "big" });
-    head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper)})`;
-    head.textContent = `${a.short} ${head.dataset.effect.replace("(", Number.isNaN(found.ci_lower) ? "(" : `(${a.level} CI `)}`;
+    head.dataset.effect = Number.isNaN(found.ci_lower) ? `${printed(a, found.estimate, found.estimate)} (CI not estimable)` : `${printed(a, found.estimate, found.estimate)} (${interval(a, found.ci_lower, found.ci_upper, found.estimate)})`;
+    head.textContent = `${a.short} ${head.dataset.effect.replace("(", Number.isNaN(found.ci_lower) ? "(" : `(${a.level[1]} CI `)}`;
     say("k =", count);
     if (!Number.isNaN(found.p_value)) say("P", pText(found.p_value));
     if (k > 1) {
-      say("prediction interval", Number.isNaN(found.pi_lower) ? "–" : interval(a, found.pi_lower, found.pi_upper));
+      if (model.rule && !Number.isNaN(found.pi_lower)) say(`prediction interval (${model.rule})`, interval(a, found.pi_lower, found.pi_upper));
       say("τ² =", small(found.tau2));
-      if (!Number.isNaN(found.i2)) say(`I² (${symbols(data.models[state.model].i2)}) =`, percent(found.i2));
-      if (!Number.isNaN(found.q)) say("Q =", `${fixed(found.q, 2)}, P ${pText(found.q_p_value)}`);
+      const i2 = model.i2 === "Q-based" ? found.i2_q : found.i2_tau2;
+      if (!Number.isNaN(i2)) say(`I² (${symbols(model.i2)}) =`, percent(i2));
+      if (!Number.isNaN(found.q)) say("Q =", `${fixed(found.q, 2)},`, "df", `${found.q_df},`, "P", pText(found.q_p_value));
       if (found.narrow) say("guarded interval", interval(a, found.guarded_ci_lower, found.guarded_ci_upper));
     }
-    return [head, figures, ...(found.note ? [make("p", { className: "quiet" }, symbols(found.note))] : [])];
+    return [head, figures, ...(found.notes.length ? [make("p", { className: "quiet" }, said(found.notes))] : [])];
   };
   const draw = () => {
-    const started = performance.now(), a = analysis(), set = chosen(), result = byId("x-result");
+    const started = performance.now(), a = analysis(), set = chosen(), result = byId("x-result"), table = shown();
     write();
     const inside = rows.map((one) => one.box.checked), k = inside.filter(Boolean).length;
-    const found = set ? lookUp(set, state.model, inside) : { reason: "this crossover correlation was computed for the main set only, not for this one" };
-    const all = set ? lookUp(set, state.model, inside.map(() => true)) : found;
-    const ticked = (set ?? sets()[0]).trials.filter((one) => !state.without.has(one[0]));
-    result.replaceChildren(...(found.reason ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, symbols(`${found.reason[0].toUpperCase()}${found.reason.slice(1)}.`))] : sentence(a, found, k, countText(new Set(ticked.map((one) => one[8])).size, k))));
-    const fixedWeights = set?.weights[state.model], weightOf = (one, i) => (fixedWeights ? fixedWeights[i] ?? 0 : 1 / (one[6] + (found.tau2 || 0)));
-    const weights = (set ?? sets()[0]).trials.map((one, i) => (inside[i] && !found.reason ? weightOf(one, i) : 0));
-    const sum = weights.reduce((x, y) => x + y, 0), most = Math.max(...weights);
-    const order = rows.map((one) => (set ?? sets()[0]).trials.findIndex((trial) => trial[0] === one.id));
-    const percents = shares(weights);
+    const found = set ? compute(set, state.model, inside) : { reason: ["not_swept"] };
+    const all = set ? compute(set, state.model, inside.map(() => true)) : found;
+    const missing = found.reason.length > 0;
+    const ticked = table.trials.filter((_, i) => inside[i]).map((place) => data.trials[place][2]);
+    const why = said(found.reason);
+    result.replaceChildren(...(missing ? [make("p", { className: "big missing" }, "Not computed"), make("p", {}, `${why[0].toUpperCase()}${why.slice(1)}.`)] : sentence(a, found, k, countText(new Set(ticked).size, k))));
+    byId("x-stale").hidden = !stale.length;
+    byId("x-stale").textContent = stale.length ? data.said.stale.replace("{missing}", () => stale.join("; ")) : "";
+    const weights = inside.map((_, i) => (missing ? 0 : found.weights[i] || 0)), most = Math.max(...weights), percents = shares(weights);
     for (const [i, one] of rows.entries()) {
-      const share = sum ? weights[order[i]] / sum : 0, y = set?.trials[order[i]]?.[3] ?? 0;
+      const y = table.yi[i];
       one.element.classList.toggle("out", !inside[i]);
-      one.weight.textContent = share && k > 1 ? `${fixed(percents[order[i]], 1)}%` : "";
-      const side = sum && share ? 4 + 10 * Math.sqrt(weights[order[i]] / most) : 6;
+      one.weight.textContent = weights[i] && k > 1 ? `${fixed(percents[i], 1)}%` : "";
+      const side = weights[i] ? 4 + 10 * Math.sqrt(weights[i] / most) : 6;
       one.marks.square.style.width = one.marks.square.style.height = `${side}px`;
       one.marks.square.style.left = `${scale(y)}%`;
       one.marks.square.hidden = scale(y) < 0 || scale(y) > 100;
     }
+    for (const box of byId("x-values").querySelectorAll("[type=checkbox]")) {
+      const on = box.ids.filter((id) => !state.without.has(id)).length;
+      box.checked = on === box.ids.length;
+      box.indeterminate = on > 0 && on < box.ids.length;
+      box.count.textContent = on === box.ids.length ? `(${on})` : `(${on} of ${box.ids.length})`;
+    }
     const diamond = (line, one, pi) => {
       const { diamond: d, "diamond ghost": g } = line.marks, mark = d ?? g;
-      const usable = !one.reason && !Number.isNaN(one.ci_lower);
+      const usable = !one.reason.length && !Number.isNaN(one.ci_lower);
       mark.hidden = !usable;
       if (usable) {
         const [from, to] = bar(mark, one.ci_lower, one.ci_upper);
@@ -231,19 +287,20 @@
       const lows = [...(usable ? [one.ci_lower] : []), ...(predicted ? [one.pi_lower] : [])], highs = [...(usable ? [one.ci_upper] : []), ...(predicted ? [one.pi_upper] : [])];
       clipped(line.marks, Math.min(...lows, a.axis.high), Math.max(...highs, a.axis.low));
       if (pi) { line.marks.pi.hidden = true; if (predicted) bar(line.marks.pi, one.pi_lower, one.pi_upper); }
-      line.effect.textContent = one.reason ? "–" : Number.isNaN(one.ci_lower) ? `${printed(a, one.estimate)} (–)` : `${printed(a, one.estimate)} (${interval(a, one.ci_lower, one.ci_upper)})`;
+      line.effect.textContent = one.reason.length ? "–" : Number.isNaN(one.ci_lower) ? `${printed(a, one.estimate, one.estimate)} (–)` : `${printed(a, one.estimate, one.estimate)} (${interval(a, one.ci_lower, one.ci_upper, one.estimate)})`;
     };
     diamond(rows.total, found, true);
     diamond(rows.ghost, all, false);
     rows.ghost.element.hidden = k === inside.length;
-    byId("x-how").textContent = inside.length <= data.all_up_to ? `Stored: every subset of these ${inside.length}.` : `Stored: all ${inside.length} together, and every removal of one or two.`;
-    byId("x-what").textContent = symbols(`${data.models[state.model].what}.`);
+    const what = [`${data.models[state.model].what}.`, ...(a.asked ? [] : [`${a.measure}: ${data.said.measure_from_counts}.`])];
+    byId("x-what").textContent = symbols(what.join(" "));
     byId("explorer").dataset.milliseconds = (performance.now() - started).toFixed(1);
   };
   const render = () => { fill(); build(); draw(); };
 
   for (const [name, element] of Object.entries(select))
     element.addEventListener("change", () => {
+      stale = [];
       if (name === "question") {
         const { id } = asked(element.value)[0], usual = defaults(id), kept = state.model !== analysis().model;
         state = { ...usual, model: kept ? state.model : usual.model };
@@ -251,10 +308,22 @@
       } else if (element.value || name === "r") state[name] = element.value;
       // Another measure may not have this set: then its first.
       if (name === "a" && !sets().some((one) => one.set === state.set)) state.set = sets()[0].set;
+      if (name === "a" && !fits(state.model)) state.model = analysis().model;
       render();
     });
+  byId("x-by").addEventListener("change", (event) => { by = Number(event.target.value); choices(); draw(); });
+  // The trials are one stop of the Tab key: arrows go from one to the next, Space ticks.
+  byId("x-forest").addEventListener("keydown", (event) => {
+    const at = rows.findIndex((one) => one.box === document.activeElement), last = rows.length - 1;
+    const to = { ArrowDown: Math.min(at + 1, last), ArrowUp: Math.max(at - 1, 0), Home: 0, End: last }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    rows[to].box.focus();
+  });
+  byId("x-forest").addEventListener("focusin", (event) => { for (const one of rows) one.box.tabIndex = one.box === event.target ? 0 : -1; });
+  for (const type of ["change", "click"]) byId("explorer").addEventListener(type, (event) => { if (stale.length && event.target.matches("input, button")) { stale = []; byId("x-stale").hidden = true; } });
   form.addEventListener("submit", (event) => event.preventDefault());
-  byId("x-all").addEventListener("click", () => { state.without = new Set(); tick(); });
+  byId("x-all").addEventListener("click", () => { state.without = new Set(); choices(); tick(); });
   byId("x-copy").addEventListener("click", async () => {
     try { await navigator.clipboard.writeText(location.href); byId("x-copied").textContent = "Copied."; } catch { byId("x-copied").textContent = "Copy the address of this page."; }
   });

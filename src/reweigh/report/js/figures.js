@@ -6,29 +6,35 @@
     const figure = byId(`fig-${id}`);
     if (!figure) return null;
     for (const one of document.querySelectorAll(`.view[data-analysis="${figure.dataset.analysis}"]`)) one.hidden = one !== figure;
+    fill(figure);
     return figure;
   };
   for (const select of document.querySelectorAll("select[data-views]"))
     select.addEventListener("change", () => show(select.value));
   const follow = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
+    let id = "";
+    try { id = decodeURIComponent(location.hash.slice(1)); } catch { return; }
     if (!id.startsWith("fig-")) return;
     const figure = show(id.slice(4));
     const select = figure && document.querySelector(`select[data-views="${figure.dataset.analysis}"]`);
     if (select) select.value = id.slice(4);
-    for (let one = figure?.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
+    reveal(figure);
     if (figure) figure.scrollIntoView();
   };
   addEventListener("hashchange", follow);
   follow();
 
+  for (const more of document.querySelectorAll("details.further"))
+    more.addEventListener("toggle", () => { for (const figure of more.querySelectorAll("[data-pack]")) fill(figure); });
   // The multiverse behind a claim: a copy of the analysis's own figure, with ids of its own.
   for (const behind of document.querySelectorAll(".behind"))
-    behind.addEventListener("toggle", () => {
+    behind.addEventListener("toggle", async () => {
+      for (const figure of behind.querySelectorAll("[data-pack]")) fill(figure);
       for (const place of behind.querySelectorAll("[data-copy]:empty")) {
-        const svg = byId(`fig-${place.dataset.copy}`).querySelector("svg"), prefix = behind.closest("article").id;
-        place.innerHTML = svg.outerHTML.replace(/( id=.|href=.#|url\(#)/g, `$1${prefix}-`).replace(/ aria-labelledby="[^"]*"/, "");
-        place.firstChild.setAttribute("aria-label", svg.querySelector("title").textContent);
+        const drawing = await packed(place.dataset.copy), prefix = behind.closest("article").id;
+        place.innerHTML = drawing.replace(/( id=.|href=.#|url\(#)/g, `$1${prefix}-`).replace(/ aria-labelledby="[^"]*"/, "");
+        const svg = place.firstElementChild;
+        svg.setAttribute("aria-label", svg.querySelector("title").textContent);
       }
     });
 
@@ -47,7 +53,7 @@
     svg.setAttribute("height", `${height}pt`);
     svg.removeAttribute("style");
     const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
-    style.textContent = `${byId("figure-font").textContent} text{font:8.5px 'DejaVu Sans';fill:var(--ink)} .ts{text-anchor:start} .tm{text-anchor:middle} .te{text-anchor:end}`;
+    style.textContent = byId("figure-font").textContent;
     svg.prepend(style);
     let text = new XMLSerializer().serializeToString(svg);
     for (const [variable, colour] of Object.entries(json("colours"))) text = text.replaceAll(variable, colour);
@@ -74,19 +80,20 @@
     });
     document.body.append(frame);
   };
-  const rowsOf = (table, analysis) => {
-    const [head, ...rows] = json("tables")[table].split("\n");
+  const rowsOf = async (table, analysis) => {
+    const [head, ...rows] = (await packed(`table ${table}`)).split("\n");
     return [head, ...rows.filter((row) => row.startsWith(`${analysis},`)), ""].join("\n");
   };
-  document.addEventListener("click", (event) => {
+  document.addEventListener("click", async (event) => {
     const button = event.target.closest("button[data-get], button[data-table]");
     if (!button) return;
     const { get, id, table } = button.dataset;
-    if (table) save(json("tables")[table], "text/csv", `${review}.${table}.csv`);
+    if (id) await fill(byId(`fig-${id}`));
+    if (table) save(await packed(`table ${table}`), "text/csv", `${review}.${table}.csv`);
     else if (get === "svg") save(standalone(id).text, "image/svg+xml", `${id}.svg`);
     else if (get === "png") png(id);
     else if (get === "pdf") pdf(id);
-    else if (get === "pooled" && id.includes(".by_")) save(rowsOf("subgroups", id), "text/csv", `${id}.pooled.csv`);
-    else save(rowsOf(get, id.split(".by_")[0]), "text/csv", `${id}.${get}.csv`);
+    else if (get === "pooled" && id.includes(".by_")) save(await rowsOf("subgroups", id), "text/csv", `${id}.pooled.csv`);
+    else save(await rowsOf(get, id.split(".by_")[0]), "text/csv", `${id}.${get}.csv`);
   });
 })();

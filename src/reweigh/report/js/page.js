@@ -11,6 +11,29 @@ const make = (tag, options = {}, ...children) => {
   return element;
 };
 const json = (id) => JSON.parse(byId(id).textContent);
+// What is not shown at first is stored compressed, and unpacked once, when the first of it is asked for.
+let unpacking = null;
+const packed = async (name) => {
+  unpacking ??= (async () => {
+    const bytes = Uint8Array.from(atob(byId("pack").textContent), (c) => c.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  })();
+  return (await unpacking)[name];
+};
+// A figure that was not shown yet gets its drawing.
+const fill = async (figure) => {
+  const name = figure.dataset.pack;
+  if (!name) return figure;
+  const drawing = await packed(name), stack = await packed(`stack ${name}`);
+  if (!figure.dataset.pack) return figure;
+  const place = figure.querySelector("div");
+  place.innerHTML = drawing;
+  if (stack) place.insertAdjacentHTML("afterend", stack);
+  delete figure.dataset.pack;
+  return figure;
+};
+// Whatever is folded over an element is opened.
+const reveal = (element) => { for (let one = element?.closest("details"); one; one = one.parentElement.closest("details")) one.open = true; };
 
 (() => {
   const root = document.documentElement;
@@ -26,12 +49,44 @@ const json = (id) => JSON.parse(byId(id).textContent);
 })();
 
 (() => {
-  // Printing opens what a reader would open on screen, but not the long tables of trials.
+  // Printing opens what a reader would open on screen, but not the long lists behind it.
   const opened = [];
   addEventListener("beforeprint", () => {
-    for (const one of document.querySelectorAll("main details:not([open]):not(td *)")) { one.open = true; opened.push(one); }
+    for (const one of document.querySelectorAll("main details:not([open]):not(td *):not(.further):not(.behind)")) { one.open = true; opened.push(one); }
   });
   addEventListener("afterprint", () => { while (opened.length) opened.pop().open = false; });
+})();
+
+(() => {
+  // An address that names a part of the page opens it, however deep it is folded.
+  const follow = () => {
+    let id = "";
+    try { id = decodeURIComponent(location.hash.slice(1).split("?")[0]); } catch { return; }
+    const target = id && byId(id);
+    if (!target) return;
+    const own = target.querySelector(":scope > details");
+    if (own) own.open = true;
+    reveal(target);
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", follow);
+  // The same link pressed again opens again what was closed meanwhile.
+  document.addEventListener("click", (event) => { const link = event.target.closest?.('a[href^="#"]'); if (link && link.hash === location.hash) follow(); });
+  follow();
+})();
+
+(() => {
+  // The bar at the top names the part in view.
+  const here = byId("here");
+  if (!here || !("IntersectionObserver" in window)) return;
+  const heads = [...document.querySelectorAll("main h2, main article.analysis h4")];
+  const name = () => {
+    const past = heads.filter((one) => one.offsetParent !== null && one.getBoundingClientRect().top < 70);
+    const last = past.at(-1), open = last?.closest("article.analysis");
+    here.textContent = last && !last.classList.contains("visually-hidden") && (!open || open.querySelector("details").open) ? last.firstChild.textContent.trim() : "";
+  };
+  let asked = 0;
+  addEventListener("scroll", () => { asked ||= requestAnimationFrame(() => { asked = 0; name(); }); }, { passive: true });
 })();
 
 (() => {
@@ -50,6 +105,8 @@ const json = (id) => JSON.parse(byId(id).textContent);
 (() => {
   const tip = byId("tip"), detail = byId("detail");
   if (!tip) return;
+  const glossary = json("glossary");
+  const explained = (term) => [make("p", { className: "big" }, term), make("p", {}, glossary[term][0]), make("p", { className: "quiet" }, glossary[term][1])];
   let owner = null, leaving = 0;
   const hide = () => { tip.hidden = true; if (owner) owner.removeAttribute("aria-describedby"); owner = null; };
   const show = (target) => {
@@ -57,7 +114,7 @@ const json = (id) => JSON.parse(byId(id).textContent);
     if (owner === target) return;
     hide();
     owner = target;
-    tip.replaceChildren(byId(target.dataset.note).content.cloneNode(true));
+    tip.replaceChildren(...(target.dataset.term ? explained(target.dataset.term) : [byId(target.dataset.note).content.cloneNode(true)]));
     tip.hidden = false;
     target.setAttribute("aria-describedby", "tip");
     const at = target.getBoundingClientRect(), box = tip.getBoundingClientRect();
@@ -66,23 +123,35 @@ const json = (id) => JSON.parse(byId(id).textContent);
     const start = Math.max(8, Math.min(at.left + 40, document.documentElement.clientWidth - box.width - 8));
     tip.style.left = `${scrollX + start}px`;
   };
-  const open = (target) => {
-    const note = byId(target.dataset.note), page = byId(`worked-${note.dataset.page}`);
+  const open = async (target) => {
+    const note = byId(target.dataset.note), page = note.dataset.page, steps = make("div");
     hide();
     byId("detail-title").textContent = note.dataset.title;
-    byId("detail-body").replaceChildren(note.content.cloneNode(true), ...(page ? [page.content.cloneNode(true)] : []));
+    byId("detail-body").replaceChildren(note.content.cloneNode(true), steps);
     detail.showModal();
     detail.scrollTop = 0;
+    if (page) steps.innerHTML = await packed(`worked ${page}`);
   };
-  const hit = (event) => event.target.closest?.("[data-note]");
+  const hit = (event) => event.target.closest?.("[data-note], [data-term]");
   const later = () => { clearTimeout(leaving); leaving = setTimeout(hide, 250); };
-  document.addEventListener("pointerover", (event) => { const on = hit(event); if (on && on.matches(".hit")) show(on); else if (tip.contains(event.target)) clearTimeout(leaving); });
+  document.addEventListener("pointerover", (event) => { const on = hit(event); if (on && on.matches(".hit, .term")) show(on); else if (tip.contains(event.target)) clearTimeout(leaving); });
   document.addEventListener("pointerout", (event) => { if (hit(event) || tip.contains(event.target)) later(); });
-  document.addEventListener("focusin", (event) => { const on = hit(event); if (on && on.matches(".hit:focus-visible")) show(on); else if (!tip.contains(event.target)) hide(); });
-  document.addEventListener("click", (event) => { const on = hit(event); if (on) open(on); });
+  document.addEventListener("focusin", (event) => { const on = hit(event); if (on && on.matches(".hit:focus-visible, .term:focus-visible")) show(on); else if (!tip.contains(event.target)) hide(); });
+  document.addEventListener("click", (event) => { const on = hit(event); if (on?.dataset.note) open(on); else if (on) show(on); });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
     const on = hit(event);
-    if (on && on.matches(".hit") && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); open(on); }
+    if (!on || !on.matches(".hit")) return;
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(on); }
+    // The trials of a plot are one stop of the tab key; the arrows go from one to the next.
+    const all = [...on.ownerSVGElement.querySelectorAll(".hit")], at = all.indexOf(on);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (to !== undefined && all[to]) {
+      event.preventDefault();
+      on.setAttribute("tabindex", "-1");
+      all[to].setAttribute("tabindex", "0");
+      all[to].focus();
+      show(all[to]);
+    }
   });
 })();

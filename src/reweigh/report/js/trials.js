@@ -4,7 +4,7 @@
   const table = byId("trial-table"), filter = byId("trial-filter");
   if (!table) return;
   const body = table.tBodies[0], rows = [...body.rows];
-  const text = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const text = new Map(rows.map((row) => [row, `${row.textContent} ${row.dataset.words}`.toLowerCase()]));
   const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const heads = [...table.tHead.rows[0].cells];
   for (const [at, head] of heads.entries()) {
@@ -39,19 +39,24 @@
 (() => {
   const filter = byId("claim-filter");
   if (!filter) return;
-  const cards = [...document.querySelectorAll(".claim")];
+  const cards = [...document.querySelectorAll(".claim")], buttons = [...filter.querySelectorAll("[data-verdict-link]")];
+  const pressed = () => buttons.find((one) => one.getAttribute("aria-pressed") === "true");
   const apply = () => {
-    const verdict = filter.elements.verdict.value, page = filter.elements.page.value;
+    const verdict = pressed()?.dataset.verdictLink, page = filter.elements.page?.value;
     let shown = 0;
     for (const card of cards) {
       const fits = (!verdict || card.dataset.verdict === verdict) && (!page || card.dataset.page === page);
       card.hidden = !fits;
       shown += fits;
     }
-    byId("claim-count").textContent = `${shown} of ${cards.length}`;
+    byId("claim-count").textContent = shown < cards.length ? `${shown} of ${cards.length}` : "";
   };
-  for (const link of document.querySelectorAll("[data-verdict-link]"))
-    link.addEventListener("click", () => { filter.elements.verdict.value = link.dataset.verdictLink; apply(); });
+  for (const button of buttons)
+    button.addEventListener("click", () => {
+      const on = pressed() !== button;
+      for (const one of buttons) one.setAttribute("aria-pressed", String(on && one === button));
+      apply();
+    });
   filter.addEventListener("input", apply);
-  apply();
+  filter.addEventListener("submit", (event) => event.preventDefault());
 })();
