@@ -45,7 +45,7 @@ $(VENV)/.docs: $(VENV)/.ready docs/site/requirements.lock
 	@touch $@
 
 # What a run on a cluster with Slurm needs more. It comes into the environment by this target alone, for each start of
-# Snakemake takes longer with it.
+# Snakemake takes a third of a second longer with it.
 slurm: $(VENV)/.slurm
 
 $(VENV)/.slurm: $(VENV)/.ready profiles/slurm/requirements.lock
