@@ -57,14 +57,18 @@ def tables_of(folder, review):
 
 
 def totals(folder):
-    """Events and patients of all trials of an analysis, as its forest plot adds them up."""
+    """Events and patients of all trials of an analysis, of a subgroup, of a claim, as its forest plot adds them up."""
     effects = pd.read_csv(folder / "effects.csv", low_memory=False)
     counts = [f"{what}_{arm}" for what in ("events", "n") for arm in ("intervention", "control")]
-    keys = [
-        ["analysis"],
-        *(["analysis", c] for c in effects if effects[c].dtype == object and effects[c].nunique() < 40),
+    groups = [c for c in effects if not pd.api.types.is_numeric_dtype(effects[c]) and effects[c].nunique() < 40]
+    sums = [
+        effects.groupby([*dict.fromkeys(["analysis", c])], dropna=False)[counts].sum().to_numpy().ravel()
+        for c in ["analysis", *groups]
     ]
-    sums = [effects.groupby(key, dropna=False)[counts].sum().to_numpy().ravel() for key in keys]
+    for claim in json.loads((folder / "claims.json").read_text("utf-8")):
+        for one in claim["statements"]:
+            mine = effects[(effects["analysis"] == one["analysis"]) & effects["study_id"].isin(one["trials"])]
+            sums.append(mine[counts].sum().to_numpy())
     return {f"{x:.0f}" for x in np.unique(np.concatenate(sums))}
 
 
