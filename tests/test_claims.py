@@ -914,12 +914,12 @@ def test_trials_and_comparisons_are_counted_apart(judged):
     setting, claims, assessed = judged["spinal-manipulation-low-back-pain"]
     row = claims_table(assessed, claims, *NOTHING).iloc[0]
     assert (row["k"], row["comparisons"], row["n"]) == (17, 19, 3139)
-    assert row["count"] == "k = 19 comparisons from 17 trials, n = 3139"
+    assert row["count"] == "k = 19 comparisons from 17 trials, n = 3,139"
     pooled = pooled_table(setting.effects, setting.protocol)
     weights = weights_table(setting.effects, setting.protocol, fit_all(setting.effects, setting.protocol))
     table = certainty_table(setting.effects, pooled, weights, setting.protocol.outcomes, bias=setting.bias)
     findings = summary_of_findings(setting.effects, pooled, table, setting.protocol)
-    printed = "3139 (19 comparisons from 17 trials)"
+    printed = "3,139 (19 comparisons from 17 trials)"
     assert list(findings["participants_text"]) == [printed]
     assert printed in findings_html(findings, setting.protocol)
     with zipfile.ZipFile(io.BytesIO(findings_docx(findings, setting.protocol))) as word:

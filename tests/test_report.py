@@ -395,7 +395,7 @@ def test_the_page_allows_its_own_scripts_and_no_others(page):
     allowed = re.findall(r"'sha256-([^']+)'", policy)
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
-    assert digests == allowed and len(scripts) == 5
+    assert digests == allowed and len(scripts) == 6
     assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
     assert set(re.findall(r"<script([^>]*)>", page)) == {
         "",

@@ -129,7 +129,11 @@ def test_the_explorer_has_both_ways_to_count(built):
     data = json.loads(
         re.search(r'id="explorer-data"[^>]*>(.*?)</script>', (results / "report.html").read_text(), re.S)[1]
     )
-    ways = {one["set"]: (one["label"], len(one["trials"]), one["models"]) for one in data["analyses"][0]["datasets"]}
+    names = list(data["models"])
+    ways = {
+        one["set"]: (one["label"], len(one["trials"]), [names[at] for at in one["models"]])
+        for one in data["analyses"][0]["datasets"]
+    }
     rows, trials = ("main", "main.trial") if main == "revman-classic" else ("main.row", "main")
     assert set(ways) == {rows, trials}
     assert (ways[rows][1], ways[trials][1]) == (6, 4)

@@ -392,7 +392,7 @@ class Protocol(Closed):
     @field_validator("former")
     @classmethod
     def _in_the_folder(cls, former: str) -> str:
-        if not re.fullmatch(r"[^/\\\s.][^/\\]*\.zip", former):
+        if former and not re.fullmatch(r"[^/\\\s.][^/\\]*\.zip", former):
             raise ValueError("is no archive beside the protocol; allowed: the name of a .zip file beside review.yaml")
         return former
 

@@ -397,7 +397,8 @@ def _wrapped(page: Page, line: Line, size: float) -> dict[str, list[str]]:
         hang = text_width(line["note_marks"] + " ", size) if line["note_marks"] else 0.0
         room = right - MARGIN - line["indent"] * INDENT - hang
         statistics = line["kind"] in ("heterogeneity line", "test line")
-        return {"label": wrap(line["label"], room, size, weight, at_commas=statistics)}
+        # A long line is drawn a little wider than the sum of its measured words.
+        return {"label": wrap(line["label"], 0.995 * room, size, weight, at_commas=statistics)}
     if line["kind"] != "column header":
         return {"label": line["label_lines"]}
     found = {"label": line["label_lines"]}
