@@ -414,7 +414,7 @@ def test_page_is_self_contained(page):
 
 @pytest.mark.slow
 def test_page_is_small_and_the_same_again(ketamine, page):
-    assert len(page.encode()) < 2_300_000
+    assert len(page.encode()) < 1_600_000
     assert report_page(ketamine) == page
 
 
