@@ -785,6 +785,7 @@ def test_the_page_looks_as_approved(browser, pages, view):
       const style = document.createElement('style');
       style.textContent = {json.dumps(shipped_fonts())};
       document.head.append(style);
+      for (const one of document.querySelectorAll("#trials > details, [id='a-responder.immediate'] > details")) one.open = true;
       for (const face of document.fonts) await face.load();
       const dark = matchMedia('(prefers-color-scheme: dark)');
       while (dark.matches !== {json.dumps(how["scheme"] == "dark")}) await new Promise(requestAnimationFrame);
