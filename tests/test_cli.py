@@ -401,7 +401,7 @@ def test_a_run_in_another_folder(here):
     one, two = contents(results / "csv"), contents(results / "book")
     assert one.keys() == two.keys() and len(one) > 100
     # What names the review or its files differs; no number does.
-    named = {"report.html", "run_summary.txt", "workbook.xlsx", "summary.md", "core_summary.txt"}
+    named = {"report.html", "run_summary.txt", "workbook.xlsx", "summary.md", "core_summary.txt", "provenance.json"}
     assert {name for name in one if one[name] != two[name]} <= named
     for review in ("csv", "book"):
         text = (results / review / "run_summary.txt").read_text()
