@@ -284,7 +284,7 @@ def test_a_year_before_most_trials_ends_with_a_page(tmp_path, year):
     known = (read_csv(folder / "effects.csv")["set"] == "main").sum()
     assert (known == 0) == (year == 1940)
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "No usable trial" in page or year == 1948
+    assert year == 1948 or "no usable trial" in page.casefold()
 
 
 ONE = {
