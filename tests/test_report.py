@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from report.packed import opened
 from reweigh.check import check
 from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import select
@@ -24,13 +25,14 @@ from reweigh.pool.refit import Trials, refit, trials_of
 from reweigh.pool.summarise import fit_all, pooled_table, subgroup_table, sweep_table, weights_table
 from reweigh.protocol.models import Model
 from reweigh.protocol.read import load_protocol
+from reweigh.report import page as pages
 from reweigh.report import words
 from reweigh.report.analyses import guarded
 from reweigh.report.evidence import answers, evidence_map
 from reweigh.report.explorer import explorer_data, with_further_measures
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
-from reweigh.report.page import FURTHER, index_page, report_page
+from reweigh.report.page import FURTHER, index_page
 from reweigh.report.pdf import undated
 from reweigh.report.summary import summary
 from reweigh.report.trials import POOLED, flow, trial_rows
@@ -88,6 +90,11 @@ def make_inputs(review, models=(), change=None, **more):
         worked=worked_pages(selection, raw, protocol),
         hashes={"data/x.csv": "0" * 64}, versions={"reweigh": "0"}, **more,
     )  # fmt: skip
+
+
+def report_page(inputs):
+    """The page with the body of each fold in place."""
+    return opened(pages.report_page(inputs))
 
 
 @pytest.fixture(scope="module")
