@@ -7,9 +7,16 @@ corpus <- read.csv(file.path(folder, "results", "corpus.csv"), stringsAsFactors 
 reviews <- unique(corpus$review)
 count <- c(analyses = 0, narrow = 0, pi_includes = 0, pi_asked = 0, guarded_excludes = 0, hangs = 0, hk_excludes = 0)
 tight <- list(threshold = 1e-12, maxiter = 10000)
-# Where Fisher scoring does not settle, the same likelihood's maximum is found by the general optimiser of rma.mv.
-tau2_of <- function(yi, vi) tryCatch(rma(yi, vi, method = "REML", control = tight)$tau2, error = function(e)
-  rma.mv(yi, vi, random = ~ 1 | seq_along(yi), control = list(rel.tol = 1e-12))$sigma2)
+# Where Fisher scoring does not settle, it does so with smaller steps, or the maximum of the same likelihood is sought.
+likelihood <- function(tau2, yi, vi) as.numeric(logLik(rma(yi, vi, tau2 = tau2, method = "REML"), REML = TRUE))
+tau2_of <- function(yi, vi) {
+  for (step in c(1, 0.5, 0.1)) {
+    found <- try(rma(yi, vi, method = "REML", control = c(tight, stepadj = step))$tau2, silent = TRUE)
+    if (!inherits(found, "try-error")) return(found)
+  }
+  at <- optimize(likelihood, c(0, 10 * var(yi)), yi = yi, vi = vi, maximum = TRUE, tol = 1e-12)
+  if (likelihood(0, yi, vi) >= at$objective) 0 else at$maximum
+}
 fit <- function(yi, vi, ...) rma(yi, vi, tau2 = tau2_of(yi, vi), ...)
 excludes <- function(m) m$ci.lb > 0 || m$ci.ub < 0
 for (review in reviews) {

@@ -648,6 +648,23 @@ def test_no_word_of_what_is_favoured_is_broken(name, layout):
         assert " ".join(lines) == LAYOUTS[layout].spell(text)
 
 
+def test_an_end_beyond_all_numbers_is_an_arrow():
+    """Treatment-arm correction of 0 of 3 against 100,210 of 1,000,000: a log odds ratio with a standard error of 577."""
+    trials, models, _, meta = case("bcg")
+    far = trials.index == trials.index[2]
+    trials = trials.assign(
+        estimate=trials["estimate"].mask(far, -11.62), variance=trials["variance"].mask(far, 333334.7),
+        ci_lower_natural=trials["ci_lower_natural"].mask(far, 0.0), ci_upper_natural=trials["ci_upper_natural"].mask(far, np.inf),
+    )  # fmt: skip
+    table = forest_table(trials, models, None, meta)
+    row = table[table["clipped_lower"] & table["clipped_upper"] & (table["kind"] == "study")]
+    assert row["effect"].tolist() == ["0.0000090 (<0.01 to >9999)"]
+    draw_forest(table, meta)
+    # What is no interval of so wide an effect is refused as ever.
+    with pytest.raises(ValueError, match="must be finite"):
+        forest_table(trials.assign(variance=0.1), models, None, meta)
+
+
 @every_layout
 def test_a_panel_narrower_than_a_word_does_not_break_it(layout):
     """A review of means has the narrowest panel: RevMan's "Favours recommended therapy" reaches beyond it."""
