@@ -61,7 +61,7 @@ def test_analyses_of_a_corpus(peers, tmp_path):
 def test_ours_at_work(peers, tmp_path, monkeypatch):
     monkeypatch.setattr(peers, "SECONDS", 1e-9)
     one = [[0.1, 0.5, -0.2, 0.9], [0.1, 0.2, 0.05, 0.1]]
-    (tmp_path / "data.json").write_text(json.dumps(dict.fromkeys(peers.JOBS, [one])))
+    (tmp_path / "data.json").write_text(json.dumps({job: [one] for job in peers.JOBS}))
     with np.errstate():
         for job in peers.JOBS:
             peers.work("reweigh", job, tmp_path)
