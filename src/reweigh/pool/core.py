@@ -179,17 +179,21 @@ def prepare(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -> Sets
             for at in np.argwhere(there & ~good).tolist():
                 raise ValueError(f"{name}[{', '.join(map(str, at))}] is {x[tuple(at)]}: it must be {rule}")
     y, v, there = np.atleast_2d(y), np.atleast_2d(v), np.atleast_2d(there)
+    whole = mask is None and y.shape[1] > 0
     if y.shape[1] == 0:
         y, v, there = np.zeros((len(y), 1)), np.ones((len(y), 1)), np.zeros((len(y), 1), dtype=bool)
-    v = np.where(there, v, np.inf)
+
+    def elsewhere(x: Floats, value: float) -> Floats:
+        return x if whole else np.where(there, x, value)
+
+    v = elsewhere(v, np.inf)
     k = there.sum(axis=1)
     empty = k == 0
     # A power of 2 scales without rounding.
     scale = np.exp2(np.round(np.log2(np.where(empty, 1.0, v.min(axis=1))) / 2))
     w = (scale[:, None] / v) * scale[:, None]
-    centre = (w * np.where(there, y, 0.0)).sum(axis=1) / np.where(empty, 1.0, w.sum(axis=1))
-    high = np.where(there, y, -np.inf).max(axis=1)
-    low = np.where(there, y, np.inf).min(axis=1)
+    centre = (w * elsewhere(y, 0.0)).sum(axis=1) / np.where(empty, 1.0, w.sum(axis=1))
+    high, low = elsewhere(y, -np.inf).max(axis=1), elsewhere(y, np.inf).min(axis=1)
     equal = high - low <= _ROUNDING * np.maximum(np.abs(high), np.abs(low))
     centred = np.where(there & ~equal[:, None], y - centre[:, None], 0.0) / scale[:, None]
     return Sets(centred, v / scale[:, None] ** 2, k, centre, scale, equal)
@@ -297,16 +301,19 @@ def summarise_fit(
     df = np.where(two, np.inf if normal else k1, np.inf)
     quantile = intervals.t_quantile(df, o.level)
     half = quantile * se
-    lower, upper, statistic = mu - half, mu + half, (mu + centre / scale) / se
+    null = -centre / scale
+    lower, upper, statistic = mu - half, mu + half, (mu - null) / se
     if o.ci_method == "profile likelihood" and two.any():
-        profile = intervals.profile_mean(y[two], v[two], mu[two], tau2[two], (-centre / scale)[two], o.level)
+        profile = intervals.profile_mean(y[two], v[two], mu[two], tau2[two], null[two], o.level)
         lower[two], upper[two], statistic[two] = profile
 
-    is_knapp = two if o.ci_method == "hartung-knapp" else two & False
-    safe = np.where(is_knapp, guarded, se)
-    half_safe = quantile * safe
-    low_safe, high_safe = np.where(is_knapp, mu - half_safe, lower), np.where(is_knapp, mu + half_safe, upper)
-    common_half = z_critical(o.level) / np.sqrt((1 / v).sum(axis=1))
+    narrow = two & False
+    low_safe, high_safe, statistic_safe = lower, upper, statistic
+    if o.ci_method == "hartung-knapp":
+        safe = np.where(two, guarded, se)
+        half_safe = quantile * safe
+        low_safe, high_safe, statistic_safe = mu - half_safe, mu + half_safe, (mu - null) / safe
+        narrow = two & (half < z_critical(o.level) / np.sqrt((1 / v).sum(axis=1)))
 
     unknown = np.full(len(y), np.nan)
     own_q = unknown if brief else q_statistic(y, v, np.zeros(len(y)))
@@ -337,9 +344,7 @@ def summarise_fit(
             ratios[f"h2_{name}{end}"], ratios[f"i2_{name}{end}"] = h2[i], i2[i]
     ends = np.array([lower, upper, low_safe, high_safe, *pi, *safe_pi]) * scale + centre
     tau2_scaled, tau2_low, tau2_high = np.array([tau2, q_low, q_high]) * scale**2
-    p_value, guarded_p_value = two_sided_p(
-        np.array([statistic, np.where(is_knapp, (mu + centre / scale) / guarded, statistic)]), df
-    )
+    p_value, guarded_p_value = two_sided_p(np.array([statistic, statistic_safe]), df)
     return Pooled(
         pooling="inverse variance" if given is None else given.pooling,
         tau2_method=o.tau2_method if given is None else given.tau2_method,
@@ -361,7 +366,7 @@ def summarise_fit(
         q_df=np.maximum(k - 1, 0),
         q_p_value=unknown if brief else only(two, special.chdtrc(np.maximum(k - 1, 1), q)),
         guarded_p_value=guarded_p_value,
-        narrow=is_knapp & (half < common_half),
+        narrow=narrow,
         weights=np.where(there[:, None], weights, 0.0),
         path=paths(fit, k, pymare, o.tau2_method),
         reason=_reasons(

@@ -33,6 +33,9 @@ _FIRST_CELL = 32
 #: Largest number of elements of one temporary array of the grid: 3 MB stay in the cache of a processor.
 _CHUNK = 400_000
 _MAX_STEPS = 100
+#: Newton ends where tau2 moves by no more than this share of itself and this; arrays, as numpy converts a number anew
+#: each time.
+_RELATIVE, _ABSOLUTE = np.array(1e-9), np.array(1e-14)
 
 
 class Fit(NamedTuple):
@@ -255,11 +258,12 @@ def fall_to(
     t = np.zeros(len(target)) if start is None else np.maximum(start, 0.0)
     q, slope = q_and_slope(*data, t)
     live = q > target
-    past = ~live & (t != 0)  # a start on the wrong side of the root
-    if np.count_nonzero(past):
-        t[past] = 0.0
-        q[past], slope[past] = q_and_slope(*(x[past] for x in data), t[past])
-        live = q > target
+    if start is not None:
+        past = ~live & (t != 0)  # a start on the wrong side of the root
+        if np.count_nonzero(past):
+            t[past] = 0.0
+            q[past], slope[past] = q_and_slope(*(x[past] for x in data), t[past])
+            live = q > target
     tau2, steps, rows = t.copy(), np.zeros(len(t), dtype=np.intp), np.arange(len(t))
     for step in range(_MAX_STEPS):
         left = np.count_nonzero(live)
@@ -272,7 +276,7 @@ def fall_to(
         move = q * (q / target - 1) / slope
         tau2[rows] = t = np.maximum(t + move, 0.0)
         steps[rows] = step + 1
-        live = np.abs(move) > 1e-9 * t + 1e-14
+        live = np.abs(move) > _RELATIVE * t + _ABSOLUTE
     return Fit(tau2, steps, np.ones(len(tau2), dtype=np.intp))
 
 
@@ -375,7 +379,7 @@ def _newton(
             up, falls = slope > 0, curve < 0
             low, high = np.where(up, t, low), np.where(up, high, t)
             new = t - slope / curve
-            done = falls & (np.abs(new - t) <= 1e-9 * t + 1e-14)
+            done = falls & (np.abs(new - t) <= _RELATIVE * t + _ABSOLUTE)
             inside = falls & (new > low) & (new < high)
             if np.count_nonzero(inside) < inside.size:
                 middle = np.sqrt((low + 1) * (high + 1)) - 1
