@@ -24,6 +24,7 @@ from reweigh.corpus.answers import answers, rows_back, summary
 from reweigh.corpus.rows import _change, _compared, _decisive, _important, _pool, _pools, _same, gathered, printed_rows
 from reweigh.io import csv_text, frame, read_csv
 from reweigh.pool.core import pool
+from reweigh.pool.refit import trials_of
 from reweigh.protocol.models import Model
 from reweigh.report.corpus import corpus_page
 from reweigh.text.corpus import AGREEMENT, CHANGES, IMPORTANT_CHANGES, ROWS
@@ -106,20 +107,24 @@ def test_the_estimate_that_weights_imply_is_the_mean_on_the_scale_of_the_model()
     printed = pd.DataFrame(
         {"comparison_id": ["t0", "t1"], "estimate": [0.5, 2.0], "weight": [50.0, 50.0], "kind": "back"}
     )
-    found = _pool(printed, mine, FIXED, "RR", "log")
+    names = mine["comparison_id"]
+    found = _pool(printed, names, trials_of(mine), FIXED, "log")
     assert found["printed"] == pytest.approx(1.25)
     assert found["pooled"] == pytest.approx(50 / 40)  # the counts' own: equal arms
     assert found["agreement"] == "agrees"
     inverse = Model(name="iv", tau2="EE", interval="wald")
-    found = _pool(printed, mine, inverse, "RR", "log")
+    found = _pool(printed, names, trials_of(mine), inverse, "log")
     assert found["printed"] == pytest.approx(1.0)
     assert found["agreement"] == "weights_differ"
     assert found["weights_difference"] == pytest.approx(100 * (1 / 0.055) / (1 / 0.055 + 1 / 0.13) - 50)
-    off = _pool(printed.assign(kind=["back", "interval_differs"]), mine, inverse, "RR", "log")
+    off = _pool(printed.assign(kind=["back", "interval_differs"]), names, trials_of(mine), inverse, "log")
     assert off["agreement"] == "rows_differ"
-    assert _pool(printed.assign(kind=["back", "left_out"]), mine, FIXED, "RR", "log")["agreement"] == "rows_left_out"
+    assert (
+        _pool(printed.assign(kind=["back", "left_out"]), names, trials_of(mine), FIXED, "log")["agreement"]
+        == "rows_left_out"
+    )
     without = mine.assign(events_control=np.nan)
-    assert _pool(printed, without, FIXED, "RR", "log")["agreement"] == "not_pooled"
+    assert _pool(printed, names, trials_of(without), FIXED, "log")["agreement"] == "not_pooled"
 
 
 def test_weights_are_of_the_whole_or_of_each_subgroup():

@@ -649,6 +649,19 @@ def test_no_word_of_what_is_favoured_is_broken(name, layout):
 
 
 @every_layout
+def test_a_panel_narrower_than_a_word_does_not_break_it(layout):
+    """A review of means has the narrowest panel: RevMan's "Favours recommended therapy" reaches beyond it."""
+    trials, models, _, meta = case("manipulation")
+    sides = {"left": "Favours manipulation", "right": "Favours recommended therapy"}
+    meta = replace(meta, layout=LAYOUTS[layout], favours_left=sides["left"], favours_right=sides["right"])
+    figure = draw_forest(forest_table(trials, models, None, meta), meta)
+    found = artists(figure)
+    for side, text in sides.items():
+        lines = [one.get_text() for gid, one in found.items() if gid.startswith(f"favours.{side}.text")]
+        assert " ".join(lines) == LAYOUTS[layout].spell(text)
+
+
+@every_layout
 def test_a_wide_table_in_other_scripts_and_long_labels_fits_and_nothing_overlaps(layout, recwarn):
     """Means and SDs of both arms; East Asian, Arabic and Thai labels, one of 106 characters, in subgroups."""
     trials, models, _, meta = case("manipulation")

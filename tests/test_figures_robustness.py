@@ -241,6 +241,26 @@ def test_looks_whose_boundary_is_unreachable_are_drawn_and_said():
     assert draw_sequential(few, "A", "it says so").description.endswith("It says so.")
 
 
+@pytest.mark.parametrize("required", [300.0, 500.0, 1500.0])
+def test_the_words_of_a_sequential_plot_stand_apart_from_its_required_information(required):
+    found = trial_sequential_analysis(
+        TRIALS,
+        PRESETS["revman-classic"],
+        np.full(K, 80.0),
+        list(range(2000, 2000 + K)),
+        LABELS,
+        required,
+        design=Design(),
+    )
+    figure = draw_sequential(found, "A", favours=("Favours placebo", "Favours antidepressant"))
+    figure.canvas.draw()
+    number, *sides = (one.get_window_extent() for one in figure.axes[0].texts)
+    (line,) = lines(figure, "required")
+    at = figure.axes[0].transData.transform((line.get_xdata()[0], 0))[0]
+    for box in sides:
+        assert not box.overlaps(number) and not box.x0 < at < box.x1
+
+
 def test_labbe_lines():
     figure = FIGURES["labbe"]()
     (pooled,) = lines(figure, "pooled")

@@ -18,6 +18,7 @@ import pytest
 
 import generator
 import pipeline
+from report.packed import opened
 from reweigh.effects.selection import analyses, members
 from reweigh.io import read_csv
 from reweigh.protocol.model import Protocol
@@ -231,7 +232,7 @@ def _small(tau2: float) -> str:
 def faults(folder: Path, protocol: Protocol, checked: Path) -> list[str]:
     """What is wrong with the results of a review."""
     tables = tables_of(folder, protocol)
-    page = (folder / "report.html").read_text(encoding="utf-8")
+    page = opened((folder / "report.html").read_text(encoding="utf-8"))
     found = [*unexplained(tables), *lost(tables, checked, protocol), *on_the_page(page, tables)]
     summary = (folder / "summary.md").read_text(encoding="utf-8")
     return found + [

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline import build
+from report.packed import opened
 from reweigh.io import read_csv
 from reweigh.protocol.read import load_protocol
 from test_report_browser import CHOOSE
@@ -119,7 +120,7 @@ def test_every_figure_and_worked_page_is_that_of_the_outcome_alone(results, outc
 
 
 def test_the_page_says_of_each_outcome_its_own_level_models_and_words(results):
-    page = (results["both"] / "report.html").read_text()
+    page = opened((results["both"] / "report.html").read_text())
     parts = {name: re.search(f'<article class="analysis" id="a-{name}.all".*?</article>', page, re.S) for name in OWN}
     for name, level, other, model in (("event", "90%", "99%", "M-H"), ("pain", "99%", "90%", "revman")):
         part = re.sub(r"<svg.*?</svg>", "", parts[name][0], flags=re.S)

@@ -13,10 +13,13 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from report.packed import opened
 from reweigh.check import check
 from reweigh.effects.pages import crossover_sweep, worked_pages
 from reweigh.effects.selection import select
-from reweigh.figures.forest.catalogue import plot_ids
+from reweigh.figures.forest.catalogue import plot, plot_ids
+from reweigh.figures.forest.draw import draw_forest, forest_table
+from reweigh.figures.svg import render
 from reweigh.io import csv_text, read_csv
 from reweigh.pool.few_trials import bayes_table
 from reweigh.pool.moderators import regression_table
@@ -24,18 +27,20 @@ from reweigh.pool.refit import Trials, refit, trials_of
 from reweigh.pool.summarise import fit_all, pooled_table, subgroup_table, sweep_table, weights_table
 from reweigh.protocol.models import Model
 from reweigh.protocol.read import load_protocol
+from reweigh.report import page as pages
 from reweigh.report import words
 from reweigh.report.analyses import guarded
 from reweigh.report.evidence import answers, evidence_map
 from reweigh.report.explorer import explorer_data, with_further_measures
 from reweigh.report.inputs import Inputs
 from reweigh.report.methods import bibtex, csl_json, methods_text, references
-from reweigh.report.page import FURTHER, index_page, report_page
+from reweigh.report.page import FURTHER, index_page
 from reweigh.report.pdf import undated
 from reweigh.report.summary import summary
 from reweigh.report.trials import POOLED, flow, trial_rows
 from reweigh.report.workbook import workbook
 from reweigh.risk_of_bias import read_risk_of_bias, read_tools
+from reweigh.text.files import file_name
 from reweigh.text.numbers import (
     count_text,
     decimals_of,
@@ -68,15 +73,13 @@ def make_inputs(review, models=(), change=None, **more):
         protocol = protocol.model_copy(update={"models": models})
     selection = select(tables.studies, tables.arms, tables.contrasts, protocol)
     effects = stored("effects", selection.effects)
-    pooled, subgroups = (
-        stored("pooled", pooled_table(effects, protocol)),
-        stored("subgroups", subgroup_table(effects, protocol)),
-    )
+    fits = fit_all(effects, protocol)
+    pooled = stored("pooled", pooled_table(effects, protocol, fits=fits))
+    subgroups = stored("subgroups", subgroup_table(effects, protocol))
     sweep = stored("crossover_sweep", crossover_sweep(selection, protocol))
     drawn = plot_ids(effects, protocol)
     figures = pd.DataFrame({"kind": "forest", "analysis": drawn, "title": drawn, "caption": "A caption."})
     raw = {"arms.csv": tables.arms, "contrasts.csv": tables.contrasts}
-    fits = fit_all(effects, protocol)
     return Inputs(
         review=review, protocol=protocol, studies=stored("checked/studies", tables.studies), effects=effects,
         rows=stored("rows", selection.rows), pooled=pooled, subgroups=subgroups,
@@ -90,9 +93,25 @@ def make_inputs(review, models=(), change=None, **more):
     )  # fmt: skip
 
 
+def report_page(inputs):
+    """The page with the body of each fold in place."""
+    return opened(pages.report_page(inputs))
+
+
+def drawings(inputs):
+    """The forest plots as the stage before the page has drawn them; a page draws what it is not given."""
+    tables, found = (inputs.effects, inputs.pooled, inputs.subgroups, inputs.weights), {}
+    for name in inputs.figures["analysis"]:
+        one = plot(name, *tables, inputs.protocol)
+        figure = draw_forest(forest_table(one.effects, one.pooled, one.subgroups, one.meta), one.meta)
+        found[f"forest/{file_name(name)}"] = render(figure, "svg").decode("utf-8")
+    return found
+
+
 @pytest.fixture(scope="module")
 def ketamine():
-    return make_inputs(KETAMINE)
+    inputs = make_inputs(KETAMINE)
+    return replace(inputs, drawings=drawings(inputs))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +131,7 @@ def test_judgements_are_lights_in_the_forest_plots_and_in_the_table_of_trials(ke
     rows = [(one, "RoB 2", "randomisation", "low", "by telephone <b>") for one in studies]
     rows += [(one, "RoB 2", "missing_data", "high", "") for one in studies[1:]]
     table = pd.DataFrame(rows, columns=["study_id", "tool", "domain", "judgement", "support"])
-    judged = report_page(replace(ketamine, bias=read_risk_of_bias(table, tools)))
+    judged = report_page(replace(ketamine, drawings={}, bias=read_risk_of_bias(table, tools)))
     own = ketamine.studies.set_index("study_id")
     for at, name in enumerate(studies):
         row = re.search(rf'<tr id="t-{name}".*?</tr>', judged, re.DOTALL)[0]
@@ -487,7 +506,7 @@ def test_hostile_text_stays_text(ketamine):
     hostile = "</script><script>alert(1)</script><b>x</b>"
     effects = ketamine.effects.assign(label=hostile, source=f"https://example.org/{hostile}")
     studies = ketamine.studies.assign(note=hostile, label=hostile)
-    page = report_page(replace(ketamine, effects=effects, studies=studies))
+    page = report_page(replace(ketamine, drawings={}, effects=effects, studies=studies))
     assert "<script>alert(1)" not in page
     assert "<b>x</b>" not in page
 

@@ -67,6 +67,11 @@ DRAWN = (
 )
 
 
+#: Every fold opened, with what comes into it only then.
+ALL_OPEN = """(async () => {
+  for (let closed; (closed = [...document.querySelectorAll('details:not([open])')]).length;)
+    for (const one of closed) { one.open = true; await unfold(one); }
+})()"""
 CHOOSE = (
     "(() => {{ const s = document.getElementById('{}'); s.value = '{}'; s.dispatchEvent(new Event('change')); }})()"
 )
@@ -479,13 +484,13 @@ def test_the_drawing_and_the_table_print_the_same(browser, inputs, pages):
         for _, row in mine.iterrows()
     }
     assert {re.sub(", weight .*", "", one) for one in spoken} == expected
+    browser.run(ALL_OPEN)
     figure = "[...document.querySelectorAll('[id=\"fig-responder.immediate\"] {}')].map(t => t.textContent)"
     shown = browser.run("document.querySelector('[id=\"a-responder.immediate\"] tbody td').textContent")
     assert shown in browser.run(figure.format("svg text")) and shown in browser.run(figure.format(".stack span"))
 
 
 READ = """(() => {
-  for (const one of document.querySelectorAll('details')) one.open = true;
   const seen = (one) => one.checkVisibility() && one.getClientRects().length && one.textContent.trim();
   const drawn = [...document.querySelectorAll('svg.drawing text')].filter(seen);
   const scaled = drawn.map((one) => {
@@ -519,6 +524,7 @@ def test_figures_are_read_at_every_width_and_stacked_rows_share_the_axis(browser
         browser.size(width)
         browser.media(kind=kind)
         browser.open(pages[review].as_uri())
+        browser.run(ALL_OPEN)
         drawn, plain, stacks, off, both, texts = browser.run(READ)
         least = 11 if kind == "screen" else 7 * 96 / 72
         assert texts > 50 or stacks
@@ -578,7 +584,7 @@ def test_axe_finds_nothing(browser, pages, review, scheme):
     code = axe()
     browser.media(scheme=scheme)
     browser.open(pages[review].as_uri())
-    browser.run("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
+    browser.run(ALL_OPEN)
     browser.run("document.querySelector('[data-trial]').click()")
     browser.run(code + "; 0")
     tags = '["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]'
@@ -731,10 +737,10 @@ def test_nothing_that_came_from_data_runs(browser, inputs, tmp_path, policy):
         == 0
     )
     assert browser.run("document.querySelectorAll('img, [onerror], [onload], iframe').length") == 0
+    browser.run(ALL_OPEN)
     browser.run("""(async () => {
       HTMLAnchorElement.prototype.click = () => {};
       window.print = () => {};
-      for (const one of document.querySelectorAll('details')) one.open = true;
       for (const one of document.querySelectorAll('a')) one.addEventListener('click', (event) => { if (!one.hash) event.preventDefault(); });
       for (const one of document.querySelectorAll('button:not([data-get="pdf"]):not([data-get="png"]), .hit, a, summary, input[type=checkbox]')) {
         one.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }));
@@ -785,7 +791,7 @@ def test_the_page_looks_as_approved(browser, pages, view):
       const style = document.createElement('style');
       style.textContent = {json.dumps(shipped_fonts())};
       document.head.append(style);
-      for (const one of document.querySelectorAll("#trials > details, [id='a-responder.immediate'] > details")) one.open = true;
+      for (const one of document.querySelectorAll("#trials > details, [id='a-responder.immediate'] > details")) {{ one.open = true; await unfold(one); }}
       for (const face of document.fonts) await face.load();
       const dark = matchMedia('(prefers-color-scheme: dark)');
       while (dark.matches !== {json.dumps(how["scheme"] == "dark")}) await new Promise(requestAnimationFrame);

@@ -1,10 +1,8 @@
 """Every number with decimals, and every one from a thousand on, of each page and each figure stands in the tables."""
 
-import base64
 import html
 import json
 import re
-import zlib
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,6 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from report.packed import kept, opened
 from reweigh.text.numbers import fixed, p_text, percent_text, small_text
 
 pytestmark = pytest.mark.slow
@@ -82,10 +81,9 @@ def shares(folder):
 
 def page_text(page):
     """What a page says, packed parts included, but its scripts, styles, drawings and axes."""
-    pack = json.loads(zlib.decompress(base64.b64decode(re.search(r'id="pack">([^<]*)<', page)[1])))
-    body = page.partition("<body>")[2]
+    body = opened(page).partition("<body>")[2]
     # Worked pages are held to their own steps by tests/test_effects_worked.py.
-    more = [text for name, text in pack.items() if name.startswith("stack ")]
+    more = [text for name, text in kept(page).items() if name.startswith("stack ")]
     whole = " ".join([body, *more])
     whole = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", whole, flags=re.S)
     whole = re.sub(r'<div class="axis".*?</div>|<ul class="versions">.*?</ul>|PRISMA 2020', " ", whole, flags=re.S)

@@ -63,6 +63,8 @@ class RiskOfBias:
 
     def judgements(self, study_id: str, outcome: str) -> dict[str, Level]:
         """Level of each domain that is judged, `overall` among them; those of one outcome before those of all."""
+        if self.table.empty:
+            return {}
         mine = self.table[(self.table["study_id"] == study_id) & self.table["outcome"].isin(["", outcome])]
         # An outcome of its own is judged as a whole: its domains are not mixed with those of all outcomes.
         for narrow in (mine[mine["outcome"] == outcome], mine):

@@ -24,7 +24,7 @@ from reweigh.measures import MEASURES
 
 #: Rows of tables that a job takes at most, unless one review has more: about ten seconds, which is what a change of one
 #: review costs.
-BATCH = 1200
+BATCH = 1800
 CONFIG, SOURCE = Path("config/config.yaml"), Path("work/corpus/source.json")
 PROBLEMS = Path("results/corpus_problems.csv")
 _UNSAFE, _LONGEST = re.compile(r"[^A-Za-z0-9_.-]+"), 60

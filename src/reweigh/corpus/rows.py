@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reweigh.io import frame, read_text
 from reweigh.measures import natural
-from reweigh.pool.refit import cannot, refit, trials_of
+from reweigh.pool.refit import Trials, cannot, refit, trials_of
 from reweigh.pool.units import Units
 from reweigh.protocol.model import Protocol
 from reweigh.protocol.models import PRESETS, Model
@@ -156,7 +156,8 @@ def _of_authors(
     if not pools:
         told = (joined["weight"] > 0).sum() > 1
         return out | {"agreement": "weights_of_no_pool" if told else "no_weights"}
-    found = [_pool(pool, mine, model, str(first["measure"]), str(first["scale"])) for pool in pools]
+    trials = trials_of(mine)
+    found = [_pool(pool, mine["comparison_id"], trials, model, str(first["scale"])) for pool in pools]
     off = max((one["weights_difference"] for one in found), default=nan, key=lambda x: np.inf if isnan(x) else x)
     worst = next((name for name in _WORST if any(one["agreement"] == name for one in found)), "agrees")
     if whole:
@@ -174,8 +175,8 @@ _WORST = ("rows_left_out", "not_pooled", "rows_differ", "weights_differ", "estim
 
 def _joined(printed: pd.DataFrame, mine: pd.DataFrame) -> pd.DataFrame:
     """RevMan's rows with the effects that they have here, and whether they came back (`kind`)."""
-    own = mine.set_index("comparison_id")[[f"{name}_natural" for name in ("estimate", "ci_lower", "ci_upper")]]
-    own = own[~own.index.duplicated()]
+    ends = [f"{name}_natural" for name in ("estimate", "ci_lower", "ci_upper")]
+    own = mine[["comparison_id", *ends]].drop_duplicates("comparison_id").set_index("comparison_id")
     there = printed["comparison_id"].isin(own.index).to_numpy()
     ours = own.reindex(printed["comparison_id"]).to_numpy(dtype=np.float64)
     theirs = printed[["estimate", "ci_lower", "ci_upper"]].to_numpy(dtype=np.float64)
@@ -203,9 +204,9 @@ def _pools(joined: pd.DataFrame) -> tuple[bool, list[pd.DataFrame]]:
     return False, [part for part in parts if abs(part["weight"].sum() - 100) < NEAR]
 
 
-def _pool(pool: pd.DataFrame, mine: pd.DataFrame, model: Model, measure: str, scale: str) -> dict[str, Any]:
-    """Weights and estimate of one of RevMan's pools beside ours of the same rows by the same model."""
-    own = model.for_measure(measure)
+def _pool(pool: pd.DataFrame, names: pd.Series, trials: Trials, model: Model, scale: str) -> dict[str, Any]:
+    """Weights and estimate of one of RevMan's pools beside ours of the same trials (of `names`), same model."""
+    own = model.for_measure(trials.measure)
     weight = pool["weight"].to_numpy(dtype=np.float64)
     effect = pool["estimate"].to_numpy(dtype=np.float64)
     # A common-effect Mantel-Haenszel ratio is the weighted mean of the ratios, any other that of their logarithms.
@@ -216,8 +217,7 @@ def _pool(pool: pd.DataFrame, mine: pd.DataFrame, model: Model, measure: str, sc
     nothing = {"printed": implied, "pooled": nan, "weights_difference": nan}
     if (pool["kind"] == "left_out").any():
         return nothing | {"agreement": "rows_left_out"}
-    rows = mine.set_index("comparison_id").loc[list(pool["comparison_id"])].reset_index()
-    trials = trials_of(rows)
+    trials = trials.take(pd.Index(names).get_indexer_for(pool["comparison_id"]))
     if cannot(trials, model):
         return nothing | {"agreement": "not_pooled"}
     fit = refit(trials, model, tau2_interval=False, bootstrap=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,10 @@ def draw_sequential(
             )  # fmt: skip
     ax.axhline(0, color=INK, lw=0.8, zorder=1)
     ax.axvline(found.required, color=INK, lw=1.0, zorder=2, gid="required")
-    note_at(ax, found.required, top + 0.5, f"{found.required:,.0f}", ha="right")
+    # The words of the sides stand where the line of the required information does not.
+    early = found.required < x_max / 2
+    side: dict[str, Any] = {"x": x_max, "ha": "right"} if early else {"x": 0.0}
+    note_at(ax, found.required, top + 0.5, f"{found.required:,.0f}", ha="left" if early else "right")
     ax.plot([0.0, *found.information], [0.0, *np.clip(found.z, -top, top)], color=DIAMOND, lw=1.8, zorder=4, gid="z")
     ax.plot(found.information, np.clip(found.z, -top, top), "o", ms=4.5, color=DIAMOND, zorder=5, clip_on=False)
     ax.set_xlim(0, x_max)
@@ -107,8 +111,8 @@ def draw_sequential(
         text.set_fontproperties(font(TEXT_SIZE))
     positive, negative = favours
     if positive:
-        note_at(ax, 0.0, top + 0.5, positive, color=MUTED)
+        note_at(ax, y=top + 0.5, text=positive, color=MUTED, **side)
     if negative:
-        note_at(ax, 0.0, -top - 1.5, negative, color=MUTED)
+        note_at(ax, y=-top - 1.5, text=negative, color=MUTED, **side)
     label(ax, f"Information ({unit})", "Cumulative Z")
     return figure

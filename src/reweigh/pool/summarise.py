@@ -12,7 +12,7 @@ from reweigh.io import frame
 from reweigh.measures import MEASURES, SINGLE_GROUP_MEASURES, STANDARDISED_MEASURES, natural
 from reweigh.pool.core import Pooled
 from reweigh.pool.few_trials import FEW, posterior_of, prior_of
-from reweigh.pool.refit import no_null, refit, trials_of
+from reweigh.pool.refit import COUNTS, no_null, refit, trials_of
 from reweigh.pool.subgroups import subgroups
 from reweigh.pool.units import Units, level_of, models_of
 from reweigh.protocol.model import Protocol
@@ -123,11 +123,17 @@ def subgroup_table(effects: pd.DataFrame, protocol: Protocol, units: pd.DataFram
     in the test; its notes name them. By a column of rows a trial stands in every subgroup that its rows are in.
     """
     pooled, rows = Units(effects[effects["set"].isin(protocol.whole_sets)], units), list[Row]()
+    # Parts of a table are taken again and again, which costs as much as the table is wide.
+    needed = [*IDENTITY, "scale", "study_id", "label", "design", "estimate", "variance", "assumption_codes", *COUNTS]
     for column in protocol.subgroup_columns:
         for analysis, group in pooled.analyses.items():
+            parted: dict[str, pd.DataFrame] = {}
             for model in models_of(group, protocol):
-                parted = _parted(pooled.of(analysis, model.units, column), column, protocol)
-                rows += _split(parted, f"{analysis}.by_{column}", column, model, protocol)
+                if model.units not in parted:
+                    whole = pooled.of(analysis, model.units, column)
+                    kept = [name for name in dict.fromkeys([*needed, column]) if name in whole]
+                    parted[model.units] = _parted(whole[kept], column, protocol)
+                rows += _split(parted[model.units], f"{analysis}.by_{column}", column, model, protocol)
     table = frame("subgroups.csv", rows)
     one = ["outcome", "window", "measure", "set", "model"]
     counted = table[table["q_between"].notna()].groupby(one)["column"].nunique()

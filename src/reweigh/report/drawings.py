@@ -37,11 +37,22 @@ _TEXT_STYLE = re.compile(
 #: Classes of the style sheet for the styles of most texts.
 _SIZES = {f"{style.TEXT_SIZE:g}": "", f"{style.SMALL_SIZE:g}": " s", f"{style.TITLE_SIZE:g}": " l"}
 _INKS = {style.INK: "", style.MUTED: " m"}
+#: The styles of most marks, and their classes: ticks, lines, intervals, squares.
+_MARKS = {
+    "fill:var(--ink);stroke:var(--ink);stroke-width:0.8": "k",
+    "fill:none;stroke:var(--ink);stroke-width:0.8": "n",
+    "fill:none;stroke:var(--ink);stroke-width:0.8;stroke-linejoin:miter;stroke-linecap:square": "n c",
+    "fill:none;stroke:var(--ink);stroke-width:1.1": "n i",
+    "fill:var(--square);stroke:var(--diamond);stroke-width:0.6;stroke-linejoin:miter": "q",
+}
 RULES = (
     f".drawing text{{font:{style.TEXT_SIZE:g}px 'DejaVu Sans',sans-serif;fill:var(--ink)}}"
     f".drawing .s{{font-size:{style.SMALL_SIZE:g}px}}.drawing .l{{font-size:{style.TITLE_SIZE:g}px}}"
     ".drawing .b{font-weight:700}.drawing .m{fill:var(--muted)}"
     ".drawing .tm{text-anchor:middle}.drawing .te{text-anchor:end}"
+    ".drawing .k,.drawing .n{stroke:var(--ink);stroke-width:.8}.drawing .k{fill:var(--ink)}.drawing .n{fill:none}"
+    ".drawing .c{stroke-linecap:square}.drawing .i{stroke-width:1.1}"
+    ".drawing .q{fill:var(--square);stroke:var(--diamond);stroke-width:.6}"
 )
 #: Attributes that name other elements by their ids.
 _REFERENCES = ("aria-labelledby", "aria-describedby")
@@ -178,7 +189,10 @@ def _attributes(element: Element, prefix: str) -> Iterator[tuple[str, str]]:
                 value = value.replace(colour, variable)
             if name == "style":
                 value = value.replace(": ", ":").replace("; ", ";")
-            yield name, value.replace("url(#", f"url(#{prefix}-")
+            if name == "style" and value in _MARKS:
+                yield "class", _MARKS[value]
+            else:
+                yield name, value.replace("url(#", f"url(#{prefix}-")
 
 
 def _classes(style_of_text: str) -> str | None:

@@ -299,8 +299,8 @@ def _models(frame: pd.DataFrame, protocol: Protocol) -> tuple[Model, ...]:
     """The protocol's models, and all others of another kind; those of counts only where there may be counts."""
     own, measure = models_of(frame, protocol), str(frame["measure"].iloc[0])
     known = {_kind(model, measure) for model in own}
-    binary = measure in COUNT_MEASURES
-    others = (m for name, m in OTHERS.items() if name not in protocol.every_model)
+    binary, every = measure in COUNT_MEASURES, protocol.every_model
+    others = (m for name, m in OTHERS.items() if name not in every)
     fitting = (m for m in others if binary or m.pooling == "inverse variance")
     return (*own, *(model for model in fitting if _kind(model, measure) not in known))
 

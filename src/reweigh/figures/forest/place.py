@@ -199,8 +199,11 @@ def _favours(page: Page, texts: Mapping[str, str], *, above: bool) -> None:
     room = {"left": page.zero - left - gap / 2, "right": right - page.zero - gap / 2}
     page.favours = {side: wrap(text, room[side], SMALL_SIZE, weight) for side, text in texts.items()}
     if any(len(lines) > (3 if above else 2) or " ".join(lines) != texts[side] for side, lines in page.favours.items()):
-        half = (right - (left if above else page.panel[0]) - gap) / 2
-        page.favours = {side: wrap(text, half, SMALL_SIZE, weight) for side, text in texts.items()}
+        for start in (left if above else page.panel[0], left):
+            half = (right - start - gap) / 2
+            page.favours = {side: wrap(text, half, SMALL_SIZE, weight) for side, text in texts.items()}
+            if all(" ".join(lines) == texts[side] for side, lines in page.favours.items()):
+                break
     wide = {side: max(text_width(text, SMALL_SIZE, weight) for text in page.favours.get(side, [""])) for side in SIDES}
     middle = min(max(page.zero, left + wide["left"] + gap / 2), right - wide["right"] - gap / 2)
     page.favours_at = {"left": middle - gap / 2, "right": middle + gap / 2}

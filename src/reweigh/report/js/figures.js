@@ -11,10 +11,12 @@
   };
   for (const select of document.querySelectorAll("select[data-views]"))
     select.addEventListener("change", () => show(select.value));
-  const follow = () => {
+  const follow = async () => {
     let id = "";
     try { id = decodeURIComponent(location.hash.slice(1)); } catch { return; }
     if (!id.startsWith("fig-")) return;
+    if (!byId(id))
+      for (const one of document.querySelectorAll("article.analysis")) if (`${id}.`.includes(`.${one.id.slice(2)}.`) && one.querySelector(".further")) await unfold(one.querySelector(".further"));
     const figure = show(id.slice(4));
     const select = figure && document.querySelector(`select[data-views="${figure.dataset.analysis}"]`);
     if (select) select.value = id.slice(4);
@@ -24,12 +26,9 @@
   addEventListener("hashchange", follow);
   follow();
 
-  for (const more of document.querySelectorAll("details.further"))
-    more.addEventListener("toggle", () => { for (const figure of more.querySelectorAll("[data-pack]")) fill(figure); });
   // The multiverse behind a claim: a copy of the analysis's own figure, with ids of its own.
   for (const behind of document.querySelectorAll(".behind"))
     behind.addEventListener("toggle", async () => {
-      for (const figure of behind.querySelectorAll("[data-pack]")) fill(figure);
       for (const place of behind.querySelectorAll("[data-copy]:empty")) {
         const drawing = await packed(place.dataset.copy), prefix = behind.closest("article").id;
         place.innerHTML = drawing.replace(/( id=.|href=.#|url\(#)/g, `$1${prefix}-`).replace(/ aria-labelledby="[^"]*"/, "");

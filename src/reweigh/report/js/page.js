@@ -32,6 +32,26 @@ const fill = async (figure) => {
   delete figure.dataset.pack;
   return figure;
 };
+// The downloads of a figure, and of the tables behind a forest plot.
+const offer = (root) => {
+  for (const place of root.querySelectorAll(".downloads:empty")) {
+    const button = (get, text, title = "") => make("button", { type: "button", title, "data-get": get, "data-id": place.dataset.of }, text);
+    place.append(button("svg", "SVG"), button("png", "PNG"), button("pdf", "PDF", "Opens the print dialog with this figure alone: choose \u201cSave as PDF\u201d"));
+    if ("tables" in place.dataset) place.append(button("effects", "Trials, CSV"), button("pooled", "Pooled, CSV"));
+  }
+};
+// What stands in a fold comes when it is opened first; what stands in a fold of its own waits for that.
+const unfold = async (fold) => {
+  const own = (one) => one.parentElement.closest("details") === fold;
+  for (const place of [...fold.querySelectorAll("[data-body]")].filter(own)) {
+    const body = await packed(place.dataset.body);
+    if (place.isConnected) place.outerHTML = body;
+  }
+  await Promise.all([...fold.querySelectorAll("[data-pack]:not(.view)")].filter(own).map(fill));
+  offer(fold);
+};
+offer(document);
+document.addEventListener("toggle", (event) => { if (event.target.open && event.target.matches("details")) unfold(event.target); }, true);
 // Whatever is folded over an element is opened.
 const reveal = (element) => { for (let one = element?.closest("details"); one; one = one.parentElement.closest("details")) one.open = true; };
 
