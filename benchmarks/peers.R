@@ -6,9 +6,11 @@ sets <- lapply(fromJSON(file.path(folder, "data.json"), simplifyVector = FALSE)[
                function(d) list(yi = unlist(d[[1]]), vi = unlist(d[[2]])))
 
 full <- function(d) {
-  f <- rma(d$yi, d$vi, test = "knha"); q <- confint(f)$random; p <- predict(f)
-  list(estimate = f$b[1], ci_lower = f$ci.lb, ci_upper = f$ci.ub, tau2 = f$tau2, tau2_ci_lower = q[1, 2],
-       tau2_ci_upper = q[1, 3], pi_lower = p$pi.lb, pi_upper = p$pi.ub)
+  f <- rma(d$yi, d$vi, test = "knha")
+  found <- list(estimate = f$b[1], ci_lower = f$ci.lb, ci_upper = f$ci.ub, tau2 = f$tau2)
+  if (job == "plain") return(found)
+  q <- confint(f)$random; p <- predict(f)
+  c(found, list(tau2_ci_lower = q[1, 2], tau2_ci_upper = q[1, 3], pi_lower = p$pi.lb, pi_upper = p$pi.ub))
 }
 
 # The data in units in which the smallest variance is near 1 (a power of 2, which does not round), for tolerances of

@@ -37,6 +37,7 @@ TOOLS = {
 }  # fmt: skip
 JOBS = {
     "one": "one fit alone: BCG, k = 13",
+    "plain": "the same without Q-profile and prediction interval",
     "batch": "1,000 data sets of k = 10",
     "subsets": "all 8,178 subsets of the 13 BCG trials, mean and tau2 only",
     "leave one out": "leave-one-out of the 13 BCG trials",
@@ -133,7 +134,7 @@ def data(corpus: Path | None) -> dict[str, list[Set]]:
     rng = np.random.default_rng(1)
     v = rng.uniform(0.01, 0.5, (1000, 10))
     batch = list(zip(rng.normal(0, np.sqrt(v + 0.05)), v, strict=True))
-    sets = {"one": [(YI, VI)], "batch": batch, "subsets": [(YI, VI)], "leave one out": [(YI, VI)]}
+    sets = {job: batch if job == "batch" else [(YI, VI)] for job in JOBS if job != "corpus"}
     return sets | ({"corpus": analyses(corpus, 500)} if corpus else {})
 
 
@@ -179,6 +180,8 @@ def reweigh(job: str) -> Callable[[list[Set]], list[Any]]:
         return lambda sets: listed(masked(sets[0], subsets(len(sets[0][0])), brief=True), ("estimate", "tau2"))
     if job == "leave one out":
         return lambda sets: listed(masked(sets[0], ~np.eye(len(sets[0][0]), dtype=bool)))
+    if job == "plain":
+        return lambda sets: attempt(lambda one: listed(pool(*one, tau2_interval=False), names[:4])[0], sets)
     return lambda sets: attempt(lambda one: listed(pool(*one))[0], sets)
 
 
@@ -206,7 +209,7 @@ def pymare(job: str) -> Callable[[list[Set]], list[Any]]:
         return lambda sets: by_size(*sets[0])
     if job == "leave one out":
         return lambda sets: many(parts(*sets[0], ~np.eye(len(sets[0][0]), dtype=bool)))
-    return lambda sets: attempt(lambda one: many([one])[0], sets)
+    return lambda sets: attempt(lambda one: many([one], job != "plain")[0], sets)
 
 
 def one_by_one(fit: Callable[[Set], Answer]) -> Callable[[str], Callable[[list[Set]], list[Any]]]:
@@ -238,8 +241,10 @@ def pimeta(job: str) -> Callable[[list[Set]], list[Any]]:
 
     def fit(one: Set) -> Answer:
         f = ma.rma(*one, method="REML", test="knha")
-        q, p = f.confint(), f.predict()
         found = {"estimate": f.b[0], "ci_lower": f.ci_lb[0], "ci_upper": f.ci_ub[0], "tau2": f.tau2}
+        if job == "plain":
+            return found
+        q, p = f.confint(), f.predict()
         return found | {
             "tau2_ci_lower": q.tau2_lb, "tau2_ci_upper": q.tau2_ub, "pi_lower": p.pi_lb, "pi_upper": p.pi_ub,
         }  # fmt: skip
@@ -264,9 +269,11 @@ def pymetaanalysis(job: str) -> Callable[[list[Set]], list[Any]]:
 
     def fit(one: Set) -> Answer:
         f = model(one)
+        found = {"estimate": f.estimate, "ci_lower": f.ci_low, "ci_upper": f.ci_high, "tau2": f.tau2}
+        if job == "plain":
+            return found
         q, (low, high) = f.tau2_confidence_interval(), f.prediction_interval
-        return {"estimate": f.estimate, "ci_lower": f.ci_low, "ci_upper": f.ci_high, "tau2": f.tau2,
-                "tau2_ci_lower": q.ci_low, "tau2_ci_upper": q.ci_high, "pi2_lower": low, "pi2_upper": high}  # fmt: skip
+        return found | {"tau2_ci_lower": q.ci_low, "tau2_ci_upper": q.ci_high, "pi2_lower": low, "pi2_upper": high}
 
     if job == "leave one out":
         return lambda sets: [{"estimate": f.estimate, "tau2": f.tau2} if f else "no fit"

@@ -67,7 +67,7 @@ def test_ours_at_work(peers, tmp_path, monkeypatch):
             peers.work("reweigh", job, tmp_path)
     found = {job: json.loads((tmp_path / f"reweigh {job}.json").read_text())["answers"] for job in peers.JOBS}
     whole = pool(*one).row()
-    for job in ("one", "batch", "corpus"):
+    for job in ("one", "plain", "batch", "corpus"):
         assert found[job] == [{name: whole[name] for name in found[job][0]}]
     assert len(found["leave one out"]) == 4
     assert len(found["subsets"]) == 11
