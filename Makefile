@@ -2,11 +2,12 @@
 # make test  passes the tests; make test-slow those that run the workflow, R and a browser
 # make docs  builds the documentation site
 # make slurm adds what a run on a cluster with Slurm needs
+# make peers compares pooling with five other tools
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
-.PHONY: all env test lint docs slurm lock readme benchmark clean
+.PHONY: all env test lint docs slurm peers lock readme benchmark clean
 
 all: env
 	@$(BIN)/snakemake
@@ -52,18 +53,31 @@ $(VENV)/.slurm: $(VENV)/.ready profiles/slurm/requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement profiles/slurm/requirements.lock
 	@touch $@
 
+# Ours and five peers on the same data, with CORPUS=FILE on a file of data rows of Cochrane reviews, too. The two that
+# are used for nothing else have an environment of their own.
+PEERS := work/peers-venv
+
+peers: $(VENV)/.ready $(PEERS)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/peers.py $(CORPUS)
+
+$(PEERS)/.ready: benchmarks/peers-requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
 # Needs uv. Writes the locks and, from the first, the conda environment.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --extra dev --extra workflow --extra formats --extra archive pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock docs/site/requirements.in -o docs/site/requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock profiles/slurm/requirements.in -o profiles/slurm/requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock benchmarks/peers-requirements.in -o benchmarks/peers-requirements.txt
 	$(PYTHON) .ci/environment.py > environment.yml
 
 # results/README.md, from the schemas of the tables.
 readme: env
 	$(BIN)/python .ci/results_readme.py > .readme && mv .readme results/README.md
 
-benchmark: env
+benchmark: env $(PEERS)/.ready
 	for one in benchmarks/*.py; do $(BIN)/python $$one; done
 
 clean:

@@ -30,13 +30,14 @@ def t_from_p(p: ArrayLike, df: ArrayLike) -> Floats:
 
 
 def _t(df: ArrayLike, tail: ArrayLike) -> Floats:
-    df, tail = np.broadcast_arrays(np.asarray(df, dtype=np.float64), np.asarray(tail, dtype=np.float64))
-    t = -stdtrit(np.where((df > 0) & np.isfinite(df), df, 1.0), tail)
-    return np.where(df > 0, np.where(np.isinf(df), -ndtri(tail), t), np.nan)
+    df, tail = np.asarray(df, dtype=np.float64), np.asarray(tail, dtype=np.float64)
+    able, normal = df > 0, np.isinf(df)
+    t = -stdtrit(np.where(able & ~normal, df, 1.0), tail)
+    return np.where(able, np.where(normal, -ndtri(tail), t), np.nan)
 
 
 def two_sided_p(statistic: ArrayLike, df: ArrayLike = np.inf) -> Floats:
     """Two-sided p-value by t, by the normal where df is infinite."""
-    size, df = np.broadcast_arrays(-np.abs(np.asarray(statistic, dtype=np.float64)), np.asarray(df, dtype=np.float64))
+    size, df = -np.abs(np.asarray(statistic, dtype=np.float64)), np.asarray(df, dtype=np.float64)
     normal = np.isinf(df)
     return np.asarray(2 * np.where(normal, ndtr(size), stdtr(np.where(normal, 1.0, df), size)))

@@ -22,6 +22,10 @@ Bools = NDArray[np.bool_]
 
 CI_METHODS = get_args(Interval)
 ALL_EQUAL = "all_effects_equal"
+#: Effects that differ by no more than this, as a share of the largest, are equal.
+_ROUNDING = 8 * np.finfo(np.float64).eps
+#: Results that are a pair of limits on the scale of the effects.
+_ENDS = [f"{name}_{end}" for name in ("ci", "guarded_ci", "pi", "guarded_pi") for end in ("lower", "upper")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,27 +171,30 @@ def prepare(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -> Sets
     there = np.ones(y.shape, dtype=bool) if mask is None else np.asarray(mask)
     if there.dtype != np.bool_ or there.shape != y.shape:
         raise ValueError(f"mask must be boolean of shape {y.shape}, not {there.dtype} of shape {there.shape}")
-    for name, bad, rule in (
-        ("yi", there & ~np.isfinite(y), "finite"),
-        ("vi", there & ~(np.isfinite(v) & (v > 0)), "finite and above 0"),
-    ):
-        if bad.any():
-            at = tuple(int(i) for i in np.argwhere(bad)[0])
-            value = (y if name == "yi" else v)[at]
-            raise ValueError(f"{name}[{', '.join(map(str, at))}] is {value}: it must be {rule}")
+    if np.count_nonzero(there & ~(np.isfinite(y) & np.isfinite(v) & (v > 0))):
+        for name, x, good, rule in (
+            ("yi", y, np.isfinite(y), "finite"),
+            ("vi", v, np.isfinite(v) & (v > 0), "finite and above 0"),
+        ):
+            for at in np.argwhere(there & ~good).tolist():
+                raise ValueError(f"{name}[{', '.join(map(str, at))}] is {x[tuple(at)]}: it must be {rule}")
     y, v, there = np.atleast_2d(y), np.atleast_2d(v), np.atleast_2d(there)
+    whole = mask is None and y.shape[1] > 0
     if y.shape[1] == 0:
         y, v, there = np.zeros((len(y), 1)), np.ones((len(y), 1)), np.zeros((len(y), 1), dtype=bool)
-    v = np.where(there, v, np.inf)
+
+    def elsewhere(x: Floats, value: float) -> Floats:
+        return x if whole else np.where(there, x, value)
+
+    v = elsewhere(v, np.inf)
     k = there.sum(axis=1)
     empty = k == 0
     # A power of 2 scales without rounding.
     scale = np.exp2(np.round(np.log2(np.where(empty, 1.0, v.min(axis=1))) / 2))
     w = (scale[:, None] / v) * scale[:, None]
-    centre = (w * np.where(there, y, 0.0)).sum(axis=1) / np.where(empty, 1.0, w.sum(axis=1))
-    high = np.where(there, y, -np.inf).max(axis=1)
-    low = np.where(there, y, np.inf).min(axis=1)
-    equal = high - low <= 8 * np.finfo(float).eps * np.maximum(np.abs(high), np.abs(low))
+    centre = (w * elsewhere(y, 0.0)).sum(axis=1) / np.where(empty, 1.0, w.sum(axis=1))
+    high, low = elsewhere(y, -np.inf).max(axis=1), elsewhere(y, np.inf).min(axis=1)
+    equal = high - low <= _ROUNDING * np.maximum(np.abs(high), np.abs(low))
     centred = np.where(there & ~equal[:, None], y - centre[:, None], 0.0) / scale[:, None]
     return Sets(centred, v / scale[:, None] ** 2, k, centre, scale, equal)
 
@@ -275,10 +282,13 @@ def summarise_fit(
     :func:`pool`.
     """
     y, v, k, centre, scale, equal = sets
-    two, random = k >= 2, o.tau2_method != "EE"
+    there, two, three = k >= 1, k >= 2, k >= 3
+    random = o.tau2_method != "EE"
+    fitted = two if random else two & False
+    k1 = k - 1.0
     tau2 = np.maximum(fit.tau2, 0.0)
     w, total, mu, r = residuals(y, v, tau2)
-    factor = (w * r * r).sum(axis=1) / (k - 1)
+    factor = (w * r * r).sum(axis=1) / k1
     wald = 1 / np.sqrt(total)
     weights = 100 * w / total[:, None]
     if given is not None and given.mean is not None and given.se is not None and given.weights is not None:
@@ -288,53 +298,53 @@ def summarise_fit(
 
     se = np.where(two, {"hartung-knapp": knapp, "hartung-knapp guarded": guarded}.get(o.ci_method, wald), wald)
     normal = o.ci_method in ("wald", "profile likelihood")
-    df = np.where(two & (not normal), k - 1.0, np.inf)
+    df = np.where(two, np.inf if normal else k1, np.inf)
     quantile = intervals.t_quantile(df, o.level)
     half = quantile * se
-    lower, upper, statistic = mu - half, mu + half, (mu + centre / scale) / se
+    null = -centre / scale
+    lower, upper, statistic = mu - half, mu + half, (mu - null) / se
     if o.ci_method == "profile likelihood" and two.any():
-        profile = intervals.profile_mean(y[two], v[two], mu[two], tau2[two], (-centre / scale)[two], o.level)
+        profile = intervals.profile_mean(y[two], v[two], mu[two], tau2[two], null[two], o.level)
         lower[two], upper[two], statistic[two] = profile
 
-    is_knapp = two & (o.ci_method == "hartung-knapp")
-    safe = np.where(is_knapp, guarded, se)
-    low_safe, high_safe = np.where(is_knapp, [mu - quantile * safe, mu + quantile * safe], [lower, upper])
-    common_half = z_critical(o.level) / np.sqrt((1 / v).sum(axis=1))
+    narrow = two & False
+    low_safe, high_safe, statistic_safe = lower, upper, statistic
+    if o.ci_method == "hartung-knapp":
+        safe = np.where(two, guarded, se)
+        half_safe = quantile * safe
+        low_safe, high_safe, statistic_safe = mu - half_safe, mu + half_safe, (mu - null) / safe
+        narrow = two & (half < z_critical(o.level) / np.sqrt((1 / v).sum(axis=1)))
 
     unknown = np.full(len(y), np.nan)
-    q = given.q if given is not None else unknown if brief else q_statistic(y, v, np.zeros(len(y)))
+    own_q = unknown if brief else q_statistic(y, v, np.zeros(len(y)))
+    q = own_q if given is None else given.q
     if limits is None:
-        q_low, q_high, q_empty = intervals.q_profile(y, v, k, o.level)
+        q_low, q_high, q_empty = intervals.q_profile(y, v, k, own_q, o.level)
     else:
         (q_low, q_high), q_empty = limits, limits[1] <= 0
     h2_low, h2_high = (unknown, unknown) if brief else intervals.higgins_thompson(q, k, o.level)
     typical = unknown if brief else intervals.typical_variance(v, k)
-    pi_low, pi_high = unknown, unknown
+    pi = safe_pi = unknown, unknown
     if not brief:
-        pi_low, pi_high = _prediction(sets, mu, wald, guarded if o.ci_method.endswith("guarded") else knapp, tau2, o)
-    safe_pi = pi_low, pi_high
-    if not brief and o.pi_method == "hartung-knapp" and not o.ci_method.endswith("guarded"):
-        safe_pi = _prediction(sets, mu, wald, guarded, tau2, o)
+        own = guarded if o.ci_method.endswith("guarded") else knapp
+        shared = quantile if o.pi_method != "t(k-2)" and not normal else None
+        pi, safe_pi = _prediction(sets, mu, wald, own, guarded, tau2, o, shared)
 
     def only(where: Bools, value: Floats) -> Floats:
         return np.where(where, value, np.nan)
 
-    there, fitted = k >= 1, two & random
     # I2 and H2 with their intervals, by Q and by tau2.
     ratios: dict[str, Floats] = {}
+    by_q = np.array([np.maximum(q / k1, 1.0), h2_low, h2_high])
     by_tau2 = 1 + np.array([tau2, q_low, q_high]) / typical
-    for name, able, values in (("q", two, (np.maximum(q / (k - 1), 1.0), h2_low, h2_high)), ("tau2", fitted, by_tau2)):
-        for end, h2 in zip(("", "_ci_lower", "_ci_upper"), values, strict=True):
-            ratios[f"h2_{name}{end}"] = only(able, h2)
-            ratios[f"i2_{name}{end}"] = only(able, 100 * (1 - 1 / np.maximum(h2, 1.0)))
-    limits_of = {
-        "ci": (lower, upper),
-        "guarded_ci": (low_safe, high_safe),
-        "pi": (pi_low, pi_high),
-        "guarded_pi": safe_pi,
-    }
-    ends = {f"{name}_{end}": x * scale + centre for name, pair in limits_of.items()
-            for end, x in zip(("lower", "upper"), pair, strict=True)}  # fmt: skip
+    for name, able, values in (("q", two, by_q), ("tau2", fitted, by_tau2)):
+        h2 = only(able, values)
+        i2 = 100 * (1 - 1 / np.maximum(h2, 1.0))
+        for i, end in enumerate(("", "_ci_lower", "_ci_upper")):
+            ratios[f"h2_{name}{end}"], ratios[f"i2_{name}{end}"] = h2[i], i2[i]
+    ends = np.array([lower, upper, low_safe, high_safe, *pi, *safe_pi]) * scale + centre
+    tau2_scaled, tau2_low, tau2_high = np.array([tau2, q_low, q_high]) * scale**2
+    p_value, guarded_p_value = two_sided_p(np.array([statistic, statistic_safe]), df)
     return Pooled(
         pooling="inverse variance" if given is None else given.pooling,
         tau2_method=o.tau2_method if given is None else given.tau2_method,
@@ -347,47 +357,62 @@ def summarise_fit(
         wald_se=only(there, wald * scale),
         statistic=statistic,
         df=df,
-        p_value=unknown if brief else two_sided_p(statistic, df),
-        tau2=only(two, tau2 * scale**2),
-        tau2_ci_lower=only(fitted, q_low * scale**2),
-        tau2_ci_upper=only(fitted, q_high * scale**2),
+        p_value=unknown if brief else p_value,
+        tau2=only(two, tau2_scaled),
+        tau2_ci_lower=only(fitted, tau2_low),
+        tau2_ci_upper=only(fitted, tau2_high),
         tau=only(two, np.sqrt(tau2) * scale),
         q=only(there, q),
         q_df=np.maximum(k - 1, 0),
         q_p_value=unknown if brief else only(two, special.chdtrc(np.maximum(k - 1, 1), q)),
-        guarded_p_value=two_sided_p(np.where(is_knapp, (mu + centre / scale) / guarded, statistic), df),
-        narrow=is_knapp & (half < common_half),
+        guarded_p_value=guarded_p_value,
+        narrow=narrow,
         weights=np.where(there[:, None], weights, 0.0),
         path=paths(fit, k, pymare, o.tau2_method),
         reason=_reasons(
-            ("no_trials", k == 0),
-            ("one_trial", k == 1),
-            (ALL_EQUAL, two & equal & (np.isnan(se) | (fitted & (k >= 3) & np.isnan(pi_low)))),
-            ("common_effect", two & (not random)),
+            ("no_trials", ~there),
+            ("one_trial", there & ~two),
+            (ALL_EQUAL, two & equal & (np.isnan(se) | (fitted & three & np.isnan(pi[0])))),
+            ("common_effect", two & ~fitted),
             ("empty_q_profile", fitted & q_empty),
             ("no_test_based_interval", two & np.isnan(h2_high)),
-            ("few_for_prediction_interval", fitted & (k < 3)),
+            ("few_for_prediction_interval", fitted & ~three),
         ),
         **ratios,
-        **ends,
+        **dict(zip(_ENDS, ends, strict=True)),
     )
 
 
-def _prediction(sets: Sets, mu: Floats, wald: Floats, knapp: Floats, tau2: Floats, o: Options) -> tuple[Floats, Floats]:
-    """Prediction limits in scaled units: Higgins and others 2009, equation 12; Partlett and Riley 2017 for HK."""
+def _prediction(
+    sets: Sets,
+    mu: Floats,
+    wald: Floats,
+    knapp: Floats,
+    guarded: Floats,
+    tau2: Floats,
+    o: Options,
+    quantile: Floats | None = None,
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Prediction limits in scaled units, and the guarded ones; ``quantile`` where that of the interval is theirs, too.
+
+    Higgins and others 2009, equation 12; Partlett and Riley 2017 for Hartung-Knapp.
+    """  # fmt: skip
     able = (sets.k >= 3) & (o.tau2_method != "EE")
-    low, high = np.full((2, len(mu)), np.nan)
     if o.pi_method == "bootstrap":
         from reweigh.pool.bootstrap import bootstrap_prediction
 
+        low, high = np.full((2, len(mu)), np.nan)
         for i in np.flatnonzero(able & ~sets.equal):
             there = np.isfinite(sets.v[i])
             low[i], high[i] = bootstrap_prediction(sets.y[i][there], sets.v[i][there], o.level)
-        return low, high
-    df = np.where(able, sets.k - (2.0 if o.pi_method == "t(k-2)" else 1.0), np.nan)
-    se = knapp if o.pi_method == "hartung-knapp" else wald
-    half = intervals.t_quantile(df, o.level) * np.sqrt(tau2 + se * se)
-    return mu - half, mu + half
+        return (low, high), (low, high)
+    if quantile is None:
+        lost = 2 if o.pi_method == "t(k-2)" else 1
+        quantile = intervals.t_quantile((sets.k - lost).astype(np.float64), o.level)
+    quantile = np.where(able, quantile, np.nan)
+    own, safe = (knapp, guarded) if o.pi_method == "hartung-knapp" else (wald, wald)
+    half, half_safe = quantile * np.sqrt(tau2 + np.array([own, safe]) ** 2)
+    return (mu - half, mu + half), (mu - half_safe, mu + half_safe)
 
 
 def paths(fit: Fit, k: Ints, pymare: bool, method: str) -> NDArray[np.object_]:
@@ -409,7 +434,7 @@ def paths(fit: Fit, k: Ints, pymare: bool, method: str) -> NDArray[np.object_]:
 
 
 def _reasons(*rules: tuple[str, Bools]) -> NDArray[np.object_]:
-    codes = sum(where.astype(np.intp) << bit for bit, (_, where) in enumerate(rules))
-    values, inverse = np.unique(codes, return_inverse=True)
+    codes = (1 << np.arange(len(rules))) @ np.array([where for _, where in rules])
+    values, inverse = intervals.distinct(codes)
     texts = [join(text for bit, (text, _) in enumerate(rules) if code >> bit & 1) for code in values]
     return np.array(texts, dtype=object)[inverse]

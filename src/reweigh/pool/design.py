@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from reweigh.pool.tau2 import Fit, Floats, Ints, at_zero, climb, fall_to
+from reweigh.pool.tau2 import Fit, Floats, at_zero, climb, fall_to
 
 
 class Wls(NamedTuple):
@@ -68,19 +68,20 @@ def q_statistic(y: Floats, v: Floats, x: Floats, tau2: Floats) -> Floats:
 
 def solve_q(y: Floats, v: Floats, x: Floats, target: Floats) -> Fit:
     """Smallest tau2 >= 0 at which the generalised Q is at most ``target`` (B,)."""
+    return fall_to((y, v, x), target, _q_and_slope)
 
-    def q_and_slope(rows: Ints, tau2: Floats) -> tuple[Floats, Floats]:
-        fit = wls(y[rows], v[rows], x[rows], tau2)
-        wrr = fit.w * fit.r * fit.r
-        return wrr.sum(axis=-1), (fit.w * wrr).sum(axis=-1)
 
-    return fall_to(target, q_and_slope)
+def _q_and_slope(y: Floats, v: Floats, x: Floats, tau2: Floats) -> tuple[Floats, Floats]:
+    fit = wls(y, v, x, tau2)
+    wrr = fit.w * fit.r * fit.r
+    return wrr.sum(axis=-1), (fit.w * wrr).sum(axis=-1)
 
 
 def q_profile(y: Floats, v: Floats, x: Floats, level: float) -> list[float]:
     """Limits of the tau2 of the first data set, not capped: `reweigh.pool.intervals.q_profile` with a design."""
     df, tail = y.shape[1] - x.shape[2], (1 - level) / 2
-    return [float(solve_q(y, v, x, np.array([special.chdtri(df, p)])).tau2[0]) for p in (tail, 1 - tail)]
+    first = y[:1], v[:1], x[:1]
+    return [float(solve_q(*first, np.array([special.chdtri(df, p)])).tau2[0]) for p in (tail, 1 - tail)]
 
 
 def typical_variance(v: Floats, x: Floats) -> Floats:
@@ -105,12 +106,13 @@ def estimate(method: str, y: Floats, v: Floats, x: Floats) -> Fit:
         # No root of the REML score is above the largest squared contrast; for ML see the second bound.
         top = 2 * squares if reml else np.maximum(2 * squares, v.max(axis=1))
         return climb(
+            (y, v, x),
             v.min(axis=1),
             np.where(squares > 0, top, 0.0),
             k * (p + 2),
-            lambda part, grid: score(y[part, None], v[part, None], x[part, None], grid, reml)[0],
-            lambda rows, tau2: score(y[rows], v[rows], x[rows], tau2, reml),
-            lambda rows, tau2: log_likelihood(y[rows], v[rows], x[rows], tau2, reml),
+            lambda y, v, x, grid: score(y[:, None], v[:, None], x[:, None], grid, reml)[0],
+            lambda y, v, x, tau2: score(y, v, x, tau2, reml),
+            lambda y, v, x, tau2: log_likelihood(y, v, x, tau2, reml),
         )
     if method == "HE":
         leverage = (x * x).sum(axis=2)

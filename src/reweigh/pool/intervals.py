@@ -9,16 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from reweigh.pool.tau2 import MEAN_KNOWN, Floats, Ints, log_likelihood, maximise, q_statistic, solve_q, weight_apart
+from reweigh.pool.tau2 import MEAN_KNOWN, Floats, Ints, log_likelihood, maximise, solve_q, weight_apart
 from reweigh.quantile import t_critical, two_sided_p, z_critical
 
 PI_METHODS = ("t(k-2)", "t(k-1)", "hartung-knapp", "bootstrap")
 _MAX_STEPS = 100
 
 
+def distinct(values: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
+    """The distinct values of an array (D,), and which of them each is; a single one needs no sorting."""
+    if values.size == 1:
+        return values, np.zeros(1, dtype=np.intp)
+    return np.unique(values, return_inverse=True)
+
+
 def t_quantile(df: Floats, level: float) -> Floats:
     """`reweigh.quantile.t_critical` of many df, each distinct one once: subsets come by the thousand."""
-    values, where = np.unique(df, return_inverse=True)
+    values, where = distinct(df)
     return np.asarray(t_critical(values, level)[where])
 
 
@@ -43,17 +50,17 @@ def tested(estimate: Floats, se: Floats, df: Any, level: float) -> dict[str, Any
     return found | {"level": level, "statistic": statistic, "df": df, "p_value": two_sided_p(statistic, df)}
 
 
-def q_profile(y: Floats, v: Floats, k: Ints, level: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Q-profile interval of tau2, not capped, and whether it is empty (both limits are then 0).
+def q_profile(y: Floats, v: Floats, k: Ints, q: Floats, level: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Q-profile interval of tau2, not capped, and whether it is empty (both limits are then 0); ``q`` is that at 0.
 
     Viechtbauer 2007, Statistics in Medicine 26:37-52.
     """
-    sizes, where = np.unique(np.maximum(k - 1, 1), return_inverse=True)
+    sizes, where = distinct(np.maximum(k - 1, 1))
     tail = (1 - level) / 2
-    high_q, low_q = (np.asarray(special.chdtri(sizes, p))[where].astype(np.float64) for p in (tail, 1 - tail))
+    high_q, low_q = special.chdtri(sizes, np.array([[tail], [1 - tail]]))[:, where]
     lower = solve_q(y, v, high_q).tau2
     upper = solve_q(y, v, low_q, start=lower).tau2
-    return lower, upper, q_statistic(y, v, np.zeros(len(y))) < low_q
+    return lower, upper, q < low_q
 
 
 def higgins_thompson(q: Floats, k: Ints, level: float) -> tuple[Floats, Floats]:
@@ -69,8 +76,8 @@ def higgins_thompson(q: Floats, k: Ints, level: float) -> tuple[Floats, Floats]:
         within = np.sqrt(1 / (2 * (df - 1)) * (1 - 1 / (3 * (df - 1) ** 2)))
         se = np.where(q > k, beyond, np.where(k > 2, within, np.nan))
         h, half = np.sqrt(np.maximum(q / df, 1.0)), z_critical(level) * se
-        lower, upper = h * np.exp(-half), h * np.exp(half)
-    return np.maximum(lower, 1.0) ** 2, np.maximum(upper, 1.0) ** 2
+        lower, upper = np.maximum(h * np.exp(np.array([-half, half])), 1.0) ** 2
+    return lower, upper
 
 
 def typical_variance(v: Floats, k: Ints) -> Floats:

@@ -6,8 +6,10 @@ with ``inf`` where a ragged set has no trial: its weight is then exactly 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, get_args
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,9 @@ _FIRST_CELL = 32
 #: Largest number of elements of one temporary array of the grid: 3 MB stay in the cache of a processor.
 _CHUNK = 400_000
 _MAX_STEPS = 100
+#: Newton ends where tau2 moves by no more than this share of itself and this; arrays, as numpy converts a number anew
+#: each time.
+_RELATIVE, _ABSOLUTE = np.array(1e-9), np.array(1e-14)
 
 
 class Fit(NamedTuple):
@@ -49,7 +54,7 @@ def at_zero(sets: int) -> Fit:
 
 def residuals(y: Floats, v: Floats, tau2: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Weights (D, k), their sums (D,), weighted means (D,) and residuals (D, k) at ``tau2`` (D,)."""
-    w = 1.0 / (v + tau2[:, None])
+    w = np.reciprocal(v + tau2[:, None])
     total = w.sum(axis=1)
     mu = (w * y).sum(axis=1) / total
     return w, total, mu, y - mu[:, None]
@@ -94,13 +99,13 @@ def closed_form(method: str, y: Floats, v: Floats, k: Ints) -> Floats:
 
 def solve_q(y: Floats, v: Floats, target: Floats, start: Floats | None = None) -> Fit:
     """Smallest tau2 >= 0 at which the generalised Q around the weighted mean is at most ``target`` (D,)."""
+    return fall_to((np.ascontiguousarray(y), np.ascontiguousarray(v)), target, _q_and_slope, start)
 
-    def q_and_slope(rows: Ints, tau2: Floats) -> tuple[Floats, Floats]:
-        w, _, _, r = residuals(y[rows], v[rows], tau2)
-        wrr = w * r * r
-        return wrr.sum(axis=1), (w * wrr).sum(axis=1)
 
-    return fall_to(target, q_and_slope, start)
+def _q_and_slope(y: Floats, v: Floats, tau2: Floats) -> tuple[Floats, Floats]:
+    w, _, _, r = residuals(y, v, tau2)
+    wrr = w * r * r
+    return wrr.sum(axis=1), (w * wrr).sum(axis=1)
 
 
 def score(y: Floats, v: Floats, tau2: Floats, kind: str) -> tuple[Floats, Floats]:
@@ -116,8 +121,9 @@ def score(y: Floats, v: Floats, tau2: Floats, kind: str) -> tuple[Floats, Floats
     if kind != MEAN_KNOWN:
         second = second + 2 * w2r.sum(axis=1) ** 2 / s1
     if kind == "REML":
-        first = first + s2 / s1
-        second = second - 2 * (w * w2).sum(axis=1) / s1 + (s2 / s1) ** 2
+        ratio = s2 / s1
+        first = first + ratio
+        second = second - 2 * (w * w2).sum(axis=1) / s1 + ratio**2
     return first / 2, second / 2
 
 
@@ -133,25 +139,27 @@ def log_likelihood(y: Floats, v: Floats, tau2: Floats, kind: str) -> Floats:
 def maximise(y: Floats, v: Floats, kind: str, start: Floats | None = None) -> Fit:
     """Global maximum over tau2 >= 0 of the log-likelihood of ``kind``."""
     return climb(
+        (y, v),
         v.min(axis=1),
         # The score is a sum of positive multiples of (z_i^2 - l_i - tau2), z contrasts of y, so no root is above.
         2 * (y * y).sum(axis=1),
         y.shape[1],
-        lambda part, grid: _score_on_grid(y[part], v[part], grid, kind),
-        lambda rows, tau2: score(y[rows], v[rows], tau2, kind),
-        lambda rows, tau2: log_likelihood(y[rows], v[rows], tau2, kind),
+        lambda y, v, grid: _score_on_grid(y, v, grid, kind),
+        lambda y, v, tau2: score(y, v, tau2, kind),
+        lambda y, v, tau2: log_likelihood(y, v, tau2, kind),
         start,
     )
 
 
 def _score_on_grid(y: Floats, v: Floats, grid: Floats, kind: str) -> Floats:
-    ones = np.ones_like(y)
+    powers = np.empty((*y.shape, 3))
+    powers[..., 0], powers[..., 1], powers[..., 2] = 1.0, y, y * y
     w = 1.0 / (v[:, None, :] + grid[:, :, None])
-    first = w @ np.stack([ones, y], axis=2)
+    first = w @ powers[..., :2]
     s1 = first[..., 0]
     mu = 0.0 if kind == MEAN_KNOWN else first[..., 1] / s1
     w *= w
-    second = w @ np.stack([ones, y, y * y], axis=2)
+    second = w @ powers
     s2 = second[..., 0]
     value = second[..., 2] - 2 * mu * second[..., 1] + mu * mu * s2 - s1
     return np.asarray(value + s2 / s1 if kind == "REML" else value)
@@ -231,39 +239,60 @@ def pymare_tau2(yi: Floats, vi: Floats, method: str) -> float | None:
     return tau2 if np.isfinite(tau2) else None
 
 
+def _those(live: NDArray[np.bool_], *arrays: NDArray[Any]) -> Iterator[Any]:
+    return (x[live] for x in arrays)
+
+
 def fall_to(
-    target: Floats, q_and_slope: Callable[[Ints, Floats], tuple[Floats, Floats]], start: Floats | None = None
+    data: Sequence[Floats],
+    target: Floats,
+    q_and_slope: Callable[..., tuple[Floats, Floats]],
+    start: Floats | None = None,
 ) -> Fit:
     """Smallest tau2 >= 0 of each set at which its generalised Q is at most ``target`` (D,).
 
-    ``q_and_slope(rows, tau2)`` gives Q and -dQ/dtau2 of those sets. 1/Q is a weighted harmonic mean of
-    (eigenvalue + tau2), hence increasing and concave: Newton's steps on it from the left rise to the root and never
-    pass it.
+    ``q_and_slope(*data, tau2)`` gives Q and -dQ/dtau2 of the sets whose rows of ``data`` it gets. 1/Q is a weighted
+    harmonic mean of (eigenvalue + tau2), hence increasing and concave: Newton's steps on it from the left rise to the
+    root and never pass it.
     """
-    rows = np.arange(len(target))
-    tau2, steps = np.zeros(len(target)), np.zeros(len(target), dtype=np.intp)
+    t = np.zeros(len(target)) if start is None else np.maximum(start, 0.0)
+    q, slope = q_and_slope(*data, t)
+    live = q > target
     if start is not None:
-        tau2 = np.where((start > 0) & (q_and_slope(rows, np.maximum(start, 0.0))[0] > target), start, tau2)
+        past = ~live & (t != 0)  # a start on the wrong side of the root
+        if np.count_nonzero(past):
+            t[past] = 0.0
+            q[past], slope[past] = q_and_slope(*(x[past] for x in data), t[past])
+            live = q > target
+    tau2, steps, rows = t.copy(), np.zeros(len(t), dtype=np.intp), np.arange(len(t))
     for step in range(_MAX_STEPS):
-        q, slope = q_and_slope(rows, tau2[rows])
-        above = q > target[rows] if step == 0 else np.ones(rows.size, dtype=bool)
-        rows, q, slope = rows[above], q[above], slope[above]
-        if not rows.size:
+        left = np.count_nonzero(live)
+        if not left:
             break
-        move = q * (q / target[rows] - 1) / slope
-        tau2[rows] = np.maximum(tau2[rows] + move, 0.0)
-        steps[rows] += 1
-        rows = rows[np.abs(move) > 1e-9 * tau2[rows] + 1e-14]
-    return Fit(tau2, steps, np.ones(len(target), dtype=np.intp))
+        if left < live.size:
+            rows, t, target, q, slope, *data = _those(live, rows, t, target, q, slope, *data)
+        if step:
+            q, slope = q_and_slope(*data, t)
+        move = q * (q / target - 1) / slope
+        tau2[rows] = t = np.maximum(t + move, 0.0)
+        steps[rows] = step + 1
+        live = np.abs(move) > _RELATIVE * t + _ABSOLUTE
+    return Fit(tau2, steps, np.ones(len(tau2), dtype=np.intp))
+
+
+@lru_cache(maxsize=512)
+def _parts(points: int) -> Floats:
+    return np.linspace(0, 1, points)
 
 
 def climb(
+    data: Sequence[Floats],
     low: Floats,
     top: Floats,
     width: int,
-    grid_score: Callable[[slice | Ints, Floats], Floats],
-    score: Callable[[Ints, Floats], tuple[Floats, Floats]],
-    height: Callable[[Ints, Floats], Floats],
+    grid_score: Callable[..., Floats],
+    score: Callable[..., tuple[Floats, Floats]],
+    height: Callable[..., Floats],
     start: Floats | None = None,
 ) -> Fit:
     """Global maximum over tau2 >= 0 of a log-likelihood, for D sets.
@@ -273,78 +302,89 @@ def climb(
 
     Parameters
     ----------
+    data
+        What the functions below take before tau2, (D, ...) each; they get the rows of some of the sets.
     low, top
         Smallest sampling variance, and a value above every root, of each set (D,).
     width
         Numbers that ``grid_score`` holds per set and grid point.
     grid_score, score, height
-        First derivative on a grid (d, points) for some of the sets; first and second derivative, and the
-        log-likelihood, at tau2 (n,) of the sets (n,).
+        First derivative on a grid (d, points) of the sets (d,); first and second derivative, and the log-likelihood,
+        at tau2 (d,).
     start
         Where to begin (D,), if it lies in the right bracket.
     """
     sets = len(low)
     span = np.log1p(top / low)
-    points = int(np.clip(np.ceil(_DENSITY * span.max(initial=0.0)), 4, 400)) + 1
-    grid = low[:, None] * np.expm1(span[:, None] * np.linspace(0, 1, points))
+    points = min(max(math.ceil(_DENSITY * span.max(initial=0.0)), 4), 400) + 1
+    grid = low[:, None] * np.expm1(span[:, None] * _parts(points))
     rising = np.empty((sets, points), dtype=bool)
     rows = max(1, _CHUNK // (points * width))
     for i in range(0, sets, rows):
-        rising[i : i + rows] = grid_score(slice(i, i + rows), grid[i : i + rows]) > 0
+        rising[i : i + rows] = grid_score(*(x[i : i + rows] for x in data), grid[i : i + rows]) > 0
     rising[:, -1] = False
     owner, cell = np.nonzero(rising[:, :-1] & ~rising[:, 1:])
     left, right = grid[owner, cell], grid[owner, cell + 1]
     # A likelihood that falls at 0 may rise and fall again before the first point of the grid.
     hidden = np.flatnonzero(~rising[:, 0] & ~rising[:, 1])
     if hidden.size:
-        fine = grid[hidden, 1][:, None] * np.linspace(0, 1, _FIRST_CELL + 1)
+        fine = grid[hidden, 1][:, None] * _parts(_FIRST_CELL + 1)
         up, rows = np.empty(fine.shape, dtype=bool), max(1, _CHUNK // (fine.shape[1] * width))
         for i in range(0, hidden.size, rows):
-            up[i : i + rows] = grid_score(hidden[i : i + rows], fine[i : i + rows]) > 0
+            up[i : i + rows] = grid_score(*(x[hidden[i : i + rows]] for x in data), fine[i : i + rows]) > 0
         at, part = np.nonzero(up[:, :-1] & ~up[:, 1:])
         owner = np.concatenate([owner, hidden[at]])
         left, right = np.concatenate([left, fine[at, part]]), np.concatenate([right, fine[at, part + 1]])
     guess = None if start is None else start[owner]
-    root, steps = _newton(lambda at, t: score(owner[at], t), left, right, guess)
+    owned = tuple(x[owner] for x in data)
+    root, steps = _newton(owned, score, left, right, guess)
 
     tau2, spent = np.zeros(sets), np.zeros(sets, dtype=np.intp)
     maxima = np.bincount(owner, minlength=sets) + ~rising[:, 0]
-    single = maxima[owner] == 1
-    tau2[owner[single]], spent[owner[single]] = root[single], steps[single]
-    if not single.all():
+    tau2[owner], spent[owner] = root, steps
+    several = np.flatnonzero(maxima[owner] > 1)
+    if several.size:
+        tau2[owner[several]], spent[owner[several]] = 0.0, 0
         best = np.full(sets, -np.inf)
         at_zero = np.flatnonzero((maxima > 1) & ~rising[:, 0])
-        best[at_zero] = height(at_zero, np.zeros(at_zero.size))
-        heights = height(owner, root)
-        for i in np.flatnonzero(~single).tolist():
+        best[at_zero] = height(*(x[at_zero] for x in data), np.zeros(at_zero.size))
+        heights = height(*owned, root)
+        for i in several.tolist():
             if heights[i] > best[owner[i]]:
                 best[owner[i]], tau2[owner[i]], spent[owner[i]] = heights[i], root[i], steps[i]
     return Fit(tau2, spent, np.asarray(maxima))
 
 
 def _newton(
-    score: Callable[[Ints, Floats], tuple[Floats, Floats]], low: Floats, high: Floats, guess: Floats | None
+    data: Sequence[Floats],
+    score: Callable[..., tuple[Floats, Floats]],
+    low: Floats,
+    high: Floats,
+    guess: Floats | None,
 ) -> tuple[Floats, Ints]:
     """Roots of the score in brackets [low, high], the score being positive at low and not at high."""
-    low, high = low.copy(), high.copy()
-    root = np.sqrt((low + 1) * (high + 1)) - 1
+    t = np.sqrt((low + 1) * (high + 1)) - 1
     if guess is not None:
-        root = np.where((guess > low) & (guess < high), guess, root)
-    steps = np.zeros(len(root), dtype=np.intp)
-    live = np.arange(len(root))
-    for _ in range(_MAX_STEPS):
-        if not live.size:
-            break
-        t = root[live]
-        slope, curve = score(live, t)
-        low[live] = np.where(slope > 0, t, low[live])
-        high[live] = np.where(slope > 0, high[live], t)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where((guess > low) & (guess < high), guess, t)
+    root, steps, rows = t.copy(), np.zeros(len(t), dtype=np.intp), np.arange(len(t))
+    live = rows >= 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for step in range(_MAX_STEPS):
+            left = np.count_nonzero(live)
+            if not left:
+                break
+            if left < live.size:
+                rows, t, low, high, *data = _those(live, rows, t, low, high, *data)
+            slope, curve = score(*data, t)
+            up, falls = slope > 0, curve < 0
+            low, high = np.where(up, t, low), np.where(up, high, t)
             new = t - slope / curve
-        inside = (curve < 0) & (new > low[live]) & (new < high[live])
-        done = (curve < 0) & (np.abs(new - t) <= 1e-9 * t + 1e-14)
-        middle = np.sqrt((low[live] + 1) * (high[live] + 1)) - 1
-        root[live] = np.where(inside, new, np.where(done, np.clip(new, low[live], high[live]), middle))
-        steps[live] += 1
-        live = live[~done & (high[live] - low[live] > 4e-16 * high[live])]
+            done = falls & (np.abs(new - t) <= _RELATIVE * t + _ABSOLUTE)
+            inside = falls & (new > low) & (new < high)
+            if np.count_nonzero(inside) < inside.size:
+                middle = np.sqrt((low + 1) * (high + 1)) - 1
+                new = np.where(inside, new, np.where(done, np.clip(new, low, high), middle))
+            root[rows] = t = new
+            steps[rows] = step + 1
+            live = ~done & (high - low > 4e-16 * high)
     return root, steps
