@@ -67,6 +67,16 @@ def test_the_lock_covers_what_pyproject_asks_for():
     assert {re.split(r"[>=<.\[ ]", name)[0].replace("-", "_") for name in wanted} - {"ruamel"} <= locked
 
 
+def test_everything_that_pyproject_asks_for_has_a_lower_bound():
+    """`.ci/oldest` installs the oldest versions that they allow, and the workflow file calls it."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    assert [one for one in wanted if ">=" not in one] == []
+    assert "run: .ci/oldest" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+
+
 def test_the_executor_of_slurm_has_a_lock_of_its_own_with_the_versions_of_the_other():
     import tomllib
 
