@@ -65,13 +65,13 @@ $(PEERS)/.ready: benchmarks/peers-requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
-# Needs uv. Writes the locks and, from the first, the conda environment.
+# Needs uv, and the environment. Writes the locks and, from the first, the conda environment.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --extra dev --extra workflow --extra formats --extra archive pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock docs/site/requirements.in -o docs/site/requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock profiles/slurm/requirements.in -o profiles/slurm/requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 --constraints requirements.lock benchmarks/peers-requirements.in -o benchmarks/peers-requirements.txt
-	$(PYTHON) .ci/environment.py > environment.yml
+	$(BIN)/python .ci/environment.py > .environment && mv .environment environment.yml
 
 # results/README.md, from the schemas of the tables.
 readme: env

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import reweigh as rw
 from reweigh.effects import crossover, measures
 from reweigh.effects.compute import Options, compute
-from reweigh.text.effects import in_words
+from reweigh.measures import MEASURES, MeasureName
+from reweigh.text.effects import MEASURE_TEXT, in_words
 
 REFERENCE = Path(__file__).parent / "reference"
 ESCALC = json.loads((REFERENCE / "effects_escalc.json").read_text())
@@ -39,6 +43,17 @@ def test_reference_covers_every_measure() -> None:
     expected = {"MD", "SMDH", "ROM", "AS", "PETO", "MPORM", "MPORC", "SMCC", "SMCR", "ROMC", "MC"}
     assert expected <= set(ESCALC)
     assert ESCALC["about"]["version"].startswith("3.8")
+
+
+def test_every_measure_has_its_words_and_its_line_of_the_documentation() -> None:
+    asked = {measure.name for measure in MEASURES.values() if measure.protocol}
+    assert asked == set(get_args(MeasureName))
+    as_reported = {"HR", "GIV", "GIV_ratio"}  # no formula of ours
+    assert set(MEASURES) - as_reported <= set(MEASURE_TEXT)
+    page = (REFERENCE.parents[1] / "docs" / "reference" / "effects.md").read_text()
+    lines = page.split("## Measures, and whose variance")[1].split("\n\n")[1].splitlines()[2:]
+    assert asked <= {name for line in lines for name in line.split("|")[1].strip().split(", ")}
+    assert asked <= set(re.findall(r"[A-Za-z_]+", str(rw.escalc.__doc__)))
 
 
 @pytest.mark.parametrize(("name", "formula"), [("MD", measures.md), ("SMDH", measures.smdh), ("ROM", measures.rom)])

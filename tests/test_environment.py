@@ -12,6 +12,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / ".ci"))
 from environment import PYTHON, environment, pins
+from release import absolute, problems, versions
 
 LOCK = (ROOT / "requirements.lock").read_text()
 
@@ -67,6 +68,16 @@ def test_the_lock_covers_what_pyproject_asks_for():
     assert {re.split(r"[>=<.\[ ]", name)[0].replace("-", "_") for name in wanted} - {"ruamel"} <= locked
 
 
+def test_everything_that_pyproject_asks_for_has_a_lower_bound():
+    """`.ci/oldest` installs the oldest versions that they allow, and the workflow file calls it."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    assert [one for one in wanted if ">=" not in one] == []
+    assert "run: .ci/oldest" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+
+
 def test_the_executor_of_slurm_has_a_lock_of_its_own_with_the_versions_of_the_other():
     import tomllib
 
@@ -101,3 +112,44 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine():
     command = ["git", "grep", "-nIE", pattern, "--", ".", ":!tests/test_environment.py"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     assert found == ""
+
+
+# --- a release ------------------------------------------------------------------------------------------------------
+
+
+def test_every_file_says_one_version():
+    said = versions()
+    assert said["CITATION.cff"] == said["CHANGELOG.md"]
+    assert said["CHANGELOG.md"].split(" ")[0] == said["pyproject.toml"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "file", "old", "new", "said"),
+    [
+        ("v1.2.0", "", "", "", []),
+        ("v1.3.0", "", "", "", ["pyproject.toml says 1.2.0, the tag is v1.3.0", "CITATION.cff says 1.2.0 (2030-01-02), the tag is v1.3.0", "CHANGELOG.md says 1.2.0 (2030-01-02), the tag is v1.3.0"]),
+        ("v1.2.0", "pyproject.toml", "1.2.0", "1.1.0", ["pyproject.toml says 1.1.0, the tag is v1.2.0"]),
+        ("v1.2.0", "CITATION.cff", "01-02", "01-03", ["CITATION.cff says 1.2.0 (2030-01-03), CHANGELOG.md 1.2.0 (2030-01-02)"]),
+        ("v1.2.0", "CHANGELOG.md", "## Version", "## More\n\n## Version", ["CHANGELOG.md has changes above its newest version"]),
+    ],
+)  # fmt: skip
+def test_a_tag_is_held_to_the_files(tmp_path, tag, file, old, new, said):
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n')
+    (tmp_path / "CITATION.cff").write_text("cff-version: 1.2.0\nversion: 1.2.0\ndate-released: 2030-01-02\n")
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changes\n\n## Version 1.2.0 (2030-01-02)\n\n## Version 1.1.0 (2030-01-01)\n"
+    )
+    if file:
+        (tmp_path / file).write_text((tmp_path / file).read_text().replace(old, new, 1))
+    assert problems(tag, tmp_path) == said
+
+
+def test_on_a_package_index_the_readme_links_to_the_repository():
+    text = (ROOT / "README.md").read_text()
+    links = r"\]\((?!https?:)([^)]+)\)"
+    assert len(re.findall(links, text)) > 8
+    shown = absolute(text, "https://host/owner/name", "v1")
+    assert re.findall(links, shown) == []
+    assert "](https://host/owner/name/raw/v1/docs/images/report.png)" in shown
+    assert "](https://host/owner/name/blob/v1/docs/how-to/install.md)" in shown
+    assert absolute("[a](#b) [c](mailto:d)", "https://host", "v1") == "[a](#b) [c](mailto:d)"

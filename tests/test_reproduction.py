@@ -319,7 +319,7 @@ def test_a_t_interval_of_few_trials_may_explain_a_p_value():
     ("measure", "numbers", "result"),
     [
         ("MD", ("1.0", "0.5", "1.5"), "consistent"), ("MD", ("1.0", "0.5", "1.8"), "flag"),
-        ("RR", ("2.0", "1.0", "4.0"), "consistent"), ("RR", ("2.5", "1.0", "4.0"), "flag"),
+        ("RR", ("2.0", "1.0", "4.0"), "consistent"), ("GIV_ratio", ("2.0", "1.0", "4.0"), "consistent"), ("RR", ("2.5", "1.0", "4.0"), "flag"),
         ("NNT", ("3.9", "3.4", "4.4"), "consistent"), ("NNT", ("3.9", "3.8", "8.0"), "flag"),
         ("MD", ("2.0", "0.5", "1.5"), "flag"),
     ],

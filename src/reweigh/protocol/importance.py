@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reweigh.measures import RATIO_MEASURES
+from reweigh.measures import MEASURES, RATIO_MEASURES
 from reweigh.protocol.base import Closed
 
 GRADE_RATIO = (0.75, 1.25)
@@ -26,9 +26,10 @@ def bounds_of(
 ) -> tuple[float, float] | None:
     """Bounds (below, above) on the analysis scale, times `factor`; None where nothing is known.
 
-    A ratio without bounds takes `ratio` (natural scale); a ratio of means does not: GRADE's rule speaks of risks.
+    A ratio without bounds takes `ratio` (natural scale), but not one of continuous outcomes: GRADE's rule speaks of
+    risks.
     """
-    if given is None and (measure not in RATIO_MEASURES or measure == "ROM"):
+    if given is None and (measure not in RATIO_MEASURES or MEASURES[measure].type == "continuous"):
         return None
     low, high = ratio if given is None else given.value if isinstance(given.value, tuple) else (None, given.value)
     return (-factor * high, factor * high) if low is None else (factor * log(low), factor * log(high))

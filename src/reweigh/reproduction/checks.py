@@ -10,13 +10,14 @@ from itertools import product
 import pandas as pd
 
 from reweigh.io import frame
+from reweigh.measures import RATIO_MEASURES
 from reweigh.quantile import t_critical, two_sided_p, z_critical
 from reweigh.reproduction.printed import Printed, parse_number, parse_p
 from reweigh.schemas import columns
 
 #: Measures that are symmetric after this transformation.
 _TRANSFORMS: dict[str, Callable[[float], float]] = {
-    **dict.fromkeys(("RR", "OR", "HR", "IRR", "ROM", "PETO"), math.log),
+    **dict.fromkeys(RATIO_MEASURES, math.log),
     "NNT": lambda x: 1 / x,
 }
 #: Measures whose value without an effect is 0 after the transformation, so that a p-value belongs to the CI.
@@ -138,7 +139,7 @@ def _symmetry(row: dict[str, str]) -> tuple[str, str]:
         return UNKNOWN, "a printed limit of a ratio rounds to 0"
     middles = [(low + high) / 2 for _, low, high in corners]
     estimates = [c[0] for c in corners]
-    scale = {"NNT": "1/NNT", **dict.fromkeys(("RR", "OR", "HR", "IRR", "ROM", "PETO"), "log")}.get(row["measure"], "")
+    scale = {"NNT": "1/NNT", **dict.fromkeys(RATIO_MEASURES, "log")}.get(row["measure"], "")
     scale = scale if row.get("estimate_scale", "") in ("", "natural") else ""
     where = f" on the {scale} scale" if scale else ""
     if max(middles) >= min(estimates) and min(middles) <= max(estimates):

@@ -9,18 +9,15 @@ import numpy as np
 import pandas as pd
 
 from reweigh.measures import MEASURES as VOCABULARY
-from reweigh.measures import RANGES, SAME_MEASURE, Scale
+from reweigh.measures import RANGES, RATIO_MEASURES, SAME_MEASURE, MeasureName, Scale
 from reweigh.tables.columns import MAX_COUNT, Column, Rule, TableSpec
 from reweigh.text.flow import BOXES
 
 ROLES = ("intervention", "control", "other")
 BETTER = ("lower", "higher")
 DESIGNS = ("parallel", "crossover", "cluster", "first_period")
-MEASURES = (
-    *("MD", "SMD", "SMDH", "GLASS", "SMD_paired", "ROM"),
-    *("RR", "OR", "RD", "PETO", "AS", "HR", "OE_V", "IRR", "IRD", "GIV", "GIV_ratio", "ZCOR", "PLO", "MN", "p_only"),
-)
-RATIOS = ("ROM", "RR", "OR", "PETO", "HR", "IRR", "GIV_ratio")
+#: Every measure that a protocol can ask for, and what a paper may report beside.
+MEASURES = (*get_args(MeasureName), "SMD_paired", "OE_V", "p_only")
 P_TESTS = ("two_sample", "paired", "three_arm", "repeated_measures", "other", "unknown")
 YES_NO = ("yes", "no")
 SCALES = get_args(Scale)
@@ -154,7 +151,7 @@ def _is_one(name: str) -> Callable[[pd.DataFrame], pd.Series]:
 
 
 def _not_a_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
-    return lambda d: d["measure"].isin(RATIOS) & (d["estimate_scale"] != "log") & (d[name] <= 0)
+    return lambda d: d["measure"].isin(RATIO_MEASURES) & (d["estimate_scale"] != "log") & (d[name] <= 0)
 
 
 def _own_scale(d: pd.DataFrame) -> pd.Series:
@@ -178,7 +175,7 @@ def _natural_or_log(d: pd.DataFrame) -> pd.Series:
 
     Ratios above 0 on both sides of 1 are no logarithms: those would lie on both sides of 0.
     """
-    bare = d["measure"].isin(RATIOS) & _bare(d)
+    bare = d["measure"].isin(RATIO_MEASURES) & _bare(d)
     by = d[bare].groupby(["outcome", "measure"], dropna=False)["estimate"]
     evident = (by.transform("min") > 0) & (by.transform("min") < 1) & (by.transform("max") > 1)
     shown: pd.Series = bare & ~evident.reindex(d.index, fill_value=False)
@@ -197,7 +194,9 @@ _SCALE_RULE = Rule(
 
 def _negative_ratio(name: str) -> Callable[[pd.DataFrame], pd.Series]:
     """Printed ratios below 0; a limit that rounds to 0 may be printed so."""
-    return lambda d: d["measure"].replace(SAME_MEASURE).isin(RATIOS) & (d["estimate_scale"] != "log") & (d[name] < 0)
+    return lambda d: (
+        d["measure"].replace(SAME_MEASURE).isin(RATIO_MEASURES) & (d["estimate_scale"] != "log") & (d[name] < 0)
+    )
 
 
 def _width(d: pd.DataFrame) -> pd.Series:
