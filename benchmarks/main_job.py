@@ -1,6 +1,6 @@
 """Time the main job: from clean, with nothing to do, and after one changed number.
 
-    .venv/bin/python benchmarks/main_job.py [without REVIEW ...]
+.venv/bin/python benchmarks/main_job.py [without REVIEW ...]
 """
 
 import re

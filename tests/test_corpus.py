@@ -21,7 +21,18 @@ from reweigh.cli import corpus as many
 from reweigh.cli.places import Stop
 from reweigh.console import config_error
 from reweigh.corpus.answers import answers, rows_back, summary
-from reweigh.corpus.rows import _change, _compared, _decisive, _important, _pool, _pools, _same, gathered, printed_rows
+from reweigh.corpus.rows import (
+    _change,
+    _compared,
+    _current,
+    _decisive,
+    _important,
+    _pool,
+    _pools,
+    _same,
+    gathered,
+    printed_rows,
+)
 from reweigh.io import csv_text, frame, read_csv
 from reweigh.pool.core import pool
 from reweigh.pool.refit import trials_of
@@ -69,6 +80,24 @@ def test_what_becomes_of_a_conclusion(before, after, change):
 def test_where_an_interval_lies_to_an_important_effect(interval, state):
     assert _important(*interval, (0.75, 1.25)) == state
     assert _important(*interval, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("k", "lower", "codes", "narrow"),
+    [(3, -0.2, "hartung_knapp_narrow", "yes"), (3, -0.2, "", "no"), (3, np.nan, "all_effects_equal", ""), (1, -0.2, "one_trial", "")],
+)  # fmt: skip
+def test_an_interval_that_there_is_none_of_is_not_called_wide(k, lower, codes, narrow):
+    numbers = ("estimate", "ci_lower", "ci_upper", "guarded_ci_lower", "guarded_ci_upper", "pi_lower", "pi_upper")
+    row = {f"{name}_natural": 0.1 for name in numbers} | dict.fromkeys(("p_value", "guarded_p_value", "tau2"), 0.1)
+    row |= {
+        "tau2_method": "REML",
+        "ci_method": "hartung-knapp",
+        "level": 0.95,
+        "k": k,
+        "comparisons": k,
+        "participants": 90.0,
+    }
+    assert _current(pd.DataFrame([row | {"ci_lower": lower, "note_codes": codes}]))["hk_narrow"] == narrow
 
 
 def test_the_conclusions_of_a_table_are_those_of_its_intervals():

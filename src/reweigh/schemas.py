@@ -604,7 +604,7 @@ revman_says reml_hk_says guarded_says | id | | whether the interval lies `above`
 change_reml_hk change_guarded | id | | what becomes of the authors' conclusion on no effect: `lost`, `gained`, `turned`, `none`
 revman_important guarded_important | id | | the interval lies beyond a bound of an important effect (`important`), within both (`unimportant`), or `unclear`; empty: no bound was named
 change_important | id | | `none`, or what it was and became
-hk_narrow | yes/no | | whether the Hartung-Knapp interval is narrower than the common-effect one
+hk_narrow | yes/no | | whether the Hartung-Knapp interval is narrower than the common-effect one; empty where there is none
 pi_includes_no_effect | yes/no | | whether the prediction interval does
 decisive_trial | text | | the trial without which the guarded interval says something else of no effect, from three trials
 decisive_trials | integer | trials | how many such trials there are

@@ -128,7 +128,8 @@ def _current(models: pd.DataFrame) -> dict[str, object]:
     names |= {"reml_hk_p_value": "p_value", "guarded_p_value": "guarded_p_value", "tau2": "tau2"}
     names |= {name: f"{name}_natural" for name in ("pi_lower", "pi_upper")}
     said = {ours: row[theirs] for ours, theirs in names.items()}
-    narrow = "" if row["k"] < 2 else "yes" if has(str(row["note_codes"]), "hartung_knapp_narrow") else "no"
+    asked = row["k"] > 1 and not isnan(row["ci_lower"])  # all effects are equal: there is no such interval
+    narrow = "" if not asked else "yes" if has(str(row["note_codes"]), "hartung_knapp_narrow") else "no"
     return size | said | {"hk_narrow": narrow, "reason_codes": row["note_codes"]}
 
 
