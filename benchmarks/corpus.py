@@ -62,9 +62,9 @@ if __name__ == "__main__":
         page = folder / "all" / "results" / "corpus.html"
         print(f"| corpus.html | {page.stat().st_size / 1e6:.1f} MB |")
         print(f"| nothing to do | {run(rows, folder / 'all', depth):.1f} s |")
+        found = re.findall(r"^(.*sum to 100)$", (page.parent / "corpus_summary.txt").read_text(), re.M)
         change(folder / "all")
         print(f"| one review changed | {run(rows, folder / 'all', depth):.1f} s |")
-        found = re.findall(r"^(.*sum to 100)$", (page.parent / "corpus_summary.txt").read_text(), re.M)
         print("\n".join(found))
         if depth == "tables":
             times = {}

@@ -21,7 +21,7 @@ from reweigh.text.numbers import count_text, difference_decimals, effect_text, i
 SHOWN = {
     "label": "Outcome", "outcome": "Id", "review": "Review", "measure": "Measure", "trials": "Trials", "n": "Patients",
     "revman": "Authors’ model", "current": "REML, Hartung-Knapp", "guarded": "Guarded interval",
-    "prediction": "Prediction interval", "weights": "RevMan’s weights", "decisive_trial": "Decisive trial",
+    "prediction": "Prediction interval", "weights": "RevMan's weights", "decisive_trial": "Decisive trial",
     "reason": "Note",
 }  # fmt: skip
 SEARCHED = ("review", "doi", "outcome", "label", "measure", "decisive_trial")
