@@ -39,7 +39,7 @@ lint: env
 
 # The documentation site, work/site/index.html, strict. Its tools come into the environment by this target alone.
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml --site-dir "$(CURDIR)/work/site"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml --site-dir "$(abspath work/site)"
 
 $(VENV)/.docs: $(VENV)/.ready docs/site/requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement docs/site/requirements.lock

@@ -40,15 +40,16 @@ def build(options):
 MULTIVERSE = run(
     {"where": ["here", "there"], "which": ["some", "none"], "tau2": ["REML", "DL"], "interval": ["wald"]}, build
 )
-SEQUENTIAL = trial_sequential_analysis(
-    TRIALS,
-    PRESETS["revman-classic"],
-    np.full(K, 80.0),
-    list(range(2000, 2000 + K)),
-    LABELS,
-    1500.0,
-    design=Design(futility=True),
-)
+
+
+def sequential(required, **design):
+    """A sequential analysis of the trials that needs so many participants."""
+    years, sizes = list(range(2000, 2000 + K)), np.full(K, 80.0)
+    model = PRESETS["revman-classic"]
+    return trial_sequential_analysis(TRIALS, model, sizes, years, LABELS, required, design=Design(**design))
+
+
+SEQUENTIAL = sequential(1500.0, futility=True)
 
 FIGURES = {
     "funnel": lambda: draw_funnel(Y, V, BAND[0], "A: funnel plot", "Risk ratio", scale="log", filled=([0.4], [0.3])),
@@ -243,16 +244,7 @@ def test_looks_whose_boundary_is_unreachable_are_drawn_and_said():
 
 @pytest.mark.parametrize("required", [300.0, 500.0, 1500.0])
 def test_the_words_of_a_sequential_plot_stand_apart_from_its_required_information(required):
-    found = trial_sequential_analysis(
-        TRIALS,
-        PRESETS["revman-classic"],
-        np.full(K, 80.0),
-        list(range(2000, 2000 + K)),
-        LABELS,
-        required,
-        design=Design(),
-    )
-    figure = draw_sequential(found, "A", favours=("Favours placebo", "Favours antidepressant"))
+    figure = draw_sequential(sequential(required), "A", favours=("Favours placebo", "Favours antidepressant"))
     figure.canvas.draw()
     number, *sides = (one.get_window_extent() for one in figure.axes[0].texts)
     (line,) = lines(figure, "required")
