@@ -376,6 +376,12 @@ def test_lines_of_one_measure_share_an_axis(ketamine):
     assert first["null"] == second["null"] and "marks" not in third
     shift = [line["null"] - line["marks"]["at"] for line in (first, second)]
     assert abs(shift[0] - 2 * shift[1]) < 0.05 and shift[0] > 0
+    # Kilograms and steps do not.
+    far = {"estimate_natural": 500.0, "ci_lower_natural": 100.0, "ci_upper_natural": 900.0}
+    apart = [at | {"measure": "MD", "analysis": "weight.end"}, at | far | {"measure": "MD", "analysis": "steps.end"}]
+    claims = [{"id": str(i), "headline": 0, "statements": [one]} for i, one in enumerate(apart)]
+    for line in answers(replace(ketamine, claims=claims)):
+        assert line["marks"]["upper"] - line["marks"]["lower"] > 30
 
 
 def test_a_hartung_knapp_interval_that_is_too_narrow_has_the_guarded_one_beside_it(bcg):

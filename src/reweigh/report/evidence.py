@@ -26,18 +26,24 @@ def answers(inputs: Inputs) -> list[Row]:
     """One line per claim; without claims, one per outcome: the main analysis of most trials.
 
     Each has its title, what it says in words and numbers, and `marks` of its effect on an axis that it shares with all
-    lines of its measure.
+    lines of its measure; where that is in units of an outcome, with those of the outcome.
     """
     lines = [_of_claim(claim) for claim in inputs.claims] or list(_of_outcomes(inputs))
-    for measure in dict.fromkeys(line["measure"] for line in lines if line["measure"]):
+    for measure, outcome in dict.fromkeys(_axis(line) for line in lines if line["measure"]):
         of = MEASURES[measure]
-        mine = [line for line in lines if line["measure"] == measure]
+        mine = [line for line in lines if line["measure"] and _axis(line) == (measure, outcome)]
         effects = pd.DataFrame([line["ends"] for line in mine], columns=list(ENDS)).assign(kind="study")
         low, high = axis_limits(effects, scale=of.scale, null=of.null)
         for line in mine:
             line["marks"] = marks(dict(zip(ENDS, line["ends"], strict=True)), low, high, pooled=line["k"] > 1)
             line["null"] = 100 * (0 - low) / (high - low) if of.null else None
     return lines
+
+
+def _axis(line: Row) -> tuple[str, str]:
+    """Measure of a line, and its outcome where the measure is in units of one: kilograms and steps share no axis."""
+    of = MEASURES[line["measure"]]
+    return of.name, line["outcome"] if of.scale == "natural" and not of.standardised and of.type != "binary" else ""
 
 
 def _of_claim(claim: Mapping[str, Any]) -> Row:
@@ -48,6 +54,7 @@ def _of_claim(claim: Mapping[str, Any]) -> Row:
     if head["measure"] and head["estimate_natural"] is not None:
         ends = (math.nan if head[f"{end}_natural"] is None else head[f"{end}_natural"] for end in ENDS)
         scale = scale_of(head["measure"])
+        line |= {"outcome": str(head.get("analysis", "")).partition(".")[0]}
         line |= {"measure": head["measure"], "k": head["k"], "ends": tuple(float(analysed(x, scale)) for x in ends)}
     return line
 
@@ -56,7 +63,8 @@ def _of_outcomes(inputs: Inputs) -> Iterable[Row]:
     for name, outcome in inputs.protocol.outcomes.items():
         mine = main_rows(inputs, name)
         line: Row = {"id": name, "href": f"#o-{name}", "title": outcome.label, "measure": "", "ends": (), "k": 0,
-                     "effect": "no usable trial", "count": "", "certainty": "", "sentence": ""}  # fmt: skip
+                     "outcome": name, "effect": "no usable trial", "count": "", "certainty": "",
+                     "sentence": ""}  # fmt: skip
         if len(mine):
             row = records(mine.sort_values("k", ascending=False, kind="stable"))[0]
             analysis = str(row["analysis"])
