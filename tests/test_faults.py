@@ -51,6 +51,12 @@ def descendants(parent: int) -> list[int]:
     return found[1:]
 
 
+def interpreter(pid: int) -> bool:
+    """Whether a process is the Python of a job."""
+    said = subprocess.run(["ps", "-wwo", "args=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return re.fullmatch(r"\S*python\S* \S*\.snakemake/scripts/\S+\s*", said) is not None
+
+
 def kill(run: subprocess.Popen[str], who: str) -> None:
     """SIGKILL, to the jobs, to Snakemake itself, or to all at once as when the power goes."""
     below = descendants(run.pid)
@@ -118,12 +124,18 @@ def test_of_two_runs_at_once_one_works_and_the_other_says_why_not(undisturbed, t
     assert results(folder) == undisturbed
 
 
-def test_ctrl_c_ends_in_silence_and_the_same_command_finishes(undisturbed, tmp_path):
+@pytest.mark.parametrize("moment", ["a job starts", "at work"])
+def test_ctrl_c_ends_in_silence_and_the_same_command_finishes(undisturbed, tmp_path, moment):
     folder = copy_repository(tmp_path / "stopped")
     run = start(folder)
-    while not (folder / "work" / REVIEW).is_dir():
-        time.sleep(0.05)
-    time.sleep(2)
+    if moment == "a job starts":  # Python itself, which comes before all of ours, is still on its way
+        while run.poll() is None and not any(interpreter(pid) for pid in descendants(run.pid)):
+            time.sleep(0.001)
+        time.sleep(0.03)
+    else:
+        while not (folder / "work" / REVIEW).is_dir():
+            time.sleep(0.05)
+        time.sleep(2)
     os.killpg(run.pid, signal.SIGINT)
     said, _ = run.communicate()
     assert run.returncode != 0 and "Traceback" not in said, said

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # what an editor and mypy know of `rw.`
     from reweigh.api import *  # noqa: F403
 
 # A job of the workflow (reweigh.console.prepare_jobs) that is interrupted, most likely while it imports, ends without a
-# traceback of ours.
+# traceback of ours. Before this line Ctrl-C was ignored (workflow/rules/common.smk).
 if "REWEIGH_JOB" in os.environ:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

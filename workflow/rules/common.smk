@@ -36,6 +36,8 @@ from reweigh.text.files import file_name
 from reweigh.workbooks import books_of
 
 prepare_jobs(SOURCE if CLONE else None)
+# Python itself ends with a traceback where Ctrl-C comes before a job's first import; that import takes this back.
+shell.prefix("trap '' INT; ")
 
 STARTED = time.time()
 if (
