@@ -12,7 +12,7 @@ o.end.other,other,RR,log,2,0.4,0.3,0.5
 """
 ROWS = "file,row,status\narms.csv,2,chosen\narms.csv,3,chosen\narms.csv,4,excluded\n"
 FLAGS = """kind,rule,file,words
-notice,no_window,arms.csv,1 rows at baseline: in no window
+notice,no_window,arms.csv,1 row at baseline: in no window
 notice,no_window,arms.csv,2 rows at week 9: in no window
 notice,no_window,arms.csv,3 rows at day 4: in no window
 notice,no_window,arms.csv,4 rows at day 5: in no window
@@ -41,7 +41,7 @@ def test_the_end_of_a_run_says_what_was_pooled_and_what_was_not_used(tmp_path, m
     assert capsys.readouterr().out == (
         "\na\n- o.end: RR 0.49 (0.33 to 0.73); k = 3\n- o.end.RD: RD \u22120.025 (\u22120.049 to \u22120.001); k = 3\n"
         "3 rows: 2 used, 1 not; why: results/a/exclusions.csv\nForest plots: results/a/figures/forest/\n"
-        "Note: 1 rows at baseline: in no window (arms.csv); 2 rows at week 9: in no window (arms.csv); "
+        "Note: 1 row at baseline: in no window (arms.csv); 2 rows at week 9: in no window (arms.csv); "
         "3 rows at day 4: in no window (arms.csv); and 1 more in results/a/flags.csv\n"
         "Suspicious numbers: 1, see results/a/flags.csv\n"
     )

@@ -206,7 +206,7 @@ def test_what_is_not_used_is_said(tmp_path):
     said = dict(zip(table["rule"], table["words"], strict=True))
     assert said["no_window"] == "2 rows at week 4: in no window"
     assert said["rows_of_other_outcome"] == "3 rows of sleep, which is not in the protocol"
-    assert said["one_side_only"] == "1 rows of 1 comparisons have one side only"
+    assert said["one_side_only"] == "1 row of 1 comparison with one side only"
     assert said["table_unused"] == "no row of the 1 in contrasts.csv is used"
     assert "semicolons" in said["read_as"]
     without = set(table.loc[table["rule"] == "outcome_without_rows", "outcome"])

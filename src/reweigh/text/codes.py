@@ -6,6 +6,7 @@ stage has a module of sentences beside this one (`reweigh.text.effects`, ...) th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,6 +14,9 @@ from urllib.parse import quote, unquote
 
 #: Characters that stand as they are in a parameter's value; all others are written as %XX.
 _SAFE = "!#$&'()*+,-./:<>?@[]^_`{|}~"
+
+#: A count and what is counted: `{rows} rows` is `1 row` where it is one.
+_COUNTED = re.compile(r"(\{(?P<of>\w+)\} (?:row|comparison|arm|trial))s\b")
 
 Sentence = str | Callable[[Mapping[str, str]], str]
 """Words of a code: a template with its parameters in braces, or a function of them."""
@@ -75,4 +79,7 @@ def words(cell: str, sentences: Mapping[str, Sentence]) -> str:
 def sentence(one: Code, sentences: Mapping[str, Sentence]) -> str:
     """The words of one code."""
     said = sentences[one.name]
-    return said.format(**one.parameters) if isinstance(said, str) else said(one.parameters)
+    if not isinstance(said, str):
+        return said(one.parameters)
+    singular = _COUNTED.sub(lambda m: m[1] if one.parameters[m["of"]] == "1" else m[0], said)
+    return singular.format(**one.parameters)

@@ -36,12 +36,12 @@ SENTENCES: Mapping[str, Sentence] = {
     "contradicted": "another source says {said}",
     "outcome_without_rows": "no row has the outcome {outcome}",
     "rows_of_other_outcome": "{rows} rows of {outcome}, which is not in the protocol",
-    "one_side_only": "{rows} rows of {comparisons} comparisons have one side only",
+    "one_side_only": "{rows} rows of {comparisons} comparisons with one side only",
     "table_unused": "no row of the {rows} in {table} is used",
     "no_window": "{rows} rows at {timepoint}: in no window",
     "read_as": "read although it has {how}",
     "ratio_scale_assumed": (
-        "{rows} rows give a ratio with an SE and no interval: read as a natural ratio and the SE of its logarithm "
+        "{rows} rows with a ratio, its SE and no interval: read as a natural ratio and the SE of its logarithm "
         "(estimate_scale says it)"
     ),
 }
