@@ -38,6 +38,7 @@ _PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _TEXT = re.compile(r"<text[^>]*?style=\"([^\"]*)\"[^>]*>([^<]*)</text>")
 _FAMILY = re.compile(r"(font-family: )([^;\"]*)")
+_BOLD = re.compile(r"\b(bold|700)\b")
 #: Characters that every figure embeds: cutting a font for each figure would take longer than drawing it.
 _COMMON = frozenset(
     string.printable[:95]
@@ -135,11 +136,7 @@ def _finish_svg(svg: str, title: str, description: str) -> str:
     """Embed the glyphs that the texts use and put title and description where screen readers look."""
     # A generic family behind ours: a reader's own fonts have what ours lacks.
     svg = _FAMILY.sub(r"\1\2, sans-serif", svg)
-    used: dict[str, set[str]] = {}
-    for style, text in _TEXT.findall(svg):
-        weight = "bold" if re.search(r"\b(bold|700)\b", style) else "normal"
-        used.setdefault(weight, set()).update(unescape(text, {"&quot;": '"', "&apos;": "'"}))
-    faces = "".join(font_face(weight, frozenset(used[weight])) for weight in sorted(used))
+    faces = "".join(font_face(weight, characters) for weight, characters in sorted(characters_of(svg).items()))
     head, tag, body = re.split(r"(<svg [^>]*>)", svg, maxsplit=1)
     if title:
         # Ids of their own, for pages that hold several figures.
@@ -149,10 +146,23 @@ def _finish_svg(svg: str, title: str, description: str) -> str:
     return f"{head}{tag}\n <style>{faces}</style>{body}"
 
 
-@lru_cache(maxsize=256)
-def font_face(weight: str, characters: frozenset[str]) -> str:
+def characters_of(svg: str) -> dict[str, set[str]]:
+    """The characters of a figure's texts, by the weight of the font (`normal`, `bold`) that draws them."""
+    used: dict[str, set[str]] = {}
+    for style, text in _TEXT.findall(svg):
+        weight = "bold" if _BOLD.search(style) else "normal"
+        used.setdefault(weight, set()).update(unescape(text, {"&quot;": '"', "&apos;": "'"}))
+    return used
+
+
+def font_face(weight: str, characters: Set[str]) -> str:
     """Rule of a style sheet that embeds the font (weight `normal` or `bold`) with at least these characters."""
-    more = characters - _COMMON
+    return _font_face(weight, frozenset(characters - _COMMON))
+
+
+@lru_cache(maxsize=256)
+def _font_face(weight: str, more: frozenset[str]) -> str:
+    # By the rare characters alone: the figures of a review share a few of them, and cutting takes longer than drawing.
     font = cut_font(weight, more | _COMMON) if more else common_font(weight)
     encoded = base64.b64encode(font).decode("ascii")
     return (

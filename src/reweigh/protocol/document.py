@@ -11,11 +11,15 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scanner import RoundTripScanner
 
 from reweigh.tables.problems import Problem, did_you_mean, nearest
 
 LARGEST = 1_000_000
 """Bytes that a file may have, and values that it may hold once its aliases are written out; ours stay below 20,000."""
+
+DEEPEST = 100
+"""Lists and mappings in brackets that may stand within each other; ours stay below 10."""
 
 _EXTRA = "is not a key of "
 
@@ -56,14 +60,16 @@ class Document:
         if len(content) > LARGEST:
             return None, None, large
         try:
-            raw = YAML(typ="rt", pure=True).load(content.decode("utf-8-sig"))
-            plain = _plain(raw, [LARGEST])
+            yaml = YAML(typ="rt", pure=True)
+            yaml.Scanner = _Scanner
+            raw = yaml.load(content.decode("utf-8-sig"))
+            if _values(raw, {}) > LARGEST:
+                return None, None, large
+            plain = _plain(raw)
         except UnicodeDecodeError:
             return None, None, self.problem("is not UTF-8 text", "a YAML file in UTF-8")
         except RecursionError:
             return None, None, self.problem("is nested too deeply, or refers to itself", "a plain YAML file")
-        except OverflowError:
-            return None, None, large
         except MarkedYAMLError as error:
             mark = error.problem_mark
             what = re.sub(r"\s+", " ", str(error.problem or "cannot be read"))
@@ -126,15 +132,31 @@ def _one_each(problems: list[Problem]) -> list[Problem]:
     return sorted(once.values(), key=lambda one: one.row or 0)
 
 
-def _plain(node: Any, left: list[int]) -> Any:
-    """Plain dictionaries and lists; raises OverflowError where aliases blow the file up."""
-    left[0] -= 1
-    if left[0] < 0:
-        raise OverflowError
+class _Scanner(RoundTripScanner):
+    """Stops at brackets that are nested too deeply: the time that they take grows with the square of their depth."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:
+        if self.flow_level >= DEEPEST:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass, to_push)
+
+
+def _values(node: Any, known: dict[int, int]) -> int:
+    """How many values a node holds once its aliases are written out; each node is counted once."""
+    if not isinstance(node, (Mapping, list)):
+        return 1
+    if id(node) not in known:
+        below = node.values() if isinstance(node, Mapping) else node
+        known[id(node)] = 1 + sum(_values(value, known) for value in below)
+    return known[id(node)]
+
+
+def _plain(node: Any) -> Any:
+    """Plain dictionaries and lists."""
     if isinstance(node, Mapping):
-        return {str(key): _plain(value, left) for key, value in node.items()}
+        return {str(key): _plain(value) for key, value in node.items()}
     if isinstance(node, list):
-        return [_plain(value, left) for value in node]
+        return [_plain(value) for value in node]
     return node
 
 

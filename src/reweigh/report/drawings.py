@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from reweigh.figures import style
 from reweigh.figures.forest.place import ROW
 from reweigh.figures.funnel import SHADES
-from reweigh.figures.svg import font_face
+from reweigh.figures.svg import characters_of, font_face
 from reweigh.io import records
 from reweigh.report.inputs import Inputs
 from reweigh.text.files import file_name
@@ -57,7 +57,7 @@ RULES = (
 #: Attributes that name other elements by their ids.
 _REFERENCES = ("aria-labelledby", "aria-describedby")
 _NUMBER = re.compile(r"[\d.]+")
-_BOLD = re.compile(r"font-weight: (bold|700)|font: (bold|700)")
+_WIDTH = re.compile(r"<svg [^>]*?\bwidth=\"([^\"]+)\"")
 #: Longest path of a mark that is drawn anew wherever it stands.
 _SHORT = 75
 _REFERENCE = re.compile(r"#([^\s)]+)")
@@ -103,7 +103,10 @@ def inline(svg: str, prefix: str, trials: Sequence[tuple[str, str]] = ()) -> str
 
 def width_of(svg: str) -> float:
     """Width of an SVG file in points."""
-    return _length(_parsed(svg).attrib["width"])
+    found = _WIDTH.search(svg)
+    if found is None:
+        raise ValueError("the drawing says no width")
+    return _length(found[1])
 
 
 def listed_figures(stage: str, inputs: Inputs) -> list[dict[str, str]]:
@@ -230,9 +233,9 @@ def fonts(svgs: Iterable[str]) -> str:
     """Style sheet with one font for all figures of a page, and the styles of their texts."""
     used: dict[str, set[str]] = {"normal": set(), "bold": set()}
     for svg in filter(None, svgs):
-        for text in _parsed(svg).iter("text"):
-            used["bold" if _BOLD.search(text.get("style", "")) else "normal"].update("".join(text.itertext()))
-    return "".join(font_face(weight, frozenset(used[weight])) for weight in sorted(used)) + RULES
+        for weight, characters in characters_of(svg).items():
+            used[weight] |= characters
+    return "".join(font_face(weight, used[weight]) for weight in sorted(used)) + RULES
 
 
 def literal_colours() -> Mapping[str, str]:
