@@ -62,8 +62,13 @@ COLUMNS = (
 )  # fmt: skip
 
 Trial = dict[Any, Any]
-#: Logarithm of the largest number, and standard errors within which every end of an interval lies.
-_LARGEST, _MOST_SE = math.log(np.finfo(np.float64).max), 8.0
+#: The largest number of each analysis scale that the natural one tells from its end, and standard errors within which
+#: every end of an interval lies.
+_LARGEST = {
+    "log": math.log(np.finfo(np.float64).max), "z": math.atanh(math.nextafter(1, 0)),
+    "logit": -math.log(np.finfo(np.float64).epsneg),
+}  # fmt: skip
+_MOST_SE = 8.0
 #: How an estimate on its analysis scale is headed.
 ON_SCALE = {"log": "log", "z": "z", "logit": "logit"}
 
@@ -205,12 +210,9 @@ def _trials(effects: pd.DataFrame, meta: ForestMeta) -> list[Trial]:
     columns = {name: effects[name].to_numpy(float, na_value=np.nan) for name in needed[1:]}
     yi, vi, low, high = columns.values()
     low, high = analysed(low, meta.scale), analysed(high, meta.scale)
-    if meta.scale == "log":  # where a ratio's end is beyond all numbers, 0 or infinite, an arrow stands for it
-        beyond = np.abs(yi) + _MOST_SE * np.sqrt(np.maximum(vi, 0)) > _LARGEST
-        low, high = (
-            np.where(beyond, np.maximum(low, -_LARGEST), low),
-            np.where(beyond, np.minimum(high, _LARGEST), high),
-        )
+    if largest := _LARGEST.get(meta.scale):  # an arrow stands for an end of the natural scale: a ratio of 0
+        beyond = np.abs(yi) + _MOST_SE * np.sqrt(np.maximum(vi, 0)) > largest
+        low, high = (np.where(beyond & np.isinf(end), np.clip(end, -largest, largest), end) for end in (low, high))
     for i in np.flatnonzero(~np.isfinite([yi, vi, low, high]).all(axis=0) | ~(vi > 0)):
         raise ValueError(
             f"effects row {i} ({effects['label'].iloc[i]}): estimate {yi[i]:g}, variance {vi[i]:g}, interval "
