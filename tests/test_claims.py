@@ -31,7 +31,7 @@ from reweigh.text import codes
 from reweigh.text.certainty import DomainName, Judgement, Level
 from reweigh.text.claims import BRIEF, RULES, VERDICT_RULES, State, Verdict, tally
 from reweigh.text.codes import parse
-from test_reproduction import read_text, review_of
+from test_reproduction import checked_of, read_text, review_of
 
 KETAMINE = "ketamine-chronic-pain"
 REVIEWS = (
@@ -42,7 +42,7 @@ TOOLS = read_tools((ROOT / "data" / "risk_of_bias_tools.yaml").read_bytes())
 
 
 def setting_of(review, change=None, bias=None):
-    protocol, tables, effects, _ = review_of(review, change)
+    protocol, tables, effects = checked_of(review, change)
     return Setting(effects, tables.studies, protocol, read_risk_of_bias(bias, TOOLS))
 
 

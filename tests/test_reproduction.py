@@ -1,6 +1,7 @@
 """Published estimates: printed digits, recomputation by the authors' model, and rows checked against themselves."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -29,14 +30,17 @@ def read_text(review, name):
     return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else None
 
 
-def review_of(review, change=None):
-    """Protocol, checked tables, effects and pooled estimates of a review; `change(name, table)` edits a text table."""
+def checked_of(review, change=None):
+    """Protocol, checked tables and effects of a review; `change(name, table)` edits a text table."""
+    if change is None:
+        protocol, tables, effects = _shipped(review)
+        return protocol, tables, effects.copy()
     files = {}
     for name in ("review.yaml", *TABLES):
         path = ROOT / "data" / review / name
         if not path.exists():
             continue
-        if change is not None and name in TABLES:
+        if name in TABLES:
             table = read_text(review, name)
             change(name, table)
             files[name] = table.to_csv(index=False).encode()
@@ -45,8 +49,24 @@ def review_of(review, change=None):
     tables, report = check(files, review)
     assert tables is not None, report
     protocol = load_checked(files["review.yaml"])
-    effects = select(tables.studies, tables.arms, tables.contrasts, protocol).effects
-    return protocol, tables, effects, pooled_table(effects, protocol)
+    return protocol, tables, select(tables.studies, tables.arms, tables.contrasts, protocol).effects
+
+
+@cache
+def _shipped(review):
+    return checked_of(review, lambda name, table: None)
+
+
+def review_of(review, change=None):
+    """Protocol, checked tables, effects and pooled estimates of a review."""
+    protocol, tables, effects = checked_of(review, change)
+    return protocol, tables, effects, pooled_table(effects, protocol) if change else _pooled(review).copy()
+
+
+@cache
+def _pooled(review):
+    protocol, _, effects = _shipped(review)
+    return pooled_table(effects, protocol)
 
 
 def ledger_of(review, change=None, published=None):

@@ -102,9 +102,9 @@ def table_spec(file: str, rules: TableRules | None) -> TableSpec:
     return replace(spec, columns=tuple(columns.values()), required=required, guarded=guarded, wanted_by=rules.wanted_by)
 
 
-def _nothing(column: Column, rows: pd.Index) -> pd.Series:
-    """An empty column of the right type."""
-    if column.numeric:
+def _nothing(numeric: bool, rows: pd.Index) -> pd.Series:
+    """An empty column of numbers or of text."""
+    if numeric:
         return pd.Series(np.nan, index=rows, dtype=float)
     return _text([None] * len(rows), rows)
 
@@ -116,29 +116,38 @@ def _text(values: Sequence[str | None], rows: pd.Index) -> pd.Series:
 
 def _empty(spec: TableSpec) -> pd.DataFrame:
     rows = pd.Index([], dtype="int64")
-    return pd.DataFrame({c.name: _nothing(c, rows) for c in spec.columns}, index=rows)
+    return pd.DataFrame(_blank(spec.columns, rows), index=rows)
+
+
+def _blank(columns: Iterable[Column], rows: pd.Index) -> dict[str, pd.Series]:
+    """Empty columns; those of a type are one object, as most columns of most tables are empty."""
+    of = {numeric: _nothing(numeric, rows) for numeric in (True, False)}
+    return {c.name: of[c.numeric] for c in columns}
 
 
 def _broken_rules(
     frame: pd.DataFrame, cells: pd.DataFrame, file: str, spec: TableSpec, known: set[tuple[int | None, str]]
 ) -> list[Problem]:
     """Problems across columns; a cell that is already reported is not reported again."""
-    written = cells.reindex(columns=[c.name for c in spec.columns], fill_value="")
     helpers = {
-        "p_written": written.get("p_value", pd.Series("", index=frame.index)).str.strip(),
-        "percent_decimals": written.get("percent", pd.Series("", index=frame.index)).map(
-            lambda text: len(m.group(1)) if (m := re.fullmatch(r"[^eE]*\.(\d*)", text.strip())) else 0
-        ),
+        "p_written": cells["p_value"].str.strip() if "p_value" in cells else "",
+        "percent_decimals": cells["percent"].map(_decimals) if "percent" in cells else 0,
     }
     values = frame.assign(**helpers)
     problems = []
     for rule in spec.rules:
         for row in frame.index[rule.broken(values).astype(bool)]:
             if (row, rule.column) not in known:
-                here = written.loc[row].str.strip().to_dict()
+                here = dict.fromkeys((c.name for c in spec.columns), "") | cells.loc[row].str.strip().to_dict()
                 message, allowed = rule.message.format_map(here), rule.allowed.format_map(here)
                 problems.append(Problem(file, int(row), rule.column, here[rule.column], message, allowed))
     return problems
+
+
+def _decimals(text: str) -> int:
+    """How many decimals a number was typed with."""
+    found = re.fullmatch(r"[^eE]*\.(\d*)", text.strip())
+    return len(found[1]) if found else 0
 
 
 def _cells(column: pd.Series) -> list[tuple[int, str]]:
@@ -192,8 +201,7 @@ def _load(data: bytes, file: str, spec: TableSpec) -> tuple[_Sheet, list[Problem
         column = columns.get(name, Column(name))
         values[name], found = convert(column, cells.frame[name].tolist(), rows, file)
         problems += found
-    for name, column in columns.items():
-        values.setdefault(name, _nothing(column, rows))
+    values |= _blank((column for name, column in columns.items() if name not in values), rows)
     if "comparison_id" in columns:
         if "study_id" not in header:
             values["study_id"] = values["comparison_id"]
@@ -231,7 +239,7 @@ def _studies_from_ids(sheets: Iterable[pd.DataFrame], spec: TableSpec) -> pd.Dat
         for name, label in zip(frame["study_id"], frame["label"], strict=True):
             if name is not None:
                 labels[name] = labels.get(name) or label
-    values = {c.name: _nothing(c, pd.RangeIndex(len(labels))) for c in spec.columns}
+    values = _blank(spec.columns, pd.RangeIndex(len(labels)))
     values |= {
         "study_id": pd.Series(list(labels), dtype=object),
         "label": pd.Series(list(labels.values()), dtype=object),

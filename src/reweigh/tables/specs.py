@@ -65,7 +65,11 @@ def _ordered(*names: str) -> tuple[Rule, ...]:
     """Neighbours among the given values must not fall; a missing value lets its neighbours meet."""
 
     def falls(low: str, high: str, between: tuple[str, ...]) -> Callable[[pd.DataFrame], pd.Series]:
-        return lambda d: (d[low] > d[high]) & d[list(between)].isna().all(axis=1)
+        def broken(d: pd.DataFrame) -> pd.Series:
+            above = d[low] > d[high]
+            return above & d[list(between)].isna().all(axis=1) if above.any() else above
+
+        return broken
 
     return tuple(
         Rule(low, falls(low, high, names[i + 1 : j]), f"is above {high} ({{{high}}})", f"a number up to {high}")
@@ -108,11 +112,14 @@ def _scale_rules(*names: str) -> tuple[Rule, ...]:
     def beyond(name: str) -> Callable[[pd.DataFrame], pd.Series]:
         def broken(d: pd.DataFrame) -> pd.Series:
             low, high = d["scale_min"], d["scale_max"]
+            scaled = low < high
+            if not scaled.any():
+                return scaled
             words = d["outcome"].fillna("") + " " + d["outcome_definition"].fillna("")
             change = words.str.contains(_CHANGE, case=False, regex=True).astype(bool)
             floor = low.where(~change, low - high)
             ceiling = high.where(~change, high - low)
-            return (low < high) & ((d[name] < floor) | (d[name] > ceiling))
+            return scaled & ((d[name] < floor) | (d[name] > ceiling))
 
         return broken
 
@@ -176,6 +183,8 @@ def _natural_or_log(d: pd.DataFrame) -> pd.Series:
     Ratios above 0 on both sides of 1 are no logarithms: those would lie on both sides of 0.
     """
     bare = d["measure"].isin(RATIO_MEASURES) & _bare(d)
+    if not bare.any():
+        return bare
     by = d[bare].groupby(["outcome", "measure"], dropna=False)["estimate"]
     evident = (by.transform("min") > 0) & (by.transform("min") < 1) & (by.transform("max") > 1)
     shown: pd.Series = bare & ~evident.reindex(d.index, fill_value=False)
@@ -207,8 +216,11 @@ def _width(d: pd.DataFrame) -> pd.Series:
 
 def _unexplained(d: pd.DataFrame) -> pd.Series:
     """Data that several rows are readings of, of which no row says why they are the same."""
+    several = d["datum"].notna()
+    if not several.any():
+        return several
     said = d["datum_reason"].notna().groupby([d["study_id"], d["datum"]], sort=False).transform("any")
-    unexplained: pd.Series = d["datum"].notna() & ~said.reindex(d.index).fillna(False).astype(bool)
+    unexplained: pd.Series = several & ~said.reindex(d.index).fillna(False).astype(bool)
     return unexplained
 
 
