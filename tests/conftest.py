@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,13 @@ settings.register_profile("reweigh", deadline=None, derandomize=True)
 settings.load_profile("reweigh")
 
 ROOT = Path(__file__).parent.parent
+LARGEST = "ketamine-chronic-pain"
 PARTS = ("Snakefile", "profiles", "workflow", "scripts", "config", "src", "data", "environment.yml")
+
+
+def each(reviews: Iterable[str]) -> list:
+    """Parameters of a test of every review; the largest, which takes as long as all others, is for the slow suite."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name == LARGEST else name for name in reviews]
 
 
 def copy_repository(target: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from conftest import each
 from reweigh.check import check, examine
 from reweigh.effects.selection import select
 from reweigh.flags import flag_table, flags_of, notices_of
@@ -422,7 +423,7 @@ def test_a_mutant_is_refused_at_its_place_or_built(tmp_path, review, seed):
             run(tmp_path, files)
 
 
-@pytest.mark.parametrize("review", REVIEWS)
+@pytest.mark.parametrize("review", each(REVIEWS))
 def test_one_wrong_key_in_a_shipped_review_is_one_problem(review):
     files = {path.name: path.read_bytes() for path in (DATA / review).iterdir()}
     raw = YAML(typ="safe", pure=True).load(files["review.yaml"])

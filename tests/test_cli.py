@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from openpyxl import Workbook, load_workbook
 from ruamel.yaml import YAML
 
-from conftest import ROOT, contents
+from conftest import ROOT, contents, each
 from reweigh.check import examine
 from reweigh.cli import workflow
 from reweigh.cli.main import main
@@ -716,7 +716,7 @@ def test_a_workbook_that_is_filled_in_passes(here):
         assert len(list(csv.DictReader(io.StringIO(text)))) == {"arms": 4, "studies": 2}[name]
 
 
-@pytest.mark.parametrize("review", REVIEWS)
+@pytest.mark.parametrize("review", each(REVIEWS))
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_workbook_gives_the_tables_that_csv_files_give(review, apart, tmp_path):
     folder = ROOT / "data" / review

@@ -11,7 +11,7 @@ import rispy
 from click.testing import CliRunner
 
 import generator
-from conftest import ROOT, contents
+from conftest import ROOT, contents, each
 from pipeline import build
 from reweigh.check import examine
 from reweigh.cli.main import FORMATS as OFFERED
@@ -162,15 +162,15 @@ def test_r_reads_the_strings_back():
     assert ["".join(chr(int(one)) for one in line.split()) for line in out.splitlines()] == texts
 
 
-def test_the_script_names_every_main_analysis_and_model():
-    for name in REVIEWS:
-        one = source(of(ROOT / "data" / name))
-        for form in ("metafor", "meta"):
-            text = FORMATS[form](one).files[f"{form}.R"].decode()
-            recorded = {line.split(", ")[0].removeprefix("record(").strip('"') for line in text.splitlines() if line.startswith("record(")}  # fmt: skip
-            assert recorded == set(one.pooled["analysis"])
-            assert text.count("\nrecord(") == (one.pooled["model"] != "bayes").sum()
-            assert text.count("# Not here: R's bayesmeta") == (one.pooled["model"] == "bayes").sum()
+@pytest.mark.parametrize("name", each(REVIEWS))
+def test_the_script_names_every_main_analysis_and_model(name):
+    one = source(of(ROOT / "data" / name))
+    for form in ("metafor", "meta"):
+        text = FORMATS[form](one).files[f"{form}.R"].decode()
+        recorded = {line.split(", ")[0].removeprefix("record(").strip('"') for line in text.splitlines() if line.startswith("record(")}  # fmt: skip
+        assert recorded == set(one.pooled["analysis"])
+        assert text.count("\nrecord(") == (one.pooled["model"] != "bayes").sum()
+        assert text.count("# Not here: R's bayesmeta") == (one.pooled["model"] == "bayes").sum()
     assert "HAS NOT BEEN RUN" in text
 
 
@@ -185,7 +185,7 @@ def test_what_is_exported_is_what_the_workflow_writes():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not here")
-@pytest.mark.parametrize("name", REVIEWS)
+@pytest.mark.parametrize("name", each(REVIEWS))
 def test_metafor_gives_the_numbers_of_the_shipped_reviews(name, tmp_path):
     one = source(of(ROOT / "data" / name))
     run = run_r(write(FORMATS["metafor"](one), tmp_path))
@@ -305,7 +305,7 @@ def same_pool(first, second, models=("cochrane", "revman-classic")):
         assert np.allclose(one[name].astype(float), two[name].astype(float), rtol=1e-9, atol=1e-9, equal_nan=True), name
 
 
-@pytest.mark.parametrize("name", REVIEWS)
+@pytest.mark.parametrize("name", each(REVIEWS))
 def test_revman_web_comes_back_as_the_same_review(name):
     first = source(of(ROOT / "data" / name))
     exported = FORMATS["revman-web"](first)
@@ -392,7 +392,7 @@ def test_judgements_of_a_tool_that_revman_has_not_are_left_out():
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", REVIEWS)
+@pytest.mark.parametrize("name", each(REVIEWS))
 def test_references_come_back(name):
     first = source(of(ROOT / "data" / name))
     exported = FORMATS["ris"](first)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import each
 from reweigh.check import examine, notices
 from reweigh.console import told_of
 from reweigh.effects.selection import select
@@ -250,7 +251,7 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("review", REAL)
+@pytest.mark.parametrize("review", each(REAL))
 def test_flags_of_the_shipped_reviews_have_been_read(tmp_path, review):
     files = {path.name: path.read_bytes() for path in (ROOT / "data" / review).iterdir()}
     table = found(tmp_path, files)

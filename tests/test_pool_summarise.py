@@ -1,5 +1,6 @@
 """The tables of the pool stage: models side by side, subgroups, the second engine that stops a run, few trials."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ DATA = Path(__file__).parent.parent / "data"
 NAMES = ("review.yaml", "studies.csv", "arms.csv", "contrasts.csv")
 
 
+@cache
 def review(name, change=lambda text: text):
     folder = DATA / name
     files = {n: (folder / n).read_bytes() for n in NAMES if (folder / n).exists()}
@@ -60,6 +62,7 @@ def test_mantel_haenszel_says_why_it_does_not_apply(ketamine):
     effects, protocol = ketamine
     models = ({"name": "MH", "tau2": "EE", "interval": "wald", "pooling": "mantel-haenszel"},)
     protocol = type(protocol).model_validate({**protocol.model_dump(by_alias=True), "models": models})
+    effects = effects[effects["analysis"].isin(["responder.immediate", "pain_intensity.week_1"])]
     table = pooled_table(effects, protocol).set_index("analysis")
     note = table.loc["responder.immediate"].query("model == 'MH'")["note"].iloc[0]
     assert "parallel groups" in note
@@ -68,7 +71,7 @@ def test_mantel_haenszel_says_why_it_does_not_apply(ketamine):
 
 
 def test_both_engines_agree_on_every_headline_number(bcg, ketamine):
-    for effects, protocol in (bcg, ketamine):
+    for effects, protocol in (bcg, (ketamine[0][ketamine[0]["set"] == "main"], ketamine[1])):
         table = engines_table(effects, pooled_table(effects, protocol), protocol)
         assert len(table) > 30
         assert table["difference"].max() < 1e-9
@@ -156,7 +159,8 @@ def test_the_sweep_at_the_protocols_correlation_is_the_main_analysis(ketamine):
     selection, protocol = review("ketamine-chronic-pain")
     sweep = crossover_sweep(selection, protocol)
     pooled = sweep_table(selection.effects, sweep, protocol)
-    main = pooled_table(selection.effects, protocol).drop_duplicates("analysis").set_index("analysis")
+    effects = selection.effects[selection.effects["analysis"].isin(sweep["analysis"])]
+    main = pooled_table(effects, protocol).drop_duplicates("analysis").set_index("analysis")
     own = pooled[pooled["protocol"] == "yes"].set_index("analysis")
     assert set(own.index) == set(sweep["analysis"])
     for analysis, row in own.iterrows():

@@ -259,6 +259,7 @@ def test_rounded_inputs_explain_a_digit_only_as_far_as_they_can_move_it():
     assert reproduce(published, effects, pooled, protocol, raw=raw).iloc[0]["verdict"] == "not reproduced"
 
 
+@pytest.mark.slow
 def test_no_ketamine_pool_can_be_recomputed_and_the_ledger_says_what_is_missing():
     ledger = ledger_of("ketamine-chronic-pain")
     assert set(ledger["verdict"]) == {"not reproducible from public data"}
