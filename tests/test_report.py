@@ -60,7 +60,7 @@ def stored(name, table, numbers=("absolute_latitude",)):
     return read_csv(io.StringIO(csv_text(table, f"{name}.csv")), numbers, f"{name}.csv")
 
 
-def make_inputs(review, models=(), change=None, outcomes=(), **more):
+def make_inputs(review, models=(), change=None, only=None, **more):
     """Inputs of a review's page as the stages up to pooling give them; `change` edits its checked arms."""
     folder = ROOT / "data" / review
     files = {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".yaml", ".csv")}
@@ -69,8 +69,8 @@ def make_inputs(review, models=(), change=None, outcomes=(), **more):
     protocol, _ = load_protocol(files["review.yaml"])
     if change is not None:
         tables = replace(tables, arms=change(tables.arms))
-    if outcomes:
-        protocol = protocol.model_copy(update={"outcomes": {name: protocol.outcomes[name] for name in outcomes}})
+    kept = {name: {one: getattr(protocol, name)[one] for one in ones} for name, ones in (only or {}).items()}
+    protocol = protocol.model_copy(update=kept)
     if models:
         protocol = protocol.model_copy(update={"models": models})
     selection = select(tables.studies, tables.arms, tables.contrasts, protocol)
@@ -112,8 +112,9 @@ def drawings(inputs):
 
 @pytest.fixture(scope="module")
 def ketamine():
-    # Half of its analyses; whole pages are read in the browser.
-    inputs = make_inputs(KETAMINE, outcomes=("pain_intensity", "responder", "psychotomimetic"))
+    # A quarter of its analyses; whole pages are read in the browser.
+    sets = ("main", "with_combination_products", "intravenous", "crossover_as_independent")
+    inputs = make_inputs(KETAMINE, only={"outcomes": ("pain_intensity", "responder", "psychotomimetic"), "sets": sets})
     return replace(inputs, drawings=drawings(inputs))
 
 
