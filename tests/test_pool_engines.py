@@ -1,6 +1,7 @@
 """Two engines, one answer: agreement on real and made-up data, and the alarm when either is broken."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,19 @@ def test_engines_do_not_disagree_on_rounding_alone():
     compare(y, v, first=first | {"se": first["se"] * (1 + 4e-5)}, **law)
     with pytest.raises(EngineDisagreement, match=r"^q:"):
         compare(y, v, first=first | {"se": first["se"] * (1 + 4e-5), "q": first["q"] + 1.0}, **law)
+
+
+@pytest.mark.parametrize("method", ["DL", "HE"])
+def test_a_trial_with_nearly_all_the_weight_costs_no_digit(method):
+    """Weights 17 billion to 1, of made-up review 1671: PyMARE and statsmodels lose the seventh digit of DL."""
+    y, v = [223400.0, -0.524463432678], [2767680000.0, 0.160005880238]
+    weights = [1 / Fraction(one) for one in v]
+    mean = sum(w * Fraction(one) for w, one in zip(weights, y, strict=True)) / sum(weights)
+    q = sum(w * (Fraction(one) - mean) ** 2 for w, one in zip(weights, y, strict=True))
+    expected = (q - 1) / (sum(weights) - sum(w * w for w in weights) / sum(weights))
+    if method == "HE":
+        expected = (Fraction(y[0]) - Fraction(y[1])) ** 2 / 2 - sum(map(Fraction, v)) / 2
+    law = {"tau2_method": method, "ci_method": "wald"}
+    for start in ("own", "pymare"):
+        assert pool(y, v, start=start, **law).tau2[0] == pytest.approx(float(expected), rel=1e-12)
+    assert compare(y, v, **law).difference["tau2"] < 1e-12

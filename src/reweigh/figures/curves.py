@@ -104,6 +104,7 @@ def draw_specifications(
     below = figure.add_axes((left, foot, width, low))
     thin = min(2.0, 250.0 / max(len(drawn), 1))
     middle = np.concatenate([benefit, [0.0] * null, [important] * (important is not None)])
+    middle = middle if middle.size else np.zeros(1)  # no combination has a result
     spread = np.ptp(middle) or 1.0
     reach = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 0.0)
     low_end = max(middle.min() - 0.9 * spread, min(reach[0], middle.min()) - 0.08 * spread)

@@ -24,6 +24,8 @@ CI_METHODS = get_args(Interval)
 ALL_EQUAL = "all_effects_equal"
 #: Effects that differ by no more than this, as a share of the largest, are equal.
 _ROUNDING = 8 * np.finfo(np.float64).eps
+#: Closed forms of tau2 that differ by no more than this, as a share, are the same.
+_SAME = 1e-9
 #: Results that are a pair of limits on the scale of the effects.
 _ENDS = [f"{name}_{end}" for name in ("ci", "guarded_ci", "pi", "guarded_pi") for end in ("lower", "upper")]
 
@@ -247,7 +249,11 @@ def pool(
     two = sets.k >= 2
     part = estimate(tau2_method, sets.y[two], sets.v[two], sets.k[two], guess)
     if guess is not None and tau2_method in CLOSED:
-        part = part._replace(tau2=np.where(guess > 0, guess, part.tau2))
+        # Where one trial has nearly all the weight PyMARE takes the difference of two nearly equal sums.
+        if (np.abs(guess - part.tau2) <= _SAME * part.tau2).all():
+            part = part._replace(tau2=np.where(guess > 0, guess, part.tau2))
+        else:
+            guess = None
     fit = Fit(np.zeros(len(two)), np.zeros(len(two), dtype=np.intp), np.zeros(len(two), dtype=np.intp))
     for whole, some in zip(fit, part, strict=True):
         whole[two] = some

@@ -27,6 +27,8 @@ HEADLINE = {
 
 #: Most trials for which P is written out.
 _MATRIX = 200
+#: Weight of all other trials, with that of the heaviest as 1, below which statsmodels' difference of sums loses digits.
+_ALONE = 1e-7
 
 
 class EngineDisagreement(ArithmeticError):  # noqa: N818
@@ -243,7 +245,12 @@ def _projection(v: Array, tau2: float) -> Array | LinearOperator:
 def _trace(v: Array, tau2: float) -> float:
     """Trace of P."""
     w = 1 / (v + tau2)
-    return float(np.sum(w - w * w / w.sum()))
+    if len(w) > _MATRIX:
+        return float(np.sum(w - w * w / w.sum()))
+    # Its rows add up to 0. As a difference of weights the trace is lost where one trial has nearly all the weight.
+    pairs = np.outer(w, w)
+    np.fill_diagonal(pairs, 0.0)
+    return float(pairs.sum() / w.sum())
 
 
 def _q(y: Array, v: Array, tau2: float) -> float:
@@ -276,6 +283,8 @@ def _tau2(method: str, y: Array, v: Array) -> float:
         crude = float(np.var(y))
         return crude * _q(y, v, crude) / (k - 1)
     if method == "DL":
+        if np.min(v) * np.sum(1 / v) < 1 + _ALONE:
+            return (_q(y, v, 0.0) - (k - 1)) / _trace(v, 0.0)
         from statsmodels.stats.meta_analysis import combine_effects
 
         with np.errstate(invalid="ignore"):  # its tau2 is not truncated at 0, and roots are taken of it
