@@ -1,5 +1,6 @@
 """A headless Chromium driven over the DevTools protocol, with the standard library alone."""
 
+import atexit
 import base64
 import json
 import os
@@ -95,6 +96,7 @@ class Browser:
         flags += ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         command = [executable, *flags, f"--user-data-dir={self.folder.name}", "about:blank"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        atexit.register(self.process.kill)  # nobody closes it where a script ends with a traceback
         port = self._port()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
             target = next(one for one in json.load(answer) if one["type"] == "page")
