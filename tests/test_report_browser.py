@@ -124,6 +124,19 @@ def test_unticking_each_trial_gives_the_leave_one_out_numbers(browser, inputs, p
     )
 
 
+def test_one_trial_that_is_left_is_no_pool(browser, inputs, pages):
+    analysis = "pain_intensity.week_4"
+    _, second = inputs[KETAMINE].effects.query("analysis == @analysis")["comparison_id"]
+    label = "document.querySelector('#x-total [role=rowheader]').textContent"
+    model = "document.getElementById('x-what').textContent"
+    browser.open(f"{pages[KETAMINE].as_uri()}#explore?a={analysis}")
+    assert browser.run(label) == "Pooled" and "Hartung-Knapp" in browser.run(model)
+    untick(browser, second)
+    assert browser.run(label) == "One trial" and browser.run(model) == ""
+    untick(browser, second)
+    assert browser.run(label) == "Pooled"
+
+
 def test_other_methods_and_sets_give_the_numbers_of_the_tables(browser, inputs, pages):
     of = inputs[KETAMINE]
     pooled = of.pooled.set_index(["analysis", "model"])

@@ -292,7 +292,9 @@
     diamond(rows.total, found, true);
     diamond(rows.ghost, all, false);
     rows.ghost.element.hidden = k === inside.length;
-    const what = [`${data.models[state.model].what}.`, ...(a.asked ? [] : [`${a.measure}: ${data.said.measure_from_counts}.`])];
+    // One trial alone is pooled by no model.
+    rows.total.element.firstChild.textContent = k === 1 ? "One trial" : "Pooled";
+    const what = [...(k === 1 ? [] : [`${data.models[state.model].what}.`]), ...(a.asked ? [] : [`${a.measure}: ${data.said.measure_from_counts}.`])];
     byId("x-what").textContent = symbols(what.join(" "));
     byId("explorer").dataset.milliseconds = (performance.now() - started).toFixed(1);
   };
