@@ -353,6 +353,17 @@ def test_an_analysis_has_the_model_the_level_and_the_labels_that_are_its_own():
     assert main["level"].tolist() == [0.95, 0.9, 0.95]
 
 
+def test_outcomes_of_several_comparisons_that_have_one_name_are_told_apart():
+    rows = [
+        row(study, at, counts=(3, 30, 6, 30), **{"Analysis name": name})
+        for at, name in (((1, 1), "Relief"), ((1, 2), "Harm"), ((2, 1), "relief"), ((2, 2), ""))
+        for study in ("A", "B")
+    ]
+    _, protocol = checked(read({"x-data-rows.csv": data_rows(*rows)}))
+    labels = [one.label for one in protocol.outcomes.values()]
+    assert labels == ["Relief (analysis 1.1)", "Harm", "relief (analysis 2.1)", "Analysis 2.2"]
+
+
 def test_zeros_that_are_nothing_are_emptied_and_listed():
     rows = [
         row("A", means=(5, 0, 13, 6.5, 3.8, 13)), row("B", means=(5, 4, 0, 6, 4, 13)), row("C", means=(5, 4, 13, 6, 4, 13)),

@@ -504,17 +504,25 @@ def _lower_is_better(said: Settings, arms: tuple[str, str]) -> bool | None:
     return None
 
 
+def _outcome_label(name: str, key: Key, names: Counter[str]) -> str:
+    """The name of an analysis; with its number where another comparison has an analysis of that name."""
+    if not name:
+        return f"Analysis {key[0]}.{key[1]}"
+    return f"{name} (analysis {key[0]}.{key[1]})" if names[name.casefold()] > 1 else name
+
+
 def _protocol(w: _Work, arms: pd.DataFrame) -> tuple[dict[str, Any], dict[str, str]]:
     comments: dict[str, str] = {}
     outcomes: dict[str, Any] = {}
     used: Counter[str] = Counter()
     labels: Counter[tuple[str, str]] = Counter()
+    names = Counter(plain(w.said(key).name).casefold() for key in w.keys)
     for key in w.keys:
         said, found, name = w.said(key), w.found.analyses[key], outcome_of(key)
         measure = w.measure(key)
         lower = _lower_is_better(said, _labels(w, key))
         outcomes[name] = {
-            "label": plain(said.name) or f"Analysis {key[0]}.{key[1]}",
+            "label": _outcome_label(plain(said.name), key, names),
             "type": MEASURES[measure].type,
             "measure": measure,
             "better": "higher" if lower is False else "lower",
