@@ -621,6 +621,7 @@ def test_long_labels_wrap():
         assert a.x1 <= b.x0 + 0.2 or b.x1 <= a.x0 + 0.2 or a.y1 <= b.y0 + 0.2 or b.y1 <= a.y0 + 0.2
 
 
+@pytest.mark.slow
 @every_layout
 @pytest.mark.parametrize("name", CASES)
 def test_no_text_is_smaller_than_journals_print(name, layout):

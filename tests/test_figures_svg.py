@@ -81,7 +81,7 @@ def test_measuring_a_text_once_draws_what_matplotlib_draws(name):
     assert drawings[0].decode("utf-8") == drawings[1]
 
 
-@pytest.mark.parametrize("format", ["svg", "pdf", "png"])
+@pytest.mark.parametrize("format", ["svg", *(pytest.param(name, marks=pytest.mark.slow) for name in ("pdf", "png"))])
 def test_the_same_tables_give_the_same_bytes(format):
     *tables, meta = case("bcg by allocation")
     one, two = (render(draw_forest(forest_table(*tables, meta), meta), format) for _ in range(2))
@@ -93,6 +93,7 @@ def test_the_same_tables_give_the_same_bytes(format):
     assert render(figure, format) == one
 
 
+@pytest.mark.slow
 def test_another_process_with_another_configuration_gives_the_same_bytes(tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nsvg.fonttype: path\naxes.linewidth: 5\nlines.linewidth: 7\n")
     program = (

@@ -44,7 +44,7 @@ PARTS = 30
 #: Seeds beyond the others that once found a fault.
 ONCE_WRONG = (439, 450, 487, 690, 1058, 1256, 1650, 1671, 1972, 2027, 2389)
 #: Seeds that stand among the fast tests.
-FAST = (1, 2, 3, 4)
+FAST = (1, 2)
 
 NOTHING = ("pooling_not_for_measure", "pooling_needs_counts", "not_estimable_counts", "no_trials")
 NO_INTERVAL = (*NOTHING, "no_variance", "all_effects_equal")

@@ -356,10 +356,8 @@ def test_choices_without_a_multiverse_come_from_the_sets_and_models(ketamine):
     assert set(found["interval"]) == {"hartung-knapp", "wald"}
 
 
-@pytest.mark.parametrize(
-    ("outcome", "window"),
-    [pytest.param("pain_intensity", "week_4", marks=pytest.mark.slow), ("responder", "immediate")],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("outcome", "window"), [("pain_intensity", "week_4"), ("responder", "immediate")])
 def test_the_main_analysis_is_one_of_the_multiverse(ketamine, outcome, window):
     protocol, studies, arms, contrasts = ketamine
     found, _ = multiverse.multiverse_of(studies, arms, contrasts, protocol, outcome, window)

@@ -63,7 +63,9 @@ def review(name: str, **more: object) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(scope="module", params=["molloy", "debruin", "normand"])
+@pytest.fixture(
+    scope="module", params=[*(pytest.param(name, marks=pytest.mark.slow) for name in ("molloy", "debruin")), "normand"]
+)
 def built(request, tmp_path_factory):
     """A review of a correlation, a proportion and a mean, with its figures, through every stage."""
     folder = tmp_path_factory.mktemp(request.param)

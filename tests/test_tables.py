@@ -648,6 +648,7 @@ ANY_FILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(st.dictionaries(st.sampled_from([*FILES, "Studies.csv"]), ANY_FILE), st.booleans())
 def test_any_bytes_give_problems_and_never_an_error(files, strict):
