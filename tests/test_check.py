@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import os
 import random
 import re
@@ -405,7 +406,7 @@ def test_a_mutant_is_refused_at_its_place_or_built(tmp_path, review, seed):
         protocol.pop("multiverse", None)
         original["review.yaml"] = yaml_bytes(protocol)
         original.pop("claims.yaml", None)
-    for _ in range(max(1, MUTANTS // (20 * len(REVIEWS)))):
+    for _ in range(math.ceil(MUTANTS / (20 * len(REVIEWS)))):
         files = dict(original)
         for _ in range(dice.choice((1, 1, 2, 3))):
             name = dice.choice(sorted(files))
